@@ -1,0 +1,48 @@
+/** Every code that a caller of Visage may see. `http/problem.ts` gives each its status. */
+export type ErrorCode =
+  | 'avatar_not_found'
+  | 'busy'
+  | 'empty_file'
+  | 'image_too_large'
+  | 'invalid_boundary'
+  | 'invalid_crop'
+  | 'invalid_format'
+  | 'invalid_form'
+  | 'invalid_id'
+  | 'invalid_precondition'
+  | 'invalid_size'
+  | 'no_file'
+  | 'precondition_failed'
+  | 'rendition_not_found'
+  | 'storage_full'
+  | 'storage_unavailable'
+  | 'too_many_files'
+  | 'truncated_body'
+  | 'unauthorized'
+  | 'unexpected_field'
+  | 'unreadable_image'
+  | 'unsupported_image'
+  | 'upload_timeout'
+  | 'upload_too_large';
+
+export interface ErrorDetails {
+  /** What really happened: for the log, never for the caller. */
+  cause?: unknown;
+  /** The name of the request's parameter that is at fault. */
+  parameter?: string;
+}
+
+/** An error whose `code` and `message` are made for the caller; it knows nothing of HTTP. */
+export class CodedError extends Error {
+  readonly parameter: string | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    details: ErrorDetails = {},
+  ) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.name = new.target.name;
+    this.parameter = details.parameter;
+  }
+}

@@ -1,0 +1,313 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { Dirent } from 'node:fs';
+import { link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { tryLock } from 'fs-native-extensions';
+import { CodedError } from '../errors.js';
+import { KeyedMutex } from './keyed-mutex.js';
+import {
+  type ListedObject,
+  ObjectStore,
+  PreconditionFailed,
+  StorageFull,
+  StorageRefused,
+  StorageUnavailable,
+  type StoredObject,
+  type StoreHealth,
+  type StoreOptions,
+  assertKey,
+} from './object-store.js';
+
+export interface LocalStoreOptions {
+  /** The folder that holds the objects; made where it is absent. */
+  path: string;
+  /** How long a write may wait for other writers of the same object, in ms. */
+  lockTimeoutMs: number;
+}
+
+/** A temporary file older than this, in ms, belongs to a process that died. */
+const STALE_AFTER_MS = 3_600_000;
+
+/**
+ * Objects as files: a key is the path below the root.
+ *
+ * Durable: bytes go to a temporary file of the same file system, which is fsynced, then linked or renamed to its place, and
+ * then every folder from there to the root is fsynced. A crash of process or machine leaves the old object or the new one.
+ *
+ * Replacing and deleting take one of 256 lock files, by key. They are the kernel's locks (open file descriptions, see
+ * fcntl(2)): they hold between processes and containers of one machine, and a process that is killed lets go of them.
+ */
+export class LocalStore extends ObjectStore {
+  readonly backend = 'local';
+  readonly location: string;
+  private readonly temporary: string;
+  private readonly locks: string;
+  private readonly writers = new KeyedMutex();
+
+  constructor(private readonly options: LocalStoreOptions) {
+    super();
+    this.location = resolve(options.path);
+    this.temporary = join(this.location, '.tmp');
+    this.locks = join(this.location, '.locks');
+  }
+
+  override async store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
+    const path = this.pathOf(key);
+    const temporary = join(this.temporary, randomUUID());
+    try {
+      await writeDurably(temporary, bytes);
+      if (options.ifAbsent) {
+        await inFolder(path, () => link(temporary, path));
+      } else {
+        await this.locked(key, async () => {
+          if (options.ifMatch !== undefined && (await this.read(path))?.etag !== options.ifMatch) {
+            throw new PreconditionFailed(key);
+          }
+          await inFolder(path, () => rename(temporary, path));
+        });
+      }
+      await this.syncFolders(path);
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') throw new PreconditionFailed(key, error);
+      throw outcome(error);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    return { etag: etagOf(bytes) };
+  }
+
+  override async get(key: string, options: { ifNoneMatch?: string; signal?: AbortSignal } = {}) {
+    const path = this.pathOf(key);
+    try {
+      const object = await this.read(path, options.signal);
+      return object && object.etag === options.ifNoneMatch ? 'unchanged' : object;
+    } catch (error) {
+      throw outcome(error);
+    }
+  }
+
+  override async exists(key: string): Promise<boolean> {
+    const path = this.pathOf(key);
+    try {
+      return (await stat(path)).isFile();
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw outcome(error);
+    }
+  }
+
+  override async delete(key: string): Promise<void> {
+    const path = this.pathOf(key);
+    try {
+      await this.locked(key, () => rm(path, { force: true }));
+      await this.removeEmptyFolders(path);
+      await this.syncFolders(path);
+    } catch (error) {
+      throw outcome(error);
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- a bad key has to become a rejection
+  override async getUrl(key: string): Promise<undefined> {
+    assertKey(key);
+  }
+
+  override async *list(prefix: string): AsyncIterable<ListedObject> {
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+    if (folder !== '') assertKey(folder.slice(0, -1));
+    yield* this.walk(join(this.location, folder), prefix);
+  }
+
+  override async check(): Promise<StoreHealth> {
+    const probe = join(this.temporary, randomUUID());
+    const linked = `${probe}.link`;
+    try {
+      await writeDurably(probe, Buffer.from('probe'));
+      await link(probe, linked);
+      await this.locked(probe, () => Promise.resolve());
+      await this.sweepTemporary();
+    } catch (error) {
+      throw outcome(error);
+    } finally {
+      await rm(linked, { force: true });
+      await rm(probe, { force: true });
+    }
+    return { conditionalWrites: 'honoured' };
+  }
+
+  private pathOf(key: string): string {
+    assertKey(key);
+    return join(this.location, key);
+  }
+
+  private async read(path: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
+    try {
+      const file = await open(path, 'r');
+      try {
+        const { mtime } = await file.stat();
+        const bytes = await readFile(file, signal ? { signal } : {});
+        return { bytes, etag: etagOf(bytes), modifiedAt: mtime };
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Runs the task while no other writer, in whatever process, holds the lock that this key falls under. */
+  private async locked<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const stripe = createHash('sha256').update(key).digest('hex').slice(0, 2);
+    return this.writers.run(stripe, async () => {
+      await mkdir(this.locks, { recursive: true });
+      const lock = await open(join(this.locks, stripe), 'a');
+      try {
+        const giveUp = performance.now() + this.options.lockTimeoutMs;
+        // Polled, since the library's blocking wait would hold a thread that the lock's owner may need to finish.
+        while (!tryLock(lock.fd)) {
+          if (performance.now() > giveUp) throw new Error(`lock ${stripe} is held by another process`);
+          await sleep(1 + Math.random() * 9);
+        }
+        return await task();
+      } finally {
+        await lock.close();
+      }
+    });
+  }
+
+  /** Every folder up to the root: another process may have made one of them and not have fsynced its parent yet. */
+  private async syncFolders(path: string): Promise<void> {
+    for (let folder = dirname(path); ; folder = dirname(folder)) {
+      await syncFolder(folder);
+      if (folder === this.location) return;
+    }
+  }
+
+  /** A folder bears the id of a user: it goes with the last object in it. */
+  private async removeEmptyFolders(path: string): Promise<void> {
+    for (let folder = dirname(path); folder !== this.location; folder = dirname(folder)) {
+      try {
+        await rmdir(folder);
+      } catch (error) {
+        if (isAbsent(error)) continue;
+        if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST') break;
+        throw error;
+      }
+    }
+  }
+
+  private async *walk(folder: string, prefix: string): AsyncIterable<ListedObject> {
+    for (const entry of await this.entries(folder)) {
+      const path = join(folder, entry.name);
+      const key = relative(this.location, path).split(sep).join('/');
+      if (entry.name.startsWith('.')) continue;
+      if (entry.isDirectory()) {
+        if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* this.walk(path, prefix);
+      } else if (key.startsWith(prefix)) {
+        const found = await this.stat(path);
+        if (found) yield { key, ...found };
+      }
+    }
+  }
+
+  /** In the order of the keys: a folder sorts as its name and a slash. */
+  private async entries(folder: string): Promise<Dirent[]> {
+    try {
+      const sortName = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+      const entries = await readdir(folder, { withFileTypes: true });
+      return entries.sort((a, b) => (sortName(a) < sortName(b) ? -1 : 1));
+    } catch (error) {
+      if (isAbsent(error)) return [];
+      throw outcome(error);
+    }
+  }
+
+  private async stat(path: string): Promise<{ size: number; modifiedAt: Date } | undefined> {
+    try {
+      const { size, mtime } = await stat(path);
+      return { size, modifiedAt: mtime };
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw outcome(error);
+    }
+  }
+
+  private async sweepTemporary(): Promise<void> {
+    for (const entry of await this.entries(this.temporary)) {
+      const path = join(this.temporary, entry.name);
+      const found = await this.stat(path);
+      if (found && Date.now() - found.modifiedAt.getTime() > STALE_AFTER_MS) await rm(path, { force: true });
+    }
+  }
+}
+
+function etagOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** One that was removed in the meantime has nothing left to make durable but its absence, which its parent tells. */
+async function syncFolder(path: string): Promise<void> {
+  let folder;
+  try {
+    folder = await open(path, 'r');
+  } catch (error) {
+    if (isAbsent(error)) return;
+    throw error;
+  }
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function writeDurably(path: string, bytes: Buffer): Promise<void> {
+  const file = await inFolder(path, () => open(path, 'wx'));
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Does what needs the file's folder, and makes the folder where it is absent or was removed under our feet. */
+async function inFolder<T>(path: string, task: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await task();
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
+      await mkdir(dirname(path), { recursive: true });
+    }
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '');
+}
+
+/** What an error of the file system means to a caller of the port. */
+function outcome(error: unknown): unknown {
+  if (error instanceof CodedError) return error;
+  switch (codeOf(error)) {
+    case 'ABORT_ERR':
+      return error;
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new StorageFull(error);
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'ENOTSUP':
+      return new StorageRefused(error);
+    default:
+      return new StorageUnavailable(error);
+  }
+}

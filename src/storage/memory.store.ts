@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import {
+  type ListedObject,
+  ObjectStore,
+  PreconditionFailed,
+  type StoredObject,
+  type StoreHealth,
+  type StoreOptions,
+  assertKey,
+} from './object-store.js';
+
+/** The reference driver: what the contract means, without a disk or a network. For tests. */
+export class MemoryStore extends ObjectStore {
+  readonly backend = 'memory';
+  readonly location = 'memory';
+  private readonly objects = new Map<string, StoredObject>();
+
+  override store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
+    return settle(() => {
+      assertKey(key);
+      const present = this.objects.get(key);
+      if (options.ifAbsent && present) throw new PreconditionFailed(key);
+      if (options.ifMatch !== undefined && present?.etag !== options.ifMatch)
+        throw new PreconditionFailed(key);
+      const etag = createHash('sha256').update(bytes).digest('hex');
+      this.objects.set(key, { bytes: Buffer.from(bytes), etag, modifiedAt: new Date() });
+      return { etag };
+    });
+  }
+
+  override get(key: string, options: { ifNoneMatch?: string; signal?: AbortSignal } = {}) {
+    return settle(() => {
+      assertKey(key);
+      options.signal?.throwIfAborted();
+      const present = this.objects.get(key);
+      if (!present) return undefined;
+      if (present.etag === options.ifNoneMatch) return 'unchanged';
+      return { ...present, bytes: Buffer.from(present.bytes) };
+    });
+  }
+
+  override exists(key: string): Promise<boolean> {
+    return settle(() => {
+      assertKey(key);
+      return this.objects.has(key);
+    });
+  }
+
+  override delete(key: string): Promise<void> {
+    return settle(() => {
+      assertKey(key);
+      this.objects.delete(key);
+    });
+  }
+
+  override getUrl(key: string): Promise<undefined> {
+    return settle(() => {
+      assertKey(key);
+      return undefined;
+    });
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- the port's list is asynchronous
+  override async *list(prefix: string): AsyncIterable<ListedObject> {
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+    for (const key of keys) {
+      const object = this.objects.get(key);
+      if (object) yield { key, size: object.bytes.length, modifiedAt: object.modifiedAt };
+    }
+  }
+
+  override check(): Promise<StoreHealth> {
+    return Promise.resolve({ conditionalWrites: 'honoured' });
+  }
+}
+
+/** A synchronous task as a promise: what it throws becomes a rejection, as a caller of the port expects. */
+function settle<T>(task: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    resolve(task());
+  });
+}

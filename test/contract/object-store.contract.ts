@@ -1,0 +1,238 @@
+import { randomUUID } from 'node:crypto';
+import { type ObjectStore, PreconditionFailed } from '../../src/storage/object-store.js';
+
+/**
+ * What every driver has to do. `open` gives a new store object each time it is called, all of them over the same objects,
+ * as replicas would have it.
+ */
+export function describeObjectStore(name: string, open: () => Promise<ObjectStore>): void {
+  describe(`ObjectStore contract: ${name}`, () => {
+    let store: ObjectStore;
+    let folder: string;
+    const bytes = Buffer.from('first bytes');
+    const other = Buffer.from('other bytes');
+
+    beforeAll(async () => {
+      store = await open();
+    });
+    beforeEach(() => {
+      folder = `contract/${randomUUID()}`;
+    });
+
+    const read = async (key: string) => {
+      const object = await store.get(key);
+      return object === undefined || object === 'unchanged' ? object : object.bytes.toString();
+    };
+    const keysUnder = async (prefix: string) => {
+      const keys = [];
+      for await (const { key } of store.list(prefix)) keys.push(key);
+      return keys;
+    };
+
+    it('stores and gets the same bytes, again and again', async () => {
+      const started = Date.now();
+      const { etag } = await store.store(`${folder}/a`, bytes, { contentType: 'text/plain' });
+      for (let i = 0; i < 2; i++) {
+        const object = await store.get(`${folder}/a`);
+        expect(object).toMatchObject({ bytes, etag });
+      }
+      const object = await store.get(`${folder}/a`);
+      if (object === undefined || object === 'unchanged') throw new Error('not there');
+      expect(Math.abs(object.modifiedAt.getTime() - started)).toBeLessThan(60_000);
+    });
+
+    it('stores every byte value, no bytes, and many', async () => {
+      for (const content of [
+        Buffer.from(Array.from({ length: 256 }, (_, i) => i)),
+        Buffer.alloc(0),
+        Buffer.alloc(6e6, 7),
+      ]) {
+        await store.store(`${folder}/binary`, content);
+        const object = await store.get(`${folder}/binary`);
+        if (object === undefined || object === 'unchanged') throw new Error('not there');
+        expect(object.bytes.equals(content)).toBe(true);
+      }
+    });
+
+    it('knows an absent object from a present one', async () => {
+      expect(await store.get(`${folder}/a`)).toBeUndefined();
+      expect(await store.exists(`${folder}/a`)).toBe(false);
+      await store.store(`${folder}/a`, bytes);
+      expect(await store.exists(`${folder}/a`)).toBe(true);
+    });
+
+    it('takes a folder of objects for no object', async () => {
+      await store.store(`${folder}/a/b`, bytes);
+      expect(await store.get(`${folder}/a`)).toBeUndefined();
+      expect(await store.exists(`${folder}/a`)).toBe(false);
+    });
+
+    it('replaces an object without a precondition', async () => {
+      const first = await store.store(`${folder}/a`, bytes);
+      const second = await store.store(`${folder}/a`, other);
+      expect(second.etag).not.toBe(first.etag);
+      expect(await read(`${folder}/a`)).toBe('other bytes');
+    });
+
+    it('stores ifAbsent once, and says that the second writer failed', async () => {
+      await store.store(`${folder}/a`, bytes, { ifAbsent: true });
+      await expect(store.store(`${folder}/a`, other, { ifAbsent: true })).rejects.toBeInstanceOf(
+        PreconditionFailed,
+      );
+      expect(await read(`${folder}/a`)).toBe('first bytes');
+    });
+
+    it('stores ifAbsent again after a delete', async () => {
+      await store.store(`${folder}/a`, bytes, { ifAbsent: true });
+      await store.delete(`${folder}/a`);
+      await store.store(`${folder}/a`, other, { ifAbsent: true });
+      expect(await read(`${folder}/a`)).toBe('other bytes');
+    });
+
+    it('stores ifMatch on the etag it gave, from store and from get', async () => {
+      const { etag } = await store.store(`${folder}/a`, bytes);
+      const swapped = await store.store(`${folder}/a`, other, { ifMatch: etag });
+      const object = await store.get(`${folder}/a`);
+      if (object === undefined || object === 'unchanged') throw new Error('not there');
+      expect(object.etag).toBe(swapped.etag);
+      await store.store(`${folder}/a`, bytes, { ifMatch: object.etag });
+      expect(await read(`${folder}/a`)).toBe('first bytes');
+    });
+
+    it('refuses ifMatch on an old etag and on an absent object', async () => {
+      const { etag } = await store.store(`${folder}/a`, bytes);
+      await store.store(`${folder}/a`, other);
+      await expect(store.store(`${folder}/a`, bytes, { ifMatch: etag })).rejects.toBeInstanceOf(
+        PreconditionFailed,
+      );
+      await expect(store.store(`${folder}/absent`, bytes, { ifMatch: etag })).rejects.toBeInstanceOf(
+        PreconditionFailed,
+      );
+      expect(await read(`${folder}/a`)).toBe('other bytes');
+      expect(await store.exists(`${folder}/absent`)).toBe(false);
+    });
+
+    it('lets exactly one of many win ifAbsent, over several stores', async () => {
+      const stores = [store, await open()];
+      const racers = Array.from({ length: 30 }, (_, i) =>
+        (stores[i % 2] ?? store).store(`${folder}/a`, Buffer.from(`racer ${i}`), { ifAbsent: true }).then(
+          () => i,
+          (error: unknown) => {
+            if (error instanceof PreconditionFailed) return undefined;
+            throw error;
+          },
+        ),
+      );
+      const winners = (await Promise.all(racers)).filter((racer) => racer !== undefined);
+      expect(winners).toHaveLength(1);
+      expect(await read(`${folder}/a`)).toBe(`racer ${winners[0] ?? ''}`);
+    });
+
+    it('loses no increment of a counter swapped by many, over several stores', async () => {
+      const stores = [store, await open()];
+      await store.store(`${folder}/counter`, Buffer.from('0'));
+      const increment = async (own: ObjectStore): Promise<void> => {
+        const object = await own.get(`${folder}/counter`);
+        if (object === undefined || object === 'unchanged') throw new Error('not there');
+        try {
+          await own.store(`${folder}/counter`, Buffer.from(String(Number(object.bytes) + 1)), {
+            ifMatch: object.etag,
+          });
+        } catch (error) {
+          if (!(error instanceof PreconditionFailed)) throw error;
+          await increment(own);
+        }
+      };
+      await Promise.all(Array.from({ length: 20 }, (_, i) => increment(stores[i % 2] ?? store)));
+      expect(await read(`${folder}/counter`)).toBe('20');
+    });
+
+    it('never shows half an object to a reader beside a writer', async () => {
+      const contents = [Buffer.alloc(300_000, 'a'), Buffer.alloc(200_000, 'b')];
+      await store.store(`${folder}/a`, contents[0] ?? bytes);
+      let written = 0;
+      const writer = (async () => {
+        while (written < 20) await store.store(`${folder}/a`, contents[written++ % 2] ?? bytes);
+      })();
+      while (written < 20) {
+        const object = await store.get(`${folder}/a`);
+        if (object === undefined || object === 'unchanged') throw new Error('not there');
+        expect(contents.some((content) => content.equals(object.bytes))).toBe(true);
+      }
+      await writer;
+    });
+
+    it('answers unchanged to the etag it gave, and the object to another', async () => {
+      const first = await store.store(`${folder}/a`, bytes);
+      expect(await store.get(`${folder}/a`, { ifNoneMatch: first.etag })).toBe('unchanged');
+      const second = await store.store(`${folder}/a`, other);
+      expect(await store.get(`${folder}/a`, { ifNoneMatch: first.etag })).toMatchObject({
+        etag: second.etag,
+      });
+      await store.delete(`${folder}/a`);
+      expect(await store.get(`${folder}/a`, { ifNoneMatch: second.etag })).toBeUndefined();
+    });
+
+    it('deletes, and deletes again', async () => {
+      await store.store(`${folder}/a`, bytes);
+      await store.store(`${folder}/b`, bytes);
+      await store.delete(`${folder}/a`);
+      await store.delete(`${folder}/a`);
+      expect(await store.exists(`${folder}/a`)).toBe(false);
+      expect(await store.exists(`${folder}/b`)).toBe(true);
+    });
+
+    it('lists by prefix in the order of the keys, with sizes and times', async () => {
+      const names = ['a/b/c', 'a-b', 'a', 'ab', 'b/a', '~41', 'a/b/d'].filter((name) => name !== 'a');
+      for (const name of names) await store.store(`${folder}/${name}`, Buffer.from(name));
+      const all = [...names].sort().map((name) => `${folder}/${name}`);
+      expect(await keysUnder(`${folder}/`)).toEqual(all);
+      expect(await keysUnder(`${folder}/a/`)).toEqual([`${folder}/a/b/c`, `${folder}/a/b/d`]);
+      expect(await keysUnder(`${folder}/a`)).toEqual(all.filter((key) => key.startsWith(`${folder}/a`)));
+      expect(await keysUnder(`${folder}/nothing`)).toEqual([]);
+      for await (const { size, modifiedAt } of store.list(`${folder}/a/b/c`)) {
+        expect(size).toBe(5);
+        expect(Math.abs(modifiedAt.getTime() - Date.now())).toBeLessThan(60_000);
+      }
+    });
+
+    it('gives up when its caller does', async () => {
+      await store.store(`${folder}/a`, bytes);
+      await expect(store.get(`${folder}/a`, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+    });
+
+    it.each([
+      '',
+      '/a',
+      'a/',
+      'a//b',
+      '../a',
+      'a/../b',
+      'a/./b',
+      '.hidden/a',
+      'a\\b',
+      'a\0b',
+      'ä',
+      'a b',
+      'a'.repeat(256),
+    ])('refuses the key %j in every operation', async (key) => {
+      await expect(store.store(key, bytes)).rejects.toBeInstanceOf(TypeError);
+      await expect(store.get(key)).rejects.toBeInstanceOf(TypeError);
+      await expect(store.exists(key)).rejects.toBeInstanceOf(TypeError);
+      await expect(store.delete(key)).rejects.toBeInstanceOf(TypeError);
+      await expect(store.getUrl(key)).rejects.toBeInstanceOf(TypeError);
+    });
+
+    it('takes the longest segment there is', async () => {
+      const key = `${folder}/${'~41'.repeat(85)}`;
+      await store.store(key, bytes);
+      expect(await read(key)).toBe('first bytes');
+    });
+
+    it('is healthy, and leaves nothing behind when asked', async () => {
+      const before = await keysUnder('');
+      expect(await store.check()).toEqual({ conditionalWrites: 'honoured' });
+      expect(await keysUnder('')).toEqual(before);
+    });
+  });
+}

@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import type { S3StoreOptions } from '../../src/storage/s3.store.js';
+
+/** What `npm test` started or was given; undefined where SKIP_S3=1 leaves the S3 suite out. */
+export const testS3 = readTestS3();
+
+export interface TestS3 {
+  /** At least one; several are gateways to the same buckets. */
+  endpoints: string[];
+  endpoint: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+/** @returns the name of a new bucket of its own for each suite */
+export async function createBucket(s3: TestS3): Promise<string> {
+  const bucket = `visage-test-${randomUUID()}`;
+  await s3Client(s3).send(new CreateBucketCommand({ Bucket: bucket }));
+  return bucket;
+}
+
+export function s3Client({ endpoint, accessKeyId, secretAccessKey }: TestS3): S3Client {
+  return new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+  });
+}
+
+/** Options of an S3Store on a test server, as tests want them. */
+export function storeOptions(
+  s3: TestS3,
+  bucket: string,
+  options: Partial<S3StoreOptions> = {},
+): S3StoreOptions {
+  const { endpoint, accessKeyId, secretAccessKey } = s3;
+  return {
+    bucket,
+    region: 'us-east-1',
+    endpoint,
+    usePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+    timeoutMs: 10_000,
+    attempts: 3,
+    ...options,
+  };
+}
+
+function readTestS3(): TestS3 | undefined {
+  const { SKIP_S3, TEST_S3_ENDPOINT, TEST_S3_ENDPOINTS, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY } =
+    process.env;
+  if (SKIP_S3 === '1') return undefined;
+  if (!TEST_S3_ENDPOINT || !TEST_S3_ACCESS_KEY_ID || !TEST_S3_SECRET_ACCESS_KEY) {
+    throw new Error('no S3 server: run the tests by "npm test", which starts one, or set SKIP_S3=1');
+  }
+  return {
+    endpoint: TEST_S3_ENDPOINT,
+    endpoints: TEST_S3_ENDPOINTS?.split(',') ?? [TEST_S3_ENDPOINT],
+    accessKeyId: TEST_S3_ACCESS_KEY_ID,
+    secretAccessKey: TEST_S3_SECRET_ACCESS_KEY,
+  };
+}

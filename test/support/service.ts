@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createBucket, testS3 } from './s3.js';
+
+/** The built service as a process of its own, as users run it. */
+export interface RunningService {
+  url: string;
+  process: ChildProcess;
+  /** All that it has logged so far. */
+  log(): string;
+  /** Files that lie in its spool now. */
+  spooled(): Promise<string[]>;
+  /** Regular files that it has open now, apart from its own program. */
+  openFiles(): Promise<string[]>;
+  /** Stops it as an orchestrator does. @returns its exit code */
+  stop(): Promise<number | null>;
+}
+
+export type Environment = Record<string, string>;
+
+/** Starts `dist/main.js` (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default. */
+export async function startService(environment: Environment): Promise<RunningService> {
+  const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
+  const spool = join(folder, 'spool');
+  const child = spawn(process.execPath, [resolve('dist/main.js')], {
+    cwd: folder,
+    env: {
+      PATH: process.env['PATH'],
+      PORT: '0',
+      UPLOAD_SPOOL_PATH: spool,
+      NODE_NO_WARNINGS: '1',
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const url = await new Promise<string>((resolveUrl, reject) => {
+    child.stdout.on('data', () => {
+      const found = /Server listening at (http:\/\/[^"]+)/.exec(output)?.[1];
+      if (found !== undefined) resolveUrl(found);
+    });
+    child.once('exit', (code) => {
+      reject(new Error(`the service ended with ${String(code)}:\n${output}`));
+    });
+  });
+  return {
+    url,
+    process: child,
+    log: () => output,
+    spooled: () => readdir(spool),
+    openFiles: async () => {
+      const descriptors = `/proc/${String(child.pid)}/fd`;
+      const names = await readdir(descriptors);
+      const targets = await Promise.all(
+        names.map((name) => readlink(join(descriptors, name)).catch(() => '')),
+      );
+      return targets.filter((target) => target.startsWith('/') && !target.startsWith('/dev/'));
+    },
+    stop: async () => {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+      await rm(folder, { recursive: true, force: true });
+      return child.exitCode;
+    },
+  };
+}
+
+/** A backend to run a suite on; every call of `environment` gives new, empty storage. */
+export interface Backend {
+  name: 'local' | 's3';
+  environment(): Promise<Environment>;
+}
+
+export const backends: Backend[] = [
+  {
+    name: 'local',
+    environment: async () => ({
+      STORAGE_BACKEND: 'local',
+      STORAGE_LOCAL_PATH: await mkdtemp(join(tmpdir(), 'visage-objects-')),
+    }),
+  },
+];
+
+if (testS3) {
+  const s3 = testS3;
+  backends.push({
+    name: 's3',
+    environment: async () => ({
+      STORAGE_BACKEND: 's3',
+      STORAGE_S3_ENDPOINT: s3.endpoint,
+      STORAGE_S3_BUCKET: await createBucket(s3),
+      STORAGE_S3_ACCESS_KEY_ID: s3.accessKeyId,
+      STORAGE_S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+      STORAGE_S3_USE_PATH_STYLE: 'true',
+    }),
+  });
+}
