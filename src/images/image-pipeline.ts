@@ -1,0 +1,53 @@
+/** Formats of pictures that the service may be allowed to read. */
+export const SOURCE_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'avif'] as const;
+export type SourceFormat = (typeof SOURCE_FORMATS)[number];
+
+/** Formats of masters; each is also the extension of the master's key. */
+export const MASTER_FORMATS = ['jpeg', 'webp'] as const;
+export type MasterFormat = (typeof MASTER_FORMATS)[number];
+
+/** Formats that a rendition can have; each is also the extension of its key. */
+export const RENDITION_FORMATS = ['jpeg', 'png', 'webp'] as const;
+export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
+
+/** A rectangle in px of the upright source picture. */
+export interface Crop {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** A picture made safe: decoded and encoded here, upright, sRGB, square, without any metadata. */
+export interface Master {
+  bytes: Buffer;
+  format: MasterFormat;
+  /** In px, both. */
+  width: number;
+  height: number;
+  animated: boolean;
+  /** Base64 of the ThumbHash, https://evanw.github.io/thumbhash/. */
+  thumbhash: string;
+  /** The dominant colour as `#rrggbb`. */
+  color: string;
+}
+
+/** Turns uploaded bytes into masters: the port, and its injection token. */
+export abstract class ImagePipeline {
+  /**
+   * @param path a file with the uploaded bytes, which nobody has looked at yet
+   * @param crop the part to keep; without it, the square that draws the most attention
+   * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says; `image_too_large` more
+   * pixels than allowed, decided from the header, or too costly to decode; `unreadable_image` damaged; `invalid_crop` not
+   * within the picture; `busy` the queue is full
+   */
+  abstract makeMaster(path: string, crop?: Crop): Promise<Master>;
+
+  /**
+   * @param master bytes that `makeMaster` gave
+   * @param size edge in px; a master is never enlarged
+   * @param format WebP keeps an animation, the others show its first frame; JPEG puts white where nothing is
+   * @throws CodedError `busy` the queue is full
+   */
+  abstract render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer>;
+}

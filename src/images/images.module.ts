@@ -1,0 +1,23 @@
+import { Module } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Config } from '../config/config.module.js';
+import { ImagePipeline } from './image-pipeline.js';
+import { SharpPipeline } from './sharp.pipeline.js';
+
+@Module({
+  providers: [{ provide: ImagePipeline, inject: [ConfigService], useFactory: openPipeline }],
+  exports: [ImagePipeline],
+})
+export class ImagesModule {}
+
+function openPipeline(config: Config): ImagePipeline {
+  const settings = config.get('settings', { infer: true });
+  return new SharpPipeline({
+    allowedFormats: settings.avatarAllowedTypes,
+    maxPixels: settings.avatarMaxPixels,
+    masterSize: settings.avatarMasterSize,
+    concurrency: settings.imageConcurrency,
+    queue: settings.imageQueue,
+    timeoutMs: settings.imageTimeoutMs,
+  });
+}
