@@ -1,0 +1,12 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AvatarsModule } from './avatars/avatars.module.js';
+import { configModule } from './config/config.module.js';
+import type { Settings } from './config/settings.js';
+import { OpsModule } from './ops/ops.module.js';
+
+@Module({})
+export class AppModule {
+  static with(settings: Settings): DynamicModule {
+    return { module: AppModule, imports: [configModule(settings), AvatarsModule, OpsModule] };
+  }
+}

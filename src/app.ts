@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import { AppModule } from './app.module.js';
+import type { Settings } from './config/settings.js';
+import { CodedError, type ErrorCode } from './errors.js';
+import { ProblemFilter, sendProblem } from './http/problem.filter.js';
+import { isForm } from './http/upload.js';
+import { NestLogger } from './ops/logging.js';
+
+/** Assembles the service; it does not listen yet. */
+export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestId,
+    routerOptions: { maxParamLength: 1024 },
+    frameworkErrors: sendProblem,
+    multipart: false,
+    // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
+    requestTimeout: settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs,
+    http: {
+      headersTimeout: settings.requestHeadersTimeoutMs,
+      connectionsCheckingInterval: Math.min(settings.requestHeadersTimeoutMs, 5000),
+    },
+  } as ConstructorParameters<typeof FastifyAdapter>[0]);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings), adapter, {
+    logger: new NestLogger(logger),
+    bodyParser: false,
+  });
+  takeBodiesRaw(adapter.getInstance());
+  logRequests(adapter.getInstance());
+  app.useGlobalFilters(new ProblemFilter());
+  app.useGlobalPipes(
+    new ValidationPipe({
+      transform: true,
+      exceptionFactory: ([first]) => {
+        const { property = 'request', constraints = {} } = first ?? {};
+        const detail = Object.values(constraints).join(', ');
+        return new CodedError(`invalid_${property}` as ErrorCode, `${detail}.`, { parameter: property });
+      },
+    }),
+  );
+  describeApi(app);
+  return app;
+}
+
+/** An id that a proxy gave, if it is harmless in a log; else a new one. */
+function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** Bodies are uploads, which their receiver reads; and of what type a bare picture is, its bytes say and not its header. */
+function takeBodiesRaw(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, _payload, done) => {
+    done(null);
+  });
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (!isForm(request.raw)) delete request.headers['content-type'];
+    done();
+  });
+}
+
+/** A line for every change and every failure; readers only with LOG_LEVEL=debug, since they are many. */
+function logRequests(fastify: FastifyInstance): void {
+  fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
+    const reading = request.method === 'GET' || request.method === 'HEAD';
+    const level = reading && reply.statusCode < 500 ? 'debug' : 'info';
+    request.log[level](
+      {
+        method: request.method,
+        path: request.url.split('?', 1)[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'request',
+    );
+    done();
+  });
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    reply.header('X-Request-Id', request.id);
+    done(null, payload);
+  });
+}
+
+function describeApi(app: NestFastifyApplication): void {
+  const description = new DocumentBuilder()
+    .setTitle('Visage')
+    .setDescription('Avatars: upload, get, delete, exists and URL.')
+    .setVersion('1')
+    .addBearerAuth()
+    .build();
+  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, description));
+}

@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
+import { CodedError } from '../errors.js';
+import { KeyedMutex } from '../storage/keyed-mutex.js';
+import { type ObjectStore, PreconditionFailed, StorageRefused } from '../storage/object-store.js';
+import { manifestKey } from './keys.js';
+import { type Intent, type Manifest, apply, emptyManifest, readManifest, writeManifest } from './manifest.js';
+
+export interface AvatarRepositoryOptions {
+  /** Versions kept in a manifest. */
+  history: number;
+  /** How long a change may wait for other changes of the same avatar, in ms. */
+  commitTimeoutMs: number;
+  /** How old a manifest may be that `recall` gives, in ms; 0: every call asks the store. */
+  maxAgeMs: number;
+  /** Bytes of manifests kept in memory. */
+  cacheBytes: number;
+}
+
+interface Snapshot {
+  readonly manifest: Manifest;
+  /** Undefined where the store has no manifest. */
+  readonly etag: string | undefined;
+  readonly bytes: number;
+}
+
+interface Entry {
+  readonly snapshot: Snapshot;
+  /** By the monotonic clock, in ms. */
+  readonly readAt: number;
+}
+
+/** The manifests: read fresh, read from memory, and changed by compare and swap. */
+export class AvatarRepository {
+  private readonly cache: LRUCache<string, Entry>;
+  private readonly reading = new Map<string, Promise<Snapshot>>();
+  private readonly changes = new KeyedMutex();
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly options: AvatarRepositoryOptions,
+  ) {
+    this.cache = new LRUCache({
+      maxSize: Math.max(1, options.cacheBytes),
+      sizeCalculation: ({ snapshot }, key) => snapshot.bytes + key.length + 200,
+    });
+  }
+
+  /** The manifest as it is in the store now; an empty one where there is none. */
+  async read(id: string): Promise<Manifest> {
+    return (await this.revalidate(id)).manifest;
+  }
+
+  /** The manifest as this process knows it, at most `maxAgeMs` old. One request to the store serves all who wait. */
+  async recall(id: string): Promise<Manifest> {
+    if (this.options.maxAgeMs === 0) return this.read(id);
+    const entry = this.cache.get(id);
+    if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) return entry.snapshot.manifest;
+    let reading = this.reading.get(id);
+    if (!reading) {
+      reading = this.revalidate(id).finally(() => this.reading.delete(id));
+      this.reading.set(id, reading);
+    }
+    return (await reading).manifest;
+  }
+
+  /**
+   * Changes an avatar: reads its manifest, asks what is wanted, writes the result if nobody else wrote in between, and else
+   * begins again.
+   * @param decide gets the manifest as it is, and gives the intent, or nothing where all is as wished; it may be called
+   * several times, and what it throws ends the change
+   * @returns the manifest that holds the change
+   * @throws CodedError `busy` where others kept writing; what the store throws
+   */
+  async change(id: string, decide: (manifest: Manifest) => Intent | undefined): Promise<Manifest> {
+    const giveUp = performance.now() + this.options.commitTimeoutMs;
+    return this.changes.run(id, async () => {
+      for (let attempt = 1; ; attempt++) {
+        const before = await this.revalidate(id);
+        const intent = decide(before.manifest);
+        if (!intent) return before.manifest;
+        const after = await this.swap(id, before, apply(before.manifest, intent, this.options.history));
+        if (after) return after;
+        if (performance.now() > giveUp) {
+          throw new CodedError(
+            'busy',
+            'Too many changes of this avatar at the same time. Try again shortly.',
+          );
+        }
+        await sleep(Math.random() * Math.min(10 * attempt, 200));
+      }
+    });
+  }
+
+  /** @returns undefined where somebody else was faster */
+  private async swap(id: string, before: Snapshot, manifest: Manifest): Promise<Manifest | undefined> {
+    const bytes = writeManifest(manifest);
+    if (before.etag !== undefined && bytes.equals(writeManifest(before.manifest))) return before.manifest;
+    try {
+      const { etag } = await this.store.store(manifestKey(id), bytes, {
+        ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
+        contentType: 'application/json',
+        cacheControl: 'no-store',
+      });
+      this.cache.set(id, { snapshot: { manifest, etag, bytes: bytes.length }, readAt: performance.now() });
+      return manifest;
+    } catch (error) {
+      if (error instanceof PreconditionFailed) return undefined;
+      throw error;
+    }
+  }
+
+  private async revalidate(id: string): Promise<Snapshot> {
+    const known = this.cache.get(id);
+    const readAt = performance.now();
+    const snapshot = await this.load(id, known?.snapshot);
+    // A change that was committed here while we read is newer than what we read.
+    if (this.cache.peek(id) === known) this.cache.set(id, { snapshot, readAt });
+    return snapshot;
+  }
+
+  private async load(id: string, known: Snapshot | undefined): Promise<Snapshot> {
+    const object = await this.store.get(
+      manifestKey(id),
+      known?.etag === undefined ? {} : { ifNoneMatch: known.etag },
+    );
+    if (object === 'unchanged' && known) return known;
+    if (object === undefined || object === 'unchanged')
+      return { manifest: emptyManifest(id), etag: undefined, bytes: 0 };
+    try {
+      return { manifest: readManifest(id, object.bytes), etag: object.etag, bytes: object.bytes.length };
+    } catch (error) {
+      throw new StorageRefused(new Error(`the manifest ${manifestKey(id)} cannot be read`, { cause: error }));
+    }
+  }
+}

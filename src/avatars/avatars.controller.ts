@@ -1,0 +1,245 @@
+import {
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  type PipeTransform,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiDefaultResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProduces,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { parseRenditionName, renditionName } from '../delivery/rendition.js';
+import { IMMUTABLE } from '../delivery/renditions.js';
+import { CodedError } from '../errors.js';
+import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { etagOf, matchesNoneMatch, versionsOfIfMatch } from '../http/conditional.js';
+import { PublicUrls } from '../http/public-urls.js';
+import { UploadReceiver } from '../http/upload.js';
+import {
+  ExistsAnswer,
+  PictureQuery,
+  ProblemAnswer,
+  UploadQuery,
+  UrlAnswer,
+  VersionAnswer,
+  parseCrop,
+} from './avatars.dto.js';
+import { AvatarsService, type Picture } from './avatars.service.js';
+import { assertId, isVersion, readId } from './keys.js';
+
+const ValidId: PipeTransform<string, string> = {
+  transform(id) {
+    assertId(id);
+    return id;
+  },
+};
+
+/** Whoever has the picture asks whether it is still current: it may be replaced at any time. */
+const REVALIDATE = 'public, no-cache';
+
+@ApiTags('avatars')
+@ApiDefaultResponse({ type: ProblemAnswer, description: 'application/problem+json with a stable `code`' })
+@Controller('v1/avatars')
+export class AvatarsController {
+  constructor(
+    private readonly avatars: AvatarsService,
+    private readonly uploads: UploadReceiver,
+    private readonly urls: PublicUrls,
+  ) {}
+
+  @Put(':id')
+  @UseGuards(ApiKeyGuard)
+  @ApiBearerAuth()
+  @ApiOperation({
+    summary: 'Upload a picture: a form with the field "file", or the bare picture as the body',
+  })
+  @ApiConsumes('multipart/form-data', 'image/*')
+  @ApiBody({
+    schema: {
+      type: 'object',
+      required: ['file'],
+      properties: {
+        file: { type: 'string', format: 'binary' },
+        crop: { type: 'string', example: '0,0,400,400' },
+      },
+    },
+  })
+  @ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description: 'The version that has to be current, in quotes, or *',
+  })
+  @ApiOkResponse({
+    type: VersionAnswer,
+    description: 'The current version was made from the same bytes (201: a new version)',
+  })
+  async upload(
+    @Param('id', ValidId) id: string,
+    @Query() query: UploadQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VersionAnswer> {
+    const ifMatch = versionsOfIfMatch(request.headers['if-match']);
+    const { version, created } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
+      this.avatars.upload(id, upload, { crop: query.crop ?? parseCrop(upload.fields['crop']), ifMatch }),
+    );
+    reply
+      .status(created ? 201 : 200)
+      .headers({ ETag: etagOf(version.version), Location: `/v1/avatars/${encodeURIComponent(id)}` });
+    return this.answer(request, id, version);
+  }
+
+  @Post(':id')
+  @UseGuards(ApiKeyGuard)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'The same as PUT, for clients that can only send forms by POST' })
+  @ApiConsumes('multipart/form-data', 'image/*')
+  @ApiOkResponse({ type: VersionAnswer })
+  uploadByPost(
+    @Param('id', ValidId) id: string,
+    @Query() query: UploadQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VersionAnswer> {
+    return this.upload(id, query, request, reply);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'The current picture' })
+  @ApiProduces('image/jpeg', 'image/webp', 'image/png')
+  @ApiNotFoundResponse({ type: ProblemAnswer })
+  async get(
+    @Param('id', ValidId) id: string,
+    @Query() query: PictureQuery,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const picture = found(await this.avatars.get(id, query));
+    const etag = etagOf(picture.version, renditionName(picture.rendition));
+    sendPicture(request, reply, picture, etag, REVALIDATE);
+  }
+
+  @Get(':id/exists')
+  @Header('Cache-Control', 'no-cache')
+  @ApiOperation({ summary: 'Whether there is a current picture' })
+  @ApiOkResponse({ type: ExistsAnswer })
+  async exists(@Param('id', ValidId) id: string): Promise<ExistsAnswer> {
+    return { exists: await this.avatars.exists(id) };
+  }
+
+  @Get(':id/url')
+  @Header('Cache-Control', 'no-cache')
+  @ApiOperation({
+    summary: "Where a browser gets the current picture: the service's URL, the CDN's or a presigned one",
+  })
+  @ApiOkResponse({ type: UrlAnswer })
+  @ApiNotFoundResponse({ type: ProblemAnswer })
+  async getUrl(
+    @Param('id', ValidId) id: string,
+    @Query() query: PictureQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<UrlAnswer> {
+    const { key, url, version, expiresAt } = found(await this.avatars.getUrl(id, query));
+    return { url: url ?? this.urls.of(request, key), version, expiresAt };
+  }
+
+  @Get(':id/info')
+  @Header('Cache-Control', 'no-cache')
+  @ApiOperation({ summary: "The current version's facts and its immutable URLs" })
+  @ApiOkResponse({ type: VersionAnswer })
+  @ApiNotFoundResponse({ type: ProblemAnswer })
+  async info(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<VersionAnswer> {
+    return this.answer(request, id, found(await this.avatars.current(id)));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @UseGuards(ApiKeyGuard)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'No current picture any more; one that is absent already counts as deleted' })
+  @ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description: 'The version that has to be current, in quotes, or *',
+  })
+  @ApiNoContentResponse()
+  async delete(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<void> {
+    await this.avatars.delete(id, { ifMatch: versionsOfIfMatch(request.headers['if-match']) });
+  }
+
+  @Get(':id/:version/:rendition')
+  @ApiOperation({ summary: 'One rendition of one version: these bytes never change' })
+  @ApiProduces('image/jpeg', 'image/webp', 'image/png')
+  @ApiNotFoundResponse({ type: ProblemAnswer })
+  async getRendition(
+    @Param('id') writtenId: string,
+    @Param('version') version: string,
+    @Param('rendition') name: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const id = readId(writtenId);
+    const rendition = isVersion(version) ? parseRenditionName(name) : undefined;
+    const picture = rendition && (await this.avatars.getRendition(id, version, rendition));
+    if (!picture) throw new CodedError('rendition_not_found', 'There is no such rendition of the avatar.');
+    sendPicture(request, reply, picture, etagOf(version, name), IMMUTABLE);
+  }
+
+  private answer(
+    request: FastifyRequest,
+    id: string,
+    version: Parameters<AvatarsService['keysOf']>[1],
+  ): VersionAnswer {
+    const keys = Object.entries(this.avatars.keysOf(id, version));
+    const urls = keys.map(([size, key]) => [size, this.urls.of(request, key)] as const);
+    return new VersionAnswer(id, version, Object.fromEntries(urls));
+  }
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new CodedError('avatar_not_found', 'The avatar has no picture.');
+  return value;
+}
+
+function sendPicture(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { bytes, rendition }: Picture,
+  etag: string,
+  cacheControl: string,
+): void {
+  reply.headers({
+    ETag: etag,
+    'Cache-Control': cacheControl,
+    // Pictures come from strangers and are shown on other origins' pages: nothing in them may run, everyone may show them.
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Security-Policy': "default-src 'none'; sandbox",
+    'Cross-Origin-Resource-Policy': 'cross-origin',
+    'Access-Control-Allow-Origin': '*',
+  });
+  if (matchesNoneMatch(request.headers['if-none-match'], etag)) {
+    void reply.status(304).send();
+    return;
+  }
+  reply.header('Content-Disposition', `inline; filename="avatar.${rendition.format}"`);
+  void reply.type(`image/${rendition.format}`).send(bytes);
+}

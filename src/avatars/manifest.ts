@@ -1,0 +1,106 @@
+import type { Crop, MasterFormat } from '../images/image-pipeline.js';
+
+/** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
+export type Instant = string;
+
+/** One accepted upload; immutable. */
+export interface Version {
+  /** UUIDv7. */
+  version: string;
+  /** SHA-256 of the uploaded bytes, in hex. */
+  source: string;
+  crop?: Crop;
+  master: MasterFormat;
+  /** In px, both. */
+  width: number;
+  height: number;
+  animated: boolean;
+  /** Of the master. */
+  bytes: number;
+  thumbhash: string;
+  color: string;
+  uploadedAt: Instant;
+}
+
+/** Which versions an avatar has, and which is current. The only mutable object. */
+export interface Manifest {
+  schema: 1;
+  id: string;
+  current: string | null;
+  /**
+   * Newest first: the newest of the history limit, and the current one where it is older than all of these.
+   */
+  versions: Version[];
+  /** What `current` was last set to, and when: intents that arrive late are weighed against it. */
+  head?: { at: Instant; version: string | null };
+  /** Nothing that was uploaded up to then comes back. */
+  erasedAt?: Instant;
+}
+
+/** A wish to change an avatar. A restore carries its version whole, so that it means the same at any time. */
+export type Intent =
+  { type: 'publish' | 'restore'; at: Instant; version: Version } | { type: 'remove' | 'erase'; at: Instant };
+
+export function emptyManifest(id: string): Manifest {
+  return { schema: 1, id, current: null, versions: [] };
+}
+
+/**
+ * The manifest after an intent. Pure, and the same whatever the order and however often intents of different times
+ * arrive: the later `at` decides what is current, ties by version; nothing uploaded up to an erasure comes back.
+ * @param history how many versions to keep
+ */
+export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
+  const erasedAt = intent.type === 'erase' ? latest(manifest.erasedAt, intent.at) : manifest.erasedAt;
+  const arriving = 'version' in intent ? intent.version : undefined;
+  const head = laterHead(manifest.head, { at: intent.at, version: arriving?.version ?? null });
+  const known = manifest.versions.filter(({ version }) => version !== arriving?.version);
+  const versions = [...known, ...(arriving ? [arriving] : [])]
+    .filter(({ uploadedAt }) => erasedAt === undefined || uploadedAt > erasedAt)
+    .sort(newestFirst)
+    .filter(({ version }, index) => index < history || version === head.version);
+  const current = versions.some(({ version }) => version === head.version) ? head.version : null;
+  return { schema: 1, id: manifest.id, current, versions, head, ...(erasedAt !== undefined && { erasedAt }) };
+}
+
+/** The version that is shown, if any. */
+export function currentVersion(manifest: Manifest): Version | undefined {
+  return manifest.versions.find(({ version }) => version === manifest.current);
+}
+
+/**
+ * The time of an intent that was born in the knowledge of this manifest: now, and later than everything in it even where
+ * another replica's clock is ahead of ours.
+ */
+export function instantAfter(manifest: Manifest, now: Date): Instant {
+  const known = [manifest.head?.at, manifest.erasedAt, manifest.versions[0]?.uploadedAt].reduce(latest);
+  const after = known === undefined ? 0 : Date.parse(known) + 1;
+  return new Date(Math.max(now.getTime(), after)).toISOString();
+}
+
+export function writeManifest(manifest: Manifest): Buffer {
+  return Buffer.from(JSON.stringify(manifest));
+}
+
+/** @throws Error where the bytes are not a manifest, or one of a schema that this service does not know */
+export function readManifest(id: string, bytes: Buffer): Manifest {
+  const manifest = JSON.parse(bytes.toString()) as Partial<Manifest> | null;
+  if (manifest?.schema !== 1 || manifest.id !== id || !Array.isArray(manifest.versions)) {
+    throw new Error(`not a manifest of schema 1 of the avatar ${id}`);
+  }
+  return manifest as Manifest;
+}
+
+function laterHead(a: Manifest['head'], b: NonNullable<Manifest['head']>): NonNullable<Manifest['head']> {
+  if (a === undefined) return b;
+  const rank = ({ at, version }: typeof b) => `${at} ${version ?? ''}`;
+  return rank(a) >= rank(b) ? a : b;
+}
+
+function latest(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  return (a ?? '') >= (b ?? '') ? a : b;
+}
+
+function newestFirst(a: Version, b: Version): number {
+  return `${a.uploadedAt} ${a.version}` < `${b.uploadedAt} ${b.version}` ? 1 : -1;
+}

@@ -1,0 +1,210 @@
+import { availableParallelism, tmpdir } from 'node:os';
+import { Transform, Type } from 'class-transformer';
+import {
+  ArrayNotEmpty,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  Min,
+} from 'class-validator';
+import { SOURCE_FORMATS, type SourceFormat } from '../images/image-pipeline.js';
+
+/**
+ * Every setting with its default. A variable is the property's name in upper case: `storageS3Bucket` is STORAGE_S3_BUCKET.
+ * What they mean stands in `.env.example`.
+ */
+export class Settings {
+  @IsString()
+  nodeEnv = 'development';
+
+  @IsInteger(0, 65_535)
+  port = 3000;
+
+  @IsString()
+  @IsNotEmpty()
+  host = '127.0.0.1';
+
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  logLevel = 'info';
+
+  @IsOptional()
+  @IsString()
+  configFile: string | undefined = undefined;
+
+  @IsList()
+  @Matches(/^[0-9a-f]{64}$/, {
+    each: true,
+    message: '$property must be SHA-256 sums of 64 hex digits, comma separated',
+  })
+  apiKeys: string[] = [];
+
+  @IsString()
+  storageBackend = 'local';
+
+  @IsString()
+  storageLocalPath = '';
+
+  /** The name that the setting had in the service which Visage grew from. */
+  @IsString()
+  avatarStoragePath = '';
+
+  @IsInteger(100)
+  storageLocalLockTimeoutMs = 10_000;
+
+  @IsOptional()
+  @IsWebUrl()
+  storageS3Endpoint: string | undefined = undefined;
+
+  @IsOptional()
+  @IsWebUrl()
+  storageS3PublicEndpoint: string | undefined = undefined;
+
+  @IsString()
+  storageS3Region = 'us-east-1';
+
+  @IsOptional()
+  @Matches(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { message: '$property must be the name of a bucket' })
+  storageS3Bucket: string | undefined = undefined;
+
+  @IsOptional()
+  @IsString()
+  storageS3AccessKeyId: string | undefined = undefined;
+
+  @IsOptional()
+  @IsString()
+  storageS3SecretAccessKey: string | undefined = undefined;
+
+  @IsFlag()
+  storageS3UsePathStyle = false;
+
+  @IsInteger(100)
+  storageS3TimeoutMs = 10_000;
+
+  @IsInteger(1, 10)
+  storageS3Attempts = 3;
+
+  @IsIn(['service', 'public', 'presigned'])
+  urlMode: 'service' | 'public' | 'presigned' = 'service';
+
+  @IsOptional()
+  @IsWebUrl()
+  publicBaseUrl: string | undefined = undefined;
+
+  /** 604800 seconds, a week, is the most that a presigned URL of S3 can live. */
+  @IsInteger(1, 604_800)
+  urlExpiresIn = 3600;
+
+  @IsInteger(1)
+  avatarMaxSizeBytes = 5 * 1024 * 1024;
+
+  @IsList()
+  @ArrayNotEmpty()
+  @IsIn(SOURCE_FORMATS, { each: true })
+  avatarAllowedTypes: SourceFormat[] = ['jpeg', 'png', 'webp', 'gif'];
+
+  @IsInteger(1)
+  avatarMaxPixels = 50_000_000;
+
+  /** WebP ends at 16383 px. */
+  @IsInteger(16, 16_383)
+  avatarMasterSize = 1024;
+
+  @IsList(Number)
+  @ArrayNotEmpty()
+  @IsInt({ each: true })
+  @Min(16, { each: true })
+  @Max(1024, { each: true })
+  avatarSizes = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
+
+  @IsInteger(1, 1000)
+  avatarHistory = 10;
+
+  @IsInteger(100)
+  avatarCommitTimeoutMs = 10_000;
+
+  @IsInteger(100)
+  uploadTimeoutMs = 30_000;
+
+  @IsInteger(1)
+  uploadConcurrency = 256;
+
+  @IsString()
+  @IsNotEmpty()
+  uploadSpoolPath = tmpdir();
+
+  @IsInteger(1)
+  imageConcurrency = availableParallelism();
+
+  @IsInteger(0)
+  imageQueue = 256;
+
+  @IsInteger(1000)
+  imageTimeoutMs = 20_000;
+
+  @IsInteger(0)
+  cacheBytes = 128 * 1024 * 1024;
+
+  @IsInteger(0)
+  cacheMaxAgeMs = 1000;
+
+  @IsInteger(100)
+  requestHeadersTimeoutMs = 10_000;
+
+  @IsInteger(100)
+  shutdownTimeoutMs = 25_000;
+}
+
+/** The variable that sets a property: `storageS3Bucket` is STORAGE_S3_BUCKET. */
+export function variableOf(property: string): string {
+  return property.replace(/[A-Z]/g, '_$&').toUpperCase();
+}
+
+function IsInteger(min: number, max = Number.MAX_SAFE_INTEGER): PropertyDecorator {
+  return all(
+    Type(() => Number),
+    IsInt(),
+    Min(min),
+    Max(max),
+  );
+}
+
+function IsFlag(): PropertyDecorator {
+  const words = new Map<unknown, boolean>([
+    ['true', true],
+    ['false', false],
+    ['1', true],
+    ['0', false],
+  ]);
+  return all(
+    Transform(({ value }: { value: unknown }) => words.get(value) ?? value),
+    IsBoolean({ message: '$property must be true or false' }),
+  );
+}
+
+/** Comma separated. */
+function IsList(convert: (item: string) => unknown = String): PropertyDecorator {
+  const split = (text: string) => text.split(',').map((item) => convert(item.trim()));
+  return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? split(value) : value));
+}
+
+function IsWebUrl(): PropertyDecorator {
+  const options = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
+  return all(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? value.replace(/\/+$/, '') : value,
+    ),
+    IsUrl(options, { message: '$property must be a URL that starts with http:// or https://' }),
+  );
+}
+
+function all(...decorators: PropertyDecorator[]): PropertyDecorator {
+  return (target, property) => {
+    for (const decorate of decorators) decorate(target, property);
+  };
+}

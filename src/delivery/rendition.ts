@@ -1,0 +1,46 @@
+import type { Version } from '../avatars/manifest.js';
+import { RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+
+/** What somebody wants to see of a version; what is left open is as the master has it. */
+export interface RenditionRequest {
+  /** Edge in px. */
+  size?: number | undefined;
+  format?: RenditionFormat | undefined;
+}
+
+/** A master (without a size), or a master at one size in one format. */
+export interface Rendition {
+  size?: number;
+  format: RenditionFormat;
+}
+
+const NAME = /^(?:master|([1-9]\d{0,3}))\.([a-z]+)$/;
+
+/**
+ * The rendition that serves a request best: its size goes up to the next of `sizes`, and where that would be no smaller than
+ * the master in the master's own format, it is the master.
+ * @param sizes ascending, in px
+ */
+export function chooseRendition(
+  version: Version,
+  request: RenditionRequest,
+  sizes: readonly number[],
+): Rendition {
+  const format = request.format ?? version.master;
+  const wanted = Math.min(request.size ?? version.width, version.width);
+  if (wanted === version.width && format === version.master) return { format };
+  return { size: sizes.find((size) => size >= wanted) ?? wanted, format };
+}
+
+/** The last part of a rendition's key and of its immutable URL. */
+export function renditionName({ size, format }: Rendition): string {
+  return `${size ?? 'master'}.${format}`;
+}
+
+/** @returns undefined where no rendition is named so */
+export function parseRenditionName(name: string): Rendition | undefined {
+  const [, size, extension] = NAME.exec(name) ?? [];
+  const format = RENDITION_FORMATS.find((known) => known === extension);
+  if (format === undefined) return undefined;
+  return size === undefined ? { format } : { size: Number(size), format };
+}

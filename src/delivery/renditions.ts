@@ -1,0 +1,96 @@
+import { Logger } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { AvatarRepository } from '../avatars/avatar.repository.js';
+import { pictureKey } from '../avatars/keys.js';
+import type { ImagePipeline } from '../images/image-pipeline.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import { type Rendition, renditionName } from './rendition.js';
+
+export interface RenditionsOptions {
+  /** Bytes of pictures kept in memory. */
+  cacheBytes: number;
+  /** Edges in px that renditions are made at, ascending. */
+  sizes: readonly number[];
+}
+
+/** Cache-Control of bytes that never change under their URL. */
+export const IMMUTABLE = 'public, max-age=31536000, immutable';
+
+interface Wanted {
+  id: string;
+  version: string;
+  rendition: Rendition;
+}
+
+/**
+ * The bytes of masters and renditions: from memory, else from the store, else made from the master and kept. Everyone who
+ * asks for the same one at the same time waits for the same answer.
+ */
+export class Renditions {
+  private readonly logger = new Logger(Renditions.name);
+  private readonly cache: LRUCache<string, Buffer, Wanted>;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly pipeline: ImagePipeline,
+    private readonly repository: AvatarRepository,
+    private readonly options: RenditionsOptions,
+  ) {
+    this.cache = new LRUCache({
+      maxSize: Math.max(1, options.cacheBytes),
+      sizeCalculation: (bytes) => Math.max(1, bytes.length),
+      fetchMethod: (key, _, { context, signal }) => this.load(key, context, signal),
+      // Who waits for a picture gets it even where another pushes it out of the cache meanwhile.
+      ignoreFetchAbort: true,
+    });
+  }
+
+  get sizes(): readonly number[] {
+    return this.options.sizes;
+  }
+
+  /** @returns undefined where there is no such version, or no such rendition of it */
+  async get(id: string, version: string, rendition: Rendition): Promise<Buffer | undefined> {
+    const key = pictureKey(id, version, renditionName(rendition));
+    return this.cache.get(key) ?? this.cache.fetch(key, { context: { id, version, rendition } });
+  }
+
+  /** Sees to it that the store has a rendition, for readers that go there without us. */
+  async ensureKept(id: string, version: string, rendition: Rendition): Promise<void> {
+    const key = pictureKey(id, version, renditionName(rendition));
+    if (rendition.size === undefined || (await this.store.exists(key))) return;
+    const bytes = await this.get(id, version, rendition);
+    if (bytes) await this.store.store(key, bytes, attributes(rendition));
+  }
+
+  private async load(key: string, wanted: Wanted, signal: AbortSignal): Promise<Buffer | undefined> {
+    const object = await this.store.get(key, { signal });
+    if (object !== undefined && object !== 'unchanged') return object.bytes;
+    const { size, format } = wanted.rendition;
+    if (size === undefined || !this.options.sizes.includes(size)) return undefined;
+    const { versions } = await this.repository.recall(wanted.id);
+    const version = versions.find((known) => known.version === wanted.version);
+    const master = version && (await this.get(wanted.id, version.version, { format: version.master }));
+    if (!master) return undefined;
+    const bytes = await this.pipeline.render(master, size, format);
+    void this.keep(key, bytes, wanted.rendition);
+    return bytes;
+  }
+
+  /** A rendition can always be made again: that it could not be kept is for the log only. */
+  private async keep(key: string, bytes: Buffer, rendition: Rendition): Promise<void> {
+    try {
+      await this.store.store(key, bytes, attributes(rendition));
+    } catch (error) {
+      this.logger.warn({ key, err: error }, 'a rendition could not be kept in the storage');
+    }
+  }
+}
+
+/** What the store tells those who read it without Visage. */
+export function attributes({ format }: Pick<Rendition, 'format'>): {
+  contentType: string;
+  cacheControl: string;
+} {
+  return { contentType: `image/${format}`, cacheControl: IMMUTABLE };
+}

@@ -1,0 +1,47 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CodedError } from '../errors.js';
+import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
+import { refuseBody } from './refuse-body.js';
+
+/** Answers every error as problem+json; what really happened goes to the log. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    sendProblem(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+}
+
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const answer = describe(error, request.id);
+  if (answer.status >= 500) request.log.error({ err: error, code: answer.code }, 'the request failed');
+  else if (error instanceof Error && error.cause !== undefined) {
+    request.log.info({ err: error, code: answer.code }, 'the request was refused');
+  }
+  if (reply.sent || request.raw.destroyed) return;
+  const seconds = retryAfter(answer.code);
+  if (seconds !== undefined) reply.header('Retry-After', seconds);
+  if (answer.status === 401) reply.header('WWW-Authenticate', 'Bearer');
+  if (!request.raw.complete) refuseBody(request.raw, reply);
+  void reply
+    .status(answer.status)
+    .header('Cache-Control', 'no-store')
+    .type('application/problem+json')
+    .send(answer);
+}
+
+function describe(error: unknown, requestId: string): Problem {
+  if (error instanceof CodedError) {
+    return problem(statusOfCode(error.code), error.code, error.message, requestId, error.parameter);
+  }
+  const status = error instanceof HttpException ? error.getStatus() : fastifyStatus(error);
+  if (status === 404) return problem(404, 'route_not_found', 'There is nothing under this path.', requestId);
+  if (status < 500) return problem(status, 'bad_request', (error as Error).message, requestId);
+  return problem(status, 'internal', 'Something went wrong here. The log has the details.', requestId);
+}
+
+function fastifyStatus(error: unknown): number {
+  const { statusCode } = error as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? statusCode : 500;
+}

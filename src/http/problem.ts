@@ -1,0 +1,70 @@
+import { STATUS_CODES } from 'node:http';
+import type { ErrorCode } from '../errors.js';
+
+/** The status of every code, and the one place where they meet. */
+const STATUSES: Record<ErrorCode, number> = {
+  avatar_not_found: 404,
+  busy: 503,
+  empty_file: 400,
+  image_too_large: 422,
+  invalid_boundary: 400,
+  invalid_crop: 400,
+  invalid_form: 400,
+  invalid_format: 400,
+  invalid_id: 400,
+  invalid_precondition: 400,
+  invalid_size: 400,
+  no_file: 400,
+  precondition_failed: 412,
+  rendition_not_found: 404,
+  storage_full: 507,
+  storage_unavailable: 503,
+  too_many_files: 400,
+  truncated_body: 400,
+  unauthorized: 401,
+  unexpected_field: 400,
+  unreadable_image: 422,
+  unsupported_image: 415,
+  upload_timeout: 408,
+  upload_too_large: 413,
+};
+
+/** Seconds after which trying again makes sense. */
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { busy: 1, storage_unavailable: 5 };
+
+/** An error as RFC 9457 has it, with the code that programs should look at. */
+export interface Problem {
+  type: 'about:blank';
+  title: string;
+  status: number;
+  code: string;
+  detail: string;
+  parameter?: string;
+  requestId: string;
+}
+
+export function statusOfCode(code: ErrorCode): number {
+  return STATUSES[code];
+}
+
+export function retryAfter(code: string): number | undefined {
+  return RETRY_AFTER[code as ErrorCode];
+}
+
+export function problem(
+  status: number,
+  code: string,
+  detail: string,
+  requestId: string,
+  parameter?: string,
+): Problem {
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    code,
+    detail,
+    ...(parameter !== undefined && { parameter }),
+    requestId,
+  };
+}

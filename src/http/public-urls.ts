@@ -1,0 +1,12 @@
+import type { FastifyRequest } from 'fastify';
+
+/** URLs of the service itself. */
+export class PublicUrls {
+  /** @param base where browsers reach the service; undefined: the host that the request was sent to */
+  constructor(private readonly base: string | undefined) {}
+
+  /** The immutable URL of a picture: the path is `/v1/` and its key. */
+  of(request: FastifyRequest, key: string): string {
+    return `${this.base ?? `${request.protocol}://${request.host}`}/v1/${key}`;
+  }
+}

@@ -1,0 +1,78 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { CodedError } from '../errors.js';
+
+const PREFIX = 'visage-upload-';
+
+/** A file older than this, in ms, belongs to a process that died. */
+const STALE_AFTER_MS = 3_600_000;
+
+/** An upload on its way: a file on disk, so that memory does not grow with the number of uploads. */
+export class SpooledUpload {
+  readonly path: string;
+  private readonly hash = createHash('sha256');
+  private size = 0;
+
+  constructor(
+    folder: string,
+    private readonly maxBytes: number,
+  ) {
+    this.path = join(folder, `${PREFIX}${randomUUID()}`);
+  }
+
+  /** SHA-256 of the bytes, in hex; to be asked for once, when all are there. */
+  digest(): string {
+    return this.hash.digest('hex');
+  }
+
+  /**
+   * Takes a stream in. It stops at the first byte too many and leaves the stream unread from there on, not destroyed: the
+   * stream may be a request that still has to be answered.
+   * @throws CodedError `upload_too_large`, `empty_file`, `storage_full`
+   */
+  async write(source: Readable): Promise<void> {
+    const file = await this.spooling(() => open(this.path, 'wx', 0o600));
+    try {
+      for await (const chunk of source.iterator({ destroyOnReturn: false })) {
+        const bytes = chunk as Buffer;
+        this.size += bytes.length;
+        if (this.size > this.maxBytes) throw tooLarge(this.maxBytes);
+        this.hash.update(bytes);
+        await this.spooling(() => file.writeFile(bytes));
+      }
+    } finally {
+      await file.close();
+    }
+    if (this.size === 0) throw new CodedError('empty_file', 'The file is empty.');
+  }
+
+  async discard(): Promise<void> {
+    await rm(this.path, { force: true });
+  }
+
+  private async spooling<T>(task: () => Promise<T>): Promise<T> {
+    try {
+      return await task();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+      throw new CodedError('storage_full', 'There is no room left to take the upload in.', { cause: error });
+    }
+  }
+}
+
+export function tooLarge(maxBytes: number): CodedError {
+  return new CodedError('upload_too_large', `The file is larger than ${maxBytes} bytes.`);
+}
+
+/** Makes the folder, and removes what processes that were killed left in it. */
+export async function prepareSpool(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(PREFIX)) continue;
+    const path = join(folder, name);
+    if (Date.now() - (await stat(path)).mtimeMs > STALE_AFTER_MS) await rm(path, { force: true });
+  }
+}

@@ -1,0 +1,41 @@
+import 'reflect-metadata';
+import { pino } from 'pino';
+import { createApp } from './app.js';
+import { InvalidSettings, loadSettings } from './config/load-settings.js';
+import { prepareSpool } from './http/spool.js';
+
+async function main(): Promise<void> {
+  const { settings, complaints } = loadSettings(process.env);
+  const logger = pino({ level: settings.logLevel });
+  for (const complaint of complaints) logger.error(complaint);
+  if (settings.apiKeys.length === 0)
+    logger.warn('API_KEYS is not set: anybody who reaches the service can change avatars');
+
+  await prepareSpool(settings.uploadSpoolPath);
+  const app = await createApp(settings, logger);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      logger.info({ signal }, 'stopping: what was accepted is finished first');
+      setTimeout(() => {
+        logger.fatal('stopped with requests unfinished: SHUTDOWN_TIMEOUT_MS is over');
+        process.exit(1);
+      }, settings.shutdownTimeoutMs).unref();
+      app.close().then(
+        () => {
+          logger.info('stopped');
+        },
+        (error: unknown) => {
+          logger.fatal({ err: error }, 'could not stop cleanly');
+          process.exit(1);
+        },
+      );
+    });
+  }
+  await app.listen({ port: settings.port, host: settings.host });
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof InvalidSettings) process.stderr.write(`${error.message}\n`);
+  else pino().fatal({ err: error }, 'could not start');
+  process.exit(1);
+});

@@ -1,0 +1,31 @@
+import { Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { ObjectStore } from '../storage/object-store.js';
+import { StorageModule } from '../storage/storage.module.js';
+import { HealthController } from './health.controller.js';
+import { StorageHealth } from './storage-health.js';
+
+@Module({
+  imports: [StorageModule],
+  controllers: [HealthController],
+  providers: [
+    {
+      provide: StorageHealth,
+      inject: [ObjectStore],
+      useFactory: (store: ObjectStore) => new StorageHealth(store),
+    },
+  ],
+})
+export class OpsModule implements OnApplicationBootstrap {
+  private readonly logger = new Logger(OpsModule.name);
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly health: StorageHealth,
+  ) {}
+
+  /** A backend that is away does not keep the service from starting: readiness tells, and it may come back. */
+  async onApplicationBootstrap(): Promise<void> {
+    this.logger.log(`Using ${this.store.backend} storage backend: ${this.store.location}`);
+    await this.health.ask();
+  }
+}

@@ -1,0 +1,54 @@
+import { Logger } from '@nestjs/common';
+import type { ObjectStore, StoreHealth } from '../storage/object-store.js';
+
+export interface StorageReport {
+  backend: string;
+  reachable: boolean;
+  /** `unknown` until the backend could be asked for the first time. */
+  conditionalWrites: StoreHealth['conditionalWrites'] | 'unknown';
+}
+
+/** How long one answer of the backend serves all who ask, in ms. */
+const MAX_AGE_MS = 5000;
+
+/** Whether the backend can be used, and what it is worth; what changes is told to the log. */
+export class StorageHealth {
+  private readonly logger = new Logger(StorageHealth.name);
+  private report: StorageReport | undefined;
+  private checkedAt = -Infinity;
+  private checking: Promise<StorageReport> | undefined;
+
+  constructor(private readonly store: ObjectStore) {}
+
+  /** @returns a report that is at most a few seconds old */
+  async ask(): Promise<StorageReport> {
+    if (this.report && performance.now() - this.checkedAt < MAX_AGE_MS) return this.report;
+    this.checking ??= this.check().finally(() => (this.checking = undefined));
+    return this.checking;
+  }
+
+  private async check(): Promise<StorageReport> {
+    const before = this.report;
+    const { backend, location } = this.store;
+    let report: StorageReport;
+    try {
+      const { conditionalWrites } = await this.store.check();
+      report = { backend, reachable: true, conditionalWrites };
+    } catch (error) {
+      if (before?.reachable !== false)
+        this.logger.error({ backend, location, err: error }, 'the storage cannot be used');
+      report = { backend, reachable: false, conditionalWrites: before?.conditionalWrites ?? 'unknown' };
+    }
+    if (report.reachable && !before?.reachable)
+      this.logger.log({ ...report, location }, 'the storage can be used');
+    if (report.conditionalWrites === 'emulated' && before?.conditionalWrites !== 'emulated') {
+      this.logger.error(
+        { backend, location },
+        'the storage ignores conditional writes: run ONE replica only, or concurrent uploads of one avatar will be lost',
+      );
+    }
+    this.report = report;
+    this.checkedAt = performance.now();
+    return report;
+  }
+}
