@@ -19,7 +19,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   else if (error instanceof Error && error.cause !== undefined) {
     request.log.info({ err: error, code: answer.code }, 'the request was refused');
   }
-  if (reply.sent || request.raw.destroyed) return;
+  if (reply.sent || request.raw.socket.destroyed) return;
   const seconds = retryAfter(answer.code);
   if (seconds !== undefined) reply.header('Retry-After', seconds);
   if (answer.status === 401) reply.header('WWW-Authenticate', 'Bearer');
