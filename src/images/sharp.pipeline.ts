@@ -33,7 +33,7 @@ const LOADERS: Record<SourceFormat, string> = {
   avif: 'VipsForeignLoadHeif',
 };
 
-// Measured on a 12-megapixel source and a 1024 px master, figures in docs/images.md: JPEG costs a third of WebP to encode
+// Measured on a 12-megapixel source and a 1024 px master: JPEG costs a third of WebP to encode
 // and half of it to derive smaller pictures from; WebP is what carries transparency and animation, at effort 0.
 const OPAQUE = { quality: 90 } as const;
 const TRANSPARENT_OR_ANIMATED = { quality: 85, effort: 0 } as const;
