@@ -1,8 +1,10 @@
 import 'reflect-metadata';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createApp } from './app.js';
 import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import { prepareSpool } from './http/spool.js';
+import { HealthController } from './ops/health.controller.js';
 
 async function main(): Promise<void> {
   const { settings, complaints } = loadSettings(process.env);
@@ -20,7 +22,12 @@ async function main(): Promise<void> {
         logger.fatal('stopped with requests unfinished: SHUTDOWN_TIMEOUT_MS is over');
         process.exit(1);
       }, settings.shutdownTimeoutMs).unref();
-      app.close().then(
+      const drained = async () => {
+        app.get(HealthController).stop();
+        await sleep(settings.shutdownDrainMs);
+        await app.close();
+      };
+      drained().then(
         () => {
           logger.info('stopped');
         },

@@ -156,6 +156,9 @@ export class Settings {
   @IsInteger(100)
   requestHeadersTimeoutMs = 10_000;
 
+  @IsInteger(0)
+  shutdownDrainMs = 3000;
+
   @IsInteger(100)
   shutdownTimeoutMs = 25_000;
 }

@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Res, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { StorageHealth, type StorageReport } from './storage-health.js';
@@ -10,12 +10,13 @@ interface Readiness {
 
 @ApiTags('operations')
 @Controller('health')
-export class HealthController implements BeforeApplicationShutdown {
+export class HealthController {
   private stopping = false;
 
   constructor(private readonly health: StorageHealth) {}
 
-  beforeApplicationShutdown(): void {
+  /** From now on no new requests should be sent here. */
+  stop(): void {
     this.stopping = true;
   }
 

@@ -32,6 +32,7 @@ export async function startService(environment: Environment): Promise<RunningSer
       PORT: '0',
       UPLOAD_SPOOL_PATH: spool,
       NODE_NO_WARNINGS: '1',
+      SHUTDOWN_DRAIN_MS: '0',
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
