@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { availableParallelism, tmpdir } from 'node:os';
 import { Transform, Type } from 'class-transformer';
 import {
