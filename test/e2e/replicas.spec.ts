@@ -1,0 +1,104 @@
+import sharp from 'sharp';
+import request from 'supertest';
+import { type Manifest, readManifest } from '../../src/avatars/manifest.js';
+import { openBackend } from '../support/backend.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+
+const UPLOADS = 100;
+
+describe.each(backends)('two processes on one $name storage', (backend) => {
+  let environment: Environment;
+  let services: RunningService[];
+
+  beforeAll(async () => {
+    environment = {
+      ...(await backend.environment()),
+      AVATAR_HISTORY: String(UPLOADS),
+      CACHE_MAX_AGE_MS: '0',
+    };
+    services = await Promise.all([startService(environment), startService(environment)]);
+  });
+  afterAll(async () => {
+    await Promise.all(services.map((service) => service.stop()));
+  });
+
+  const urlOf = (i: number) => services[i % services.length]?.url ?? '';
+  const picture = (i: number) =>
+    sharp({ create: { width: 64, height: 64, channels: 3, background: { r: 2 * i, g: 255 - 2 * i, b: i } } })
+      .png()
+      .toBuffer();
+
+  it('accounts for every one of 100 concurrent uploads of one avatar, one of them current', async () => {
+    const pictures = await Promise.all(Array.from({ length: UPLOADS }, (_, i) => picture(i)));
+    const answers = await Promise.all(
+      pictures.map((bytes, i) => request(urlOf(i)).put('/v1/avatars/popular').send(bytes)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(pictures.map(() => 201));
+    const versions = answers.map(versionIn);
+    expect(new Set(versions).size).toBe(UPLOADS);
+
+    const kept = await manifestOf('popular');
+    expect(kept.versions.map(({ version }) => version).sort()).toEqual([...versions].sort());
+    const newestFirst = kept.versions.map(({ uploadedAt, version }) => `${uploadedAt} ${version}`);
+    expect(newestFirst).toEqual([...newestFirst].sort().reverse());
+    expect(kept.current).toBe(kept.versions[0]?.version);
+    for (const i of services.keys()) {
+      const info = await request(urlOf(i)).get('/v1/avatars/popular/info').expect(200);
+      expect(versionIn(info)).toBe(kept.current);
+    }
+    for (const { version } of kept.versions) {
+      await request(urlOf(0)).get(`/v1/avatars/popular/${version}/master.jpeg`).expect(200);
+    }
+  });
+
+  it('makes one version of the same bytes sent many times at once', async () => {
+    const bytes = await picture(1);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => request(urlOf(i)).put('/v1/avatars/same').send(bytes)),
+    );
+    expect(new Set(answers.map(versionIn)).size).toBe(1);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(19);
+  });
+
+  it('shows on one replica at once what the other has written', async () => {
+    for (let i = 0; i < 10; i++) {
+      const created = await request(urlOf(i))
+        .put('/v1/avatars/ping')
+        .send(await picture(i))
+        .expect(201);
+      const version = versionIn(created);
+      await request(urlOf(i + 1))
+        .get('/v1/avatars/ping')
+        .expect(200)
+        .expect('ETag', `"${version}/master.jpeg"`);
+    }
+    await request(urlOf(0)).delete('/v1/avatars/ping').expect(204);
+    await request(urlOf(1)).get('/v1/avatars/ping').expect(404);
+  });
+
+  it('lets one of two writers win who both expect the same version', async () => {
+    const created = await request(urlOf(0))
+      .put('/v1/avatars/cas')
+      .send(await picture(0))
+      .expect(201);
+    const expected = `"${versionIn(created)}"`;
+    const writers = [1, 2].map(async (i) =>
+      request(urlOf(i))
+        .put('/v1/avatars/cas')
+        .set('If-Match', expected)
+        .send(await picture(i)),
+    );
+    expect((await Promise.all(writers)).map(({ status }) => status).sort()).toEqual([201, 412]);
+  });
+
+  async function manifestOf(id: string): Promise<Manifest> {
+    const object = await openBackend(environment).get(`manifests/${id}.json`);
+    if (object === undefined || object === 'unchanged') throw new Error('there is no manifest');
+    return readManifest(id, object.bytes);
+  }
+});
+
+function versionIn(answer: request.Response): string {
+  return (answer.body as { version: string }).version;
+}
