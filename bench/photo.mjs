@@ -1,0 +1,38 @@
+import sharp from 'sharp';
+
+/**
+ * A JPEG that is as hard to decode and encode as a photograph: noise whose strength falls with its frequency, as in
+ * nature, the same for the same arguments.
+ * @param {number} width px
+ * @param {number} height px
+ * @param {{ detail?: number, quality?: number }} [options] detail: how slowly the strength falls, 0-1
+ */
+export async function photo(width, height, { detail = 0.55, quality = 92 } = {}) {
+  const next = randoms(1);
+  const sum = new Float32Array(width * height * 3);
+  let strength = 90;
+  for (let columns = 4; columns <= 2048; columns *= 2, strength *= detail) {
+    const rows = Math.max(2, Math.round((columns * height) / width));
+    const coarse = Buffer.from(Array.from({ length: columns * rows * 3 }, () => next() * 256));
+    const fine = await sharp(coarse, { raw: { width: columns, height: rows, channels: 3 } })
+      .resize(width, height, { fit: 'fill', kernel: 'cubic' })
+      .raw()
+      .toBuffer();
+    for (let i = 0; i < sum.length; i++) sum[i] += ((fine[i] - 128) / 128) * strength;
+  }
+  const pixels = Buffer.from(Uint8ClampedArray.from(sum, (value) => value + 128).buffer);
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality })
+    .toBuffer();
+}
+
+/** Mulberry32. */
+function randoms(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
