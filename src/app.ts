@@ -3,7 +3,7 @@ import { ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
@@ -33,7 +33,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     bodyParser: false,
   });
   takeBodiesRaw(adapter.getInstance());
-  logRequests(adapter.getInstance());
+  logRequests(adapter.getInstance(), logger);
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(
     new ValidationPipe({
@@ -68,24 +68,20 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
 }
 
 /** A line for every change and every failure; readers only with LOG_LEVEL=debug, since they are many. */
-function logRequests(fastify: FastifyInstance): void {
-  fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
-    const reading = request.method === 'GET' || request.method === 'HEAD';
-    const level = reading && reply.statusCode < 500 ? 'debug' : 'info';
-    request.log[level](
-      {
-        method: request.method,
-        path: request.url.split('?', 1)[0],
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-      },
-      'request',
-    );
+function logRequests(fastify: FastifyInstance, logger: Logger): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('X-Request-Id', request.id);
     done();
   });
-  fastify.addHook('onSend', (request, reply, payload, done) => {
-    reply.header('X-Request-Id', request.id);
-    done(null, payload);
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const { method, log } = request;
+    const reading = method === 'GET' || method === 'HEAD';
+    const level = reading && reply.statusCode < 500 ? 'debug' : 'info';
+    if (logger.isLevelEnabled(level)) {
+      const path = request.url.split('?', 1)[0];
+      log[level]({ method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+    }
+    done();
   });
 }
 
