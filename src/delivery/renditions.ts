@@ -39,7 +39,7 @@ export class Renditions {
     this.cache = new LRUCache({
       maxSize: Math.max(1, options.cacheBytes),
       sizeCalculation: (bytes) => Math.max(1, bytes.length),
-      fetchMethod: (key, _, { context, signal }) => this.load(key, context, signal),
+      fetchMethod: (key, _, { context }) => this.load(key, context),
       // Who waits for a picture gets it even where another pushes it out of the cache meanwhile.
       ignoreFetchAbort: true,
     });
@@ -63,8 +63,8 @@ export class Renditions {
     if (bytes) await this.store.store(key, bytes, attributes(rendition));
   }
 
-  private async load(key: string, wanted: Wanted, signal: AbortSignal): Promise<Buffer | undefined> {
-    const object = await this.store.get(key, { signal });
+  private async load(key: string, wanted: Wanted): Promise<Buffer | undefined> {
+    const object = await this.store.get(key);
     if (object !== undefined && object !== 'unchanged') return object.bytes;
     const { size, format } = wanted.rendition;
     if (size === undefined || !this.options.sizes.includes(size)) return undefined;
