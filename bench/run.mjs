@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import autocannon from 'autocannon';
 import sharp from 'sharp';
-import { photo } from './photo.mjs';
+import { photo } from '../test/support/photo.mjs';
 import { ServerProcess } from './process.mjs';
 
 const ROUNDS = 15;

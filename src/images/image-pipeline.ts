@@ -10,7 +10,7 @@ export type MasterFormat = (typeof MASTER_FORMATS)[number];
 export const RENDITION_FORMATS = ['jpeg', 'png', 'webp'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 
-/** A rectangle in px of the upright source picture. */
+/** A rectangle in px of the upright source picture; an animation is upright as it is stored. */
 export interface Crop {
   x: number;
   y: number;

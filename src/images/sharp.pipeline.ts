@@ -44,6 +44,9 @@ const RENDER: Record<RenditionFormat, (picture: Sharp) => Sharp> = {
   webp: (picture) => picture.webp({ quality: 80 }),
 };
 
+/** What many phones get wrong in a JPEG though the picture is whole: https://github.com/lovell/sharp/issues/1578. */
+const HARMLESS = 'Invalid SOS parameters for sequential JPEG';
+
 interface Size {
   width: number;
   height: number;
@@ -71,10 +74,22 @@ export class SharpPipeline extends ImagePipeline {
 
   override async makeMaster(path: string, crop?: Crop): Promise<Master> {
     const header = await this.readHeader(path);
-    const upright = { width: header.autoOrient.width, height: header.autoOrient.height };
+    const upright = uprightSize(header);
     if (crop) assertWithin(crop, upright);
+    const part = crop ?? { x: 0, y: 0, ...upright };
     return this.queued(() =>
-      decoding(() => this.encodeMaster(path, header, crop ?? { x: 0, y: 0, ...upright })),
+      decoding(async () => {
+        try {
+          return await this.encodeMaster((options) => this.open(path, options), header, part);
+        } catch (error) {
+          if (!(error as Error).message.includes(HARMLESS)) throw error;
+          return this.encodeMaster(
+            (options) => this.open(path, { ...options, failOn: 'error' }),
+            header,
+            part,
+          );
+        }
+      }),
     );
   }
 
@@ -115,20 +130,27 @@ export class SharpPipeline extends ImagePipeline {
     return header;
   }
 
-  private async encodeMaster(path: string, header: Metadata, crop: Crop): Promise<Master> {
-    const animated = (header.pages ?? 1) > 1;
+  private async encodeMaster(
+    open: (options?: SharpOptions) => Sharp,
+    header: Metadata,
+    crop: Crop,
+  ): Promise<Master> {
+    const animated = isAnimated(header);
+    const { width, height } = uprightSize(header);
     const side = Math.min(this.options.masterSize, crop.width, crop.height);
     const square = { width: side, height: side, fit: 'cover', position: sharp.strategy.attention } as const;
-    const whole = crop.width === header.autoOrient.width && crop.height === header.autoOrient.height;
+    const whole = crop.width === width && crop.height === height;
     const still = () => {
-      const upright = this.open(path).autoOrient();
+      const upright = animated ? open() : open().autoOrient();
+      // With 16 bits and a profile, sharp would work in Display P3 and leave its numbers in the untagged result.
+      if (header.depth === 'ushort') upright.pipelineColourspace('srgb');
       return whole ? upright : upright.extract(region(crop));
     };
     let picture: Sharp;
     if (animated) {
       const { info } = await still().resize(square).raw().toBuffer({ resolveWithObject: true });
       const scale = Math.min(crop.width, crop.height) / side;
-      picture = this.open(path, { animated: true })
+      picture = open({ animated: true })
         .extract(squareWithin(crop, -(info.cropOffsetLeft ?? 0) * scale, -(info.cropOffsetTop ?? 0) * scale))
         .resize(side, side);
     } else {
@@ -138,12 +160,21 @@ export class SharpPipeline extends ImagePipeline {
     const bytes = await (
       format === 'webp' ? picture.webp(TRANSPARENT_OR_ANIMATED) : picture.jpeg(OPAQUE)
     ).toBuffer();
-    return { bytes, format, width: side, height: side, animated, ...(await this.impression(bytes)) };
+    return {
+      bytes,
+      format,
+      width: side,
+      height: side,
+      // Frames that are all the same are made one by the encoder.
+      animated: animated && isAnimated(await this.open(bytes).metadata()),
+      ...(await this.impression(bytes)),
+    };
   }
 
   private async impression(master: Buffer) {
     const { data, info } = await this.open(master)
-      .resize(64, 64, { withoutEnlargement: true })
+      // Of fewer pixels than it has waves, a ThumbHash shows waves.
+      .resize(64, 64)
       .toColourspace('srgb')
       .ensureAlpha()
       .raw()
@@ -173,6 +204,16 @@ async function decoding<T>(task: () => Promise<T>): Promise<T> {
     }
     throw new CodedError('unreadable_image', 'The picture is damaged and cannot be read.', { cause: error });
   }
+}
+
+function isAnimated({ pages = 1 }: Metadata): boolean {
+  return pages > 1;
+}
+
+/** An animation is upright as it is stored: libvips cannot turn one. */
+function uprightSize(header: Metadata): Size {
+  const { width, height } = isAnimated(header) ? header : header.autoOrient;
+  return { width, height };
 }
 
 function assertWithin(crop: Crop, { width, height }: Size): void {

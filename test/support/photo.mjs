@@ -5,10 +5,10 @@ import sharp from 'sharp';
  * nature, the same for the same arguments.
  * @param {number} width px
  * @param {number} height px
- * @param {{ detail?: number, quality?: number }} [options] detail: how slowly the strength falls, 0-1
+ * @param {{ detail?: number, quality?: number, seed?: number }} [options] detail: how slowly the strength falls, 0-1
  */
-export async function photo(width, height, { detail = 0.55, quality = 92 } = {}) {
-  const next = randoms(1);
+export async function photo(width, height, { detail = 0.55, quality = 92, seed = 1 } = {}) {
+  const next = randoms(seed);
   const sum = new Float32Array(width * height * 3);
   let strength = 90;
   for (let columns = 4; columns <= 2048; columns *= 2, strength *= detail) {
@@ -26,8 +26,8 @@ export async function photo(width, height, { detail = 0.55, quality = 92 } = {})
     .toBuffer();
 }
 
-/** Mulberry32. */
-function randoms(seed) {
+/** The same numbers from 0 to 1 for the same seed: Mulberry32. */
+export function randoms(seed) {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

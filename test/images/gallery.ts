@@ -1,0 +1,123 @@
+import sharp from 'sharp';
+import request from 'supertest';
+import { type RunningService, backends, startService } from '../support/service.js';
+
+/** What the service says of an avatar. */
+export interface Info {
+  width: number;
+  height: number;
+  format: string;
+  animated: boolean;
+  thumbhash: string;
+  color: string;
+  urls: Record<string, string>;
+}
+
+export interface Shown {
+  info: Info;
+  master: Buffer;
+  /** A rendition, by the query that asks for it. */
+  as: (query: Record<string, string | number>) => Promise<Buffer>;
+}
+
+/** A running service to hang pictures up in, each under an id of its own. */
+export class Gallery {
+  private count = 0;
+
+  private constructor(private readonly service: RunningService) {}
+
+  static async open(): Promise<Gallery> {
+    const [backend] = backends;
+    if (!backend) throw new Error('there is no backend to test on');
+    return new Gallery(await startService(await backend.environment()));
+  }
+
+  close(): Promise<number | null> {
+    return this.service.stop();
+  }
+
+  /** Uploads a picture, asks for its facts, and gets it back. */
+  async show(picture: Buffer, query: Record<string, string> = {}): Promise<Shown> {
+    const path = this.nextPath();
+    const answer = await request(this.service.url).put(path).query(query).send(picture);
+    return this.shown(path, answer);
+  }
+
+  /** The same with a form. */
+  async showForm(picture: Buffer, fields: Record<string, string>): Promise<Shown> {
+    const path = this.nextPath();
+    const form = request(this.service.url).put(path).field(fields);
+    return this.shown(path, await form.attach('file', picture, 'a.jpg'));
+  }
+
+  /** Uploads what will not be accepted. @returns status and code, such as `422 unreadable_image` */
+  async refusal(picture: Buffer, query: Record<string, string> = {}): Promise<string> {
+    const answer = await request(this.service.url).put(this.nextPath()).query(query).send(picture);
+    return `${answer.status} ${(answer.body as { code?: string }).code ?? ''}`;
+  }
+
+  private nextPath(): string {
+    return `/v1/avatars/picture-${++this.count}`;
+  }
+
+  private async shown(path: string, answer: { status: number; text: string }): Promise<Shown> {
+    if (answer.status !== 201) throw new Error(`the upload was answered ${answer.status}: ${answer.text}`);
+    const facts = await request(this.service.url).get(`${path}/info`).expect(200);
+    const as = async (query: Record<string, string | number>) => {
+      const answer = await request(this.service.url).get(path).query(query).buffer(true).expect(200);
+      return answer.body as Buffer;
+    };
+    return { info: facts.body as Info, master: await as({}), as };
+  }
+}
+
+/** Decoded pixels of a still picture, or of one frame. */
+export class Pixels {
+  constructor(
+    readonly width: number,
+    readonly height: number,
+    private readonly rgba: Buffer,
+  ) {}
+
+  /** @param x and y as parts of the width and the height, from 0 to 1 */
+  at(x: number, y: number): number[] {
+    const column = Math.min(Math.floor(x * this.width), this.width - 1);
+    const row = Math.min(Math.floor(y * this.height), this.height - 1);
+    const start = (row * this.width + column) * 4;
+    return [...this.rgba.subarray(start, start + 4)];
+  }
+
+  /** The mean distance of the channels of two pictures of the same size, from 0 to 255. */
+  distanceTo(other: Pixels): number {
+    if (other.width !== this.width || other.height !== this.height) return 255;
+    const sum = this.rgba.reduce((total, value, i) => total + Math.abs(value - (other.rgba[i] ?? 0)), 0);
+    return sum / this.rgba.length;
+  }
+}
+
+/** The frames of a picture, or the one that it is. */
+export async function framesOf(picture: Buffer): Promise<Pixels[]> {
+  const { data, info } = await sharp(picture, { animated: true })
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const { width, pages = 1 } = info;
+  const height = info.height / pages;
+  const bytes = width * height * 4;
+  return Array.from(
+    { length: pages },
+    (_, page) => new Pixels(width, height, data.subarray(page * bytes, (page + 1) * bytes)),
+  );
+}
+
+export async function pixelsOf(picture: Buffer): Promise<Pixels> {
+  const [first] = await framesOf(picture);
+  if (!first) throw new Error('the picture has no frame');
+  return first;
+}
+
+/** How far the channel that differs most is off. */
+export function distance(color: readonly number[], expected: readonly number[]): number {
+  return Math.max(...expected.map((value, channel) => Math.abs(value - (color[channel] ?? 255))));
+}

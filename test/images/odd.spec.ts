@@ -1,0 +1,138 @@
+import sharp, { type Sharp } from 'sharp';
+import { photo } from '../support/photo.mjs';
+import {
+  encoded,
+  jpegWithSegments,
+  oriented,
+  painted,
+  png16,
+  pngClaiming,
+  reference,
+} from '../support/pictures.js';
+import { Gallery, distance, pixelsOf } from './gallery.js';
+
+let gallery: Gallery;
+beforeAll(async () => {
+  gallery = await Gallery.open();
+});
+afterAll(async () => {
+  expect(await gallery.close()).toBe(0);
+});
+
+const red = () => [255, 0, 0];
+const jpeg = () => encoded(painted(64, 64, reference(64, 64)), 'jpeg');
+
+/** A JPEG with some bytes of its frame header, which begins with a marker, replaced. */
+async function withFrameHeader(change: (header: Buffer) => void): Promise<Buffer> {
+  const bytes = await jpeg();
+  change(bytes.subarray(bytes.indexOf(Buffer.from([0xff, 0xc0]))));
+  return bytes;
+}
+
+/** The first half of a picture that takes many bytes. */
+async function half(encode: (picture: Sharp) => Sharp): Promise<Buffer> {
+  const bytes = await encode(sharp(await photo(200, 200))).toBuffer();
+  return bytes.subarray(0, bytes.length / 2);
+}
+
+describe('accepted', () => {
+  it.each([
+    ['one pixel in JPEG', () => encoded(painted(1, 1, red), 'jpeg'), 1],
+    ['one pixel in PNG', () => encoded(painted(1, 1, red), 'png'), 1],
+    ['one pixel in GIF', () => painted(1, 1, red).gif().toBuffer(), 1],
+    ['one pixel in WebP', () => encoded(painted(1, 1, red), 'webp'), 1],
+    [
+      'one pixel that cannot be seen',
+      () =>
+        encoded(
+          painted(1, 1, () => [255, 0, 0, 0]),
+          'png',
+        ),
+      1,
+    ],
+    ['one pixel at 16 bits', () => png16(1, 1, red), 1],
+    ['a line of 16384 px', () => encoded(painted(16_384, 1, red), 'png'), 1],
+    ['a column of 16384 px', () => encoded(painted(1, 16_384, red), 'jpeg'), 1],
+    ['a column that is turned into a line', () => oriented(6, 9000, 2, red), 2],
+    [
+      'a line longer than WebP can be',
+      () =>
+        encoded(
+          painted(65_000, 2, () => [255, 0, 0, 128]),
+          'png',
+        ),
+      2,
+    ],
+  ] as const)('%s', async (_, picture, edge) => {
+    const { info, as } = await gallery.show(await picture());
+    expect(info).toMatchObject({ width: edge, height: edge, animated: false });
+    for (const format of ['jpeg', 'png', 'webp']) {
+      expect(await sharp(await as({ size: 16, format })).metadata()).toMatchObject({ width: edge, format });
+    }
+  });
+
+  it('a JPEG whose scan header is wrong in the way that many phones write it', async () => {
+    const bytes = await jpeg();
+    const scan = bytes.indexOf(Buffer.from([0xff, 0xda]));
+    // The end of the spectral selection: 63 in a sequential JPEG (ITU-T T.81, B.2.3).
+    const end = scan + 2 + bytes.readUInt16BE(scan + 2) - 2;
+    expect(bytes[end]).toBe(63);
+    const { master } = await gallery.show(await jpeg());
+    bytes[end] = 0;
+    const phone = await gallery.show(bytes);
+    expect(phone.master.equals(master)).toBe(true);
+  });
+
+  it('a PNG that could be transparent and is not', async () => {
+    const { master } = await gallery.show(
+      await encoded(
+        painted(64, 64, () => [200, 30, 30, 255]),
+        'png',
+      ),
+    );
+    expect(distance((await pixelsOf(master)).at(0.5, 0.5), [200, 30, 30, 255])).toBeLessThan(8);
+  });
+
+  it('a JPEG with something behind its end', async () => {
+    const picture = Buffer.concat([await jpeg(), Buffer.from('<?php something else ?>')]);
+    const { master } = await gallery.show(picture);
+    expect(master.includes('php')).toBe(false);
+  });
+
+  it('a JPEG that says nothing sensible in its segments', async () => {
+    const picture = jpegWithSegments(
+      await jpeg(),
+      [0xe1, 'Exif\0\0MM\0*\xff\xff\xff\xff'],
+      [0xe2, 'MPF\0nonsense'],
+      [0xed, 'Photoshop'],
+    );
+    expect((await gallery.show(picture)).info).toMatchObject({ width: 64 });
+  });
+});
+
+describe('refused as unreadable', () => {
+  it.each([
+    ['a JPEG at 12 bits', () => withFrameHeader((header) => header.writeUInt8(12, 4))],
+    ['a lossless JPEG', () => withFrameHeader((header) => header.writeUInt8(0xc3, 1))],
+    ['a JPEG with no lines', () => withFrameHeader((header) => header.writeUInt16BE(0, 5))],
+    ['half a JPEG', () => half((picture) => picture.jpeg())],
+    ['half a progressive JPEG', () => half((picture) => picture.jpeg({ progressive: true }))],
+    ['half a PNG', () => half((picture) => picture.png())],
+    ['half a WebP', () => half((picture) => picture.webp())],
+    ['half a GIF', () => half((picture) => picture.gif())],
+  ] as const)('%s', async (_, picture) => {
+    expect(await gallery.refusal(await picture())).toBe('422 unreadable_image');
+  });
+
+  it('a JPEG that is arithmetic-coded, unless it can be read', async () => {
+    const picture = await withFrameHeader((header) => header.writeUInt8(0xc9, 1));
+    expect(await gallery.refusal(picture)).toMatch(/^(201 |422 unreadable_image)$/);
+  });
+});
+
+it.each([
+  [100_000, 100_000],
+  [5000, 10_001],
+])('refuses what claims %i x %i px without decoding any', async (width, height) => {
+  expect(await gallery.refusal(pngClaiming(width, height))).toBe('422 image_too_large');
+});

@@ -1,0 +1,6 @@
+export function photo(
+  width: number,
+  height: number,
+  options?: { detail?: number; quality?: number; seed?: number },
+): Promise<Buffer>;
+export function randoms(seed: number): () => number;
