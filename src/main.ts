@@ -25,7 +25,13 @@ async function main(): Promise<void> {
       const drained = async () => {
         app.get(HealthController).stop();
         await sleep(settings.shutdownDrainMs);
+        // A connection that carries its last answer now would be kept alive for as long as its client likes.
+        const server = app.getHttpServer();
+        const closing = setInterval(() => {
+          server.closeIdleConnections();
+        }, 100);
         await app.close();
+        clearInterval(closing);
       };
       drained().then(
         () => {
