@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
 import { CodedError, type ErrorCode } from './errors.js';
+import { answerClientError } from './http/client-error.js';
 import { ProblemFilter, sendProblem } from './http/problem.filter.js';
 import { isForm } from './http/upload.js';
 import { NestLogger } from './ops/logging.js';
@@ -20,6 +21,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     genReqId: requestId,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: sendProblem,
+    clientErrorHandler: answerClientError,
     multipart: false,
     // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
     requestTimeout: settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs,

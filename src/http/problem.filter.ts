@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../errors.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
-import { refuseBody } from './refuse-body.js';
+import { isReceiving, refuseBody } from './refuse-body.js';
 
 /** Answers every error as problem+json; what really happened goes to the log. */
 @Catch()
@@ -23,10 +23,11 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const seconds = retryAfter(answer.code);
   if (seconds !== undefined) reply.header('Retry-After', seconds);
   if (answer.status === 401) reply.header('WWW-Authenticate', 'Bearer');
-  if (!request.raw.complete) refuseBody(request.raw, reply);
+  if (isReceiving(request.raw)) refuseBody(request.raw, reply);
   void reply
     .status(answer.status)
-    .header('Cache-Control', 'no-store')
+    // What Fastify refuses by itself passes by the hook that sets it on all other answers.
+    .headers({ 'Cache-Control': 'no-store', 'X-Request-Id': request.id })
     .type('application/problem+json')
     .send(answer);
 }

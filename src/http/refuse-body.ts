@@ -4,6 +4,12 @@ import type { FastifyReply } from 'fastify';
 /** How long a client has to read the answer before the connection is reset, in ms. */
 const LINGER_MS = 500;
 
+/** Whether more of the body is to come. A request without a body is not complete either while its headers are dealt with. */
+export function isReceiving({ complete, headers }: IncomingMessage): boolean {
+  const announced = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return announced && !complete;
+}
+
 /**
  * Makes the answer the last one on its connection without reading the rest of the request's body, however long it is. The
  * connection is half-closed after the answer and destroyed soon after: at once would reset it before the client has read
@@ -13,6 +19,8 @@ export function refuseBody(request: IncomingMessage, reply: FastifyReply): void 
   reply.header('Connection', 'close');
   request.unpipe();
   request.pause();
+  // Of a request that nobody began to read Node would read all there is, to throw it away.
+  request.read(0);
   const { socket } = request;
   // Node's way to close after the last answer would first read all that the client sends.
   socket.destroySoon = () => {

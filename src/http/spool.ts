@@ -14,6 +14,7 @@ export class SpooledUpload {
   readonly path: string;
   private readonly hash = createHash('sha256');
   private size = 0;
+  private writing: Promise<unknown> = Promise.resolve();
 
   constructor(
     folder: string,
@@ -28,11 +29,24 @@ export class SpooledUpload {
   }
 
   /**
-   * Takes a stream in. It stops at the first byte too many and leaves the stream unread from there on, not destroyed: the
-   * stream may be a request that still has to be answered.
+   * Takes a stream in, until it ends or is destroyed. It stops at the first byte too many and leaves the stream unread from
+   * there on, not destroyed: multer would take that for the end of its form.
    * @throws CodedError `upload_too_large`, `empty_file`, `storage_full`
    */
-  async write(source: Readable): Promise<void> {
+  write(source: Readable): Promise<void> {
+    const written = this.takeIn(source);
+    this.writing = written.catch(() => undefined);
+    return written;
+  }
+
+  /** To be called once nothing more is written, or the stream is destroyed. */
+  async discard(): Promise<void> {
+    // The file may be about to be made.
+    await this.writing;
+    await rm(this.path, { force: true });
+  }
+
+  private async takeIn(source: Readable): Promise<void> {
     const file = await this.spooling(() => open(this.path, 'wx', 0o600));
     try {
       for await (const chunk of source.iterator({ destroyOnReturn: false })) {
@@ -46,10 +60,6 @@ export class SpooledUpload {
       await file.close();
     }
     if (this.size === 0) throw new CodedError('empty_file', 'The file is empty.');
-  }
-
-  async discard(): Promise<void> {
-    await rm(this.path, { force: true });
   }
 
   private async spooling<T>(task: () => Promise<T>): Promise<T> {
@@ -73,6 +83,16 @@ export async function prepareSpool(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(folder, name);
-    if (Date.now() - (await stat(path)).mtimeMs > STALE_AFTER_MS) await rm(path, { force: true });
+    if (Date.now() - (await modifiedMs(path)) > STALE_AFTER_MS) await rm(path, { force: true });
+  }
+}
+
+/** Another process that shares the folder may have removed its file meanwhile: then it is as new as can be. */
+async function modifiedMs(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Date.now();
+    throw error;
   }
 }

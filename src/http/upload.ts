@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { CodedError } from '../errors.js';
+import { RequestBody } from './request-body.js';
 import { SpooledUpload, tooLarge } from './spool.js';
 
 export interface UploadReceiverOptions {
@@ -45,66 +46,70 @@ export class UploadReceiver {
     }
     this.receiving++;
     const spooled = new SpooledUpload(this.options.spoolPath, this.options.maxBytes);
+    const body = new RequestBody(request, this.allowedBytes(request), this.options.maxBytes);
     try {
-      const fields = await this.inTime(request, () =>
-        isForm(request) ? receiveForm(request, response, spooled) : receiveBare(request, spooled),
+      const fields = await this.inTime(request, body, () =>
+        isForm(request) ? receiveForm(body, response, spooled) : receiveBare(body, spooled),
       );
       return await use({ path: spooled.path, sha256: spooled.digest(), fields });
     } finally {
       this.receiving--;
+      body.destroy();
       await spooled.discard();
     }
   }
 
   /** What says beforehand that it is too large is refused before a byte of it is read. */
   private assertSize(request: IncomingMessage): void {
-    const { maxBytes } = this.options;
-    const allowed = isForm(request) ? maxBytes + FORM_OVERHEAD_BYTES : maxBytes;
-    if (Number(request.headers['content-length'] ?? 0) > allowed) throw tooLarge(maxBytes);
+    if (Number(request.headers['content-length'] ?? 0) > this.allowedBytes(request)) {
+      throw tooLarge(this.options.maxBytes);
+    }
   }
 
-  private async inTime<T>(request: IncomingMessage, task: () => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    let onClose: (() => void) | undefined;
-    const interrupted = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const seconds = this.options.timeoutMs / 1000;
-        reject(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
-      }, this.options.timeoutMs);
-      onClose = () => {
-        if (!request.complete) reject(truncated('The connection closed before the end of the body.'));
-      };
-      request.once('close', onClose);
-    });
+  private allowedBytes(request: IncomingMessage): number {
+    return this.options.maxBytes + (isForm(request) ? FORM_OVERHEAD_BYTES : 0);
+  }
+
+  /** Ends the body, and so the task, where the deadline passes or the client goes. */
+  private async inTime<T>(request: IncomingMessage, body: RequestBody, task: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      const seconds = this.options.timeoutMs / 1000;
+      body.destroy(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
+    }, this.options.timeoutMs);
+    const onClose = () => {
+      if (!request.complete) body.destroy(truncated('The connection closed before the end of the body.'));
+    };
+    request.once('close', onClose);
+    if (request.destroyed) onClose();
     try {
-      return await Promise.race([task(), interrupted]);
+      return await task();
     } finally {
       clearTimeout(timer);
-      if (onClose) request.off('close', onClose);
+      request.off('close', onClose);
     }
   }
 }
 
-async function receiveBare(request: IncomingMessage, spooled: SpooledUpload): Promise<Record<string, never>> {
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+async function receiveBare(body: RequestBody, spooled: SpooledUpload): Promise<Record<string, never>> {
+  const { 'content-length': length, 'transfer-encoding': encoding } = body.headers;
   if (length === undefined && encoding === undefined) {
     throw new CodedError('no_file', 'Send the picture as the body, or as the field "file" of a form.');
   }
-  await spooled.write(request);
+  body.start();
+  await spooled.write(body);
   return {};
 }
 
-function receiveForm(
-  request: IncomingMessage,
+async function receiveForm(
+  body: RequestBody,
   response: ServerResponse,
   spooled: SpooledUpload,
 ): Promise<Record<string, unknown>> {
+  const boundary = boundaryOf(body);
   return new Promise((resolve, reject) => {
-    let started = false;
     let stored = false;
     const engine: StorageEngine = {
       _handleFile(_request, file, done) {
-        started = true;
         spooled.write(file.stream).then(() => {
           stored = true;
           done(null, {});
@@ -116,26 +121,37 @@ function receiveForm(
       },
     };
     const finish = (error: unknown) => {
-      const fields = (request as IncomingMessage & { body?: Record<string, unknown> }).body ?? {};
-      started ||= Object.keys(fields).length > 0;
-      if (error) reject(formError(error, started));
+      const fields = (body as RequestBody & { body?: Record<string, unknown> }).body ?? {};
+      if (error) reject(formError(error, body.beginsWith(`--${boundary}`)));
       else if (!stored)
         reject(new CodedError('no_file', 'The form has no field "file".', { parameter: 'file' }));
       else resolve(fields);
     };
     type Middleware = (
-      request: IncomingMessage,
+      request: RequestBody,
       response: ServerResponse,
       next: (error?: unknown) => void,
     ) => void;
     const middleware = multer({ storage: engine, limits: FORM_LIMITS }).single(
       'file',
     ) as unknown as Middleware;
-    middleware(request, response, finish);
+    body.once('error', reject);
+    body.start();
+    middleware(body, response, finish);
   });
 }
 
-function formError(error: unknown, started: boolean): CodedError {
+function boundaryOf({ headers }: RequestBody): string {
+  const [, quoted, plain] =
+    /;\s*boundary=(?:"([^"]+)"|([^";\s]+))/i.exec(headers['content-type'] ?? '') ?? [];
+  const boundary = quoted ?? plain;
+  if (boundary === undefined) throw new CodedError('invalid_boundary', 'The Content-Type names no boundary.');
+  return boundary;
+}
+
+/** @param begun whether the form's boundary was seen */
+function formError(error: unknown, begun: boolean): CodedError {
+  if (error instanceof CodedError) return error;
   if (error instanceof MulterError) {
     if (
       error.code === 'LIMIT_FILE_COUNT' ||
@@ -154,8 +170,8 @@ function formError(error: unknown, started: boolean): CodedError {
   if (/boundary/i.test(message)) {
     return new CodedError('invalid_boundary', 'The Content-Type names no boundary.', { cause: error });
   }
-  if (/unexpected end|aborted/i.test(message)) {
-    return started
+  if (/unexpected end|aborted|closed/i.test(message)) {
+    return begun
       ? truncated('The form ends before its last boundary.', error)
       : new CodedError('invalid_boundary', 'The boundary of the Content-Type does not occur in the body.', {
           cause: error,

@@ -9,7 +9,7 @@ import {
   type SourceFormat,
 } from './image-pipeline.js';
 import { impressionOf } from './impression.js';
-import { sniff } from './sniff.js';
+import { isCutOffGif, sniff } from './sniff.js';
 
 export interface SharpPipelineOptions {
   allowedFormats: readonly SourceFormat[];
@@ -103,7 +103,7 @@ export class SharpPipeline extends ImagePipeline {
   }
 
   private queued<T>(task: () => Promise<T>): Promise<T> {
-    if (this.turn.pendingCount >= this.options.queue) {
+    if (this.turn.activeCount + this.turn.pendingCount >= this.options.concurrency + this.options.queue) {
       throw new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.');
     }
     return this.turn(task);
@@ -117,6 +117,7 @@ export class SharpPipeline extends ImagePipeline {
         `The file is not a picture of an accepted format (${this.options.allowedFormats.join(', ')}).`,
       );
     }
+    if (format === 'gif' && (await isCutOffGif(path))) throw unreadable();
     // Only the header is read here, and the limit that libvips would apply would not sum the frames.
     const header = await decoding(() => sharp(path, { ...this.input, limitInputPixels: false }).metadata());
     const frames = header.pages ?? 1;
@@ -199,11 +200,15 @@ async function decoding<T>(task: () => Promise<T>): Promise<T> {
     if (message.startsWith('timeout')) {
       throw new CodedError('image_too_large', 'The picture takes too long to decode.', { cause: error });
     }
-    if (message.includes('exceeds pixel limit')) {
+    if (/exceeds pixel limit|Maximum supported image dimension/.test(message)) {
       throw new CodedError('image_too_large', 'The picture has too many pixels.', { cause: error });
     }
-    throw new CodedError('unreadable_image', 'The picture is damaged and cannot be read.', { cause: error });
+    throw unreadable(error);
   }
+}
+
+function unreadable(cause?: unknown): CodedError {
+  return new CodedError('unreadable_image', 'The picture is damaged and cannot be read.', { cause });
 }
 
 function isAnimated({ pages = 1 }: Metadata): boolean {

@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { Transform, type TransformCallback } from 'node:stream';
+import { tooLarge } from './spool.js';
+
+/** How much of the beginning is kept to look at. */
+const HEAD_BYTES = 1024;
+
+/**
+ * The body of a request on its way. It can be destroyed at any time, which ends all that reads it, and the request is still
+ * there to be answered.
+ */
+export class RequestBody extends Transform {
+  /** What form parsers expect of a request. */
+  readonly headers: IncomingHttpHeaders;
+  private readonly beginning: Buffer[] = [];
+  private bytes = 0;
+
+  /**
+   * @param allowedBytes how many may come: the next one ends it with `upload_too_large`
+   * @param maxBytes how large a file may be, to be told to the client
+   */
+  constructor(
+    private readonly request: IncomingMessage,
+    private readonly allowedBytes: number,
+    private readonly maxBytes: number,
+  ) {
+    super();
+    this.headers = request.headers;
+    // Whoever reads it learns of errors; one that comes when nobody does any more must not end the process.
+    this.on('error', () => undefined);
+  }
+
+  /** Begins to take in. */
+  start(): void {
+    this.request.pipe(this);
+  }
+
+  /** Whether these characters stand at or near the beginning of what has come. */
+  beginsWith(text: string): boolean {
+    return Buffer.concat(this.beginning).includes(text, 0, 'latin1');
+  }
+
+  /** Multer stops reading before it throws away what is left, however long that is, and then tells what was wrong. */
+  override unpipe(destination?: NodeJS.WritableStream): this {
+    super.unpipe(destination);
+    return this.destroy();
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (this.bytes < HEAD_BYTES) this.beginning.push(chunk.subarray(0, HEAD_BYTES - this.bytes));
+    this.bytes += chunk.length;
+    if (this.bytes > this.allowedBytes) done(tooLarge(this.maxBytes));
+    else done(null, chunk);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.request.unpipe(this);
+    done(error);
+  }
+}

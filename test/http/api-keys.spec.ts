@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { backends } from '../support/service.js';
+import { FORM, problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { picture } from './support/pictures.js';
+import { RawConnection, chunk, head } from './support/raw.js';
+
+const KEY = 'the-right-key';
+const RIGHT = { authorization: `Bearer ${KEY}` };
+const UNAUTHORIZED = { status: 401, code: 'unauthorized' };
+const SOCKET_BUFFERS = 16 * 1024 * 1024;
+const [local] = backends;
+
+describe('a service with API_KEYS', () => {
+  let harness: Harness;
+
+  beforeAll(async () => {
+    const sums = ['another', KEY].map((key) => createHash('sha256').update(key).digest('hex'));
+    harness = await Harness.start({ ...(await local?.environment()), API_KEYS: sums.join(',') }, RIGHT);
+  });
+  afterAll(() => harness.stop());
+
+  it.each<[name: string, headers: Record<string, string>]>([
+    ['no key', {}],
+    ['an empty key', { authorization: 'Bearer ' }],
+    ['another key', { authorization: 'Bearer the-wrong-key' }],
+    ['the beginning of the key', { authorization: `Bearer ${KEY.slice(0, -1)}` }],
+    ['the sum of the key', { authorization: `Bearer ${createHash('sha256').update(KEY).digest('hex')}` }],
+    ['the key by another scheme', { authorization: `Basic ${KEY}` }],
+    ['the key as a parameter of no header', { 'x-api-key': KEY }],
+  ])('lets nobody write with %s', async (_, headers) => {
+    await harness.leavesNothing(async (path) => {
+      const body = await picture('png');
+      const answers = [
+        await harness.send({ method: 'PUT', path, headers, body }),
+        await harness.send({ method: 'POST', path, headers, body }),
+        await harness.send({ method: 'DELETE', path, headers }),
+      ];
+      for (const answer of answers) {
+        expect(problemOf(answer)).toEqual(UNAUTHORIZED);
+        expect(answer.headers['www-authenticate']).toBe('Bearer');
+      }
+    });
+  });
+
+  it('lets everybody read, and whoever has a key write', async () => {
+    const path = '/v1/avatars/mine';
+    expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
+    for (const target of ['', '/exists', '/url', '/info']) {
+      expect((await harness.send({ path: `${path}${target}` })).status).toBe(200);
+    }
+    const other = { authorization: 'bearer another' };
+    expect((await harness.send({ method: 'DELETE', path, headers: other })).status).toBe(204);
+  });
+
+  it.each([
+    ['bare', {}],
+    ['in a form', FORM],
+  ])('does not read the endless body of a stranger, %s', async (_, headers) => {
+    await harness.leavesNothing(async (path) => {
+      const connection = await RawConnection.open(harness.service.url);
+      connection.send(head('PUT', path, { ...headers, 'Transfer-Encoding': 'chunked' }));
+      expect(problemOf(await connection.answer(1000))).toEqual(UNAUTHORIZED);
+      const taken = await connection.flood(chunk(Buffer.alloc(64 * 1024, 'x')), 4000);
+      expect(taken).toBeLessThan(SOCKET_BUFFERS);
+      expect(await connection.closes(10)).toBe(true);
+    });
+  });
+});

@@ -1,0 +1,130 @@
+import { backends } from '../support/service.js';
+import { BOUNDARY, FORM, type Outgoing, fileForm, form, openPart, problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { picture } from './support/pictures.js';
+import { RawConnection, head } from './support/raw.js';
+
+type Body = Omit<Outgoing, 'path' | 'method'>;
+
+const NAMED = { filename: 'a.png', content: 'x' };
+const FILE = 'file';
+
+const FORMS: [name: string, code: string, outgoing: Body, parameter?: string][] = [
+  ['a form without a part', 'no_file', { headers: FORM, body: form() }, FILE],
+  [
+    'a form with a crop only',
+    'no_file',
+    { headers: FORM, body: form({ name: 'crop', content: '0,0,1,1' }) },
+    FILE,
+  ],
+  ['a form whose file is a text field', 'no_file', { headers: FORM, body: form({ content: 'x' }) }, FILE],
+  [
+    'a form whose file was not chosen',
+    'no_file',
+    { headers: FORM, body: form({ filename: '', content: '' }) },
+    FILE,
+  ],
+  ['two files', 'too_many_files', { headers: FORM, body: form(NAMED, NAMED) }, FILE],
+  [
+    'two files in two fields',
+    'too_many_files',
+    { headers: FORM, body: form(NAMED, { ...NAMED, name: 'b' }) },
+    FILE,
+  ],
+  [
+    'a file in another field',
+    'unexpected_field',
+    { headers: FORM, body: form({ ...NAMED, name: 'b' }) },
+    FILE,
+  ],
+  [
+    'a form that names no boundary',
+    'invalid_boundary',
+    { headers: { 'content-type': 'multipart/form-data' }, body: form(NAMED) },
+  ],
+  [
+    'an empty boundary',
+    'invalid_boundary',
+    { headers: { 'content-type': 'multipart/form-data; boundary=' }, body: form(NAMED) },
+  ],
+  [
+    'a boundary of another form',
+    'invalid_boundary',
+    { headers: { 'content-type': 'multipart/form-data; boundary=other' }, body: form(NAMED) },
+  ],
+  [
+    'a form that breaks off in its file',
+    'truncated_body',
+    { headers: FORM, body: form(NAMED).subarray(0, -9) },
+  ],
+  ['a form that breaks off before its file', 'truncated_body', { headers: FORM, body: openPart(NAMED) }],
+  [
+    'a form that breaks off behind a field',
+    'truncated_body',
+    { headers: FORM, body: form({ name: 'crop', content: '0,0,1,1' }).subarray(0, -4) },
+  ],
+  [
+    'a form that breaks off in the headers of its part',
+    'truncated_body',
+    { headers: FORM, body: openPart(NAMED).slice(0, -10) },
+  ],
+  ['an empty file in a form', 'empty_file', fileForm(Buffer.alloc(0))],
+  ['an empty body', 'empty_file', { headers: { 'content-length': 0 } }],
+  ['an empty body in chunks', 'empty_file', { headers: { 'transfer-encoding': 'chunked' } }],
+  [
+    'a field too long',
+    'invalid_form',
+    { headers: FORM, body: form({ name: 'crop', content: '1'.repeat(2000) }) },
+  ],
+  [
+    'a field with too long a name',
+    'invalid_form',
+    { headers: FORM, body: form({ name: 'n'.repeat(200), content: '1' }) },
+  ],
+  [
+    'too many fields',
+    'invalid_form',
+    { headers: FORM, body: form(...Array.from({ length: 9 }, (_, n) => ({ name: `f${n}`, content: '1' }))) },
+  ],
+  [
+    'a part without a name',
+    'invalid_form',
+    { headers: FORM, body: Buffer.from(form(NAMED).toString().replace('name="file"; ', '')) },
+  ],
+];
+
+describe.each(backends)('bad forms on $name', (backend) => {
+  let harness: Harness;
+
+  beforeAll(async () => {
+    harness = await Harness.start(await backend.environment());
+  });
+  afterAll(() => harness.stop());
+
+  const rows = FORMS.map(([name, code, outgoing, parameter]) => ({ name, code, outgoing, parameter }));
+  it.each(rows)('answers $name with $code', async ({ code, outgoing, parameter }) => {
+    const problem = await harness.refusal(outgoing);
+    expect(problem).toEqual({ status: 400, code, ...(parameter !== undefined && { parameter }) });
+  });
+
+  it('answers no body at all with no_file', async () => {
+    await harness.leavesNothing(async (path) => {
+      const connection = await RawConnection.open(harness.service.url);
+      connection.send(head('PUT', path));
+      expect(problemOf(await connection.answer())).toEqual({ status: 400, code: 'no_file' });
+      connection.close();
+    });
+  });
+
+  it.each([
+    ['quoted', `multipart/form-data; boundary="${BOUNDARY}"`],
+    ['behind a charset', `Multipart/Form-Data; charset=utf-8; Boundary=${BOUNDARY}`],
+  ])('takes a boundary that is %s', async (_, contentType) => {
+    const body = form({ filename: 'me.png', content: await picture('png') });
+    const answer = await harness.put('/v1/avatars/quoted', {
+      headers: { 'content-type': contentType },
+      body,
+    });
+    expect([200, 201]).toContain(answer.status);
+  });
+});

@@ -1,0 +1,91 @@
+import { backends } from '../support/service.js';
+import { problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { picture } from './support/pictures.js';
+
+const INVALID = { status: 400, code: 'invalid_id', parameter: 'id' };
+const VERSION = '01890000-0000-7000-8000-000000000000';
+
+const IDS = [
+  '..',
+  '.',
+  '.hidden',
+  '-dash',
+  '%2e%2e',
+  '%2e%2e%2f',
+  '%2e%2e%2fmanifests%2fbob',
+  '..%5c..%5cbob',
+  '%252e%252e%252f',
+  'bob%00',
+  '%00',
+  'bob%00.png',
+  'bob%0a',
+  'bob%0d%0aX-Evil:%201',
+  'b%C3%B6b',
+  '%F0%9F%98%80',
+  'bob%20',
+  'bob*',
+  'bob%3F',
+  'a'.repeat(81),
+  'a'.repeat(1000),
+];
+
+describe.each(backends)('ids outside their alphabet on $name', (backend) => {
+  let harness: Harness;
+
+  beforeAll(async () => {
+    harness = await Harness.start(await backend.environment());
+  });
+  afterAll(() => harness.stop());
+
+  it.each(IDS.map((id) => [id.slice(0, 40), id]))('refuses %s in all operations', async (_, id) => {
+    await harness.leavesNothing(async () => {
+      const path = `/v1/avatars/${id}`;
+      const body = await picture('png');
+      const answers = [
+        await harness.put(path, { body }),
+        await harness.send({ method: 'POST', path, body }),
+        await harness.send({ method: 'DELETE', path }),
+        await harness.send({ path }),
+        await harness.send({ path: `${path}/exists` }),
+        await harness.send({ path: `${path}/url` }),
+        await harness.send({ path: `${path}/info` }),
+        await harness.send({ path: `${path}/${VERSION}/master.jpeg` }),
+      ];
+      expect(answers.map(problemOf)).toEqual(answers.map(() => INVALID));
+    });
+  });
+
+  it.each(['Bob', 'bob.', 'bob~2E', 'bob~61', 'bob~', 'bob~2', '~2e~2e', '~00', '~2e~2e~2f'])(
+    'refuses the spelling %s in an immutable URL',
+    async (written) => {
+      await harness.leavesNothing(async () => {
+        const answer = await harness.send({ path: `/v1/avatars/${written}/${VERSION}/master.jpeg` });
+        expect(problemOf(answer)).toEqual(INVALID);
+      });
+    },
+  );
+
+  it.each([
+    ['an escape that is none', 400, '/v1/avatars/%zz'],
+    ['half an escape', 400, '/v1/avatars/%'],
+    ['an id of 5000 characters', 414, `/v1/avatars/${'a'.repeat(5000)}`],
+    ['no id', 404, '/v1/avatars/'],
+    ['two slashes', 404, '//v1/avatars/a'],
+    ['a path that climbs', 404, '/v1/avatars/../../../../etc/passwd'],
+  ])('answers %s with a problem', async (_, status, path) => {
+    await harness.leavesNothing(async () => {
+      expect(problemOf(await harness.send({ path })).status).toBe(status);
+      expect(problemOf(await harness.put(path, { body: await picture('png') })).status).toBe(status);
+    });
+  });
+
+  it('takes an id of 80 characters of the whole alphabet', async () => {
+    const path = `/v1/avatars/${'aZ9._~@|:+=-'.padEnd(80, '=')}`;
+    expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
+    const info = await harness.send({ path: `${path}/info` });
+    const { urls } = JSON.parse(info.body.toString()) as { urls: Record<string, string> };
+    expect((await harness.send({ path: new URL(urls['master'] ?? '').pathname })).status).toBe(200);
+    expect((await harness.send({ method: 'DELETE', path })).status).toBe(204);
+  });
+});

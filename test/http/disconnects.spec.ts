@@ -1,0 +1,43 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backends } from '../support/service.js';
+import { fileForm } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { seeded } from './support/mutations.js';
+import { picture } from './support/pictures.js';
+import { RawConnection, head } from './support/raw.js';
+
+const CLIENTS = 100;
+const SEED = 20_261_124;
+
+describe.each(backends)('clients that go away on $name', (backend) => {
+  it.each(['bare', 'in a form'] as const)(
+    'leave nothing behind, wherever they break off, %s',
+    async (guise) => {
+      const harness = await Harness.start(await backend.environment());
+      const random = seeded(SEED);
+      const content = Buffer.concat([await picture('png'), Buffer.alloc(200_000)]);
+      const { headers = {}, body = content } = guise === 'bare' ? {} : fileForm(content);
+      const bytes = body as Buffer;
+      await harness.leavesNothing(async (path) => {
+        for (let client = 0; client < CLIENTS; client++) {
+          const connection = await RawConnection.open(harness.service.url);
+          const request = head('PUT', path, {
+            ...(headers as Record<string, string>),
+            'Content-Length': bytes.length,
+          });
+          const whole = Buffer.concat([Buffer.from(request), bytes]);
+          const cut = Math.floor(random() ** 2 * (whole.length - 1));
+          connection.send(whole.subarray(0, cut));
+          if (client % 3 === 0) connection.socket.resetAndDestroy();
+          else if (client % 3 === 1) connection.close();
+          else {
+            await sleep(random() * 10);
+            connection.close();
+          }
+        }
+      });
+      expect(harness.service.log()).not.toMatch(/"level":(50|60)/);
+      await harness.stop();
+    },
+  );
+});

@@ -1,0 +1,91 @@
+import { backends } from '../support/service.js';
+import { FORM, type Outgoing, form, problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { MUTATIONS, type Random, below, pick, seeded } from './support/mutations.js';
+import { PICTURES, picture } from './support/pictures.js';
+
+const SEED = Number(process.env['MUTANTS_SEED'] ?? 20_261_124);
+const PICTURE_MUTANTS = 2000;
+const FORM_MUTANTS = 300;
+const CLIENTS = 8;
+const MAX_GROWTH_MB = 300;
+const [local] = backends;
+
+type Body = Omit<Outgoing, 'path' | 'method'>;
+
+const CONTENT_TYPES = [
+  'multipart/form-data',
+  'multipart/form-data; boundary',
+  'multipart/form-data; boundary=',
+  'multipart/form-data; boundary=""',
+  'multipart/form-data; boundary="',
+  `multipart/form-data; boundary=${'b'.repeat(5000)}`,
+  'multipart/form-data; boundary=\u00ff',
+  'multipart/form-data;;;boundary==;',
+  'multipart/mixed; boundary=visage-test-boundary',
+  'multipart/form-datax; boundary=visage-test-boundary',
+  '',
+];
+
+describe('mutants', () => {
+  it(`of pictures and forms bring nothing down (MUTANTS_SEED=${SEED})`, async () => {
+    const harness = await Harness.start({ ...(await local?.environment()), UPLOAD_TIMEOUT_MS: '5000' });
+    const valid = await Promise.all(PICTURES.map((name) => picture(name)));
+    await harness.takesUploads();
+    const filesBefore = (await harness.service.openFiles()).sort();
+
+    let next = 0;
+    const client = async () => {
+      for (let n = next++; n < PICTURE_MUTANTS + FORM_MUTANTS; n = next++) {
+        // A mutant follows from its own number, whatever the order in which clients come to it.
+        const random = seeded(SEED + n);
+        const mutant = n < PICTURE_MUTANTS ? pictureMutant(valid, random) : formMutant(valid, random);
+        await expectSane(harness, n, mutant);
+      }
+    };
+    const all = () => Promise.all(Array.from({ length: CLIENTS }, client));
+    expect(await harness.growth(all)).toBeLessThan(MAX_GROWTH_MB);
+
+    expect(harness.service.process.exitCode).toBeNull();
+    const { stored } = await harness.traces();
+    await harness.cleanAs({ stored, spooled: [], open: filesBefore });
+    await harness.takesUploads();
+    await harness.stop();
+  });
+});
+
+async function expectSane(harness: Harness, n: number, mutant: Body): Promise<void> {
+  try {
+    const answer = await harness.put(`/v1/avatars/mutant-${n % 50}`, mutant);
+    if (answer.status === 200 || answer.status === 201) return;
+    const { status, code } = problemOf(answer);
+    if (status >= 500 && code !== 'busy') throw new Error(`${status} ${code}`);
+  } catch (error) {
+    throw new Error(`mutant ${n} of the seed ${SEED}`, { cause: error });
+  }
+}
+
+function pictureMutant(valid: readonly Buffer[], random: Random): Body {
+  return { body: mutate(pick(valid, random), random, valid) };
+}
+
+function formMutant(valid: readonly Buffer[], random: Random): Body {
+  const crop = { name: 'crop', content: '0,0,32,32' };
+  const file = { filename: 'me.png', content: pick(valid, random) };
+  const whole = form(...pick([[file], [crop, file], [file, crop], [file, file], [crop]], random));
+  if (random() < 0.2) return { headers: { 'content-type': pick(CONTENT_TYPES, random) }, body: whole };
+  if (random() < 0.4) return { headers: FORM, body: mutate(whole, random, [whole, ...valid]) };
+  // The headers and boundaries are a small part of a form: most mutations of the whole would miss them.
+  const edge = below(2, random) === 0 ? 130 : whole.length - 60;
+  const [start, end] = [whole.subarray(0, edge), whole.subarray(edge)];
+  const body = edge === 130 ? [mutate(start, random, valid), end] : [start, mutate(end, random, valid)];
+  return { headers: FORM, body: Buffer.concat(body) };
+}
+
+function mutate(bytes: Buffer, random: Random, others: readonly Buffer[]): Buffer {
+  let mutant = bytes;
+  for (let rounds = 1 + below(3, random); rounds > 0 && mutant.length > 20; rounds--) {
+    mutant = pick(MUTATIONS, random)(mutant, random, others);
+  }
+  return mutant;
+}

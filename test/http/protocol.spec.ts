@@ -1,0 +1,180 @@
+import { gzipSync } from 'node:zlib';
+import { backends } from '../support/service.js';
+import { FORM, form, problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { picture } from './support/pictures.js';
+import { RawConnection, chunk, head } from './support/raw.js';
+
+const [local] = backends;
+const CHUNKED = { 'Transfer-Encoding': 'chunked' };
+
+describe('HTTP/1.1', () => {
+  let harness: Harness;
+  let png: Buffer;
+  const there = '/v1/avatars/there';
+
+  beforeAll(async () => {
+    harness = await Harness.start({ ...(await local?.environment()), AVATAR_MAX_SIZE_BYTES: '100000' });
+    png = await picture('png');
+    expect((await harness.put(there, { body: png })).status).toBe(201);
+  });
+  afterAll(() => harness.stop());
+
+  const open = () => RawConnection.open(harness.service.url);
+
+  it('goes on with a connection after an error whose body was read whole', async () => {
+    await harness.leavesNothing(async (path) => {
+      const connection = await open();
+      const bad = Buffer.from('no picture');
+      for (let n = 0; n < 5; n++) {
+        connection.send(head('PUT', path, { 'Content-Length': bad.length })).send(bad);
+        expect(problemOf(await connection.answer()).code).toBe('unsupported_image');
+        connection.send(head('GET', path));
+        expect(problemOf(await connection.answer()).code).toBe('avatar_not_found');
+      }
+      connection.close();
+    });
+  });
+
+  it('answers pipelined requests in their order, errors among them', async () => {
+    await harness.leavesNothing(async (path) => {
+      const connection = await open();
+      const requests = [
+        head('GET', there),
+        head('PUT', path, { 'Content-Length': 3 }) + 'bad',
+        head('GET', `${path}/exists`),
+        head('GET', '/nowhere'),
+        head('GET', `${there}/exists`),
+      ];
+      connection.send(requests.join(''));
+      const answers = [];
+      while (answers.length < requests.length) answers.push(await connection.answer());
+      expect(answers.map(({ status }) => status)).toEqual([200, 415, 200, 404, 200]);
+      connection.close();
+    });
+  });
+
+  it('takes nothing of what follows a body that it refused to read for a request', async () => {
+    await harness.leavesNothing(async (path) => {
+      const connection = await open();
+      connection.send(head('PUT', path, { 'Content-Length': 999_999 }) + head('DELETE', there));
+      const answer = await connection.answer();
+      expect(problemOf(answer).code).toBe('upload_too_large');
+      expect(answer.headers.connection).toBe('close');
+      expect(await connection.closes(2000)).toBe(true);
+      expect(connection.text()).toBe('');
+      expect((await harness.send({ path: there })).status).toBe(200);
+    });
+  });
+
+  it('asks for the body that a client holds back until told to go on', async () => {
+    const connection = await open();
+    const path = '/v1/avatars/expected';
+    connection.send(head('PUT', path, { Expect: '100-continue', 'Content-Length': png.length }));
+    expect((await connection.answer()).status).toBe(100);
+    connection.send(png);
+    expect((await connection.answer()).status).toBe(201);
+    connection.close();
+  });
+
+  it('answers HEAD as GET without a body', async () => {
+    for (const [path, status] of [
+      [there, 200],
+      ['/v1/avatars/absent', 404],
+      ['/v1/avatars/.', 400],
+    ] as const) {
+      const connection = await open();
+      connection.send(head('HEAD', path));
+      const answer = await connection.answer(3000, false);
+      expect(answer.status).toBe(status);
+      expect(Number(answer.headers['content-length'])).toBeGreaterThan(0);
+      expect(connection.text()).toBe('');
+      connection.close();
+    }
+  });
+
+  it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'MKCOL', 'LOCK'])(
+    'has nothing for the method %s',
+    async (method) => {
+      await harness.leavesNothing(async (path) => {
+        expect(problemOf(await harness.send({ method, path: there })).status).toBe(404);
+        const body = method === 'TRACE' ? '' : png;
+        expect(problemOf(await harness.send({ method, path, body })).status).toBe(404);
+      });
+    },
+  );
+
+  it.each(['GET', 'DELETE', 'PATCH'])('does not choke on the body of a %s', async (method) => {
+    await harness.leavesNothing(async (path) => {
+      const length = { 'content-length': png.length };
+      const { status } = await harness.send({ method, path, body: png, headers: length });
+      expect(status).toBe(method === 'DELETE' ? 204 : 404);
+    });
+  });
+
+  it.each([
+    ['bare', {}, 'unsupported_image'],
+    ['as a form', FORM, 'invalid_boundary'],
+  ])('does not unpack what is compressed: %s', async (_, headers, code) => {
+    const body = gzipSync(headers === FORM ? form({ filename: 'a.png', content: 'x'.repeat(9999) }) : png);
+    const problem = await harness.refusal({ headers: { ...headers, 'content-encoding': 'gzip' }, body });
+    expect(problem.code).toBe(code);
+  });
+
+  it('goes by the first of two Content-Types', async () => {
+    const body = form({ filename: 'a.png', content: png });
+    const length = { 'Content-Length': body.length };
+    const types = [FORM['content-type'], 'image/png'];
+    for (const [order, status] of [
+      [types, 201],
+      [types.toReversed(), 415],
+    ] as const) {
+      const connection = await open();
+      const lines = order.map((type) => `Content-Type: ${type}\r\n`).join('');
+      const request = head('PUT', `/v1/avatars/types-${status}`, length);
+      connection.send(request.replace(/\r\n$/, `${lines}\r\n`)).send(body);
+      expect((await connection.answer()).status).toBe(status);
+      connection.close();
+    }
+  });
+
+  it.each([
+    ['shorter than its Content-Length', head('PUT', '/v1/avatars/cut', { 'Content-Length': 99 }), 'x'],
+    ['chunked without a last chunk', head('PUT', '/v1/avatars/cut', CHUNKED), chunk(Buffer.from('x'))],
+    ['a form', head('PUT', '/v1/avatars/cut', { ...FORM, ...CHUNKED }), chunk(Buffer.from('--'))],
+  ])('does not wait for a body that the client ended early: %s', async (_, request, body) => {
+    await harness.leavesNothing(async () => {
+      const connection = await open();
+      connection.send(request).send(body);
+      connection.socket.end();
+      expect(await connection.closes(2000)).toBe(true);
+    });
+  });
+
+  // Node's parser answers these before there is a request, in Fastify's words.
+  it.each([
+    ['chunk sizes that are none', head('PUT', '/v1/avatars/x', CHUNKED) + 'zz\r\nxx\r\n', /^HTTP\/1\.1 400 /],
+    [
+      'two different lengths',
+      head('PUT', '/v1/avatars/x', { 'Content-Length': '3\r\nContent-Length: 4' }),
+      /^HTTP\/1\.1 400 /,
+    ],
+    [
+      'a length and chunks',
+      head('PUT', '/v1/avatars/x', { 'Content-Length': 3, ...CHUNKED }),
+      /^HTTP\/1\.1 400 /,
+    ],
+    ['a length that is none', head('PUT', '/v1/avatars/x', { 'Content-Length': '-1' }), /^HTTP\/1\.1 400 /],
+    ['headers without end', head('PUT', '/v1/avatars/x', { Long: 'x'.repeat(20_000) }), /^HTTP\/1\.1 431 /],
+    ['what is no HTTP', 'hello\r\n\r\n', /^HTTP\/1\.1 400 /],
+    ['a header with a NUL', head('GET', '/v1/avatars/x', { Nul: 'a\0b' }), /^HTTP\/1\.1 400 /],
+  ])('closes the connection on %s', async (_, request, answer) => {
+    await harness.leavesNothing(async () => {
+      const connection = await open();
+      connection.send(request);
+      expect(await connection.closes(2000)).toBe(true);
+      expect(connection.text()).toMatch(answer);
+      expect(connection.text()).toMatch(/application\/problem\+json[^]*"code":"bad_request"/);
+    });
+  });
+});

@@ -1,0 +1,63 @@
+import { type AddressInfo, type Socket, createServer } from 'node:net';
+import { type Environment, backends } from '../support/service.js';
+import { problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { picture } from './support/pictures.js';
+
+const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
+const TIMEOUT_MS = 1500;
+
+/** What a busy machine and the steps of one request add to the deadline of one call. */
+const SLACK_MS = 2500;
+
+const s3 = backends.find(({ name }) => name === 's3');
+
+(s3 ? describe : describe.skip)('an S3 server that is of no use', () => {
+  let usable: Environment;
+  /** Accepts, and never answers. */
+  const silent = createServer((socket) => sockets.push(socket));
+  const sockets: Socket[] = [];
+
+  beforeAll(async () => {
+    usable = { ...(await s3?.environment()), STORAGE_S3_TIMEOUT_MS: String(TIMEOUT_MS) };
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  });
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+
+  const silentUrl = () => `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+
+  it.each<[string, () => Environment, RegExp]>([
+    ['where nothing listens', () => ({ STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1' }), /ECONNREFUSED/],
+    ['that never answers', () => ({ STORAGE_S3_ENDPOINT: silentUrl() }), /TimeoutError|timed? ?out/i],
+    ['that knows another secret', () => ({ STORAGE_S3_SECRET_ACCESS_KEY: 'wrong' }), /SignatureDoesNotMatch/],
+    ['that does not know the key', () => ({ STORAGE_S3_ACCESS_KEY_ID: 'NOBODY' }), /InvalidAccessKeyId/],
+    ['without the bucket', () => ({ STORAGE_S3_BUCKET: 'visage-no-such-bucket' }), /NoSuchBucket/],
+  ])('%s: answers 503 in time and logs the cause', async (_, broken, cause) => {
+    const harness = await Harness.start({ ...usable, ...broken() });
+    const path = '/v1/avatars/a';
+    const requests = [
+      () => harness.send({ path }),
+      () => harness.send({ path: `${path}/exists` }),
+      () => harness.send({ path: `${path}/info` }),
+      () => harness.send({ path: `${path}/url` }),
+      () => harness.send({ method: 'DELETE', path }),
+      async () => harness.put(path, { body: await picture('png') }),
+    ];
+    for (const request of requests) {
+      const start = performance.now();
+      const answer = await request();
+      expect(problemOf(answer)).toEqual(UNAVAILABLE);
+      expect(answer.headers['retry-after']).toBe('5');
+      expect(performance.now() - start).toBeLessThan(TIMEOUT_MS + SLACK_MS);
+    }
+    expect((await harness.send({ path: '/health/ready' })).status).toBe(503);
+    expect((await harness.send({ path: '/health/live' })).status).toBe(200);
+    expect(await harness.spooled()).toEqual([]);
+    expect(await harness.service.openFiles()).toEqual([]);
+    expect(harness.service.log()).toMatch(cause);
+    await harness.stop();
+  });
+});

@@ -1,0 +1,128 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openBackend } from '../../support/backend.js';
+import { type Environment, type RunningService, startService } from '../../support/service.js';
+import { type Answer, type Outgoing, problemOf, send } from './client.js';
+import { picture } from './pictures.js';
+
+/** How long the service may take to tidy up after an answer, in ms. */
+const TIDY_MS = 2000;
+
+/** A running service, and the means to see what a request left behind. */
+export class Harness {
+  private count = 0;
+
+  private constructor(
+    readonly service: RunningService,
+    private readonly environment: Environment,
+    /** Headers that writers have to send. */
+    private readonly headers: Record<string, string>,
+  ) {}
+
+  static async start(environment: Environment, headers: Record<string, string> = {}): Promise<Harness> {
+    return new Harness(await startService(environment), environment, headers);
+  }
+
+  send(outgoing: Outgoing): Promise<Answer> {
+    return send(this.service.url, outgoing);
+  }
+
+  put(path: string, outgoing: Omit<Outgoing, 'path' | 'method'>): Promise<Answer> {
+    const headers = { ...this.headers, ...outgoing.headers };
+    return this.send({ method: 'PUT', path, ...outgoing, headers });
+  }
+
+  /**
+   * Lets an attempt at an avatar of its own fail, and proves that nothing remains of it: no object, no temporary file, no
+   * open one, and that the next upload works.
+   */
+  async leavesNothing<T>(attempt: (path: string) => Promise<T>): Promise<T> {
+    const before = await this.traces();
+    const result = await attempt(`/v1/avatars/bad-${++this.count}`);
+    await this.cleanAs(before);
+    await this.takesUploads();
+    return result;
+  }
+
+  /** The problem that a PUT of its own is refused with, nothing remaining. */
+  async refusal(outgoing: Omit<Outgoing, 'path' | 'method'>, query = '') {
+    return problemOf(await this.leavesNothing((path) => this.put(`${path}${query}`, outgoing)));
+  }
+
+  /** What is stored, spooled and open now. */
+  async traces(): Promise<{ stored: string[]; spooled: string[]; open: string[] }> {
+    const spooled = await this.spooled();
+    const open = (await this.service.openFiles()).sort();
+    return { stored: await storedKeys(this.environment), spooled, open };
+  }
+
+  /** Waits until the traces are as they were. */
+  async cleanAs(before: Awaited<ReturnType<Harness['traces']>>): Promise<void> {
+    const giveUp = performance.now() + TIDY_MS;
+    let now = await this.traces();
+    while (JSON.stringify(now) !== JSON.stringify(before) && performance.now() < giveUp) {
+      await sleep(20);
+      now = await this.traces();
+    }
+    expect(now).toEqual(before);
+  }
+
+  async takesUploads(): Promise<void> {
+    const path = `/v1/avatars/good-${++this.count}`;
+    const body = await picture('png');
+    const created = await this.put(path, { body });
+    expect([created.status, created.body.toString('latin1')]).toEqual([201, expect.any(String)]);
+    const got = await this.send({ path });
+    expect(got.status).toBe(200);
+  }
+
+  spooled(): Promise<string[]> {
+    const folder = this.environment['UPLOAD_SPOOL_PATH'];
+    return folder === undefined ? this.service.spooled() : readdir(folder);
+  }
+
+  /** Waits for the spool to hold so many uploads. */
+  async spooling(count: number): Promise<void> {
+    const giveUp = performance.now() + TIDY_MS;
+    while ((await this.spooled()).length !== count) {
+      if (performance.now() > giveUp) throw new Error(`the spool does not come to hold ${count} files`);
+      await sleep(5);
+    }
+  }
+
+  /** By how much the process grew at most during a task, in MB. */
+  async growth(task: () => Promise<unknown>): Promise<number> {
+    const proc = `/proc/${String(this.service.process.pid)}`;
+    const read = async (field: string) => {
+      const status = await readFile(`${proc}/status`, 'utf8');
+      return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
+    };
+    // 5 resets the high-water mark: proc(5).
+    await writeFile(`${proc}/clear_refs`, '5');
+    const before = await read('VmRSS');
+    await task();
+    return (await read('VmHWM')) - before;
+  }
+
+  /** Stops the service, which has to have lived until now. */
+  async stop(): Promise<void> {
+    expect(this.service.process.exitCode).toBeNull();
+    expect(await this.service.stop()).toBe(0);
+  }
+}
+
+/** Every object of the backend, looked at past the service; with what is unfinished, without lock files. */
+export async function storedKeys(environment: Environment): Promise<string[]> {
+  const folder = environment['STORAGE_LOCAL_PATH'];
+  if (folder !== undefined) {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const files = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    return files.filter((file) => !file.includes('/.locks/')).sort();
+  }
+  const keys: string[] = [];
+  for await (const { key } of openBackend(environment).list('')) keys.push(key);
+  return keys;
+}

@@ -1,0 +1,77 @@
+import { Readable } from 'node:stream';
+import { backends } from '../support/service.js';
+import { BOUNDARY, FORM, fileForm, openPart, problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { RawConnection, chunk, head } from './support/raw.js';
+
+const MAX_BYTES = 100_000;
+const TOO_LARGE = { status: 413, code: 'upload_too_large' };
+const CHUNKED = { 'Transfer-Encoding': 'chunked' };
+
+/** What two sockets of one machine may hold between them: the maxima of tcp_wmem and tcp_rmem, and something to spare. */
+const SOCKET_BUFFERS = 16 * 1024 * 1024;
+const PIECE = chunk(Buffer.alloc(64 * 1024, 'x'));
+
+describe.each(backends)('uploads that are too large on $name', (backend) => {
+  let harness: Harness;
+
+  beforeAll(async () => {
+    harness = await Harness.start({
+      ...(await backend.environment()),
+      AVATAR_MAX_SIZE_BYTES: String(MAX_BYTES),
+    });
+  });
+  afterAll(() => harness.stop());
+
+  it.each([MAX_BYTES + 1, 3 * MAX_BYTES, 100 * MAX_BYTES])('refuses %i bytes in each guise', async (size) => {
+    const bytes = Buffer.alloc(size, 'x');
+    const { headers = {}, body = '' } = fileForm(bytes);
+    expect(await harness.refusal({ body: bytes })).toEqual(TOO_LARGE);
+    expect(await harness.refusal({ body: Readable.from([bytes]) })).toEqual(TOO_LARGE);
+    expect(await harness.refusal({ headers, body })).toEqual(TOO_LARGE);
+    expect(await harness.refusal({ headers, body: Readable.from([body]) })).toEqual(TOO_LARGE);
+  });
+
+  it('takes a file of exactly the limit for what it is', async () => {
+    const bytes = Buffer.alloc(MAX_BYTES, 'x');
+    for (const outgoing of [{ body: bytes }, fileForm(bytes)]) {
+      expect(await harness.refusal(outgoing)).toEqual({ status: 415, code: 'unsupported_image' });
+    }
+  });
+
+  it.each([
+    ['bare', {}, ''],
+    ['in a form', FORM, openPart({ filename: 'me.png' })],
+    ['in a form before its first boundary', FORM, 'preamble'],
+    ['in a form behind its last boundary', FORM, `${openPart({ filename: 'a' })}x\r\n--${BOUNDARY}--\r\n`],
+    ['in a text field', FORM, openPart({ name: 'crop' })],
+    ['in the headers of a part', FORM, `--${BOUNDARY}\r\nContent-Disposition: `],
+    ['in a field that nobody asked for', FORM, openPart({ name: 'other', filename: 'a' })],
+    ['in a second file', FORM, `${openPart({ filename: 'a' })}x\r\n${openPart({ filename: 'b' })}`],
+    ['in a file without a name', FORM, openPart({ filename: '' })],
+  ])('cuts off a body that never ends, %s', async (_, headers, start) => {
+    await harness.leavesNothing(async (path) => {
+      const connection = await RawConnection.open(harness.service.url);
+      connection.send(head('PUT', path, { ...headers, ...CHUNKED }));
+      if (start !== '') connection.send(chunk(Buffer.from(start)));
+      const flooding = connection.flood(PIECE, 4000);
+      const problem = problemOf(await connection.answer(2000));
+      expect([400, 413]).toContain(problem.status);
+      expect(await connection.closes(2000)).toBe(true);
+      expect(await flooding).toBeLessThan(MAX_BYTES + SOCKET_BUFFERS);
+    });
+  });
+
+  it.each([
+    ['bare', {}],
+    ['in a form', FORM],
+  ])('refuses by its Content-Length before a byte of it came, %s', async (_, headers) => {
+    await harness.leavesNothing(async (path) => {
+      const connection = await RawConnection.open(harness.service.url);
+      connection.send(head('PUT', path, { ...headers, 'Content-Length': 5_000_000_000 }));
+      expect(problemOf(await connection.answer(1000))).toEqual(TOO_LARGE);
+      expect(await connection.flood(PIECE, 4000)).toBeLessThan(SOCKET_BUFFERS);
+      expect(await connection.closes(10)).toBe(true);
+    });
+  });
+});

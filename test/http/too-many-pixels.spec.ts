@@ -1,0 +1,53 @@
+import { backends } from '../support/service.js';
+import { fileForm } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { type PictureName, jpegClaiming, picture, pngOf } from './support/pictures.js';
+
+const TOO_LARGE = { status: 422, code: 'image_too_large' };
+const [local] = backends;
+
+describe('pictures of too many pixels', () => {
+  it.each<[name: string, make: () => Promise<Buffer> | Buffer]>([
+    ['a one-bit PNG of 20000 x 20000 px', () => pngOf({ width: 20_000, height: 20_000, bits: 1 })],
+    ['a JPEG that claims 65535 x 65535 px', async () => jpegClaiming(await picture('jpeg'), 65_535, 65_535)],
+    [
+      'a PNG that claims 2 million px each way',
+      () => pngOf({ width: 2e6, height: 2e6 }, { width: 8, height: 8 }),
+    ],
+    ['a PNG one row over the limit', () => pngOf({ width: 10_000, height: 5001, bits: 1 })],
+  ])('refuses %s by its header, at no cost of memory', async (_, make) => {
+    const harness = await startLocal({});
+    const bytes = await make();
+    await harness.takesUploads();
+    const attempts = () =>
+      Promise.all(
+        Array.from({ length: 4 }, async (_none, n) => {
+          const answer = await harness.put(`/v1/avatars/large-${n}`, fileForm(bytes));
+          expect([answer.status, answer.body.toString()]).toEqual([
+            422,
+            expect.stringContaining(TOO_LARGE.code),
+          ]);
+        }),
+      );
+    expect(await harness.growth(attempts)).toBeLessThan(50);
+    expect(await harness.refusal({ body: bytes })).toEqual(TOO_LARGE);
+    await harness.stop();
+  });
+
+  it.each<PictureName>(['animatedGif', 'animatedWebp'])(
+    'sums the frames of an animation: %s',
+    async (name) => {
+      const oneFrame = 64 * 64;
+      const harness = await startLocal({ AVATAR_MAX_PIXELS: String(3 * oneFrame - 1) });
+      expect(await harness.refusal({ body: await picture(name) })).toEqual(TOO_LARGE);
+      await harness.stop();
+      const roomier = await startLocal({ AVATAR_MAX_PIXELS: String(3 * oneFrame) });
+      expect((await roomier.put('/v1/avatars/a', { body: await picture(name) })).status).toBe(201);
+      await roomier.stop();
+    },
+  );
+});
+
+async function startLocal(settings: Record<string, string>): Promise<Harness> {
+  return Harness.start({ ...(await local?.environment()), ...settings });
+}
