@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
@@ -7,7 +6,6 @@ import { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
-import { CodedError, type ErrorCode } from './errors.js';
 import { answerClientError } from './http/client-error.js';
 import { ProblemFilter, sendProblem } from './http/problem.filter.js';
 import { isForm } from './http/upload.js';
@@ -37,16 +35,6 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   takeBodiesRaw(adapter.getInstance());
   logRequests(adapter.getInstance(), logger);
   app.useGlobalFilters(new ProblemFilter());
-  app.useGlobalPipes(
-    new ValidationPipe({
-      transform: true,
-      exceptionFactory: ([first]) => {
-        const { property = 'request', constraints = {} } = first ?? {};
-        const detail = Object.values(constraints).join(', ');
-        return new CodedError(`invalid_${property}` as ErrorCode, `${detail}.`, { parameter: property });
-      },
-    }),
-  );
   describeApi(app);
   return app;
 }

@@ -36,8 +36,10 @@ import { PublicUrls } from '../http/public-urls.js';
 import { UploadReceiver } from '../http/upload.js';
 import {
   ExistsAnswer,
+  PicturePipe,
   PictureQuery,
   ProblemAnswer,
+  UploadPipe,
   UploadQuery,
   UrlAnswer,
   VersionAnswer,
@@ -94,7 +96,7 @@ export class AvatarsController {
   })
   async upload(
     @Param('id', ValidId) id: string,
-    @Query() query: UploadQuery,
+    @Query(UploadPipe) query: UploadQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
@@ -116,7 +118,7 @@ export class AvatarsController {
   @ApiOkResponse({ type: VersionAnswer })
   uploadByPost(
     @Param('id', ValidId) id: string,
-    @Query() query: UploadQuery,
+    @Query(UploadPipe) query: UploadQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
@@ -129,7 +131,7 @@ export class AvatarsController {
   @ApiNotFoundResponse({ type: ProblemAnswer })
   async get(
     @Param('id', ValidId) id: string,
-    @Query() query: PictureQuery,
+    @Query(PicturePipe) query: PictureQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -155,7 +157,7 @@ export class AvatarsController {
   @ApiNotFoundResponse({ type: ProblemAnswer })
   async getUrl(
     @Param('id', ValidId) id: string,
-    @Query() query: PictureQuery,
+    @Query(PicturePipe) query: PictureQuery,
     @Req() request: FastifyRequest,
   ): Promise<UrlAnswer> {
     const { key, url, version, expiresAt } = found(await this.avatars.getUrl(id, query));

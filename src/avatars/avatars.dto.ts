@@ -1,6 +1,5 @@
+import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { CodedError } from '../errors.js';
 import { type Crop, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
 import type { Version } from './manifest.js';
@@ -8,18 +7,14 @@ import type { Version } from './manifest.js';
 /** What a reader wants to see. */
 export class PictureQuery {
   @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 16,
+    maximum: 1024,
     description: 'Edge in px; goes up to the next size of AVATAR_SIZES, never above the master.',
   })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(16)
-  @Max(1024)
   size?: number;
 
   @ApiPropertyOptional({ enum: RENDITION_FORMATS, description: "Left out: the master's own." })
-  @IsOptional()
-  @IsIn(RENDITION_FORMATS)
   format?: RenditionFormat;
 }
 
@@ -30,9 +25,40 @@ export class UploadQuery {
     example: '0,0,400,400',
     description: 'x,y,width,height in px of the upright picture',
   })
-  @IsOptional()
-  @Transform(({ value }: { value: unknown }) => parseCrop(value))
-  crop?: Crop;
+  crop: Crop | undefined;
+}
+
+/** By hand, since it is on the way of every picture. @throws CodedError `invalid_size`, `invalid_format` */
+export const PicturePipe: PipeTransform<Record<string, unknown>, PictureQuery> = {
+  transform: ({ size, format }) => ({
+    ...(size !== undefined && { size: parseSize(size) }),
+    ...(format !== undefined && { format: parseFormat(format) }),
+  }),
+};
+
+/** @throws CodedError `invalid_crop` */
+export const UploadPipe: PipeTransform<Record<string, unknown>, UploadQuery> = {
+  transform: ({ crop }) => ({ crop: parseCrop(crop) }),
+};
+
+function parseSize(text: unknown): number {
+  const size = typeof text === 'string' && /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (size < 16 || size > 1024) {
+    throw new CodedError('invalid_size', 'A size is a whole number of px from 16 to 1024.', {
+      parameter: 'size',
+    });
+  }
+  return size;
+}
+
+function parseFormat(text: unknown): RenditionFormat {
+  const format = RENDITION_FORMATS.find((known) => known === text);
+  if (format === undefined) {
+    throw new CodedError('invalid_format', `A format is one of ${RENDITION_FORMATS.join(', ')}.`, {
+      parameter: 'format',
+    });
+  }
+  return format;
 }
 
 /** @throws CodedError `invalid_crop` unless it is `x,y,width,height` in whole px */

@@ -8,11 +8,11 @@ import {
 } from '../delivery/rendition.js';
 import { type Renditions, attributes } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import type { Crop, ImagePipeline } from '../images/image-pipeline.js';
+import type { Crop, ImagePipeline, MasterFormat } from '../images/image-pipeline.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import { pictureKey } from './keys.js';
-import { type Manifest, type Version, currentVersion, instantAfter } from './manifest.js';
+import { type Instant, type Manifest, type Version, currentVersion, instantAfter } from './manifest.js';
 
 export interface Upload {
   /** A file with the uploaded bytes. */
@@ -80,19 +80,7 @@ export class AvatarsService {
 
     // When it was accepted, not when it is committed: a delete that comes in the meantime has to win.
     const at = instantAfter(before, new Date());
-    const { bytes, format, ...facts } = await this.pipeline.makeMaster(upload.path, options.crop);
-    const version: Version = {
-      version: uuidv7(),
-      source: upload.sha256,
-      ...(options.crop && { crop: options.crop }),
-      master: format,
-      ...facts,
-      bytes: bytes.length,
-      uploadedAt: at,
-    };
-    const master = pictureKey(id, version.version, renditionName({ format }));
-    await this.store.store(master, bytes, { ifAbsent: true, ...attributes({ format }) });
-
+    const version = await this.storeMaster(id, upload, options.crop, at);
     let existing: Version | undefined;
     try {
       await this.repository.change(id, (manifest) => {
@@ -103,14 +91,12 @@ export class AvatarsService {
         return existing ? undefined : { type: 'publish', at, version };
       });
     } catch (error) {
-      if (error instanceof CodedError && error.code === 'precondition_failed') await this.discard(master);
+      if (error instanceof CodedError && error.code === 'precondition_failed')
+        await this.discard(id, version);
       throw error;
     }
-    if (existing) {
-      await this.discard(master);
-      return { version: existing, created: false };
-    }
-    return { version, created: true };
+    if (existing) await this.discard(id, version);
+    return existing ? { version: existing, created: false } : { version, created: true };
   }
 
   /** The current picture. @returns undefined where there is none */
@@ -180,14 +166,34 @@ export class AvatarsService {
     return base === undefined ? this.store.getUrl(key) : Promise.resolve(`${base}/${key}`);
   }
 
+  /** @returns a version that no manifest knows yet */
+  private async storeMaster(
+    id: string,
+    upload: Upload,
+    crop: Crop | undefined,
+    at: Instant,
+  ): Promise<Version> {
+    const { bytes, format, ...facts } = await this.pipeline.makeMaster(upload.path, crop);
+    const version = uuidv7();
+    const key = masterKey(id, version, format);
+    await this.store.store(key, bytes, { ifAbsent: true, ...attributes({ format }) });
+    const origin = { version, source: upload.sha256, ...(crop && { crop }), master: format };
+    return { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
+  }
+
   /** Garbage that could not be removed now is found by its missing manifest entry later. */
-  private async discard(key: string): Promise<void> {
+  private async discard(id: string, { version, master }: Version): Promise<void> {
+    const key = masterKey(id, version, master);
     try {
       await this.store.delete(key);
     } catch (error) {
       this.logger.warn({ key, err: error }, 'an unused master could not be deleted');
     }
   }
+}
+
+function masterKey(id: string, version: string, format: MasterFormat): string {
+  return pictureKey(id, version, renditionName({ format }));
 }
 
 function assertCurrent(manifest: Manifest, ifMatch: readonly string[] | undefined): void {

@@ -1,10 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { CodedError } from '../errors.js';
 
 const PREFIX = 'visage-upload-';
+
+/** How much of an upload may wait in memory to be written. */
+const BUFFERED_BYTES = 256 * 1024;
 
 /** A file older than this, in ms, belongs to a process that died. */
 const STALE_AFTER_MS = 3_600_000;
@@ -47,28 +52,24 @@ export class SpooledUpload {
   }
 
   private async takeIn(source: Readable): Promise<void> {
-    const file = await this.spooling(() => open(this.path, 'wx', 0o600));
+    const file = createWriteStream(this.path, { flags: 'wx', mode: 0o600, highWaterMark: BUFFERED_BYTES });
     try {
-      for await (const chunk of source.iterator({ destroyOnReturn: false })) {
-        const bytes = chunk as Buffer;
-        this.size += bytes.length;
-        if (this.size > this.maxBytes) throw tooLarge(this.maxBytes);
-        this.hash.update(bytes);
-        await this.spooling(() => file.writeFile(bytes));
-      }
-    } finally {
-      await file.close();
-    }
-    if (this.size === 0) throw new CodedError('empty_file', 'The file is empty.');
-  }
-
-  private async spooling<T>(task: () => Promise<T>): Promise<T> {
-    try {
-      return await task();
+      await pipeline(this.counted(source), file);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
       throw new CodedError('storage_full', 'There is no room left to take the upload in.', { cause: error });
+    }
+    if (this.size === 0) throw new CodedError('empty_file', 'The file is empty.');
+  }
+
+  private async *counted(source: Readable): AsyncIterable<Buffer> {
+    for await (const chunk of source.iterator({ destroyOnReturn: false })) {
+      const bytes = chunk as Buffer;
+      this.size += bytes.length;
+      if (this.size > this.maxBytes) throw tooLarge(this.maxBytes);
+      this.hash.update(bytes);
+      yield bytes;
     }
   }
 }

@@ -1,5 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import sharp, { type Metadata, type OutputInfo, type Sharp, type SharpOptions } from 'sharp';
 import { CodedError } from '../errors.js';
 import {
   type Crop,
@@ -8,7 +8,7 @@ import {
   type RenditionFormat,
   type SourceFormat,
 } from './image-pipeline.js';
-import { impressionOf } from './impression.js';
+import { type Impression, impressionOfPixels } from './impression.js';
 import { isCutOffGif, sniff } from './sniff.js';
 
 export interface SharpPipelineOptions {
@@ -147,20 +147,18 @@ export class SharpPipeline extends ImagePipeline {
       if (header.depth === 'ushort') upright.pipelineColourspace('srgb');
       return whole ? upright : upright.extract(region(crop));
     };
-    let picture: Sharp;
-    if (animated) {
-      const { info } = await still().resize(square).raw().toBuffer({ resolveWithObject: true });
-      const scale = Math.min(crop.width, crop.height) / side;
-      picture = open({ animated: true })
-        .extract(squareWithin(crop, -(info.cropOffsetLeft ?? 0) * scale, -(info.cropOffsetTop ?? 0) * scale))
-        .resize(side, side);
-    } else {
-      picture = still().resize(square);
-    }
+    // As bare pixels, from which the master and what stands in for it are made side by side.
+    const { data, info } = await still().resize(square).raw().toBuffer({ resolveWithObject: true });
+    const { channels } = info;
+    const pixels = () => sharp(data, { raw: { width: side, height: side, channels } });
     const format = animated || header.hasAlpha ? 'webp' : 'jpeg';
-    const bytes = await (
-      format === 'webp' ? picture.webp(TRANSPARENT_OR_ANIMATED) : picture.jpeg(OPAQUE)
-    ).toBuffer();
+    const picture = animated
+      ? open({ animated: true }).extract(squareOf(info, crop)).resize(side, side)
+      : pixels();
+    const [bytes, impression] = await Promise.all([
+      (format === 'webp' ? picture.webp(TRANSPARENT_OR_ANIMATED) : picture.jpeg(OPAQUE)).toBuffer(),
+      impressionOf(pixels()),
+    ]);
     return {
       bytes,
       format,
@@ -168,19 +166,8 @@ export class SharpPipeline extends ImagePipeline {
       height: side,
       // Frames that are all the same are made one by the encoder.
       animated: animated && isAnimated(await this.open(bytes).metadata()),
-      ...(await this.impression(bytes)),
+      ...impression,
     };
-  }
-
-  private async impression(master: Buffer) {
-    const { data, info } = await this.open(master)
-      // Of fewer pixels than it has waves, a ThumbHash shows waves.
-      .resize(64, 64)
-      .toColourspace('srgb')
-      .ensureAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    return impressionOf(data, info.width, info.height);
   }
 
   private open(source: string | Buffer, options: SharpOptions = {}): Sharp {
@@ -237,12 +224,24 @@ function region({ x, y, width, height }: Crop) {
   return { left: x, top: y, width, height };
 }
 
-/** The largest square in the crop whose corner lies as near as possible to the given offset, in px. */
-function squareWithin(crop: Crop, offsetX: number, offsetY: number) {
+/** Small, and never of fewer pixels than a ThumbHash has waves: it would show waves. */
+async function impressionOf(picture: Sharp): Promise<Impression> {
+  const { data, info } = await picture
+    .resize(32, 32)
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return impressionOfPixels(data, info.width, info.height);
+}
+
+/** The part of the crop that drew the most attention in its first frame, in px of the source. */
+function squareOf({ width, cropOffsetLeft = 0, cropOffsetTop = 0 }: OutputInfo, crop: Crop) {
   const side = Math.min(crop.width, crop.height);
+  const scale = side / width;
   return region({
-    x: crop.x + Math.min(Math.round(offsetX), crop.width - side),
-    y: crop.y + Math.min(Math.round(offsetY), crop.height - side),
+    x: crop.x + Math.min(Math.round(-cropOffsetLeft * scale), crop.width - side),
+    y: crop.y + Math.min(Math.round(-cropOffsetTop * scale), crop.height - side),
     width: side,
     height: side,
   });

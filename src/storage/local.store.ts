@@ -179,10 +179,9 @@ export class LocalStore extends ObjectStore {
 
   /** Every folder up to the root: another process may have made one of them and not have fsynced its parent yet. */
   private async syncFolders(path: string): Promise<void> {
-    for (let folder = dirname(path); ; folder = dirname(folder)) {
-      await syncFolder(folder);
-      if (folder === this.location) return;
-    }
+    const folders = [this.location];
+    for (let folder = dirname(path); folder !== this.location; folder = dirname(folder)) folders.push(folder);
+    await Promise.all(folders.map(syncFolder));
   }
 
   /** A folder bears the id of a user: it goes with the last object in it. */
