@@ -6,10 +6,13 @@ import { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
+import { CodedError } from './errors.js';
 import { answerClientError } from './http/client-error.js';
 import { ProblemFilter, sendProblem } from './http/problem.filter.js';
 import { isForm } from './http/upload.js';
 import { NestLogger } from './ops/logging.js';
+
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
 /** Assembles the service; it does not listen yet. */
 export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
@@ -53,7 +56,9 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
   });
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (!isForm(request.raw)) delete request.headers['content-type'];
-    done();
+    // Answers name it in URLs.
+    if (HOST.test(request.host)) done();
+    else done(new CodedError('invalid_host', 'The Host header is not the name of a host.'));
   });
 }
 
@@ -61,6 +66,8 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
 function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
+    // What anybody may read, pages of other origins may read too.
+    if (request.method === 'GET') reply.header('Access-Control-Allow-Origin', '*');
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -80,7 +87,7 @@ function describeApi(app: NestFastifyApplication): void {
     .setTitle('Visage')
     .setDescription('Avatars: upload, get, delete, exists and URL.')
     .setVersion('1')
-    .addBearerAuth()
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'one of the keys of API_KEYS' })
     .build();
   SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, description));
 }

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'invalid_boundary'
   | 'invalid_crop'
   | 'invalid_format'
+  | 'invalid_host'
   | 'invalid_form'
   | 'invalid_id'
   | 'invalid_precondition'

@@ -31,7 +31,7 @@ import { parseRenditionName, renditionName } from '../delivery/rendition.js';
 import { IMMUTABLE } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
-import { etagOf, matchesNoneMatch, versionsOfIfMatch } from '../http/conditional.js';
+import { etagOf, matchesNoneMatch, preconditionOf } from '../http/conditional.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { UploadReceiver } from '../http/upload.js';
 import {
@@ -100,9 +100,9 @@ export class AvatarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
-    const ifMatch = versionsOfIfMatch(request.headers['if-match']);
+    const precondition = preconditionOf(request.headers);
     const { version, created } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
-      this.avatars.upload(id, upload, { crop: query.crop ?? parseCrop(upload.fields['crop']), ifMatch }),
+      this.avatars.upload(id, upload, { crop: query.crop ?? parseCrop(upload.fields['crop']), precondition }),
     );
     reply
       .status(created ? 201 : 200)
@@ -185,7 +185,7 @@ export class AvatarsController {
   })
   @ApiNoContentResponse()
   async delete(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<void> {
-    await this.avatars.delete(id, { ifMatch: versionsOfIfMatch(request.headers['if-match']) });
+    await this.avatars.delete(id, { precondition: preconditionOf(request.headers) });
   }
 
   @Get(':id/:version/:rendition')
@@ -236,7 +236,6 @@ function sendPicture(
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': "default-src 'none'; sandbox",
     'Cross-Origin-Resource-Policy': 'cross-origin',
-    'Access-Control-Allow-Origin': '*',
   });
   if (matchesNoneMatch(request.headers['if-none-match'], etag)) {
     void reply.status(304).send();

@@ -36,15 +36,10 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
     },
     {
       provide: Renditions,
-      inject: [ConfigService, ObjectStore, ImagePipeline, AvatarRepository],
-      useFactory: (
-        config: Config,
-        store: ObjectStore,
-        pipeline: ImagePipeline,
-        repository: AvatarRepository,
-      ) => {
+      inject: [ConfigService, ObjectStore, ImagePipeline],
+      useFactory: (config: Config, store: ObjectStore, pipeline: ImagePipeline) => {
         const settings = settingsOf(config);
-        return new Renditions(store, pipeline, repository, {
+        return new Renditions(store, pipeline, {
           cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE),
           sizes: settings.avatarSizes,
         });

@@ -23,8 +23,8 @@ export interface Upload {
 
 export interface UploadOptions {
   crop?: Crop | undefined;
-  /** Versions one of which has to be current, `*` for any: else the change fails. */
-  ifMatch?: readonly string[] | undefined;
+  /** What has to be current, or the change fails: one of these versions, any (`*`), or none. */
+  precondition?: readonly string[] | '*' | 'none' | undefined;
 }
 
 export interface Picture {
@@ -74,7 +74,7 @@ export class AvatarsService {
     options: UploadOptions = {},
   ): Promise<{ version: Version; created: boolean }> {
     const before = await this.repository.read(id);
-    assertCurrent(before, options.ifMatch);
+    assertCurrent(before, options.precondition);
     const same = sameSource(before, upload, options.crop);
     if (same) return { version: same, created: false };
 
@@ -86,7 +86,7 @@ export class AvatarsService {
       await this.repository.change(id, (manifest) => {
         // Our own commit may have gone through on an attempt whose answer was lost.
         if (manifest.versions.some((known) => known.version === version.version)) return undefined;
-        assertCurrent(manifest, options.ifMatch);
+        assertCurrent(manifest, options.precondition);
         existing = sameSource(manifest, upload, options.crop);
         return existing ? undefined : { type: 'publish', at, version };
       });
@@ -153,9 +153,9 @@ export class AvatarsService {
    * No current picture any more; the history stays. An avatar without a current picture is left as it is.
    * @throws CodedError `precondition_failed`, and what the store throws
    */
-  async delete(id: string, options: Pick<UploadOptions, 'ifMatch'> = {}): Promise<void> {
+  async delete(id: string, options: Pick<UploadOptions, 'precondition'> = {}): Promise<void> {
     await this.repository.change(id, (manifest) => {
-      assertCurrent(manifest, options.ifMatch);
+      assertCurrent(manifest, options.precondition);
       return manifest.current === null
         ? undefined
         : { type: 'remove', at: instantAfter(manifest, new Date()) };
@@ -196,16 +196,15 @@ function masterKey(id: string, version: string, format: MasterFormat): string {
   return pictureKey(id, version, renditionName({ format }));
 }
 
-function assertCurrent(manifest: Manifest, ifMatch: readonly string[] | undefined): void {
-  if (ifMatch === undefined) return;
-  const { current } = manifest;
-  if (current === null || !(ifMatch.includes('*') || ifMatch.includes(current))) {
-    throw new CodedError(
-      'precondition_failed',
-      current === null ? 'The avatar has no current version.' : `The current version is ${current}.`,
-      { parameter: 'If-Match' },
-    );
-  }
+function assertCurrent({ current }: Manifest, precondition: UploadOptions['precondition']): void {
+  const holds =
+    precondition === undefined ||
+    ((precondition === 'none' ? current === null : current !== null) &&
+      (typeof precondition === 'string' || precondition.includes(current ?? '')));
+  if (holds) return;
+  const detail =
+    current === null ? 'The avatar has no current version.' : `The current version is ${current}.`;
+  throw new CodedError('precondition_failed', detail);
 }
 
 function sameSource(manifest: Manifest, upload: Upload, crop: Crop | undefined): Version | undefined {

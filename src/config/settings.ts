@@ -112,6 +112,9 @@ export class Settings {
   @IsInteger(1)
   avatarMaxPixels = 50_000_000;
 
+  @IsInteger(1)
+  avatarMaxFrames = 500;
+
   /** WebP ends at 16383 px. */
   @IsInteger(16, 16_383)
   avatarMasterSize = 1024;

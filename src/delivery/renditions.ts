@@ -1,8 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { AvatarRepository } from '../avatars/avatar.repository.js';
 import { pictureKey } from '../avatars/keys.js';
-import type { ImagePipeline } from '../images/image-pipeline.js';
+import { type ImagePipeline, MASTER_FORMATS } from '../images/image-pipeline.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { type Rendition, renditionName } from './rendition.js';
 
@@ -33,7 +32,6 @@ export class Renditions {
   constructor(
     private readonly store: ObjectStore,
     private readonly pipeline: ImagePipeline,
-    private readonly repository: AvatarRepository,
     private readonly options: RenditionsOptions,
   ) {
     this.cache = new LRUCache({
@@ -68,13 +66,20 @@ export class Renditions {
     if (object !== undefined && object !== 'unchanged') return object.bytes;
     const { size, format } = wanted.rendition;
     if (size === undefined || !this.options.sizes.includes(size)) return undefined;
-    const { versions } = await this.repository.recall(wanted.id);
-    const version = versions.find((known) => known.version === wanted.version);
-    const master = version && (await this.get(wanted.id, version.version, { format: version.master }));
+    const master = await this.master(wanted.id, wanted.version);
     if (!master) return undefined;
     const bytes = await this.pipeline.render(master, size, format);
     void this.keep(key, bytes, wanted.rendition);
     return bytes;
+  }
+
+  /** Of a version that may have left the manifest: its URLs are good as long as its master is there. */
+  private async master(id: string, version: string): Promise<Buffer | undefined> {
+    for (const format of MASTER_FORMATS) {
+      const master = await this.get(id, version, { format });
+      if (master) return master;
+    }
+    return undefined;
   }
 
   /** A rendition can always be made again: that it could not be kept is for the log only. */

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { CodedError } from '../errors.js';
 
 const ETAGS = /^\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"\s*(?:,\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"\s*)*$/;
@@ -11,20 +12,36 @@ export function matchesNoneMatch(header: string | undefined, etag: string): bool
   return header.trim() === '*' || tagsOf(header).includes(etag.slice(1, -1));
 }
 
+/** What has to be current for a write to pass: one of these versions, any (`*`), or none. */
+export type Precondition = readonly string[] | '*' | 'none';
+
 /**
- * The versions that a writer's If-Match names (RFC 9110, section 13.1.1), or `*`. An entity tag of any rendition names its
- * version.
- * @throws CodedError `invalid_precondition` where it is no list of entity tags
+ * What a writer asks for by If-Match (versions, or `*`; an entity tag of any rendition names its version, a weak one none) or
+ * If-None-Match (`*` only), RFC 9110, section 13.1.
+ * @throws CodedError `invalid_precondition` where it is something else
  */
-export function versionsOfIfMatch(header: string | undefined): string[] | undefined {
-  if (header === undefined) return undefined;
-  if (header.trim() === '*') return ['*'];
-  if (!ETAGS.test(header)) {
+export function preconditionOf(headers: IncomingHttpHeaders): Precondition | undefined {
+  const { 'if-match': match, 'if-none-match': noneMatch } = headers;
+  if (noneMatch !== undefined) {
+    if (noneMatch.trim() === '*' && match === undefined) return 'none';
+    throw new CodedError(
+      'invalid_precondition',
+      'On a write, If-None-Match takes * alone: only if there is none.',
+      {
+        parameter: 'If-None-Match',
+      },
+    );
+  }
+  if (match === undefined) return undefined;
+  if (match.trim() === '*') return '*';
+  if (!ETAGS.test(match)) {
     throw new CodedError('invalid_precondition', 'If-Match takes versions in quotes, or *.', {
       parameter: 'If-Match',
     });
   }
-  return tagsOf(header).map((tag) => tag.split('/', 1)[0] ?? '');
+  return [...match.matchAll(/(W\/)?"([^"/]*)[^"]*"/g)]
+    .filter(([, weak]) => !weak)
+    .map(([, , version]) => version ?? '');
 }
 
 /** The entity tag of a rendition, or of a version as a whole. */

@@ -10,6 +10,7 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_boundary: 400,
   invalid_crop: 400,
   invalid_form: 400,
+  invalid_host: 400,
   invalid_format: 400,
   invalid_id: 400,
   invalid_precondition: 400,

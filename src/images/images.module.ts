@@ -15,6 +15,7 @@ function openPipeline(config: Config): ImagePipeline {
   return new SharpPipeline({
     allowedFormats: settings.avatarAllowedTypes,
     maxPixels: settings.avatarMaxPixels,
+    maxFrames: settings.avatarMaxFrames,
     masterSize: settings.avatarMasterSize,
     concurrency: settings.imageConcurrency,
     queue: settings.imageQueue,

@@ -15,11 +15,12 @@ export interface SharpPipelineOptions {
   allowedFormats: readonly SourceFormat[];
   /** Of all frames together. */
   maxPixels: number;
+  maxFrames: number;
   /** Longest edge of a master in px. */
   masterSize: number;
-  /** Pictures decoded at the same time. */
+  /** Uploads decoded at the same time, and beside them as many masters that renditions are made of. */
   concurrency: number;
-  /** Pictures that may wait for their turn. */
+  /** Uploads that may wait for their turn, and as many renditions. */
   queue: number;
   /** How long one picture may take, in ms. */
   timeoutMs: number;
@@ -47,6 +48,8 @@ const RENDER: Record<RenditionFormat, (picture: Sharp) => Sharp> = {
 /** What many phones get wrong in a JPEG though the picture is whole: https://github.com/lovell/sharp/issues/1578. */
 const HARMLESS = 'Invalid SOS parameters for sequential JPEG';
 
+type Open = (source: string | Buffer, options?: SharpOptions) => Sharp;
+
 interface Size {
   width: number;
   height: number;
@@ -54,12 +57,13 @@ interface Size {
 
 /** Masters by libvips. */
 export class SharpPipeline extends ImagePipeline {
-  private readonly turn: LimitFunction;
+  /** Readers do not stand in line with uploads. */
+  private readonly turns: Record<'masters' | 'renditions', LimitFunction>;
   private readonly input: SharpOptions;
 
   constructor(private readonly options: SharpPipelineOptions) {
     super();
-    this.turn = pLimit(options.concurrency);
+    this.turns = { masters: pLimit(options.concurrency), renditions: pLimit(options.concurrency) };
     this.input = { limitInputPixels: options.maxPixels, failOn: 'warning', sequentialRead: true };
     sharp.block({ operation: ['VipsForeignLoad'] });
     // JPEG and WebP are read in any case: they are what masters are made of.
@@ -77,36 +81,45 @@ export class SharpPipeline extends ImagePipeline {
     const upright = uprightSize(header);
     if (crop) assertWithin(crop, upright);
     const part = crop ?? { x: 0, y: 0, ...upright };
-    return this.queued(() =>
+    return this.queued(this.turns.masters, (open) =>
       decoding(async () => {
         try {
-          return await this.encodeMaster((options) => this.open(path, options), header, part);
+          return await this.encodeMaster((options) => open(path, options), header, part);
         } catch (error) {
           if (!(error as Error).message.includes(HARMLESS)) throw error;
-          return this.encodeMaster(
-            (options) => this.open(path, { ...options, failOn: 'error' }),
-            header,
-            part,
-          );
+          return this.encodeMaster((options) => open(path, { ...options, failOn: 'error' }), header, part);
         }
       }),
     );
   }
 
   override async render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer> {
-    return this.queued(() => {
-      const picture = this.open(master, { animated: format === 'webp' }).resize(size, size, {
-        withoutEnlargement: true,
-      });
-      return RENDER[format](picture).toBuffer();
+    return this.queued(this.turns.renditions, async (open) => {
+      const picture = open(master, { animated: format === 'webp' });
+      try {
+        return await RENDER[format](picture.resize(size, size, { withoutEnlargement: true })).toBuffer();
+      } catch (error) {
+        if (!isTimeout(error)) throw error;
+        throw new CodedError('busy', 'The picture takes too long to make. Try another size.', {
+          cause: error,
+        });
+      }
     });
   }
 
-  private queued<T>(task: () => Promise<T>): Promise<T> {
-    if (this.turn.activeCount + this.turn.pendingCount >= this.options.concurrency + this.options.queue) {
+  /** @param task gets what opens pictures within the time of its turn */
+  private queued<T>(turn: LimitFunction, task: (open: Open) => Promise<T>): Promise<T> {
+    const { concurrency, queue, timeoutMs } = this.options;
+    if (turn.activeCount + turn.pendingCount >= concurrency + queue) {
       throw new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.');
     }
-    return this.turn(task);
+    return turn(() => {
+      const deadline = performance.now() + timeoutMs;
+      return task((source, options = {}) => {
+        const seconds = Math.max(1, Math.ceil((deadline - performance.now()) / 1000));
+        return sharp(source, { ...this.input, ...options }).timeout({ seconds });
+      });
+    });
   }
 
   private async readHeader(path: string): Promise<Metadata> {
@@ -120,12 +133,15 @@ export class SharpPipeline extends ImagePipeline {
     if (format === 'gif' && (await isCutOffGif(path))) throw unreadable();
     // Only the header is read here, and the limit that libvips would apply would not sum the frames.
     const header = await decoding(() => sharp(path, { ...this.input, limitInputPixels: false }).metadata());
-    const frames = header.pages ?? 1;
-    if (header.width * header.height * frames > this.options.maxPixels) {
+    const { width, height, pages: frames = 1, depth } = header;
+    const { maxPixels, maxFrames } = this.options;
+    // What memory it takes to decode one is what counts.
+    const pixels = width * height * frames * (depth === 'uchar' ? 1 : 2);
+    if (pixels > maxPixels || frames > maxFrames) {
       throw new CodedError(
         'image_too_large',
-        `The picture has ${header.width} x ${header.height} px${frames > 1 ? ` in ${frames} frames` : ''}; ` +
-          `at most ${this.options.maxPixels} px are accepted, all frames together.`,
+        `The picture has ${width} x ${height} px in ${frames} frames at ${depth === 'uchar' ? 8 : 16} bits. At most ` +
+          `${maxPixels} px are accepted, all frames together and twice as many at 16 bits, and ${maxFrames} frames.`,
       );
     }
     return header;
@@ -165,15 +181,9 @@ export class SharpPipeline extends ImagePipeline {
       width: side,
       height: side,
       // Frames that are all the same are made one by the encoder.
-      animated: animated && isAnimated(await this.open(bytes).metadata()),
+      animated: animated && isAnimated(await sharp(bytes, this.input).metadata()),
       ...impression,
     };
-  }
-
-  private open(source: string | Buffer, options: SharpOptions = {}): Sharp {
-    return sharp(source, { ...this.input, ...options }).timeout({
-      seconds: Math.ceil(this.options.timeoutMs / 1000),
-    });
   }
 }
 
@@ -184,7 +194,7 @@ async function decoding<T>(task: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { message } = error as Error;
     if (error instanceof CodedError || message.includes('file is missing')) throw error;
-    if (message.startsWith('timeout')) {
+    if (isTimeout(error)) {
       throw new CodedError('image_too_large', 'The picture takes too long to decode.', { cause: error });
     }
     if (/exceeds pixel limit|Maximum supported image dimension/.test(message)) {
@@ -196,6 +206,10 @@ async function decoding<T>(task: () => Promise<T>): Promise<T> {
 
 function unreadable(cause?: unknown): CodedError {
   return new CodedError('unreadable_image', 'The picture is damaged and cannot be read.', { cause });
+}
+
+function isTimeout(error: unknown): boolean {
+  return /^timeout|killed for image/m.test((error as Error).message);
 }
 
 function isAnimated({ pages = 1 }: Metadata): boolean {
