@@ -13,19 +13,7 @@ import {
   Res,
   UseGuards,
 } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiConsumes,
-  ApiDefaultResponse,
-  ApiHeader,
-  ApiNoContentResponse,
-  ApiNotFoundResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiProduces,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseRenditionName, renditionName } from '../delivery/rendition.js';
 import { IMMUTABLE } from '../delivery/renditions.js';
@@ -38,13 +26,19 @@ import {
   ExistsAnswer,
   PicturePipe,
   PictureQuery,
-  ProblemAnswer,
   UploadPipe,
   UploadQuery,
   UrlAnswer,
   VersionAnswer,
   parseCrop,
 } from './avatars.dto.js';
+import {
+  DescribeDelete,
+  DescribeMissing,
+  DescribePicture,
+  DescribeProblems,
+  DescribeUpload,
+} from './avatars.openapi.js';
 import { AvatarsService, type Picture } from './avatars.service.js';
 import { assertId, isVersion, readId } from './keys.js';
 
@@ -59,7 +53,7 @@ const ValidId: PipeTransform<string, string> = {
 const REVALIDATE = 'public, no-cache';
 
 @ApiTags('avatars')
-@ApiDefaultResponse({ type: ProblemAnswer, description: 'application/problem+json with a stable `code`' })
+@DescribeProblems()
 @Controller('v1/avatars')
 export class AvatarsController {
   constructor(
@@ -70,30 +64,7 @@ export class AvatarsController {
 
   @Put(':id')
   @UseGuards(ApiKeyGuard)
-  @ApiBearerAuth()
-  @ApiOperation({
-    summary: 'Upload a picture: a form with the field "file", or the bare picture as the body',
-  })
-  @ApiConsumes('multipart/form-data', 'image/*')
-  @ApiBody({
-    schema: {
-      type: 'object',
-      required: ['file'],
-      properties: {
-        file: { type: 'string', format: 'binary' },
-        crop: { type: 'string', example: '0,0,400,400' },
-      },
-    },
-  })
-  @ApiHeader({
-    name: 'If-Match',
-    required: false,
-    description: 'The version that has to be current, in quotes, or *',
-  })
-  @ApiOkResponse({
-    type: VersionAnswer,
-    description: 'The current version was made from the same bytes (201: a new version)',
-  })
+  @DescribeUpload('Upload a picture: a form with the field "file", or the bare picture as the body')
   async upload(
     @Param('id', ValidId) id: string,
     @Query(UploadPipe) query: UploadQuery,
@@ -112,10 +83,7 @@ export class AvatarsController {
 
   @Post(':id')
   @UseGuards(ApiKeyGuard)
-  @ApiBearerAuth()
-  @ApiOperation({ summary: 'The same as PUT, for clients that can only send forms by POST' })
-  @ApiConsumes('multipart/form-data', 'image/*')
-  @ApiOkResponse({ type: VersionAnswer })
+  @DescribeUpload('The same as PUT, for clients that can only send forms by POST')
   uploadByPost(
     @Param('id', ValidId) id: string,
     @Query(UploadPipe) query: UploadQuery,
@@ -126,9 +94,7 @@ export class AvatarsController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'The current picture' })
-  @ApiProduces('image/jpeg', 'image/webp', 'image/png')
-  @ApiNotFoundResponse({ type: ProblemAnswer })
+  @DescribePicture('The current picture')
   async get(
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) query: PictureQuery,
@@ -154,7 +120,7 @@ export class AvatarsController {
     summary: "Where a browser gets the current picture: the service's URL, the CDN's or a presigned one",
   })
   @ApiOkResponse({ type: UrlAnswer })
-  @ApiNotFoundResponse({ type: ProblemAnswer })
+  @DescribeMissing()
   async getUrl(
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) query: PictureQuery,
@@ -168,7 +134,7 @@ export class AvatarsController {
   @Header('Cache-Control', 'no-cache')
   @ApiOperation({ summary: "The current version's facts and its immutable URLs" })
   @ApiOkResponse({ type: VersionAnswer })
-  @ApiNotFoundResponse({ type: ProblemAnswer })
+  @DescribeMissing()
   async info(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<VersionAnswer> {
     return this.answer(request, id, found(await this.avatars.current(id)));
   }
@@ -176,22 +142,13 @@ export class AvatarsController {
   @Delete(':id')
   @HttpCode(204)
   @UseGuards(ApiKeyGuard)
-  @ApiBearerAuth()
-  @ApiOperation({ summary: 'No current picture any more; one that is absent already counts as deleted' })
-  @ApiHeader({
-    name: 'If-Match',
-    required: false,
-    description: 'The version that has to be current, in quotes, or *',
-  })
-  @ApiNoContentResponse()
+  @DescribeDelete()
   async delete(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<void> {
     await this.avatars.delete(id, { precondition: preconditionOf(request.headers) });
   }
 
   @Get(':id/:version/:rendition')
-  @ApiOperation({ summary: 'One rendition of one version: these bytes never change' })
-  @ApiProduces('image/jpeg', 'image/webp', 'image/png')
-  @ApiNotFoundResponse({ type: ProblemAnswer })
+  @DescribePicture('One rendition of one version: these bytes never change')
   async getRendition(
     @Param('id') writtenId: string,
     @Param('version') version: string,

@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { backends } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -31,6 +32,27 @@ describe('pictures of too many pixels', () => {
       );
     expect(await harness.growth(attempts)).toBeLessThan(50);
     expect(await harness.refusal({ body: bytes })).toEqual(TOO_LARGE);
+    await harness.stop();
+  });
+
+  it.each<PictureName>(['animatedGif', 'animatedWebp'])(
+    'counts the frames of an animation: %s',
+    async (name) => {
+      const harness = await startLocal({ AVATAR_MAX_FRAMES: '2' });
+      expect(await harness.refusal({ body: await picture(name) })).toEqual(TOO_LARGE);
+      await harness.stop();
+    },
+  );
+
+  it('counts pixels of 16 bits twice, since they take twice the memory', async () => {
+    const pixels = new Uint16Array(64 * 64 * 3);
+    const picture16 = await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } })
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer();
+    const harness = await startLocal({ AVATAR_MAX_PIXELS: String(2 * 64 * 64 - 1) });
+    expect(await harness.refusal({ body: picture16 })).toEqual(TOO_LARGE);
+    expect((await harness.put('/v1/avatars/a', { body: await picture('png') })).status).toBe(201);
     await harness.stop();
   });
 
