@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
+import { GuardedStore } from './guarded.store.js';
 import { LocalStore } from './local.store.js';
 import { ObjectStore } from './object-store.js';
 import { S3Store } from './s3.store.js';
@@ -21,7 +22,7 @@ function openStore(config: Config): ObjectStore {
     });
   }
   const { storageS3AccessKeyId: accessKeyId, storageS3SecretAccessKey: secretAccessKey } = settings;
-  return new S3Store({
+  const store = new S3Store({
     bucket: settings.storageS3Bucket ?? '',
     region: settings.storageS3Region,
     endpoint: settings.storageS3Endpoint,
@@ -33,5 +34,9 @@ function openStore(config: Config): ObjectStore {
         : undefined,
     timeoutMs: settings.storageS3TimeoutMs,
     attempts: settings.storageS3Attempts,
+  });
+  return new GuardedStore(store, {
+    failures: settings.storageS3BreakerFailures,
+    resetMs: settings.storageS3BreakerResetMs,
   });
 }
