@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import {
@@ -178,7 +179,8 @@ export class AvatarsService {
     const key = masterKey(id, version, format);
     await this.store.store(key, bytes, { ifAbsent: true, ...attributes({ format }) });
     const origin = { version, source: upload.sha256, ...(crop && { crop }), master: format };
-    return { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return { ...origin, ...facts, bytes: bytes.length, sha256, uploadedAt: at };
   }
 
   /** Garbage that could not be removed now is found by its missing manifest entry later. */

@@ -54,3 +54,24 @@ export function manifestKey(id: string): string {
 export function pictureKey(id: string, version: string, name: string): string {
   return `avatars/${writeId(id)}/${version}/${name}`;
 }
+
+/** What a key below `avatars/` names. */
+export interface PictureName {
+  /** The id as the key writes it. */
+  written: string;
+  version: string;
+  /** `master.jpeg`, `256.webp`, ...; undefined: an upload as it was laid down by the service that Visage grew from. */
+  name: string | undefined;
+}
+
+/** @returns undefined where the key is of no kind that is known below `avatars/` */
+export function parsePictureKey(key: string): PictureName | undefined {
+  const [, written, version = '', name] =
+    /^avatars\/([^/]+)\/([0-9a-f-]{36})(?:\/([^/]+)|\.[A-Za-z0-9]{1,10})$/.exec(key) ?? [];
+  return written !== undefined && isVersion(version) ? { written, version, name } : undefined;
+}
+
+/** When a version was named, in ms since 1970: RFC 9562, 5.7. */
+export function timeOfVersion(version: string): number {
+  return Number.parseInt(version.replace('-', '').slice(0, 12), 16);
+}
