@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import { readId } from '../avatars/keys.js';
+import { AVATARS, MANIFESTS, readId } from '../avatars/keys.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 
 /** All that one store lists of one avatar. */
@@ -43,7 +43,7 @@ export async function* together<L extends { written: string }, R extends { writt
 }
 
 async function* listManifests(store: ObjectStore, strange: Strange) {
-  for await (const manifest of store.list('manifests/')) {
+  for await (const manifest of store.list(MANIFESTS)) {
     const [, written] = /^manifests\/([^/.]+)\.json$/.exec(manifest.key) ?? [];
     if (written === undefined || !isWrittenId(written)) strange(manifest);
     else yield { written, manifest };
@@ -52,7 +52,7 @@ async function* listManifests(store: ObjectStore, strange: Strange) {
 
 async function* listFolders(store: ObjectStore, strange: Strange) {
   let folder: { written: string; pictures: ListedObject[] } | undefined;
-  for await (const object of store.list('avatars/')) {
+  for await (const object of store.list(AVATARS)) {
     const [, written, rest] = object.key.split('/');
     if (written === undefined || rest === undefined) {
       strange(object);

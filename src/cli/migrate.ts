@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MANIFESTS } from '../avatars/keys.js';
 import type { Settings } from '../config/settings.js';
 import { openStore } from '../storage/open-store.js';
 import { type Outcome, type Task, UsageError } from './command.js';
@@ -48,7 +49,7 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
 
 async function runPass({ concurrency, progress }: Task, migration: Migration, pass: number): Promise<void> {
   const { from, to } = migration;
-  if (progress.visible) progress.start(`pass ${pass}`, await count(from.list('manifests/')));
+  if (progress.visible) progress.start(`pass ${pass}`, await count(from.list(MANIFESTS)));
   const pairs = together(
     listAvatars(from, ({ key }) => {
       migration.refuse(key);

@@ -1,7 +1,14 @@
 import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
-import { manifestKey, parsePictureKey, pictureKey, readId, timeOfVersion } from '../avatars/keys.js';
-import { type Manifest, merge, readManifest, writeManifest } from '../avatars/manifest.js';
-import { renditionName } from '../delivery/rendition.js';
+import { masterKey } from '../avatars/avatar.objects.js';
+import { MANIFESTS, readId, versionOf } from '../avatars/keys.js';
+import {
+  type Manifest,
+  emptyManifest,
+  isErased,
+  merge,
+  readManifest,
+  writeManifest,
+} from '../avatars/manifest.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import type { Finding } from './command.js';
 import type { ListedAvatar } from './listing.js';
@@ -51,35 +58,24 @@ export class Migration {
 
   async move(source: ListedAvatar, target: ListedAvatar | undefined): Promise<void> {
     this.numbers.avatars++;
-    const present = new Map(target?.pictures.map((object) => [object.key, object]));
-    if (source.manifest) await this.moveAvatar(source, target, present);
-    else await this.moveUploads(source, target, present);
-  }
-
-  refuse(key: string): void {
-    this.problem('unknown_object', key, 'No object of Visage has such a key; it was not copied.');
-  }
-
-  private async moveAvatar(
-    source: ListedAvatar,
-    target: ListedAvatar | undefined,
-    present: Map<string, ListedObject>,
-  ): Promise<void> {
-    const id = readId(source.written);
-    const key = manifestKey(id);
-    const [ours, theirs] = await Promise.all([read(this.from, key), read(this.to, key)]);
-    if (!ours) {
+    const key = manifestKeyOf(source.written);
+    const [ours, theirs] = await Promise.all([
+      source.manifest && read(this.from, key),
+      (source.manifest ?? target?.manifest) ? read(this.to, key) : undefined,
+    ]);
+    if (source.manifest && !ours) {
       this.changes++;
       return;
     }
-    const manifests = this.readBoth(id, ours.bytes, theirs?.bytes);
+    const manifests = this.readBoth(source.written, ours?.bytes, theirs?.bytes);
     if (!manifests) return;
     const { before, after } = manifests;
-    const bytes = theirs ? writeManifest(after) : ours.bytes;
-    const same = theirs?.bytes.equals(bytes) === true;
+    const bytes = theirs ? writeManifest(after) : ours?.bytes;
+    const same = bytes === undefined || theirs?.bytes.equals(bytes) === true;
     // By the listing on both sides: what a reading gives is in whole seconds with S3.
-    const vouchedUntil = same ? (target?.manifest?.modifiedAt.getTime() ?? 0) : 0;
+    const vouchedUntil = ours && same ? (target?.manifest?.modifiedAt.getTime() ?? 0) : 0;
 
+    const present = new Map(target?.pictures.map((object) => [object.key, object]));
     const gone: string[] = [];
     for (const picture of this.wanted(before, after, source)) {
       const there = present.get(picture.key);
@@ -88,7 +84,7 @@ export class Migration {
       if (result === 'damaged') return;
       if (result === 'gone') gone.push(picture.key);
     }
-    if (gone.length > 0 && (await read(this.from, key))?.etag !== ours.etag) {
+    if (gone.length > 0 && ours && (await read(this.from, key))?.etag !== ours.etag) {
       // They left with a change that came meanwhile: the next pass sees it whole.
       this.changes++;
       return;
@@ -100,53 +96,50 @@ export class Migration {
     await this.removeErased(after, present);
   }
 
+  refuse(key: string): void {
+    this.problem('unknown_object', key, 'No object of Visage has such a key; it was not copied.');
+  }
+
   /** The manifest of the source, and what the destination's becomes by it. */
-  private readBoth(id: string, ours: Buffer, theirs: Buffer | undefined) {
+  private readBoth(written: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
+    if (!ours && !theirs) return { before: emptyManifest(written), after: emptyManifest(written) };
+    const id = readId(written);
     try {
-      const before = readManifest(id, ours);
+      const before = ours ? readManifest(id, ours) : emptyManifest(id);
       const after = theirs ? merge(before, readManifest(id, theirs), this.options.history) : before;
       return { before, after };
     } catch (error) {
-      this.problem('unreadable_manifest', manifestKey(id), (error as Error).message);
+      this.problem('unreadable_manifest', manifestKeyOf(written), (error as Error).message);
       return undefined;
     }
   }
 
-  /** The pictures of the versions that stay; masters also where they are too new for the listing. */
+  /**
+   * The pictures of the versions that stay, masters also where they are too new for the listing; and uploads of the service
+   * that Visage grew from, as they are.
+   */
   private wanted(
     before: Manifest,
     after: Manifest,
-    source: ListedAvatar,
+    { pictures }: ListedAvatar,
   ): Pick<ListedObject, 'key' | 'size'>[] {
     const kept = new Set(after.versions.map(({ version }) => version));
-    const wanted = new Map<string, Pick<ListedObject, 'key' | 'size'>>();
-    for (const { version, master: format, bytes: size } of before.versions) {
-      const key = pictureKey(before.id, version, renditionName({ format }));
-      if (kept.has(version)) wanted.set(key, { key, size });
-    }
-    const known = new Set(before.versions.map(({ version }) => version));
-    for (const object of source.pictures) {
-      const { version, name } = parsePictureKey(object.key) ?? {};
+    const staying = before.versions.filter(({ version }) => kept.has(version));
+    const wanted = new Map(
+      staying.map((version) => {
+        const key = masterKey(before.id, version);
+        return [key, { key, size: version.bytes }];
+      }),
+    );
+    const names = new Set(staying.map(({ version }) => version));
+    for (const object of pictures) {
+      const version = versionOf(object.key);
       if (version === undefined) this.refuse(object.key);
-      else if (name !== undefined && kept.has(version) && known.has(version)) wanted.set(object.key, object);
+      else if (isUpload(object.key) ? !isErased(after, version) : names.has(version)) {
+        wanted.set(object.key, object);
+      }
     }
     return [...wanted.values()];
-  }
-
-  /** What the service that Visage grew from laid down, and nobody has adopted yet: moved as it is. */
-  private async moveUploads(
-    source: ListedAvatar,
-    target: ListedAvatar | undefined,
-    present: Map<string, ListedObject>,
-  ): Promise<void> {
-    for (const { key } of source.pictures) {
-      const picture = parsePictureKey(key);
-      if (!picture) this.refuse(key);
-      if (picture?.name !== undefined || !picture) continue;
-      if (target?.manifest && !present.has(key)) {
-        this.problem('not_adopted', key, 'The destination has a manifest already: import this upload there.');
-      } else await this.copy(key, present.get(key));
-    }
   }
 
   private async copy(key: string, there: ListedObject | undefined): Promise<Copied> {
@@ -187,12 +180,9 @@ export class Migration {
 
   /** What came here before its avatar was erased. Versions that have only left the history are left to `gc`. */
   private async removeErased(manifest: Manifest, present: Map<string, ListedObject>): Promise<void> {
-    if (manifest.erasedAt === undefined) return;
-    const kept = new Set(manifest.versions.map(({ version }) => version));
     for (const key of present.keys()) {
-      const { version } = parsePictureKey(key) ?? {};
-      if (version === undefined || kept.has(version)) continue;
-      if (timeOfVersion(version) > Date.parse(manifest.erasedAt)) continue;
+      const version = versionOf(key);
+      if (version === undefined || !isErased(manifest, version)) continue;
       this.changes++;
       this.numbers.removed++;
       if (!this.options.dryRun) await this.to.delete(key);
@@ -202,4 +192,13 @@ export class Migration {
   private problem(code: string, where: string, message: string): void {
     this.problems.set(`${code} ${where}`, { code, where, message });
   }
+}
+
+/** `avatars/<id>/<version>.<ext>`, as the service that Visage grew from laid it down. */
+function isUpload(key: string): boolean {
+  return key.split('/').length === 3;
+}
+
+function manifestKeyOf(written: string): string {
+  return `${MANIFESTS}${written}.json`;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parsePictureKey, pictureKey, readId } from '../../src/avatars/keys.js';
+import { pictureKey, readId, versionOf } from '../../src/avatars/keys.js';
 import { readManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
@@ -126,7 +126,7 @@ async function known(store: ObjectStore, sums: Record<string, string>): Promise<
   }
   return Object.fromEntries(
     Object.entries(sums).filter(([key]) => {
-      const version = parsePictureKey(key)?.version;
+      const version = versionOf(key);
       return version === undefined || versions.has(version);
     }),
   );

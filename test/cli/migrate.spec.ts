@@ -1,7 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
-import { type Manifest, apply, readManifest, writeManifest } from '../../src/avatars/manifest.js';
+import {
+  type Manifest,
+  apply,
+  emptyManifest,
+  readManifest,
+  writeManifest,
+} from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, backends } from '../support/service.js';
@@ -144,11 +150,20 @@ describe.each(routes)('migrate from $route', ({ from, to }) => {
     );
   });
 
-  it('takes along what the service that Visage grew from laid down', async () => {
-    const key = 'avatars/018f0000-0000-7000-8000-000000000001/018f0000-0000-7000-8000-0000000000aa.png';
-    await source.store(key, Buffer.from('an upload as it came'));
-    expect(await migrate()).toMatchObject({ code: 0, copied: 1 });
+  it('takes along what the service that Visage grew from laid down, adopted or not, but not what was erased', async () => {
+    const upload = (id: string, version: string) => `avatars/${id}/${version}.png`;
+    const put = (key: string) => source.store(key, Buffer.from(`an upload as it came: ${key}`));
+    await put(upload('018f0000-0000-7000-8000-000000000001', '018f0000-0000-7000-8000-0000000000aa'));
+    await put(upload('Capital', '018f0000-0000-7000-8000-0000000000ab'));
+    await put(upload('adopted', '018f0000-0000-7000-8000-0000000000ac'));
+    await putAvatar(source, 'adopted', [picture(0)]);
+    await put(upload('erased', '018f0000-0000-7000-8000-0000000000ad'));
+    expect(await migrate()).toMatchObject({ code: 0, copied: 6, manifests: 1 });
     expect(await checksums(target)).toEqual(await checksums(source));
+    const erased = apply(emptyManifest('erased'), { type: 'erase', at: new Date().toISOString() }, 10);
+    await source.store(manifestKey('erased'), writeManifest(erased));
+    expect(await migrate()).toMatchObject({ code: 0, copied: 0, removed: 1, manifests: 1 });
+    expect(await target.exists(upload('erased', '018f0000-0000-7000-8000-0000000000ad'))).toBe(false);
   });
 
   it('reports and leaves out what it does not understand, and moves the rest', async () => {
