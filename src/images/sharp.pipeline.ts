@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import sharp, { type Metadata, type OutputInfo, type Sharp, type SharpOptions } from 'sharp';
 import { CodedError } from '../errors.js';
@@ -177,6 +178,7 @@ export class SharpPipeline extends ImagePipeline {
     ]);
     return {
       bytes,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
       format,
       width: side,
       height: side,
