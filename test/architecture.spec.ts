@@ -10,7 +10,18 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
     ['storage/s3.store.ts', 'storage/s3.conditional-writes.ts', 'storage/s3.outcome.ts'],
   ],
   ['multer', /^multer$/, ['http/upload.ts']],
-  ['fastify', /^fastify$/, ['app.ts', 'http/', 'ops/health.controller.ts', 'avatars/avatars.controller.ts']],
+  [
+    'fastify',
+    /^fastify$/,
+    [
+      'app.ts',
+      'http/',
+      'ops/health.controller.ts',
+      'ops/metrics.controller.ts',
+      'avatars/avatars.controller.ts',
+    ],
+  ],
+  ['prom-client', /^prom-client$/, ['ops/metrics.ts', 'ops/gauges.ts']],
   [
     "Nest's configuration",
     /^@nestjs\/config$/,
@@ -25,7 +36,7 @@ const LAYERS: Record<string, readonly string[]> = {
   config: ['images'],
   delivery: ['avatars', 'images', 'storage'],
   http: ['config'],
-  ops: ['storage'],
+  ops: ['images', 'storage'],
   avatars: ['config', 'delivery', 'http', 'images', 'storage'],
 };
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { type ObjectStore, PreconditionFailed, StorageRefused } from '../storage/object-store.js';
@@ -35,6 +36,8 @@ export class AvatarRepository {
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new Map<string, Promise<Snapshot>>();
   private readonly changes = new KeyedMutex();
+  private hits = 0;
+  private misses = 0;
 
   constructor(
     private readonly store: ObjectStore,
@@ -46,6 +49,12 @@ export class AvatarRepository {
     });
   }
 
+  /** Of what `recall` was asked for. */
+  usage(): CacheUsage {
+    const { hits, misses, cache } = this;
+    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
+  }
+
   /** The manifest as it is in the store now; an empty one where there is none. */
   async read(id: string): Promise<Manifest> {
     return (await this.revalidate(id)).manifest;
@@ -53,9 +62,13 @@ export class AvatarRepository {
 
   /** The manifest as this process knows it, at most `maxAgeMs` old. One request to the store serves all who wait. */
   async recall(id: string): Promise<Manifest> {
-    if (this.options.maxAgeMs === 0) return this.read(id);
     const entry = this.cache.get(id);
-    if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) return entry.snapshot.manifest;
+    if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) {
+      this.hits++;
+      return entry.snapshot.manifest;
+    }
+    this.misses++;
+    if (this.options.maxAgeMs === 0) return this.read(id);
     let reading = this.reading.get(id);
     if (!reading) {
       reading = this.revalidate(id).finally(() => this.reading.delete(id));

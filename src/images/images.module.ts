@@ -2,17 +2,18 @@ import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
 import { ImagePipeline } from './image-pipeline.js';
+import { ObservedPipeline, PictureObserver } from './observed.pipeline.js';
 import { SharpPipeline } from './sharp.pipeline.js';
 
 @Module({
-  providers: [{ provide: ImagePipeline, inject: [ConfigService], useFactory: openPipeline }],
+  providers: [{ provide: ImagePipeline, inject: [ConfigService, PictureObserver], useFactory: openPipeline }],
   exports: [ImagePipeline],
 })
 export class ImagesModule {}
 
-function openPipeline(config: Config): ImagePipeline {
+function openPipeline(config: Config, observer: PictureObserver): ImagePipeline {
   const settings = config.get('settings', { infer: true });
-  return new SharpPipeline({
+  const pipeline = new SharpPipeline({
     allowedFormats: settings.avatarAllowedTypes,
     maxPixels: settings.avatarMaxPixels,
     maxFrames: settings.avatarMaxFrames,
@@ -21,4 +22,5 @@ function openPipeline(config: Config): ImagePipeline {
     queue: settings.imageQueue,
     timeoutMs: settings.imageTimeoutMs,
   });
+  return new ObservedPipeline(pipeline, observer);
 }

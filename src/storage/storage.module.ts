@@ -3,11 +3,18 @@ import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
 import { LocalStore } from './local.store.js';
 import { ObjectStore } from './object-store.js';
+import { ObservedStore, StoreObserver } from './observed.store.js';
 import { S3Store } from './s3.store.js';
 
 /** Gives the ObjectStore that the settings ask for. */
 @Module({
-  providers: [{ provide: ObjectStore, inject: [ConfigService], useFactory: openStore }],
+  providers: [
+    {
+      provide: ObjectStore,
+      inject: [ConfigService, StoreObserver],
+      useFactory: (config: Config, observer: StoreObserver) => new ObservedStore(openStore(config), observer),
+    },
+  ],
   exports: [ObjectStore],
 })
 export class StorageModule {}
