@@ -31,6 +31,11 @@ export class UploadReceiver {
 
   constructor(private readonly options: UploadReceiverOptions) {}
 
+  /** Uploads that are on their way or being worked on now. */
+  get underWay(): number {
+    return this.receiving;
+  }
+
   /**
    * Receives an upload, lets `use` work with it, and removes it again whatever happens.
    * @throws CodedError for every way in which an upload can be wrong; the request may then be unread in part

@@ -25,7 +25,11 @@ describe('a local root that goes away under the running service', () => {
       ['.locks', '.tmp', 'avatars', 'manifests'],
     ],
   ])('%s: is an outage, not an empty storage, and takes no writes', async (_, replace, left) => {
-    const environment: Environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0', CACHE_BYTES: '0' };
+    const environment: Environment = {
+      ...(await local?.environment()),
+      CACHE_MAX_AGE_MS: '0',
+      CACHE_BYTES: '0',
+    };
     const root = environment['STORAGE_LOCAL_PATH'] ?? '';
     harness = await Harness.start(environment);
     const path = '/v1/avatars/me';
