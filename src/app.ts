@@ -24,6 +24,8 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     frameworkErrors: sendProblem,
     clientErrorHandler: answerClientError,
     multipart: false,
+    // A request that still comes in while closing is answered as any other; its connection ends with the answer.
+    return503OnClosing: false,
     // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
     requestTimeout: settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs,
     http: {
