@@ -30,7 +30,7 @@ import {
   UploadQuery,
   UrlAnswer,
   VersionAnswer,
-  parseCrop,
+  oneCrop,
 } from './avatars.dto.js';
 import {
   DescribeDelete,
@@ -73,11 +73,11 @@ export class AvatarsController {
   ): Promise<VersionAnswer> {
     const precondition = preconditionOf(request.headers);
     const { version, created } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
-      this.avatars.upload(id, upload, { crop: query.crop ?? parseCrop(upload.fields['crop']), precondition }),
+      this.avatars.upload(id, upload, { crop: oneCrop(query.crop, upload.fields['crop']), precondition }),
     );
     reply
       .status(created ? 201 : 200)
-      .headers({ ETag: etagOf(version.version), Location: `/v1/avatars/${encodeURIComponent(id)}` });
+      .headers({ ETag: etagOf(version.version), Location: this.urls.of(request, `avatars/${id}`) });
     return this.answer(request, id, version);
   }
 

@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../errors.js';
+import { methodsOf } from './known-routes.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
 import { isReceiving, refuseBody } from './refuse-body.js';
 
@@ -14,7 +15,7 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const answer = describe(error, request.id);
+  const answer = describe(error, request, reply);
   if (answer.status >= 500) request.log.error({ err: error, code: answer.code }, 'the request failed');
   else if (error instanceof Error && error.cause !== undefined) {
     request.log.info({ err: error, code: answer.code }, 'the request was refused');
@@ -32,14 +33,27 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .send(answer);
 }
 
-function describe(error: unknown, requestId: string): Problem {
+/** What Fastify and Nest refuse by themselves, in words of ours: theirs repeat the URL, however long it is. */
+const DETAILS: Record<number, string> = {
+  400: 'The URL is not well formed.',
+  414: 'The URL is too long.',
+};
+
+function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Problem {
   if (error instanceof CodedError) {
-    return problem(statusOfCode(error.code), error.code, error.message, requestId, error.parameter);
+    return problem(statusOfCode(error.code), error.code, error.message, request.id, error.parameter);
   }
   const status = error instanceof HttpException ? error.getStatus() : fastifyStatus(error);
-  if (status === 404) return problem(404, 'route_not_found', 'There is nothing under this path.', requestId);
-  if (status < 500) return problem(status, 'bad_request', (error as Error).message, requestId);
-  return problem(status, 'internal', 'Something went wrong here. The log has the details.', requestId);
+  if (status === 404) {
+    const methods = methodsOf(request);
+    if (methods.length === 0)
+      return problem(404, 'route_not_found', 'There is nothing under this path.', request.id);
+    reply.header('Allow', methods.join(', '));
+    return problem(405, 'method_not_allowed', `This path takes ${methods.join(', ')}.`, request.id);
+  }
+  if (status < 500)
+    return problem(status, 'bad_request', DETAILS[status] ?? (error as Error).message, request.id);
+  return problem(status, 'internal', 'Something went wrong here. The log has the details.', request.id);
 }
 
 function fastifyStatus(error: unknown): number {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backends } from '../support/service.js';
+import { type Environment, backends } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
@@ -25,8 +25,12 @@ describe('a local root that goes away under the running service', () => {
       ['.locks', '.tmp', 'avatars', 'manifests'],
     ],
   ])('%s: is an outage, not an empty storage, and takes no writes', async (_, replace, left) => {
-    const environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0', CACHE_BYTES: '0' };
-    const root = environment.STORAGE_LOCAL_PATH ?? '';
+    const environment: Environment = {
+      ...(await local?.environment()),
+      CACHE_MAX_AGE_MS: '0',
+      CACHE_BYTES: '0',
+    };
+    const root = environment['STORAGE_LOCAL_PATH'] ?? '';
     harness = await Harness.start(environment);
     const path = '/v1/avatars/me';
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
@@ -61,8 +65,8 @@ describe('a local root that goes away under the running service', () => {
   });
 
   it('still is an empty storage where there is none at the start: the root is made', async () => {
-    const environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0' };
-    const deeper = `${environment.STORAGE_LOCAL_PATH ?? ''}/not/yet`;
+    const environment: Environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0' };
+    const deeper = `${environment['STORAGE_LOCAL_PATH'] ?? ''}/not/yet`;
     harness = await Harness.start({ ...environment, STORAGE_LOCAL_PATH: deeper });
     expect(problemOf(await harness.send({ path: '/v1/avatars/me' })).code).toBe('avatar_not_found');
     await harness.takesUploads();
