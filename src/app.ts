@@ -11,6 +11,7 @@ import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
 import { ProblemFilter, sendProblem } from './http/problem.filter.js';
 import { isForm } from './http/upload.js';
+import { observe } from './observe.js';
 import { NestLogger } from './ops/logging.js';
 
 /** Longer than any path that there is; what is longer is nobody's but an attacker's. */
@@ -43,6 +44,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   takeBodiesRaw(adapter.getInstance());
   logRequests(adapter.getInstance(), logger);
   adapter.getInstance().server.on('checkExpectation', refuseExpectation);
+  observe(app);
   app.useGlobalFilters(new ProblemFilter());
   describeApi(app);
   return app;

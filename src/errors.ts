@@ -8,14 +8,19 @@ export const ERROR_CODES = [
   'internal',
   'invalid_boundary',
   'invalid_crop',
+  'invalid_erase',
   'invalid_form',
   'invalid_format',
   'invalid_host',
   'invalid_id',
+  'invalid_json',
   'invalid_precondition',
   'invalid_size',
+  'invalid_version',
+  'manifest_unreadable',
   'method_not_allowed',
   'no_file',
+  'outbox_full',
   'precondition_failed',
   'rendition_not_found',
   'route_not_found',
@@ -30,6 +35,7 @@ export const ERROR_CODES = [
   'unsupported_image',
   'upload_timeout',
   'upload_too_large',
+  'version_not_found',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 

@@ -6,7 +6,7 @@ import { createApp } from './app.js';
 import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { Connections } from './http/connections.js';
-import { prepareSpool } from './http/spool.js';
+import { prepareSpool } from './spool.js';
 import { HealthController } from './ops/health.controller.js';
 
 async function main(): Promise<void> {

@@ -5,6 +5,13 @@ import { methodsOf } from './known-routes.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
 import { isReceiving, refuseBody } from './refuse-body.js';
 
+const codes = new WeakMap<FastifyRequest, string>();
+
+/** The code of the problem that the request was answered with, if it was one. */
+export function problemCodeOf(request: FastifyRequest): string | undefined {
+  return codes.get(request);
+}
+
 /** Answers every error as problem+json; what really happened goes to the log. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -16,6 +23,7 @@ export class ProblemFilter implements ExceptionFilter {
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = describe(error, request, reply);
+  codes.set(request, answer.code);
   if (answer.status >= 500) request.log.error({ err: error, code: answer.code }, 'the request failed');
   else if (error instanceof Error && error.cause !== undefined) {
     request.log.info({ err: error, code: answer.code }, 'the request was refused');
@@ -33,10 +41,10 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .send(answer);
 }
 
-/** What Fastify and Nest refuse by themselves, in words of ours: theirs repeat the URL, however long it is. */
-const DETAILS: Record<number, string> = {
-  400: 'The URL is not well formed.',
-  414: 'The URL is too long.',
+/** What Fastify refuses in words that repeat the URL, however long it is. */
+const DETAILS: Record<string, string> = {
+  FST_ERR_BAD_URL: 'The URL is not well formed.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the URL is too long.',
 };
 
 function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Problem {
@@ -51,8 +59,10 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
     reply.header('Allow', methods.join(', '));
     return problem(405, 'method_not_allowed', `This path takes ${methods.join(', ')}.`, request.id);
   }
-  if (status < 500)
-    return problem(status, 'bad_request', DETAILS[status] ?? (error as Error).message, request.id);
+  if (status < 500) {
+    const { code = '', message } = error as Error & { code?: string };
+    return problem(status, 'bad_request', DETAILS[code] ?? message, request.id);
+  }
   return problem(status, 'internal', 'Something went wrong here. The log has the details.', request.id);
 }
 

@@ -36,7 +36,8 @@ const MARKER = 'root-';
  * Objects as files: a key is the path below the root.
  *
  * Durable: bytes go to a temporary file of the same file system, which is fsynced, then linked or renamed to its place, and
- * then every folder from there to the root is fsynced. A crash of process or machine leaves the old object or the new one.
+ * then every folder from there to the root is fsynced, and once those above it. A crash of process or machine leaves the
+ * old object or the new one.
  *
  * Replacing and deleting take one of 256 lock files, by key. They are the kernel's locks (open file descriptions, see
  * fcntl(2)): they hold between processes and containers of one machine, and a process that is killed lets go of them.
@@ -51,6 +52,7 @@ export class LocalStore extends ObjectStore {
   private readonly locks: string;
   private opening: Promise<string> | undefined;
   private readonly writers = new KeyedMutex();
+  private rootKept: Promise<unknown> | undefined;
 
   constructor(private readonly options: LocalStoreOptions) {
     super();
@@ -246,7 +248,18 @@ export class LocalStore extends ObjectStore {
   private async syncFolders(path: string): Promise<void> {
     const folders = [this.location];
     for (let folder = dirname(path); folder !== this.location; folder = dirname(folder)) folders.push(folder);
-    await Promise.all(folders.map(syncFolder));
+    await Promise.all([...folders.map(syncFolder), this.keepRoot()]);
+  }
+
+  /** Once: the root itself may be new, made by us or by a process that was killed before it got here. */
+  private async keepRoot(): Promise<void> {
+    this.rootKept ??= Promise.all(foldersAbove(this.location).map(syncForeignFolder)).catch(
+      (error: unknown) => {
+        this.rootKept = undefined;
+        throw error;
+      },
+    );
+    await this.rootKept;
   }
 
   /** A folder bears the id of a user: it goes with the last object in it. */
@@ -323,6 +336,20 @@ async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+function foldersAbove(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [parent, ...foldersAbove(parent)];
+}
+
+/** One above the root. Where it is out of our reach, or of a kind that has no fsync, no folder of ours was made in it. */
+async function syncForeignFolder(path: string): Promise<void> {
+  try {
+    await syncFolder(path);
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS', 'EINVAL'].includes(codeOf(error) ?? '')) throw error;
   }
 }
 

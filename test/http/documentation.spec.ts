@@ -5,7 +5,10 @@ import { backends } from '../support/service.js';
 import { Harness } from './support/harness.js';
 
 interface OpenApi {
-  paths: Record<string, Record<string, { responses: Record<string, { headers?: object; content?: object }> }>>;
+  paths: Record<
+    string,
+    Record<string, { responses: Record<string, { headers?: object; content?: object }> }>
+  >;
 }
 
 const [local] = backends;
