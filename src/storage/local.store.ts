@@ -136,6 +136,17 @@ export class LocalStore extends ObjectStore {
     return { conditionalWrites: 'honoured' };
   }
 
+  /** Files of writes that began an hour ago and never ended. */
+  async *stuckTemporaries(): AsyncIterable<{ path: string; modifiedAt: Date }> {
+    for (const entry of await this.entries(this.temporary)) {
+      const path = join(this.temporary, entry.name);
+      const found = await this.stat(path);
+      if (found && Date.now() - found.modifiedAt.getTime() > STALE_AFTER_MS) {
+        yield { path, modifiedAt: found.modifiedAt };
+      }
+    }
+  }
+
   private pathOf(key: string): string {
     assertKey(key);
     return join(this.location, key);
@@ -234,11 +245,7 @@ export class LocalStore extends ObjectStore {
   }
 
   private async sweepTemporary(): Promise<void> {
-    for (const entry of await this.entries(this.temporary)) {
-      const path = join(this.temporary, entry.name);
-      const found = await this.stat(path);
-      if (found && Date.now() - found.modifiedAt.getTime() > STALE_AFTER_MS) await rm(path, { force: true });
-    }
+    for await (const { path } of this.stuckTemporaries()) await rm(path, { force: true });
   }
 }
 
