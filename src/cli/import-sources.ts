@@ -1,23 +1,22 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { type Dirent, createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { pipeline } from 'node:stream';
+import { Readable, pipeline } from 'node:stream';
 import { parse } from 'csv-parse';
 import { assertId, isVersion } from '../avatars/keys.js';
-import type { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { LocalStore } from '../storage/local.store.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { type Finding, UsageError } from './command.js';
-import type { Entry } from './importer.js';
+import { type Entry, Refused, openFile } from './importer.js';
+import { read } from './verified-copy.js';
 
 /**
  * What there is to import at a path of this machine: a list (`.csv`, `.jsonl`), or a folder as the service that Visage grew
  * from left it.
  * @throws UsageError where there is no such thing
  */
-export async function entriesAt(path: string, settings: Settings): Promise<AsyncIterable<readonly Entry[]>> {
+export async function entriesAt(path: string): Promise<AsyncIterable<readonly Entry[]>> {
   const found = await statOf(path);
   if (!found) throw new UsageError(`There is no ${path}.`);
   if (found.isFile()) {
@@ -25,34 +24,78 @@ export async function entriesAt(path: string, settings: Settings): Promise<Async
     if (extname(path) === '.jsonl') return alone(readJsonLines(path));
     throw new UsageError(`${path} is neither a folder nor a list that ends with .csv or .jsonl.`);
   }
-  const store = new LocalStore({ path, lockTimeoutMs: settings.storageLocalLockTimeoutMs });
-  return entriesIn(store, (await statOf(join(path, 'avatars')))?.isDirectory() ? 'avatars/' : '');
+  const avatars = join(path, 'avatars');
+  return grouped(filesIn((await statOf(avatars))?.isDirectory() ? avatars : path));
 }
 
 /**
- * `<prefix><id>/<uuidv7>.<ext>`, the uploads of one avatar together, the newest first. What lies deeper is not looked at: it is
- * what Visage makes of them, where both share a bucket.
+ * What there is to import in a bucket: `<prefix><id>/<uuidv7>.<ext>`. What lies deeper is not looked at: it is what Visage
+ * makes of them, where both share a bucket.
  */
-export async function* entriesIn(store: ObjectStore, prefix: string): AsyncIterable<readonly Entry[]> {
-  let group: { id: string; entries: Entry[] } | undefined;
+export function entriesIn(store: ObjectStore, prefix: string): AsyncIterable<readonly Entry[]> {
+  return grouped(objectsIn(store, prefix));
+}
+
+/** One upload as the service that Visage grew from laid it down. */
+interface Upload {
+  id: string;
+  name: string;
+  where: string;
+  open: () => Promise<Readable>;
+}
+
+async function* filesIn(folder: string): AsyncIterable<Upload> {
+  for (const user of await sorted(folder)) {
+    if (!user.isDirectory()) {
+      yield uploadAt(join(folder, user.name), user.name, '');
+      continue;
+    }
+    for (const file of await sorted(join(folder, user.name))) {
+      if (!file.isDirectory()) yield uploadAt(join(folder, user.name, file.name), user.name, file.name);
+    }
+  }
+}
+
+async function* objectsIn(store: ObjectStore, prefix: string): AsyncIterable<Upload> {
   for await (const { key } of store.list(prefix)) {
-    const [id = '', name, ...deeper] = key.slice(prefix.length).split('/');
-    if (deeper.length > 0) continue;
-    if (group && group.id !== id) yield group.entries.reverse();
-    if (group?.id !== id) group = { id, entries: [] };
-    group.entries.push(uploadOf(store, key, id, name));
+    const [id = '', name = '', ...deeper] = key.slice(prefix.length).split('/');
+    const open = async () => {
+      const object = await read(store, key);
+      if (!object) throw new Refused('file_not_found', `There is no object ${key} any more.`);
+      return Readable.from([object.bytes]);
+    };
+    if (deeper.length === 0) yield { id, name, where: key, open };
+  }
+}
+
+/** The uploads of one avatar together, the newest first. */
+async function* grouped(uploads: AsyncIterable<Upload>): AsyncIterable<readonly Entry[]> {
+  let group: { id: string; entries: Entry[] } | undefined;
+  for await (const upload of uploads) {
+    if (group && group.id !== upload.id) yield group.entries.reverse();
+    if (group?.id !== upload.id) group = { id: upload.id, entries: [] };
+    group.entries.push(entryOf(upload));
   }
   if (group) yield group.entries.reverse();
 }
 
-function uploadOf(store: ObjectStore, key: string, id: string, name = ''): Entry {
+function entryOf({ id, name, where, open }: Upload): Entry {
   const version = basename(name, extname(name));
   if (!isVersion(version) || extname(name) === '') {
     return {
-      finding: { code: 'unknown_file', where: key, message: 'It is not named <id>/<uuidv7>.<extension>.' },
+      finding: { code: 'unknown_file', where, message: 'It is not named <id>/<uuidv7>.<extension>.' },
     };
   }
-  return invalidId(id, key) ?? { id, where: key, upload: { store, key, version } };
+  return invalidId(id, where) ?? { id, where, version, open };
+}
+
+function uploadAt(path: string, id: string, name: string): Upload {
+  return { id, name, where: path, open: () => openFile(path) };
+}
+
+async function sorted(folder: string): Promise<Dirent[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** @yields a row each; a first row `id,file` names the columns */
@@ -118,11 +161,13 @@ async function fileOf(
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(file)) {
     return invalidLine(where, 'It names a URL, and only files are imported.');
   }
+  const invalid = invalidId(id, where);
+  if (invalid) return invalid;
   const path = resolve(dirname(list), file);
   if (!(await statOf(path))?.isFile()) {
     return { finding: { code: 'file_not_found', where, message: `There is no file ${path}.` } };
   }
-  return invalidId(id, where) ?? { id, where, path };
+  return { id, where, open: () => openFile(path) };
 }
 
 function invalidLine(where: string, message: string): { finding: Finding } {

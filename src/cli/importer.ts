@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Adoption } from '../avatars/adoption.js';
-import { AvatarObjects } from '../avatars/avatar.objects.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import { timeOfVersion } from '../avatars/keys.js';
@@ -11,14 +10,17 @@ import { type Manifest, type Version, apply, isErased } from '../avatars/manifes
 import type { Settings } from '../config/settings.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { SpooledUpload } from '../spool.js';
-import type { ObjectStore } from '../storage/object-store.js';
 import type { Finding } from './command.js';
-import { read } from './verified-copy.js';
 
-/** A picture of an avatar: one that the service which Visage grew from laid down, or a file that somebody lists. */
-export type Item = { id: string; where: string } & (
-  { upload: { store: ObjectStore; key: string; version: string } } | { path: string }
-);
+/** A picture of an avatar. */
+export interface Item {
+  id: string;
+  where: string;
+  /** Which it was with the service that Visage grew from; undefined: it becomes the newest. */
+  version?: string;
+  /** @throws what the store throws, or Refused */
+  open: () => Promise<Readable>;
+}
 
 /** Something to import, or why it cannot be. */
 export type Entry = Item | { finding: Finding };
@@ -30,7 +32,7 @@ export type Taken = 'imported' | 'unchanged' | 'surplus';
 export class Importer {
   private readonly avatars: AvatarsService;
   private readonly repository: AvatarRepository;
-  private readonly objects: AvatarObjects;
+  private readonly adoption: Adoption;
   private readonly pipeline: ImagePipeline;
 
   constructor(
@@ -40,44 +42,28 @@ export class Importer {
   ) {
     this.avatars = app.get(AvatarsService, { strict: false });
     this.repository = app.get(AvatarRepository, { strict: false });
-    this.objects = app.get(AvatarObjects, { strict: false });
+    this.adoption = app.get(Adoption, { strict: false });
     this.pipeline = app.get(ImagePipeline, { strict: false });
   }
 
   /** @throws Refused; CodedError where it would not be accepted as an upload, and what the store throws */
-  async take(item: Item): Promise<Taken> {
-    const manifest = await this.repository.read(item.id);
-    return 'upload' in item ? this.takeUpload(item.id, item.upload, manifest) : this.takeFile(item, manifest);
-  }
-
-  private async takeUpload(
-    id: string,
-    { store, key, version }: { store: ObjectStore; key: string; version: string },
-    manifest: Manifest,
-  ): Promise<Taken> {
-    if (manifest.versions.some((known) => known.version === version)) return 'unchanged';
-    if (isErased(manifest, version)) throw erased(manifest);
-    if (!this.wouldKeep(manifest, version)) return 'surplus';
-    const { uploadSpoolPath: spoolPath, avatarMaxSizeBytes: maxBytes } = this.settings;
-    if (this.dryRun) {
-      const object = await read(store, key);
-      if (object)
-        await this.spooled(Readable.from([object.bytes]), ({ path }) => this.pipeline.makeMaster(path));
-      return 'imported';
+  async take({ id, version, open }: Item): Promise<Taken> {
+    const manifest = await this.repository.read(id);
+    if (version !== undefined) {
+      if (manifest.versions.some((known) => known.version === version)) return 'unchanged';
+      if (isErased(manifest, version)) throw erased(manifest);
+      if (!this.wouldKeep(manifest, version)) return 'surplus';
+      if (!this.dryRun) {
+        await this.adoption.take(id, version, await open());
+        return 'imported';
+      }
     }
-    const { pipeline, repository, objects } = this;
-    await new Adoption(store, pipeline, repository, objects, { spoolPath, maxBytes }).adopt(id, {
-      key,
-      version,
-    });
-    return 'imported';
-  }
-
-  private async takeFile({ id, path }: { id: string; path: string }, manifest: Manifest): Promise<Taken> {
     // It may have been imported before the erasure, and nobody can tell.
-    if (manifest.erasedAt !== undefined) throw erased(manifest);
-    return this.spooled(await open(path), async (upload) => {
-      if (manifest.versions.some(({ source }) => source === upload.sha256)) return 'unchanged';
+    if (manifest.erasedAt !== undefined && version === undefined) throw erased(manifest);
+    return this.spooled(await open(), async (upload) => {
+      if (version === undefined && manifest.versions.some(({ source }) => source === upload.sha256)) {
+        return 'unchanged';
+      }
       if (this.dryRun) await this.pipeline.makeMaster(upload.path);
       else await this.avatars.upload(id, upload);
       return 'imported';
@@ -109,7 +95,7 @@ export class Importer {
 }
 
 /** @throws Refused */
-async function open(path: string): Promise<Readable> {
+export async function openFile(path: string): Promise<Readable> {
   const source = createReadStream(path);
   try {
     await once(source, 'open');

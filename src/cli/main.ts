@@ -76,7 +76,7 @@ define('import', 'take in pictures: the folder of an older service, or a list of
   .action((path: string, options: ImportOptions) =>
     run('import', options, async (task) => {
       const into = settings({});
-      if (options.from === undefined) return runImport(task, into, await entriesAt(path, into));
+      if (options.from === undefined) return runImport(task, into, await entriesAt(path));
       const bucket = openStore(settings({ backend: options.from, file: options.fromConfig }));
       return runImport(task, into, entriesIn(bucket, path.replace(/\/*$/, '/')));
     }),

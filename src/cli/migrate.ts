@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '../config/settings.js';
-import { openStore } from '../storage/open-store.js';
 import { type Outcome, type Task, UsageError } from './command.js';
 import { forEach } from './for-each.js';
 import { countAvatars, listAvatars, together } from './listing.js';
 import { Migration } from './migration.js';
-import { openExisting } from './stores.js';
+import { openExisting, openTarget } from './stores.js';
 
 /** Writers that never pause would keep it busy for ever. */
 const MAX_PASSES = 5;
@@ -20,7 +19,7 @@ const PAUSE_MS = 1100;
 export async function runMigrate(task: Task, settings: { from: Settings; to: Settings }): Promise<Outcome> {
   const { dryRun, logger } = task;
   const from = openExisting(settings.from);
-  const to = openStore(settings.to);
+  const to = openTarget(settings.to, dryRun);
   if (from.location === to.location) {
     throw new UsageError(`Source and destination are the same: ${from.location}`);
   }
