@@ -38,7 +38,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   });
   takeBodiesRaw(adapter.getInstance());
   logRequests(adapter.getInstance(), logger);
-  observe(app);
+  observe(app, settings);
   app.useGlobalFilters(new ProblemFilter());
   describeApi(app);
   return app;

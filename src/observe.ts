@@ -1,15 +1,25 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AvatarRepository } from './avatars/avatar.repository.js';
+import type { Settings } from './config/settings.js';
 import { Renditions } from './delivery/renditions.js';
 import { problemCodeOf } from './http/problem.filter.js';
 import { UploadReceiver } from './http/upload.js';
 import { ImagePipeline } from './images/image-pipeline.js';
-import { registerCaches, registerStorage, registerTurns, registerUploads } from './ops/gauges.js';
+import {
+  registerBreaker,
+  registerCaches,
+  registerOutbox,
+  registerStorage,
+  registerTurns,
+  registerUploads,
+} from './ops/gauges.js';
 import { Metrics } from './ops/metrics.js';
 import { StorageHealth } from './ops/storage-health.js';
+import { Outbox } from './outbox/outbox.js';
+import { GuardedStore } from './storage/guarded.store.js';
 
 /** Connects the parts of the service with its metrics; before it listens. */
-export function observe(app: NestFastifyApplication): void {
+export function observe(app: NestFastifyApplication, settings: Settings): void {
   const metrics = app.get(Metrics);
   app
     .getHttpAdapter()
@@ -38,4 +48,9 @@ export function observe(app: NestFastifyApplication): void {
     void health.ask();
     return health.last;
   });
+  const outbox = app.get<Outbox | undefined>(Outbox);
+  const { outboxMaxEntries: maxEntries, outboxMaxBytes: maxBytes } = settings;
+  if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), maxEntries, maxBytes }));
+  const bucket = app.get<GuardedStore | undefined>(GuardedStore);
+  if (bucket) registerBreaker(registry, () => bucket.circuit);
 }

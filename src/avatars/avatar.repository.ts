@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
-import { type ObjectStore, PreconditionFailed, StorageRefused } from '../storage/object-store.js';
+import { type ObjectStore, PreconditionFailed, isAway } from '../storage/object-store.js';
 import { manifestKey } from './keys.js';
 import { type Intent, type Manifest, apply, emptyManifest, readManifest, writeManifest } from './manifest.js';
 
@@ -16,6 +16,11 @@ export interface AvatarRepositoryOptions {
   maxAgeMs: number;
   /** Bytes of manifests kept in memory. */
   cacheBytes: number;
+}
+
+/** Intents that were accepted and are not in the store yet. */
+export interface PendingIntents {
+  of(id: string): readonly Intent[];
 }
 
 interface Snapshot {
@@ -31,7 +36,10 @@ interface Entry {
   readonly readAt: number;
 }
 
-/** The manifests: read fresh, read from memory, and changed by compare and swap. */
+/**
+ * The manifests: read fresh, read from memory, and changed by compare and swap. What is read shows what is pending as done
+ * already.
+ */
 export class AvatarRepository {
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new Map<string, Promise<Snapshot>>();
@@ -41,6 +49,7 @@ export class AvatarRepository {
 
   constructor(
     private readonly store: ObjectStore,
+    private readonly pending: PendingIntents,
     private readonly options: AvatarRepositoryOptions,
   ) {
     this.cache = new LRUCache({
@@ -57,30 +66,40 @@ export class AvatarRepository {
 
   /** The manifest as it is in the store now; an empty one where there is none. */
   async read(id: string): Promise<Manifest> {
-    return (await this.revalidate(id)).manifest;
+    return this.withPending((await this.revalidate(id)).manifest);
   }
 
-  /** The manifest as this process knows it, at most `maxAgeMs` old. One request to the store serves all who wait. */
+  /**
+   * The manifest as this process knows it, at most `maxAgeMs` old, or as it was last known while the store is away. One
+   * request to the store serves all who wait.
+   */
   async recall(id: string): Promise<Manifest> {
     const entry = this.cache.get(id);
     if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) {
       this.hits++;
-      return entry.snapshot.manifest;
+      return this.withPending(entry.snapshot.manifest);
     }
     this.misses++;
-    if (this.options.maxAgeMs === 0) return this.read(id);
-    let reading = this.reading.get(id);
-    if (!reading) {
-      reading = this.revalidate(id).finally(() => this.reading.delete(id));
-      this.reading.set(id, reading);
+    try {
+      return this.withPending((await this.revalidateOnce(id)).manifest);
+    } catch (error) {
+      const known = isAway(error) ? this.lastKnown(id) : undefined;
+      if (!known) throw error;
+      return known;
     }
-    return (await reading).manifest;
+  }
+
+  /** The manifest as this process knows it, however old. @returns undefined where it knows nothing of the avatar */
+  lastKnown(id: string): Manifest | undefined {
+    const entry = this.cache.get(id);
+    if (!entry && this.pending.of(id).length === 0) return undefined;
+    return this.withPending(entry?.snapshot.manifest ?? emptyManifest(id));
   }
 
   /**
    * Changes an avatar: reads its manifest, asks what is wanted, writes the result if nobody else wrote in between, and else
    * begins again.
-   * @param decide gets the manifest as it is, and gives the intent, or nothing where all is as wished; it may be called
+   * @param decide gets the manifest as it is in the store, and gives the intent, or nothing where all is as wished; it may be called
    * several times, and what it throws ends the change
    * @returns the manifest that holds the change
    * @throws CodedError `busy` where others kept writing; what the store throws
@@ -103,6 +122,23 @@ export class AvatarRepository {
         await sleep(Math.random() * Math.min(10 * attempt, 200));
       }
     });
+  }
+
+  /** A manifest with what is pending done already. */
+  withPending(manifest: Manifest): Manifest {
+    const pending = this.pending.of(manifest.id);
+    return pending.reduce((shown, intent) => apply(shown, intent, this.options.history), manifest);
+  }
+
+  /** Who asks while a request is on its way gets its answer; with a `maxAgeMs` of 0 it may be older than the question. */
+  private revalidateOnce(id: string): Promise<Snapshot> {
+    if (this.options.maxAgeMs === 0) return this.revalidate(id);
+    let reading = this.reading.get(id);
+    if (!reading) {
+      reading = this.revalidate(id).finally(() => this.reading.delete(id));
+      this.reading.set(id, reading);
+    }
+    return reading;
   }
 
   /** @returns undefined where somebody else was faster */
@@ -143,7 +179,8 @@ export class AvatarRepository {
     try {
       return { manifest: readManifest(id, object.bytes), etag: object.etag, bytes: object.bytes.length };
     } catch (error) {
-      throw new StorageRefused(new Error(`the manifest ${manifestKey(id)} cannot be read`, { cause: error }));
+      const detail = 'The record of this avatar is damaged. An operator has to mend it.';
+      throw new CodedError('manifest_unreadable', detail, { cause: error });
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Crop, MasterFormat } from '../images/image-pipeline.js';
+import { timeOfVersion } from './keys.js';
 
 /** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
 export type Instant = string;
@@ -19,6 +20,7 @@ export interface Version {
   bytes: number;
   thumbhash: string;
   color: string;
+  /** Also the time in `version`. */
   uploadedAt: Instant;
 }
 
@@ -38,8 +40,19 @@ export interface Manifest {
 }
 
 /** A wish to change an avatar. A restore carries its version whole, so that it means the same at any time. */
-export type Intent =
-  { type: 'publish' | 'restore'; at: Instant; version: Version } | { type: 'remove' | 'erase'; at: Instant };
+export type Intent = Publish | Restore | { type: 'remove' | 'erase'; at: Instant };
+
+export interface Publish {
+  type: 'publish';
+  at: Instant;
+  version: Version;
+}
+
+export interface Restore {
+  type: 'restore';
+  at: Instant;
+  version: Version;
+}
 
 export function emptyManifest(id: string): Manifest {
   return { schema: 1, id, current: null, versions: [] };
@@ -66,6 +79,16 @@ export function apply(manifest: Manifest, intent: Intent, history: number): Mani
 /** The version that is shown, if any. */
 export function currentVersion(manifest: Manifest): Version | undefined {
   return manifest.versions.find(({ version }) => version === manifest.current);
+}
+
+/** Whether an erasure took a version away, or would have: it is never shown again. */
+export function isErased({ erasedAt }: Manifest, version: string): boolean {
+  return erasedAt !== undefined && timeOfVersion(version) <= Date.parse(erasedAt);
+}
+
+/** Whether nothing was ever done to the avatar: the store has no manifest of it. */
+export function isUntouched({ head, erasedAt }: Manifest): boolean {
+  return head === undefined && erasedAt === undefined;
 }
 
 /**

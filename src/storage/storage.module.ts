@@ -1,34 +1,40 @@
 import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
+import { GuardedStore } from './guarded.store.js';
 import { LocalStore } from './local.store.js';
 import { ObjectStore } from './object-store.js';
 import { ObservedStore, StoreObserver } from './observed.store.js';
 import { S3Store } from './s3.store.js';
 
-/** Gives the ObjectStore that the settings ask for. */
+/** Gives the ObjectStore that the settings ask for, and the GuardedStore in it where that is a bucket, else undefined. */
 @Module({
   providers: [
+    { provide: GuardedStore, inject: [ConfigService], useFactory: openBucket },
     {
       provide: ObjectStore,
-      inject: [ConfigService, StoreObserver],
-      useFactory: (config: Config, observer: StoreObserver) => new ObservedStore(openStore(config), observer),
+      inject: [ConfigService, StoreObserver, { token: GuardedStore, optional: true }],
+      useFactory: (config: Config, observer: StoreObserver, bucket: GuardedStore | undefined) =>
+        new ObservedStore(bucket ?? openFolder(config), observer),
     },
   ],
-  exports: [ObjectStore],
+  exports: [ObjectStore, GuardedStore],
 })
 export class StorageModule {}
 
-function openStore(config: Config): ObjectStore {
+function openFolder(config: Config): LocalStore {
   const settings = config.get('settings', { infer: true });
-  if (settings.storageBackend === 'local') {
-    return new LocalStore({
-      path: settings.storageLocalPath,
-      lockTimeoutMs: settings.storageLocalLockTimeoutMs,
-    });
-  }
+  return new LocalStore({
+    path: settings.storageLocalPath,
+    lockTimeoutMs: settings.storageLocalLockTimeoutMs,
+  });
+}
+
+function openBucket(config: Config): GuardedStore | undefined {
+  const settings = config.get('settings', { infer: true });
+  if (settings.storageBackend !== 's3') return undefined;
   const { storageS3AccessKeyId: accessKeyId, storageS3SecretAccessKey: secretAccessKey } = settings;
-  return new S3Store({
+  const store = new S3Store({
     bucket: settings.storageS3Bucket ?? '',
     region: settings.storageS3Region,
     endpoint: settings.storageS3Endpoint,
@@ -40,5 +46,9 @@ function openStore(config: Config): ObjectStore {
         : undefined,
     timeoutMs: settings.storageS3TimeoutMs,
     attempts: settings.storageS3Attempts,
+  });
+  return new GuardedStore(store, {
+    failures: settings.storageS3BreakerFailures,
+    resetMs: settings.storageS3BreakerResetMs,
   });
 }

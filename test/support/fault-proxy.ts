@@ -1,0 +1,319 @@
+import { once } from 'node:events';
+import {
+  type IncomingMessage,
+  type ServerResponse,
+  Agent,
+  createServer,
+  request,
+  STATUS_CODES,
+} from 'node:http';
+import { type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buffer } from 'node:stream/consumers';
+
+/** What may happen to a request on its way to the S3 server and back. */
+export type Fault =
+  /** This connection is reset, and nothing listens any more until {@link FaultProxy.resume}. */
+  | { type: 'refused' }
+  /** The connection is reset after so many bytes of the request's body; the server never sees the request. */
+  | { type: 'reset-request'; afterBytes: number }
+  /** The server does what it is asked, and the connection is reset after so many bytes of its reply; 0: commit, then drop the reply. */
+  | { type: 'reset-reply'; afterBytes: number }
+  /** No reply, ever, and the connection stays open. The server sees the request only with `committed`. */
+  | { type: 'black-hole'; committed?: true }
+  /** The reply comes at one byte a second, from its first byte or from the first of its body. */
+  | { type: 'trickle'; from: 'head' | 'body' }
+  /** An error in place of the server's reply, which never sees the request; `truncated`: its XML breaks off. */
+  | { type: 'error'; status: number; code: string; truncated?: true }
+  /** The first half of the reply's body, under a Content-Length that fits: XML that breaks off. */
+  | { type: 'truncated' }
+  /** The first half of the reply's body under the Content-Length of the whole, then the connection ends in good order. */
+  | { type: 'short-body' };
+
+/** Which requests a rule is for; what is left out fits all. */
+export interface Match {
+  operation?: Operation;
+  /** The object's key, whole or by pattern. */
+  key?: string | RegExp;
+}
+
+export interface Rule extends Match {
+  fault: Fault;
+  /** How many requests that fit are let through first; by default none. */
+  skip?: number;
+  /** How many requests are spoilt after that; by default all. */
+  times?: number;
+}
+
+export type Operation = (typeof OPERATIONS)[keyof typeof OPERATIONS];
+
+/** A request as the proxy saw it. */
+export interface Seen {
+  /** As the S3 API names it. */
+  operation: Operation;
+  /** Empty where it is about the bucket. */
+  key: string;
+  headers: IncomingMessage['headers'];
+  fault: Fault['type'] | undefined;
+}
+
+const OPERATIONS = {
+  'PUT bucket': 'CreateBucket',
+  'HEAD bucket': 'HeadBucket',
+  'GET bucket': 'ListObjectsV2',
+  'PUT object': 'PutObject',
+  'GET object': 'GetObject',
+  'HEAD object': 'HeadObject',
+  'DELETE object': 'DeleteObject',
+  'POST bucket': 'DeleteObjects',
+} as const;
+
+interface Reply {
+  status: number;
+  /** Names and values in turn, without those that are of one connection only. */
+  headers: string[];
+  body: Buffer;
+}
+
+/**
+ * Stands before a real S3 server (path style only) and spoils chosen requests; all others pass as they are, with the Host
+ * that the client signed. The rules may be changed while requests are on their way.
+ */
+export class FaultProxy {
+  /** What has arrived so far. */
+  readonly seen: Seen[] = [];
+  private rules: { rule: Rule; fitting: number }[] = [];
+  private readonly agent = new Agent({ keepAlive: false });
+  private readonly sockets = new Set<Socket>();
+  // No timeouts: what is closed here is closed by a rule.
+  private readonly server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
+  private port = 0;
+
+  private constructor(private readonly endpoint: URL) {
+    this.server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      // A client that goes away is none of the proxy's errors.
+      socket.on('error', () => socket.destroy());
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+    this.server.on('request', (incoming: IncomingMessage, response: ServerResponse) => {
+      // A client, or a server, that breaks off in the middle: the other side learns it by its connection.
+      this.handle(incoming, response).catch(() => incoming.socket.destroy());
+    });
+  }
+
+  /** @param endpoint where the real server listens */
+  static async start(endpoint: string): Promise<FaultProxy> {
+    const proxy = new FaultProxy(new URL(endpoint));
+    await proxy.resume();
+    return proxy;
+  }
+
+  /** The endpoint to give to clients; it stays the same. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.sockets.size;
+  }
+
+  /** Adds a rule; of several that fit a request, the oldest that is not used up decides. */
+  rule(rule: Rule): void {
+    this.rules.push({ rule, fitting: 0 });
+  }
+
+  /** From now on all requests pass, and none has been seen. */
+  clear(): void {
+    this.rules = [];
+    this.seen.length = 0;
+  }
+
+  /** How many requests have arrived, spoilt ones included. */
+  count(match: Match = {}): number {
+    return this.seen.filter((seen) => fits(match, seen)).length;
+  }
+
+  /** The bucket is away: every connection is reset, and new ones are refused. Also the end of a test. */
+  async stop(): Promise<void> {
+    if (!this.server.listening) return;
+    const closed = once(this.server, 'close');
+    this.server.close();
+    for (const socket of this.sockets) socket.resetAndDestroy();
+    await closed;
+  }
+
+  /** The bucket is back, under the same URL. */
+  async resume(): Promise<void> {
+    for (let attempt = 1; !this.server.listening; attempt++) {
+      // Below the range of outgoing connections, so that none takes the port while the bucket is away.
+      const port = this.port || 20_000 + Math.floor(Math.random() * 12_000);
+      try {
+        const listening = once(this.server, 'listening');
+        this.server.listen(port, '127.0.0.1');
+        await listening;
+        this.port = port;
+      } catch (error) {
+        if (attempt === 100) throw error;
+        await sleep(50);
+      }
+    }
+  }
+
+  private async handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket, method } = incoming;
+    const fault = this.register(incoming);
+    switch (fault?.type) {
+      case 'refused':
+        await this.stop();
+        return;
+      case 'reset-request':
+        resetAfter(incoming, fault.afterBytes);
+        return;
+      case 'black-hole':
+        if (fault.committed) await this.forward(incoming, await buffer(incoming));
+        else incoming.resume();
+        return;
+      case 'error':
+        await buffer(incoming);
+        send(response, errorReply(fault), method);
+        return;
+    }
+    const reply = await this.forward(incoming, await buffer(incoming));
+    const { head, body } = raw(reply, method);
+    switch (fault?.type) {
+      case undefined:
+        send(response, reply, method);
+        return;
+      case 'truncated':
+        send(response, { ...reply, body: half(body) }, method);
+        return;
+      case 'short-body':
+        socket.end(Buffer.concat([head, half(body)]));
+        return;
+      case 'reset-reply':
+        socket.write(Buffer.concat([head, body]).subarray(0, fault.afterBytes), () =>
+          socket.resetAndDestroy(),
+        );
+        return;
+      case 'trickle':
+        if (fault.from === 'body') socket.write(head);
+        await trickle(socket, fault.from === 'body' ? body : Buffer.concat([head, body]));
+    }
+  }
+
+  /** Notes a request. @returns what is to happen to it */
+  private register(incoming: IncomingMessage): Fault | undefined {
+    const [, , ...segments] = (incoming.url ?? '').split('?', 1)[0]?.split('/') ?? [];
+    const key = decodeURIComponent(segments.join('/'));
+    const kind = `${incoming.method ?? ''} ${key === '' ? 'bucket' : 'object'}`;
+    if (!isKnown(kind)) throw new Error(`the proxy does not know ${kind}`);
+    const seen: Seen = { operation: OPERATIONS[kind], key, headers: incoming.headers, fault: undefined };
+    this.seen.push(seen);
+    for (const entry of this.rules) {
+      const { rule } = entry;
+      if (!fits(rule, seen)) continue;
+      const skip = rule.skip ?? 0;
+      if (entry.fitting >= skip + (rule.times ?? Infinity)) continue;
+      entry.fitting++;
+      if (entry.fitting <= skip) continue;
+      seen.fault = rule.fault.type;
+      return rule.fault;
+    }
+    return undefined;
+  }
+
+  private async forward({ method, url, rawHeaders }: IncomingMessage, body: Buffer): Promise<Reply> {
+    const outgoing = request({
+      agent: this.agent,
+      hostname: this.endpoint.hostname,
+      port: this.endpoint.port,
+      method: method ?? 'GET',
+      path: url ?? '/',
+      headers: withoutHopByHop(rawHeaders),
+      setHost: false,
+    });
+    outgoing.end(body);
+    const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+    const headers = withoutHopByHop(answer.rawHeaders);
+    return { status: answer.statusCode ?? 500, headers, body: await buffer(answer) };
+  }
+}
+
+function fits({ operation, key }: Match, seen: Seen): boolean {
+  if (operation !== undefined && operation !== seen.operation) return false;
+  return key === undefined || (typeof key === 'string' ? key === seen.key : key.test(seen.key));
+}
+
+function isKnown(kind: string): kind is keyof typeof OPERATIONS {
+  return Object.hasOwn(OPERATIONS, kind);
+}
+
+function withoutHopByHop(rawHeaders: string[]): string[] {
+  const dropped = ['connection', 'keep-alive', 'transfer-encoding', 'expect'];
+  return pairs(rawHeaders)
+    .filter(([name]) => !dropped.includes(name.toLowerCase()))
+    .flat();
+}
+
+function pairs(rawHeaders: string[]): [string, string][] {
+  return Array.from({ length: rawHeaders.length / 2 }, (_, i) => [
+    rawHeaders[2 * i] ?? '',
+    rawHeaders[2 * i + 1] ?? '',
+  ]);
+}
+
+/** With the Content-Length of the body; a HEAD keeps that of the body it does not have. */
+function headersOf({ status, headers, body }: Reply, method: string | undefined): string[] {
+  if (method === 'HEAD' || status === 204 || status === 304) return headers;
+  const others = pairs(headers).filter(([name]) => name.toLowerCase() !== 'content-length');
+  return [...others.flat(), 'Content-Length', String(body.length)];
+}
+
+function send(response: ServerResponse, reply: Reply, method: string | undefined): void {
+  response.sendDate = false;
+  response.writeHead(reply.status, headersOf(reply, method));
+  response.end(method === 'HEAD' ? undefined : reply.body);
+}
+
+/** The bytes of a reply. */
+function raw(reply: Reply, method: string | undefined): { head: Buffer; body: Buffer } {
+  const lines = [
+    `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}`,
+    ...pairs(headersOf(reply, method)).map(([name, value]) => `${name}: ${value}`),
+  ];
+  return { head: Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body: reply.body };
+}
+
+function half(body: Buffer): Buffer {
+  return body.subarray(0, Math.floor(body.length / 2));
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+function errorReply({ status, code, truncated }: Fault & { type: 'error' }): Reply {
+  const body = Buffer.from(
+    `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>By the fault proxy.</Message></Error>`,
+  );
+  const headers = ['Content-Type', 'application/xml', 'Content-Length', String(body.length)];
+  return { status, headers, body: truncated ? half(body) : body };
+}
+
+function resetAfter(incoming: IncomingMessage, bytes: number): void {
+  let missing = bytes;
+  const reset = () => incoming.socket.resetAndDestroy();
+  if (missing <= 0) reset();
+  incoming.on('data', (chunk: Buffer) => {
+    missing -= chunk.length;
+    if (missing <= 0) reset();
+  });
+  incoming.on('end', reset);
+}
+
+async function trickle(socket: Socket, bytes: Buffer): Promise<void> {
+  for (const byte of bytes) {
+    if (socket.destroyed) return;
+    socket.write(Buffer.of(byte));
+    await sleep(1000, undefined, { ref: false });
+  }
+}
