@@ -11,7 +11,7 @@ import { testS3 } from '../../support/s3.js';
 export interface KubernetesObject {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; annotations?: Record<string, string> };
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   spec?: unknown;
   data?: Record<string, string>;
 }
@@ -60,3 +60,67 @@ export function bytesOf(quantity: string | number | undefined): number {
   if (number === undefined) throw new Error(`not a quantity of bytes: ${quantity}`);
   return Number(number) * (UNITS[unit] ?? NaN);
 }
+
+export type Container = NonNullable<Workload['spec']['template']['spec']>['containers'][number];
+export interface Selector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+
+/** @throws Error where it has none */
+export function podOf({ spec }: Workload) {
+  if (!spec.template.spec) throw new Error('no pod');
+  return spec.template.spec;
+}
+
+/** The names of its ports. */
+export function portsOf(workload: Workload): unknown[] {
+  return podOf(workload).containers.flatMap(({ ports = [] }) => ports.map((port) => port.name));
+}
+
+export function selects(selector: Selector | undefined, labels: Record<string, string>): boolean {
+  const { matchLabels = {}, matchExpressions = [] } = selector ?? {};
+  return (
+    Object.entries(matchLabels).every(([label, value]) => labels[label] === value) &&
+    matchExpressions.every(
+      ({ key, operator, values = [] }) => operator === 'In' && values.includes(labels[key] ?? ''),
+    )
+  );
+}
+
+/** The variables that a container gets. @throws Error where it refers to what is not there */
+export function environmentOf(
+  { envFrom = [], env = [] }: Container,
+  objects: KubernetesObject[],
+): Record<string, string> {
+  const maps = envFrom.map(({ configMapRef }) => {
+    const map = objects.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMapRef?.name,
+    );
+    if (!map?.data) throw new Error(`no ConfigMap ${configMapRef?.name ?? ''}`);
+    return map.data;
+  });
+  const secrets = env.map(({ name, valueFrom }) => {
+    const { name: secret = '', key = '' } = valueFrom?.secretKeyRef ?? {};
+    const value = SECRETS[secret]?.[key];
+    if (value === undefined) throw new Error(`no key ${key} in the secret ${secret}`);
+    return [name, value] as const;
+  });
+  return Object.assign({}, ...maps, Object.fromEntries(secrets)) as Record<string, string>;
+}
+
+/** What is there to be applied; each with whether it has an outbox. */
+export const VARIANTS = [
+  { name: 'aws', objects: render('overlays/aws'), outbox: false },
+  { name: 'aws with an outbox', objects: render('overlays/aws', ['components/outbox']), outbox: true },
+  { name: 'minio', objects: render('overlays/minio'), outbox: true },
+];
+
+/** What an operator makes by hand, as README.md says. */
+export const SECRETS: Record<string, Record<string, string>> = {
+  visage: { API_KEYS: createHash('sha256').update('key').digest('hex') },
+  minio: {
+    'root-user': testS3?.accessKeyId ?? 'user',
+    'root-password': testS3?.secretAccessKey ?? 'password',
+  },
+};

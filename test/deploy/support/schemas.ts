@@ -65,4 +65,3 @@ function complaintsOfCompiler(objects: readonly KubernetesObject[]): string[] {
 function modelOf({ apiVersion, kind }: KubernetesObject): string {
   return `kubernetes-models/${apiVersion}/${kind}`;
 }
-
