@@ -92,7 +92,8 @@ describe.each(backends)('URLs on $name', (backend) => {
       .get('/v1/avatars/Me/info')
       .expect(200);
     const { urls } = info.body as { urls: Record<string, string> };
-    await fetch(urls['32'] ?? '').then(({ status }) => expect(status).toBe(200));
+    const { status } = await fetch(urls['32'] ?? '');
+    expect(status).toBe(200);
   });
 
   it('does not give a URL of an avatar without a picture', async () => {
