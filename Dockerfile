@@ -33,6 +33,7 @@ RUN install -d -o node -g node /data /data/storage && ln -s /data/storage data
 COPY --from=production-dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json ./
+RUN chmod +x dist/cli/main.js && ln -s /app/dist/cli/main.js /usr/local/bin/visage
 
 ARG VERSION=dev
 ARG REVISION=unknown
