@@ -11,7 +11,18 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ],
   ['multer', /^multer$/, ['http/upload.ts']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
-  ['fastify', /^fastify$/, ['app.ts', 'http/', 'ops/health.controller.ts', 'avatars/avatars.controller.ts']],
+  [
+    'fastify',
+    /^fastify$/,
+    [
+      'app.ts',
+      'http/',
+      'ops/health.controller.ts',
+      'ops/metrics.controller.ts',
+      'avatars/avatars.controller.ts',
+    ],
+  ],
+  ['prom-client', /^prom-client$/, ['ops/metrics.ts', 'ops/gauges.ts']],
   [
     "Nest's configuration",
     /^@nestjs\/config$/,
@@ -26,7 +37,7 @@ const LAYERS: Record<string, readonly string[]> = {
   config: ['images'],
   delivery: ['avatars', 'images', 'storage'],
   http: ['config'],
-  ops: ['outbox', 'storage'],
+  ops: ['images', 'outbox', 'storage'],
   outbox: ['avatars', 'config', 'images', 'storage'],
   avatars: ['config', 'delivery', 'http', 'images', 'outbox', 'storage'],
   cli: ['avatars', 'config', 'delivery', 'images', 'ops', 'outbox', 'storage'],

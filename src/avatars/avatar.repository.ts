@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { type ObjectStore, PreconditionFailed, isAway } from '../storage/object-store.js';
@@ -46,6 +47,8 @@ export class AvatarRepository {
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new Map<string, Promise<Snapshot>>();
   private readonly changes = new KeyedMutex();
+  private hits = 0;
+  private misses = 0;
 
   constructor(
     private readonly store: ObjectStore,
@@ -56,6 +59,12 @@ export class AvatarRepository {
       maxSize: Math.max(1, options.cacheBytes),
       sizeCalculation: ({ snapshot }, key) => snapshot.bytes + key.length + 200,
     });
+  }
+
+  /** Of what `recall` was asked for. */
+  usage(): CacheUsage {
+    const { hits, misses, cache } = this;
+    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
   }
 
   /** The manifest as it is in the store now; an empty one where there is none. */
@@ -70,8 +79,10 @@ export class AvatarRepository {
   async recall(id: string): Promise<Manifest> {
     const entry = this.cache.get(id);
     if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) {
+      this.hits++;
       return this.withPending(entry.snapshot.manifest);
     }
+    this.misses++;
     try {
       return this.withPending((await this.revalidateOnce(id)).manifest);
     } catch (error) {

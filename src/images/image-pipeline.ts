@@ -34,6 +34,12 @@ export interface Master {
   color: string;
 }
 
+/** How many pictures are being worked on, and how many wait for that. */
+export interface ImageTurns {
+  active: number;
+  waiting: number;
+}
+
 /** Turns uploaded bytes into masters: the port, and its injection token. */
 export abstract class ImagePipeline {
   /**
@@ -52,4 +58,7 @@ export abstract class ImagePipeline {
    * @throws CodedError `busy` the queue is full
    */
   abstract render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer>;
+
+  /** The two lines that pictures stand in, as they are now. */
+  abstract turns(): Record<'masters' | 'renditions', ImageTurns>;
 }

@@ -5,7 +5,7 @@ import { CodedError } from '../errors.js';
 import type { MasterFormat } from '../images/image-pipeline.js';
 import type { OutboxFolder, OutboxFolders } from './outbox-folders.js';
 
-export interface OutboxOptions {
+export interface OutboxLimits {
   maxEntries: number;
   /** Of masters and entries together, what was set aside included. */
   maxBytes: number;
@@ -53,12 +53,12 @@ export class Outbox {
 
   private constructor(
     private readonly folders: OutboxFolders,
-    private readonly options: OutboxOptions,
+    readonly limits: OutboxLimits,
   ) {}
 
   /** Opens the outbox with all that earlier processes left in it. @throws what the file system throws */
-  static async open(folders: OutboxFolders, options: OutboxOptions): Promise<Outbox> {
-    const outbox = new Outbox(folders, options);
+  static async open(folders: OutboxFolders, limits: OutboxLimits): Promise<Outbox> {
+    const outbox = new Outbox(folders, limits);
     await outbox.adopt();
     return outbox;
   }
@@ -163,13 +163,13 @@ export class Outbox {
 
   /** Whether the next upload will be taken. */
   hasRoom(): boolean {
-    const { maxEntries, maxBytes, maxAgeMs } = this.options;
+    const { maxEntries, maxBytes, maxAgeMs } = this.limits;
     const { entries, bytes, oldestAgeMs, setAside } = this.report();
     return entries + this.writing.size + setAside < maxEntries && bytes < maxBytes && oldestAgeMs <= maxAgeMs;
   }
 
   private assertRoom(size: number): void {
-    if (this.hasRoom() && this.bytes() + size <= this.options.maxBytes) return;
+    if (this.hasRoom() && this.bytes() + size <= this.limits.maxBytes) return;
     throw new CodedError(
       'outbox_full',
       'The storage cannot be reached, and what may wait for it is full. Try again later.',
