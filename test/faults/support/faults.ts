@@ -1,4 +1,4 @@
-import type { Fault, Rule } from '../../support/fault-proxy.js';
+import type { Fault, Operation, Rule } from '../../support/fault-proxy.js';
 import type { Call, Outcome } from './calls.js';
 
 /**
@@ -13,6 +13,8 @@ export interface Row {
   fault: Fault;
   /** It shows by time only. */
   hangs?: true;
+  /** The only operation whose replies are such that it means something. */
+  only?: Operation;
   /** Calls that it can spoil; by default all. */
   affects?(call: Call): boolean;
   expected(call: Call, scope: Scope): Outcome;
@@ -114,6 +116,7 @@ export const FAULTS: Row[] = [
   {
     name: 'truncated XML',
     fault: { type: 'truncated' },
+    only: 'ListObjectsV2',
     affects: ({ kind }) => kind === 'list',
     expected: unreadable,
   },
