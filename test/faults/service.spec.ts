@@ -60,7 +60,6 @@ const s3 = backends.find(({ name }) => name === 's3');
       URL_MODE: 'presigned',
       CACHE_BYTES: '0',
       CACHE_MAX_AGE_MS: '0',
-      LOG_LEVEL: 'error',
     });
     template = await makeTemplate();
     cells = (await Promise.all(SERVICE_CALLS.map(cellsOf))).flat();
