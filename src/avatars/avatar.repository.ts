@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { type ObjectStore, PreconditionFailed, isAway } from '../storage/object-store.js';
@@ -16,6 +17,9 @@ export interface AvatarRepositoryOptions {
   /** Bytes of manifests kept in memory. */
   cacheBytes: number;
 }
+
+/** What the store tells those who read a manifest without Visage. */
+export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheControl: 'no-store' } as const;
 
 /** Intents that were accepted and are not in the store yet. */
 export interface PendingIntents {
@@ -43,6 +47,8 @@ export class AvatarRepository {
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new Map<string, Promise<Snapshot>>();
   private readonly changes = new KeyedMutex();
+  private hits = 0;
+  private misses = 0;
 
   constructor(
     private readonly store: ObjectStore,
@@ -53,6 +59,12 @@ export class AvatarRepository {
       maxSize: Math.max(1, options.cacheBytes),
       sizeCalculation: ({ snapshot }, key) => snapshot.bytes + key.length + 200,
     });
+  }
+
+  /** Of what `recall` was asked for. */
+  usage(): CacheUsage {
+    const { hits, misses, cache } = this;
+    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
   }
 
   /** The manifest as it is in the store now; an empty one where there is none. */
@@ -67,8 +79,10 @@ export class AvatarRepository {
   async recall(id: string): Promise<Manifest> {
     const entry = this.cache.get(id);
     if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) {
+      this.hits++;
       return this.withPending(entry.snapshot.manifest);
     }
+    this.misses++;
     try {
       return this.withPending((await this.revalidateOnce(id)).manifest);
     } catch (error) {
@@ -137,8 +151,7 @@ export class AvatarRepository {
     try {
       const { etag } = await this.store.store(manifestKey(id), bytes, {
         ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
-        contentType: 'application/json',
-        cacheControl: 'no-store',
+        ...MANIFEST_ATTRIBUTES,
       });
       this.cache.set(id, { snapshot: { manifest, etag, bytes: bytes.length }, readAt: performance.now() });
       return manifest;

@@ -5,6 +5,14 @@ import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../ima
 import { type ObjectStore, isAway } from '../storage/object-store.js';
 import { type Rendition, renditionName } from './rendition.js';
 
+/** What a cache has done since the start, and what it holds now. */
+export interface CacheUsage {
+  hits: number;
+  misses: number;
+  entries: number;
+  bytes: number;
+}
+
 export interface RenditionsOptions {
   /** Bytes of pictures kept in memory. */
   cacheBytes: number;
@@ -36,6 +44,8 @@ interface Wanted {
 export class Renditions {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, Wanted>;
+  private hits = 0;
+  private misses = 0;
 
   constructor(
     private readonly store: ObjectStore,
@@ -56,10 +66,21 @@ export class Renditions {
     return this.options.sizes;
   }
 
+  usage(): CacheUsage {
+    const { hits, misses, cache } = this;
+    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
+  }
+
   /** @returns undefined where there is no such version, or no such rendition of it */
   async get(id: string, version: string, rendition: Rendition): Promise<Buffer | undefined> {
     const key = pictureKey(id, version, renditionName(rendition));
-    return this.cache.get(key) ?? this.cache.fetch(key, { context: { id, version, rendition } });
+    const known = this.cache.get(key);
+    if (known) {
+      this.hits++;
+      return known;
+    }
+    this.misses++;
+    return this.cache.fetch(key, { context: { id, version, rendition } });
   }
 
   /** Forgets the pictures of an avatar that was erased. */

@@ -3,7 +3,6 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -115,7 +114,7 @@ export class S3Store extends ObjectStore {
       } catch (error) {
         if (statusOf(error) !== 404) throw error;
         // A HEAD has no body that could tell a missing object from a missing bucket.
-        await this.client.send(new HeadBucketCommand({ Bucket: this.options.bucket }), { abortSignal });
+        await this.assertBucket(abortSignal);
         return false;
       }
     });
@@ -163,10 +162,14 @@ export class S3Store extends ObjectStore {
   }
 
   override async check(): Promise<StoreHealth> {
-    await this.bounded((abortSignal) =>
-      this.client.send(new HeadBucketCommand({ Bucket: this.options.bucket }), { abortSignal }),
-    );
+    await this.bounded((abortSignal) => this.assertBucket(abortSignal));
     return { conditionalWrites: (await this.conditionalWrites()) === 'none' ? 'emulated' : 'honoured' };
+  }
+
+  /** By a list, since the answer to a HEAD of the bucket does not say why it is refused; both need the same permission. */
+  private async assertBucket(abortSignal: AbortSignal): Promise<void> {
+    const nothing = { Bucket: this.options.bucket, Prefix: 'probes/', MaxKeys: 1 };
+    await this.client.send(new ListObjectsV2Command(nothing), { abortSignal });
   }
 
   /** Learned once; a probe that fails is repeated by the next who asks. */
