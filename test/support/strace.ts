@@ -53,7 +53,7 @@ export class Tracing {
       });
       tracer.stderr.on('data', (chunk: Buffer) => {
         said += chunk.toString();
-        if (/attached/.test(said)) resolve();
+        if (said.includes('attached')) resolve();
       });
     });
     return new Tracing(folder, [], tracer);
@@ -66,7 +66,7 @@ export class Tracing {
 
   /** To be called when the process has ended: waits for strace to have written all down, and cleans up. */
   async finish(pid: number): Promise<Call[]> {
-    if (this.tracer && this.tracer.exitCode === null && this.tracer.signalCode === null)
+    if (this.tracer?.exitCode === null && this.tracer.signalCode === null)
       await once(this.tracer, 'exit');
     const last = new RegExp(`^${pid} +\\+\\+\\+ (exited|killed)`, 'm');
     while (!last.test(await readFile(join(this.folder, 'trace'), 'utf8'))) await sleep(20);
