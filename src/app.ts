@@ -10,6 +10,7 @@ import { CodedError } from './errors.js';
 import { answerClientError } from './http/client-error.js';
 import { ProblemFilter, sendProblem } from './http/problem.filter.js';
 import { isForm } from './http/upload.js';
+import { observe } from './observe.js';
 import { NestLogger } from './ops/logging.js';
 
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
@@ -37,6 +38,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   });
   takeBodiesRaw(adapter.getInstance());
   logRequests(adapter.getInstance(), logger);
+  observe(app);
   app.useGlobalFilters(new ProblemFilter());
   describeApi(app);
   return app;

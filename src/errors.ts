@@ -6,13 +6,18 @@ export type ErrorCode =
   | 'image_too_large'
   | 'invalid_boundary'
   | 'invalid_crop'
+  | 'invalid_erase'
+  | 'invalid_form'
   | 'invalid_format'
   | 'invalid_host'
-  | 'invalid_form'
   | 'invalid_id'
+  | 'invalid_json'
   | 'invalid_precondition'
   | 'invalid_size'
+  | 'invalid_version'
+  | 'manifest_unreadable'
   | 'no_file'
+  | 'outbox_full'
   | 'precondition_failed'
   | 'rendition_not_found'
   | 'storage_full'
@@ -24,7 +29,8 @@ export type ErrorCode =
   | 'unreadable_image'
   | 'unsupported_image'
   | 'upload_timeout'
-  | 'upload_too_large';
+  | 'upload_too_large'
+  | 'version_not_found';
 
 export interface ErrorDetails {
   /** What really happened: for the log, never for the caller. */

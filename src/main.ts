@@ -5,7 +5,7 @@ import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
-import { prepareSpool } from './http/spool.js';
+import { prepareSpool } from './spool.js';
 import { HealthController } from './ops/health.controller.js';
 
 async function main(): Promise<void> {

@@ -9,12 +9,21 @@ import { randomUUID } from 'node:crypto';
 const MINIO_IMAGE = process.env.MINIO_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z';
 const CEPH = 'test/support/ceph-rgw.sh';
 
+/** Programs that the tests run, and Debian's packages that have them. */
+const TOOLS = {
+  exiftool: 'libimage-exiftool-perl',
+  haproxy: 'haproxy',
+  kubectl: 'kubernetes-client',
+  promtool: 'prometheus',
+  strace: 'strace',
+};
+
 const scratch = mkdtempSync(join(tmpdir(), 'visage-test-'));
 let stopS3 = () => {};
 process.exitCode = 1;
 try {
   run('npm', ['run', 'build', '--silent']);
-  installExiftool();
+  installTools();
   const environment = startS3();
   const results = join(scratch, 'results.json');
   const jest = [
@@ -38,17 +47,18 @@ function report({ success, numPassedTests, numFailedTests, numRuntimeErrorTestSu
   if (success && numPassedTests > 0) process.exitCode = 0;
 }
 
-/** The tests ask it for a second opinion on metadata. Where it cannot be installed they fail and say what to do. */
-function installExiftool() {
-  const present = spawnSync('exiftool', ['-ver'], { stdio: 'ignore' }).status === 0;
-  if (
-    present ||
-    process.getuid() !== 0 ||
-    spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0
-  )
-    return;
-  run('apt-get', ['update', '-qq']);
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'libimage-exiftool-perl']);
+/** Where they cannot be installed, the tests that need them fail and say which one is missing. */
+function installTools() {
+  const missing = Object.keys(TOOLS).filter((tool) => !has(tool));
+  if (missing.length === 0 || process.getuid() !== 0 || !has('apt-get')) return;
+  const packages = missing.map((tool) => TOOLS[tool]);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get', ['update', '-qq'], { env });
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env });
+}
+
+function has(tool) {
+  return spawnSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' }).status === 0;
 }
 
 /** @returns the variables that tell the tests where the server is */

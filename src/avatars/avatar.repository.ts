@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
-import { type ObjectStore, PreconditionFailed, StorageRefused } from '../storage/object-store.js';
+import { type ObjectStore, PreconditionFailed, isAway } from '../storage/object-store.js';
 import { manifestKey } from './keys.js';
 import { type Intent, type Manifest, apply, emptyManifest, readManifest, writeManifest } from './manifest.js';
 
@@ -15,6 +16,14 @@ export interface AvatarRepositoryOptions {
   maxAgeMs: number;
   /** Bytes of manifests kept in memory. */
   cacheBytes: number;
+}
+
+/** What the store tells those who read a manifest without Visage. */
+export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheControl: 'no-store' } as const;
+
+/** Intents that were accepted and are not in the store yet. */
+export interface PendingIntents {
+  of(id: string): readonly Intent[];
 }
 
 interface Snapshot {
@@ -30,14 +39,20 @@ interface Entry {
   readonly readAt: number;
 }
 
-/** The manifests: read fresh, read from memory, and changed by compare and swap. */
+/**
+ * The manifests: read fresh, read from memory, and changed by compare and swap. What is read shows what is pending as done
+ * already.
+ */
 export class AvatarRepository {
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new Map<string, Promise<Snapshot>>();
   private readonly changes = new KeyedMutex();
+  private hits = 0;
+  private misses = 0;
 
   constructor(
     private readonly store: ObjectStore,
+    private readonly pending: PendingIntents,
     private readonly options: AvatarRepositoryOptions,
   ) {
     this.cache = new LRUCache({
@@ -46,28 +61,48 @@ export class AvatarRepository {
     });
   }
 
-  /** The manifest as it is in the store now; an empty one where there is none. */
-  async read(id: string): Promise<Manifest> {
-    return (await this.revalidate(id)).manifest;
+  /** Of what `recall` was asked for. */
+  usage(): CacheUsage {
+    const { hits, misses, cache } = this;
+    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
   }
 
-  /** The manifest as this process knows it, at most `maxAgeMs` old. One request to the store serves all who wait. */
+  /** The manifest as it is in the store now; an empty one where there is none. */
+  async read(id: string): Promise<Manifest> {
+    return this.withPending((await this.revalidate(id)).manifest);
+  }
+
+  /**
+   * The manifest as this process knows it, at most `maxAgeMs` old, or as it was last known while the store is away. One
+   * request to the store serves all who wait.
+   */
   async recall(id: string): Promise<Manifest> {
-    if (this.options.maxAgeMs === 0) return this.read(id);
     const entry = this.cache.get(id);
-    if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) return entry.snapshot.manifest;
-    let reading = this.reading.get(id);
-    if (!reading) {
-      reading = this.revalidate(id).finally(() => this.reading.delete(id));
-      this.reading.set(id, reading);
+    if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) {
+      this.hits++;
+      return this.withPending(entry.snapshot.manifest);
     }
-    return (await reading).manifest;
+    this.misses++;
+    try {
+      return this.withPending((await this.revalidateOnce(id)).manifest);
+    } catch (error) {
+      const known = isAway(error) ? this.lastKnown(id) : undefined;
+      if (!known) throw error;
+      return known;
+    }
+  }
+
+  /** The manifest as this process knows it, however old. @returns undefined where it knows nothing of the avatar */
+  lastKnown(id: string): Manifest | undefined {
+    const entry = this.cache.get(id);
+    if (!entry && this.pending.of(id).length === 0) return undefined;
+    return this.withPending(entry?.snapshot.manifest ?? emptyManifest(id));
   }
 
   /**
    * Changes an avatar: reads its manifest, asks what is wanted, writes the result if nobody else wrote in between, and else
    * begins again.
-   * @param decide gets the manifest as it is, and gives the intent, or nothing where all is as wished; it may be called
+   * @param decide gets the manifest as it is in the store, and gives the intent, or nothing where all is as wished; it may be called
    * several times, and what it throws ends the change
    * @returns the manifest that holds the change
    * @throws CodedError `busy` where others kept writing; what the store throws
@@ -92,6 +127,23 @@ export class AvatarRepository {
     });
   }
 
+  /** A manifest with what is pending done already. */
+  withPending(manifest: Manifest): Manifest {
+    const pending = this.pending.of(manifest.id);
+    return pending.reduce((shown, intent) => apply(shown, intent, this.options.history), manifest);
+  }
+
+  /** Who asks while a request is on its way gets its answer; with a `maxAgeMs` of 0 it may be older than the question. */
+  private revalidateOnce(id: string): Promise<Snapshot> {
+    if (this.options.maxAgeMs === 0) return this.revalidate(id);
+    let reading = this.reading.get(id);
+    if (!reading) {
+      reading = this.revalidate(id).finally(() => this.reading.delete(id));
+      this.reading.set(id, reading);
+    }
+    return reading;
+  }
+
   /** @returns undefined where somebody else was faster */
   private async swap(id: string, before: Snapshot, manifest: Manifest): Promise<Manifest | undefined> {
     const bytes = writeManifest(manifest);
@@ -99,8 +151,7 @@ export class AvatarRepository {
     try {
       const { etag } = await this.store.store(manifestKey(id), bytes, {
         ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
-        contentType: 'application/json',
-        cacheControl: 'no-store',
+        ...MANIFEST_ATTRIBUTES,
       });
       this.cache.set(id, { snapshot: { manifest, etag, bytes: bytes.length }, readAt: performance.now() });
       return manifest;
@@ -130,7 +181,8 @@ export class AvatarRepository {
     try {
       return { manifest: readManifest(id, object.bytes), etag: object.etag, bytes: object.bytes.length };
     } catch (error) {
-      throw new StorageRefused(new Error(`the manifest ${manifestKey(id)} cannot be read`, { cause: error }));
+      const detail = 'The record of this avatar is damaged. An operator has to mend it.';
+      throw new CodedError('manifest_unreadable', detail, { cause: error });
     }
   }
 }

@@ -3,7 +3,6 @@ import {
   Delete,
   Get,
   Header,
-  HttpCode,
   Param,
   type PipeTransform,
   Post,
@@ -20,26 +19,33 @@ import { IMMUTABLE } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
 import { etagOf, matchesNoneMatch, preconditionOf } from '../http/conditional.js';
+import { JsonReceiver } from '../http/json-body.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { UploadReceiver } from '../http/upload.js';
 import {
+  ErasePipe,
   ExistsAnswer,
+  HistoryAnswer,
   PicturePipe,
   PictureQuery,
+  ReceiptAnswer,
   UploadPipe,
   UploadQuery,
   UrlAnswer,
   VersionAnswer,
   parseCrop,
+  versionOf,
 } from './avatars.dto.js';
 import {
   DescribeDelete,
+  DescribeHistory,
   DescribeMissing,
   DescribePicture,
   DescribeProblems,
+  DescribeRestore,
   DescribeUpload,
 } from './avatars.openapi.js';
-import { AvatarsService, type Picture } from './avatars.service.js';
+import { AvatarsService, type Picture, type UploadOutcome } from './avatars.service.js';
 import { assertId, isVersion, readId } from './keys.js';
 
 const ValidId: PipeTransform<string, string> = {
@@ -52,6 +58,8 @@ const ValidId: PipeTransform<string, string> = {
 /** Whoever has the picture asks whether it is still current: it may be replaced at any time. */
 const REVALIDATE = 'public, no-cache';
 
+const UPLOAD_STATUS: Record<UploadOutcome, number> = { created: 201, unchanged: 200, pending: 202 };
+
 @ApiTags('avatars')
 @DescribeProblems()
 @Controller('v1/avatars')
@@ -59,6 +67,7 @@ export class AvatarsController {
   constructor(
     private readonly avatars: AvatarsService,
     private readonly uploads: UploadReceiver,
+    private readonly json: JsonReceiver,
     private readonly urls: PublicUrls,
   ) {}
 
@@ -72,13 +81,13 @@ export class AvatarsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
     const precondition = preconditionOf(request.headers);
-    const { version, created } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
+    const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
       this.avatars.upload(id, upload, { crop: query.crop ?? parseCrop(upload.fields['crop']), precondition }),
     );
     reply
-      .status(created ? 201 : 200)
+      .status(UPLOAD_STATUS[outcome])
       .headers({ ETag: etagOf(version.version), Location: `/v1/avatars/${encodeURIComponent(id)}` });
-    return this.answer(request, id, version);
+    return this.answer(request, id, version, outcome === 'pending');
   }
 
   @Post(':id')
@@ -139,12 +148,51 @@ export class AvatarsController {
     return this.answer(request, id, found(await this.avatars.current(id)));
   }
 
+  @Get(':id/versions')
+  @Header('Cache-Control', 'no-store')
+  @UseGuards(ApiKeyGuard)
+  @DescribeHistory()
+  async versions(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<HistoryAnswer> {
+    const { current, versions, erasedAt } = await this.avatars.history(id);
+    const answers = versions.map((version) => this.answer(request, id, version));
+    return { id, current, versions: answers, ...(erasedAt !== undefined && { erasedAt }) };
+  }
+
+  @Put(':id/current')
+  @UseGuards(ApiKeyGuard)
+  @DescribeRestore()
+  async restore(
+    @Param('id', ValidId) id: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VersionAnswer> {
+    const precondition = preconditionOf(request.headers);
+    const name = versionOf(await this.json.receive(request.raw));
+    const { version, committed } = await this.avatars.restore(id, name, { precondition });
+    reply.status(committed === 'pending' ? 202 : 200).header('ETag', etagOf(version.version));
+    return this.answer(request, id, version, committed === 'pending');
+  }
+
   @Delete(':id')
-  @HttpCode(204)
   @UseGuards(ApiKeyGuard)
   @DescribeDelete()
-  async delete(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<void> {
-    await this.avatars.delete(id, { precondition: preconditionOf(request.headers) });
+  async delete(
+    @Param('id', ValidId) id: string,
+    @Query(ErasePipe) erase: boolean,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ReceiptAnswer | undefined> {
+    const precondition = preconditionOf(request.headers);
+    if (erase) {
+      assertUnconditional(precondition);
+      const { committed, erasedAt, objects, bytes } = await this.avatars.erase(id);
+      const pending = committed === 'pending';
+      reply.status(pending ? 202 : 200);
+      return { id, erasedAt, objects, bytes, pending };
+    }
+    const committed = await this.avatars.delete(id, { precondition });
+    reply.status(committed === 'pending' ? 202 : 204);
+    return undefined;
   }
 
   @Get(':id/:version/:rendition')
@@ -167,11 +215,18 @@ export class AvatarsController {
     request: FastifyRequest,
     id: string,
     version: Parameters<AvatarsService['keysOf']>[1],
+    pending = false,
   ): VersionAnswer {
     const keys = Object.entries(this.avatars.keysOf(id, version));
     const urls = keys.map(([size, key]) => [size, this.urls.of(request, key)] as const);
-    return new VersionAnswer(id, version, Object.fromEntries(urls));
+    return new VersionAnswer(id, version, Object.fromEntries(urls), pending);
   }
+}
+
+/** An erasure is of everything, whatever is current. */
+function assertUnconditional(precondition: unknown): void {
+  if (precondition === undefined) return;
+  throw new CodedError('invalid_precondition', 'An erasure takes no If-Match and no If-None-Match.');
 }
 
 function found<T>(value: T | undefined): T {

@@ -2,6 +2,7 @@ import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { CodedError } from '../errors.js';
 import { type Crop, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+import { isVersion } from './keys.js';
 import type { Version } from './manifest.js';
 
 /** What a reader wants to see. */
@@ -40,6 +41,26 @@ export const PicturePipe: PipeTransform<Record<string, unknown>, PictureQuery> =
 export const UploadPipe: PipeTransform<Record<string, unknown>, UploadQuery> = {
   transform: ({ crop }) => ({ crop: parseCrop(crop) }),
 };
+
+/** @throws CodedError `invalid_erase` */
+export const ErasePipe: PipeTransform<Record<string, unknown>, boolean> = {
+  transform: ({ erase }) => {
+    if (erase === undefined || erase === 'false') return false;
+    if (erase === 'true' || erase === '') return true;
+    throw new CodedError('invalid_erase', 'erase is true or false.', { parameter: 'erase' });
+  },
+};
+
+/** The version that a body `{ "version": "..." }` names. @throws CodedError `invalid_version` */
+export function versionOf(body: unknown): string {
+  const { version } = (body ?? {}) as { version?: unknown };
+  if (typeof version !== 'string' || !isVersion(version)) {
+    throw new CodedError('invalid_version', 'Send { "version": "..." } with a version of the history.', {
+      parameter: 'version',
+    });
+  }
+  return version;
+}
 
 function parseSize(text: unknown): number {
   const size = typeof text === 'string' && /^\d{1,4}$/.test(text) ? Number(text) : 0;
@@ -134,7 +155,10 @@ export class VersionAnswer {
   })
   urls: Record<string, string>;
 
-  constructor(id: string, version: Version, urls: Record<string, string>) {
+  @ApiPropertyOptional({ description: 'true: the bucket is away, and the version waits on this replica.' })
+  pending?: true;
+
+  constructor(id: string, version: Version, urls: Record<string, string>, pending: boolean) {
     this.id = id;
     this.version = version.version;
     this.width = version.width;
@@ -146,7 +170,46 @@ export class VersionAnswer {
     this.color = version.color;
     this.uploadedAt = version.uploadedAt;
     this.urls = urls;
+    if (pending) this.pending = true;
   }
+}
+
+export class HistoryAnswer {
+  @ApiProperty()
+  id!: string;
+
+  @ApiProperty({ type: String, format: 'uuid', nullable: true })
+  current!: string | null;
+
+  @ApiProperty({ type: [VersionAnswer], description: 'Newest first.' })
+  versions!: VersionAnswer[];
+
+  @ApiPropertyOptional({ format: 'date-time' })
+  erasedAt?: string;
+}
+
+/** Which version to make current. */
+export class RestoreBody {
+  @ApiProperty({ format: 'uuid' })
+  version!: string;
+}
+
+/** What an erasure removed. */
+export class ReceiptAnswer {
+  @ApiProperty()
+  id!: string;
+
+  @ApiProperty({ format: 'date-time', description: 'Nothing that was uploaded up to then comes back.' })
+  erasedAt!: string;
+
+  @ApiProperty({ description: 'How many objects were deleted: masters and renditions.' })
+  objects!: number;
+
+  @ApiProperty({ description: 'How many bytes they had.' })
+  bytes!: number;
+
+  @ApiProperty({ description: 'true: the bucket is away, and will be cleared as soon as it is back.' })
+  pending!: boolean;
 }
 
 export class ProblemAnswer {

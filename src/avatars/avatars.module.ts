@@ -1,32 +1,49 @@
-import { Module } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  Optional,
+} from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
 import { Renditions } from '../delivery/renditions.js';
 import { PublicUrls } from '../http/public-urls.js';
+import { JsonReceiver } from '../http/json-body.js';
 import { UploadReceiver } from '../http/upload.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { ImagesModule } from '../images/images.module.js';
+import { OutboxModule } from '../outbox/outbox.module.js';
+import { Outbox } from '../outbox/outbox.js';
+import { OutboxReplay } from '../outbox/replay.js';
 import { ObjectStore } from '../storage/object-store.js';
 import { StorageModule } from '../storage/storage.module.js';
+import { Adoption } from './adoption.js';
+import { AvatarChanges } from './avatar.changes.js';
+import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
+import { isErased } from './manifest.js';
 
 /** Of CACHE_BYTES, the part that manifests get; pictures get the rest. */
 const MANIFEST_SHARE = 1 / 8;
 
+/** Much more than the name of a version takes. */
+const JSON_MAX_BYTES = 4096;
+
 const settingsOf = (config: Config) => config.get('settings', { infer: true });
 
 @Module({
-  imports: [StorageModule, ImagesModule],
+  imports: [StorageModule, ImagesModule, OutboxModule],
   controllers: [AvatarsController],
   providers: [
     {
       provide: AvatarRepository,
-      inject: [ConfigService, ObjectStore],
-      useFactory: (config: Config, store: ObjectStore) => {
+      inject: [ConfigService, ObjectStore, Outbox],
+      useFactory: (config: Config, store: ObjectStore, outbox: Outbox | undefined) => {
         const settings = settingsOf(config);
-        return new AvatarRepository(store, {
+        return new AvatarRepository(store, outbox ?? { of: () => [] }, {
           history: settings.avatarHistory,
           commitTimeoutMs: settings.avatarCommitTimeoutMs,
           maxAgeMs: settings.cacheMaxAgeMs,
@@ -36,27 +53,83 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
     },
     {
       provide: Renditions,
-      inject: [ConfigService, ObjectStore, ImagePipeline],
-      useFactory: (config: Config, store: ObjectStore, pipeline: ImagePipeline) => {
+      inject: [ConfigService, ObjectStore, ImagePipeline, AvatarRepository, Outbox],
+      useFactory: (
+        config: Config,
+        store: ObjectStore,
+        pipeline: ImagePipeline,
+        repository: AvatarRepository,
+        outbox: Outbox | undefined,
+      ) => {
         const settings = settingsOf(config);
-        return new Renditions(store, pipeline, {
+        const surroundings = {
+          pendingMaster: async (id: string, version: string) => outbox?.master(id, version),
+          isErased: async (id: string, version: string) => isErased(await repository.read(id), version),
+        };
+        return new Renditions(store, pipeline, surroundings, {
           cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE),
           sizes: settings.avatarSizes,
         });
       },
     },
     {
-      provide: AvatarsService,
-      inject: [ConfigService, ObjectStore, ImagePipeline, AvatarRepository, Renditions],
+      provide: AvatarObjects,
+      inject: [ConfigService, ObjectStore],
+      useFactory: (config: Config, store: ObjectStore) => {
+        const { avatarGraceMs, avatarHistory } = settingsOf(config);
+        return new AvatarObjects(store, { graceMs: avatarGraceMs, history: avatarHistory });
+      },
+    },
+    {
+      provide: Adoption,
+      inject: [ConfigService, ObjectStore, ImagePipeline, AvatarRepository, AvatarObjects],
       useFactory: (
         config: Config,
         store: ObjectStore,
         pipeline: ImagePipeline,
         repository: AvatarRepository,
+        objects: AvatarObjects,
+      ) => {
+        const { uploadSpoolPath: spoolPath, avatarMaxSizeBytes: maxBytes } = settingsOf(config);
+        return new Adoption(store, pipeline, repository, objects, { spoolPath, maxBytes });
+      },
+    },
+    {
+      provide: AvatarChanges,
+      inject: [ConfigService, AvatarRepository, AvatarObjects, Renditions, Outbox],
+      useFactory: (
+        config: Config,
+        repository: AvatarRepository,
+        objects: AvatarObjects,
+        renditions: Renditions,
+        outbox: Outbox | undefined,
+      ) =>
+        new AvatarChanges(repository, objects, renditions, outbox, {
+          history: settingsOf(config).avatarHistory,
+        }),
+    },
+    {
+      provide: AvatarsService,
+      inject: [
+        ConfigService,
+        ObjectStore,
+        ImagePipeline,
+        AvatarRepository,
+        Adoption,
+        AvatarChanges,
+        Renditions,
+      ],
+      useFactory: (
+        config: Config,
+        store: ObjectStore,
+        pipeline: ImagePipeline,
+        repository: AvatarRepository,
+        adoption: Adoption,
+        changes: AvatarChanges,
         renditions: Renditions,
       ) => {
         const { urlMode, publicBaseUrl, urlExpiresIn } = settingsOf(config);
-        return new AvatarsService(store, pipeline, repository, renditions, {
+        return new AvatarsService(store, pipeline, repository, adoption, changes, renditions, {
           urlMode,
           publicBaseUrl,
           urlExpiresIn,
@@ -77,6 +150,12 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
       },
     },
     {
+      provide: JsonReceiver,
+      inject: [ConfigService],
+      useFactory: (config: Config) =>
+        new JsonReceiver({ maxBytes: JSON_MAX_BYTES, timeoutMs: settingsOf(config).uploadTimeoutMs }),
+    },
+    {
       provide: PublicUrls,
       inject: [ConfigService],
       useFactory: (config: Config) => {
@@ -86,4 +165,19 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
     },
   ],
 })
-export class AvatarsModule {}
+export class AvatarsModule implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly replay: OutboxReplay | undefined;
+
+  constructor(changes: AvatarChanges, @Inject(ConfigService) config: Config, @Optional() outbox?: Outbox) {
+    this.replay =
+      outbox && new OutboxReplay(outbox, changes, { intervalMs: settingsOf(config).outboxReplayIntervalMs });
+  }
+
+  onApplicationBootstrap(): void {
+    this.replay?.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.replay?.stop();
+  }
+}

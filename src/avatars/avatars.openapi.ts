@@ -1,6 +1,8 @@
 import { applyDecorators } from '@nestjs/common';
 import {
+  ApiAcceptedResponse,
   ApiBearerAuth,
+  ApiBody,
   ApiCreatedResponse,
   ApiDefaultResponse,
   ApiExtraModels,
@@ -8,11 +10,12 @@ import {
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
+  ApiQuery,
   ApiResponse,
   getSchemaPath,
 } from '@nestjs/swagger';
 import { RENDITION_FORMATS } from '../images/image-pipeline.js';
-import { ProblemAnswer, VersionAnswer } from './avatars.dto.js';
+import { HistoryAnswer, ProblemAnswer, ReceiptAnswer, RestoreBody, VersionAnswer } from './avatars.dto.js';
 
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
 const form = {
@@ -29,6 +32,8 @@ const form = {
     },
   },
 };
+const PENDING =
+  'The bucket is away: this replica does it as soon as it is back, and shows it as done already';
 const problem = { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemAnswer) } } };
 
 /** What every call may answer. */
@@ -55,14 +60,40 @@ export function DescribeUpload(summary: string) {
       type: VersionAnswer,
       description: 'The current version was made from the same bytes already',
     }),
+    ApiAcceptedResponse({ type: VersionAnswer, description: PENDING }),
+  );
+}
+
+export function DescribeHistory() {
+  return applyDecorators(
+    ApiBearerAuth(),
+    ApiOperation({ summary: 'The history: every version that is kept, and which one is current' }),
+    ApiOkResponse({ type: HistoryAnswer }),
+  );
+}
+
+export function DescribeRestore() {
+  return applyDecorators(
+    DescribePrecondition(),
+    ApiOperation({ summary: 'Make a version of the history current' }),
+    ApiBody({ type: RestoreBody }),
+    ApiOkResponse({ type: VersionAnswer }),
+    ApiAcceptedResponse({ type: VersionAnswer, description: PENDING }),
+    ApiResponse({ status: 404, content: problem, description: 'The history has no such version' }),
   );
 }
 
 export function DescribeDelete() {
   return applyDecorators(
     DescribePrecondition(),
-    ApiOperation({ summary: 'No current picture any more; one that is absent already counts as deleted' }),
-    ApiNoContentResponse(),
+    ApiOperation({
+      summary: 'No current picture any more, or with erase=true no picture at all, for good',
+      description: 'What is absent already counts as deleted. Without erase=true the history stays.',
+    }),
+    ApiQuery({ name: 'erase', required: false, schema: { type: 'boolean', default: false } }),
+    ApiNoContentResponse({ description: 'Deleted' }),
+    ApiOkResponse({ type: ReceiptAnswer, description: 'Erased' }),
+    ApiAcceptedResponse({ type: ReceiptAnswer, description: PENDING }),
   );
 }
 

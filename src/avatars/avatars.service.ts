@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import {
   type Rendition,
@@ -6,13 +5,22 @@ import {
   chooseRendition,
   renditionName,
 } from '../delivery/rendition.js';
-import { type Renditions, attributes } from '../delivery/renditions.js';
+import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import type { Crop, ImagePipeline, MasterFormat } from '../images/image-pipeline.js';
+import type { Crop, ImagePipeline } from '../images/image-pipeline.js';
 import type { ObjectStore } from '../storage/object-store.js';
+import type { Adoption } from './adoption.js';
+import type { AvatarChanges, Committed, Receipt, Sight } from './avatar.changes.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import { pictureKey } from './keys.js';
-import { type Instant, type Manifest, type Version, currentVersion, instantAfter } from './manifest.js';
+import {
+  type Intent,
+  type Manifest,
+  type Version,
+  currentVersion,
+  instantAfter,
+  isErased,
+} from './manifest.js';
 
 export interface Upload {
   /** A file with the uploaded bytes. */
@@ -21,11 +29,20 @@ export interface Upload {
   sha256: string;
 }
 
-export interface UploadOptions {
-  crop?: Crop | undefined;
-  /** What has to be current, or the change fails: one of these versions, any (`*`), or none. */
+export interface ChangeOptions {
+  /**
+   * What has to be current, or the change fails: one of these versions, any (`*`), or none. It cannot be told while the store
+   * is away, and then the change fails as well.
+   */
   precondition?: readonly string[] | '*' | 'none' | undefined;
 }
+
+export interface UploadOptions extends ChangeOptions {
+  crop?: Crop | undefined;
+}
+
+/** `unchanged`: the current version was made from the same bytes and crop already; `pending`: it waits in the outbox. */
+export type UploadOutcome = 'created' | 'unchanged' | 'pending';
 
 export interface Picture {
   bytes: Buffer;
@@ -52,51 +69,51 @@ export interface AvatarsServiceOptions {
 
 /** Avatars by id: what the main application can do with them. Ids are valid already. */
 export class AvatarsService {
-  private readonly logger = new Logger(AvatarsService.name);
-
   constructor(
     private readonly store: ObjectStore,
     private readonly pipeline: ImagePipeline,
     private readonly repository: AvatarRepository,
+    private readonly adoption: Adoption,
+    private readonly changes: AvatarChanges,
     private readonly renditions: Renditions,
     private readonly options: AvatarsServiceOptions,
   ) {}
 
   /**
-   * Makes an uploaded picture current. The master is stored first and the manifest last: a crash in between leaves an
-   * object that nothing points at, never a pointer to nothing.
-   * @returns `created` false where the current version was made from the same bytes and crop already
-   * @throws CodedError what the pipeline refuses, `precondition_failed`, and what the store throws
+   * Makes an uploaded picture current.
+   * @throws CodedError what the pipeline refuses, `precondition_failed`, and what the store and the outbox throw
    */
   async upload(
     id: string,
     upload: Upload,
-    options: UploadOptions = {},
-  ): Promise<{ version: Version; created: boolean }> {
-    const before = await this.repository.read(id);
-    assertCurrent(before, options.precondition);
-    const same = sameSource(before, upload, options.crop);
-    if (same) return { version: same, created: false };
+    { crop, precondition }: UploadOptions = {},
+  ): Promise<{ version: Version; outcome: UploadOutcome }> {
+    const exact = precondition !== undefined;
+    const sight = await this.look(id, exact);
+    assertCurrent(sight.manifest, precondition);
+    const same = sameSource(sight.manifest, upload, crop);
+    // What was last known may be long past.
+    if (same && (sight.away === undefined || this.changes.isPending(id, same.version))) {
+      return this.existing(id, same);
+    }
 
     // When it was accepted, not when it is committed: a delete that comes in the meantime has to win.
-    const at = instantAfter(before, new Date());
-    const version = await this.storeMaster(id, upload, options.crop, at);
+    const at = instantAfter(sight.manifest, new Date());
+    const { bytes, format, ...facts } = await this.pipeline.makeMaster(upload.path, crop);
+    const name = uuidv7({ msecs: Date.parse(at) });
+    const origin = { version: name, source: upload.sha256, ...(crop && { crop }), master: format };
+    const version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
+    const intent = { type: 'publish', at, version } as const;
+
     let existing: Version | undefined;
-    try {
-      await this.repository.change(id, (manifest) => {
-        // Our own commit may have gone through on an attempt whose answer was lost.
-        if (manifest.versions.some((known) => known.version === version.version)) return undefined;
-        assertCurrent(manifest, options.precondition);
-        existing = sameSource(manifest, upload, options.crop);
-        return existing ? undefined : { type: 'publish', at, version };
-      });
-    } catch (error) {
-      if (error instanceof CodedError && error.code === 'precondition_failed')
-        await this.discard(id, version);
-      throw error;
-    }
-    if (existing) await this.discard(id, version);
-    return existing ? { version: existing, created: false } : { version, created: true };
+    const committed = await this.changes.publish(sight, intent, bytes, exact, (manifest) => {
+      const shown = this.repository.withPending(manifest);
+      assertCurrent(shown, precondition);
+      existing = sameSource(shown, upload, crop);
+      return existing ? undefined : intent;
+    });
+    if (existing) return this.existing(id, existing);
+    return { version, outcome: committed === 'pending' ? 'pending' : 'created' };
   }
 
   /** The current picture. @returns undefined where there is none */
@@ -104,11 +121,13 @@ export class AvatarsService {
     const version = await this.current(id);
     if (!version) return undefined;
     const rendition = chooseRendition(version, request, this.renditions.sizes);
-    return this.getRendition(id, version.version, rendition);
+    const bytes = await this.renditions.get(id, version.version, rendition);
+    return bytes && { bytes, version: version.version, rendition };
   }
 
-  /** One rendition of one version, current or not. @returns undefined where there is none */
+  /** One rendition of one version, current or not. @returns undefined where there is none, or it was erased */
   async getRendition(id: string, version: string, rendition: Rendition): Promise<Picture | undefined> {
+    if (isErased(await this.repository.recall(id), version)) return undefined;
     const bytes = await this.renditions.get(id, version, rendition);
     return bytes && { bytes, version, rendition };
   }
@@ -119,7 +138,12 @@ export class AvatarsService {
 
   /** The facts of the current version. @returns undefined where there is none */
   async current(id: string): Promise<Version | undefined> {
-    return currentVersion(await this.repository.recall(id));
+    return currentVersion(await this.manifest(id));
+  }
+
+  /** The history, and which version of it is current. */
+  history(id: string): Promise<Manifest> {
+    return this.manifest(id);
   }
 
   /** Where a browser gets the current picture. @returns undefined where there is none */
@@ -128,8 +152,10 @@ export class AvatarsService {
     if (!version) return undefined;
     const rendition = chooseRendition(version, request, this.renditions.sizes);
     const key = pictureKey(id, version.version, renditionName(rendition));
-    const { urlMode, publicBaseUrl, urlExpiresIn } = this.options;
+    const { publicBaseUrl, urlExpiresIn } = this.options;
     // The backend can only serve what is there already.
+    const pending = this.changes.isPending(id, version.version);
+    const urlMode = pending ? 'service' : this.options.urlMode;
     if (urlMode !== 'service') await this.renditions.ensureKept(id, version.version, rendition);
     if (urlMode === 'presigned') {
       const expiresAt = new Date(Date.now() + urlExpiresIn * 1000).toISOString();
@@ -150,53 +176,76 @@ export class AvatarsService {
   }
 
   /**
-   * No current picture any more; the history stays. An avatar without a current picture is left as it is.
-   * @throws CodedError `precondition_failed`, and what the store throws
+   * Makes a version of the history current again.
+   * @throws CodedError `version_not_found`, `precondition_failed`, and what the store and the outbox throw
    */
-  async delete(id: string, options: Pick<UploadOptions, 'precondition'> = {}): Promise<void> {
-    await this.repository.change(id, (manifest) => {
-      assertCurrent(manifest, options.precondition);
-      return manifest.current === null
-        ? undefined
-        : { type: 'remove', at: instantAfter(manifest, new Date()) };
-    });
+  async restore(
+    id: string,
+    version: string,
+    { precondition }: ChangeOptions = {},
+  ): Promise<{ version: Version; committed: Committed }> {
+    const exact = precondition !== undefined;
+    const sight = await this.look(id, exact);
+    const at = instantAfter(sight.manifest, new Date());
+    const decide = (manifest: Manifest): Intent | undefined => {
+      const shown = this.repository.withPending(manifest);
+      assertCurrent(shown, precondition);
+      const found = shown.versions.find((known) => known.version === version);
+      if (!found) throw sight.away ?? versionNotFound();
+      return shown.current === version ? undefined : { type: 'restore', at, version: found };
+    };
+    const intent = decide(sight.manifest);
+    const restored = sight.manifest.versions.find((known) => known.version === version);
+    if (!restored) throw new Error('what was found is there');
+    const committed = intent ? await this.changes.point(sight, intent, exact, decide) : 'stored';
+    return { version: restored, committed };
+  }
+
+  /**
+   * No current picture any more; the history stays. An avatar without a current picture is left as it is.
+   * @throws CodedError `precondition_failed`, and what the store and the outbox throw
+   */
+  async delete(id: string, { precondition }: ChangeOptions = {}): Promise<Committed> {
+    const exact = precondition !== undefined;
+    const sight = await this.look(id, exact);
+    const at = instantAfter(sight.manifest, new Date());
+    const decide = (manifest: Manifest): Intent | undefined => {
+      const shown = this.repository.withPending(manifest);
+      assertCurrent(shown, precondition);
+      return shown.current === null ? undefined : { type: 'remove', at };
+    };
+    const intent = sight.away !== undefined ? ({ type: 'remove', at } as const) : decide(sight.manifest);
+    return intent ? this.changes.point(sight, intent, exact, decide) : 'stored';
+  }
+
+  /** Removes every version and rendition of an avatar for good. Harmless where there is nothing. */
+  erase(id: string): Promise<Receipt & { committed: Committed }> {
+    return this.changes.erase(id);
+  }
+
+  private existing(id: string, version: Version): { version: Version; outcome: UploadOutcome } {
+    return { version, outcome: this.changes.isPending(id, version.version) ? 'pending' : 'unchanged' };
+  }
+
+  private async manifest(id: string): Promise<Manifest> {
+    return this.adoption.ensure(await this.repository.recall(id));
+  }
+
+  private async look(id: string, exact: boolean): Promise<Sight> {
+    const sight = await this.changes.look(id, exact);
+    return sight.away === undefined ? { manifest: await this.adoption.ensure(sight.manifest) } : sight;
   }
 
   private publicUrl(key: string, base: string | undefined): Promise<string | undefined> {
     return base === undefined ? this.store.getUrl(key) : Promise.resolve(`${base}/${key}`);
   }
-
-  /** @returns a version that no manifest knows yet */
-  private async storeMaster(
-    id: string,
-    upload: Upload,
-    crop: Crop | undefined,
-    at: Instant,
-  ): Promise<Version> {
-    const { bytes, format, ...facts } = await this.pipeline.makeMaster(upload.path, crop);
-    const version = uuidv7();
-    const key = masterKey(id, version, format);
-    await this.store.store(key, bytes, { ifAbsent: true, ...attributes({ format }) });
-    const origin = { version, source: upload.sha256, ...(crop && { crop }), master: format };
-    return { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
-  }
-
-  /** Garbage that could not be removed now is found by its missing manifest entry later. */
-  private async discard(id: string, { version, master }: Version): Promise<void> {
-    const key = masterKey(id, version, master);
-    try {
-      await this.store.delete(key);
-    } catch (error) {
-      this.logger.warn({ key, err: error }, 'an unused master could not be deleted');
-    }
-  }
 }
 
-function masterKey(id: string, version: string, format: MasterFormat): string {
-  return pictureKey(id, version, renditionName({ format }));
+function versionNotFound(): CodedError {
+  return new CodedError('version_not_found', 'The history of the avatar has no such version.');
 }
 
-function assertCurrent({ current }: Manifest, precondition: UploadOptions['precondition']): void {
+function assertCurrent({ current }: Manifest, precondition: ChangeOptions['precondition']): void {
   const holds =
     precondition === undefined ||
     ((precondition === 'none' ? current === null : current !== null) &&

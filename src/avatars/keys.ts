@@ -19,6 +19,11 @@ export function isVersion(text: string): boolean {
   return VERSION.test(text);
 }
 
+/** When a version was uploaded, in ms since 1970: its first 48 bits (RFC 9562, section 5.7). */
+export function timeOfVersion(version: string): number {
+  return Number.parseInt(version.slice(0, 8) + version.slice(9, 13), 16);
+}
+
 /**
  * An id as keys and immutable URLs write it: `a-z 0-9 - _` stand for themselves, every other byte is `~xx`. No two ids
  * share a spelling, not even on a file system that ignores case, and 80 characters stay below the 255 bytes of a file name.
@@ -46,11 +51,29 @@ export function readId(written: string): string {
   return id;
 }
 
+export const MANIFESTS = 'manifests/';
+export const AVATARS = 'avatars/';
+
 export function manifestKey(id: string): string {
-  return `manifests/${writeId(id)}.json`;
+  return `${MANIFESTS}${writeId(id)}.json`;
 }
 
 /** @param name `master.jpeg`, `256.webp`, ... */
 export function pictureKey(id: string, version: string, name: string): string {
-  return `avatars/${writeId(id)}/${version}/${name}`;
+  return `${prefixOf(id)}${version}/${name}`;
+}
+
+/** What the keys of all pictures of an avatar begin with. */
+export function prefixOf(id: string): string {
+  return `${AVATARS}${writeId(id)}/`;
+}
+
+/**
+ * The version that the key of a picture belongs to: `avatars/<id>/<version>/...`, or as the service from which Visage grew
+ * laid its uploads out, `avatars/<id>/<version>.<ext>`.
+ * @returns undefined where it is no such key
+ */
+export function versionOf(key: string): string | undefined {
+  const version = /^avatars\/[^/]+\/([0-9a-f-]{36})[/.][^/]+$/.exec(key)?.[1];
+  return version !== undefined && isVersion(version) ? version : undefined;
 }

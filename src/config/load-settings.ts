@@ -60,11 +60,6 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
   settings.avatarSizes.sort((a, b) => a - b);
 
   problems.push(...contradictions(settings));
-  if (variables['STORAGE_FALLBACK'] !== undefined && variables['STORAGE_FALLBACK'] !== 'none') {
-    problems.push(
-      'STORAGE_FALLBACK: this version has the value none only; without the bucket, writes are answered 503',
-    );
-  }
   if (problems.length > 0) throw new InvalidSettings(problems);
   return { settings, complaints };
 }
@@ -84,6 +79,15 @@ function contradictions(settings: Settings): string[] {
   if ((settings.storageS3AccessKeyId === undefined) !== (settings.storageS3SecretAccessKey === undefined)) {
     problems.push(
       "STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY must be set both, or neither to use the SDK's own chain",
+    );
+  }
+  // The longest time that an upload's master may be in the store without its manifest.
+  const { storageS3TimeoutMs, storageLocalLockTimeoutMs, avatarCommitTimeoutMs, avatarGraceMs } = settings;
+  const onItsWayMs = avatarCommitTimeoutMs + 3 * Math.max(storageS3TimeoutMs, storageLocalLockTimeoutMs);
+  if (avatarGraceMs < onItsWayMs) {
+    problems.push(
+      `AVATAR_GRACE_MS must be at least ${onItsWayMs}, or uploads on their way could be taken for garbage: ` +
+        'AVATAR_COMMIT_TIMEOUT_MS and three times the longer of STORAGE_S3_TIMEOUT_MS and STORAGE_LOCAL_LOCK_TIMEOUT_MS',
     );
   }
   return problems;

@@ -90,6 +90,31 @@ export class Settings {
   @IsInteger(1, 10)
   storageS3Attempts = 3;
 
+  @IsInteger(1)
+  storageS3BreakerFailures = 5;
+
+  @IsInteger(100)
+  storageS3BreakerResetMs = 5000;
+
+  @IsIn(['local', 'none'])
+  storageFallback: 'local' | 'none' = 'local';
+
+  @IsString()
+  @IsNotEmpty()
+  outboxPath = './outbox';
+
+  @IsInteger(1)
+  outboxMaxEntries = 10_000;
+
+  @IsInteger(1)
+  outboxMaxBytes = 1024 * 1024 * 1024;
+
+  @IsInteger(1000)
+  outboxMaxAgeMs = 7 * 86_400_000;
+
+  @IsInteger(10)
+  outboxReplayIntervalMs = 2000;
+
   @IsIn(['service', 'public', 'presigned'])
   urlMode: 'service' | 'public' | 'presigned' = 'service';
 
@@ -128,6 +153,9 @@ export class Settings {
 
   @IsInteger(1, 1000)
   avatarHistory = 10;
+
+  @IsInteger(0)
+  avatarGraceMs = 86_400_000;
 
   @IsInteger(100)
   avatarCommitTimeoutMs = 10_000;

@@ -1,9 +1,17 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { pictureKey } from '../avatars/keys.js';
-import { type ImagePipeline, MASTER_FORMATS } from '../images/image-pipeline.js';
-import type { ObjectStore } from '../storage/object-store.js';
+import { pictureKey, prefixOf } from '../avatars/keys.js';
+import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+import { type ObjectStore, isAway } from '../storage/object-store.js';
 import { type Rendition, renditionName } from './rendition.js';
+
+/** What a cache has done since the start, and what it holds now. */
+export interface CacheUsage {
+  hits: number;
+  misses: number;
+  entries: number;
+  bytes: number;
+}
 
 export interface RenditionsOptions {
   /** Bytes of pictures kept in memory. */
@@ -14,6 +22,14 @@ export interface RenditionsOptions {
 
 /** Cache-Control of bytes that never change under their URL. */
 export const IMMUTABLE = 'public, max-age=31536000, immutable';
+
+/** What renditions have to know of the avatars that they belong to. */
+export interface Surroundings {
+  /** The master of a version that is not in the store yet. */
+  pendingMaster(id: string, version: string): Promise<{ format: RenditionFormat; bytes: Buffer } | undefined>;
+  /** Whether a version was erased, as the store has it now. */
+  isErased(id: string, version: string): Promise<boolean>;
+}
 
 interface Wanted {
   id: string;
@@ -28,10 +44,13 @@ interface Wanted {
 export class Renditions {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, Wanted>;
+  private hits = 0;
+  private misses = 0;
 
   constructor(
     private readonly store: ObjectStore,
     private readonly pipeline: ImagePipeline,
+    private readonly surroundings: Surroundings,
     private readonly options: RenditionsOptions,
   ) {
     this.cache = new LRUCache({
@@ -47,10 +66,27 @@ export class Renditions {
     return this.options.sizes;
   }
 
+  usage(): CacheUsage {
+    const { hits, misses, cache } = this;
+    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
+  }
+
   /** @returns undefined where there is no such version, or no such rendition of it */
   async get(id: string, version: string, rendition: Rendition): Promise<Buffer | undefined> {
     const key = pictureKey(id, version, renditionName(rendition));
-    return this.cache.get(key) ?? this.cache.fetch(key, { context: { id, version, rendition } });
+    const known = this.cache.get(key);
+    if (known) {
+      this.hits++;
+      return known;
+    }
+    this.misses++;
+    return this.cache.fetch(key, { context: { id, version, rendition } });
+  }
+
+  /** Forgets the pictures of an avatar that was erased. */
+  forget(id: string): void {
+    const prefix = prefixOf(id);
+    for (const key of this.cache.keys()) if (key.startsWith(prefix)) this.cache.delete(key);
   }
 
   /** Sees to it that the store has a rendition, for readers that go there without us. */
@@ -61,20 +97,40 @@ export class Renditions {
     if (bytes) await this.store.store(key, bytes, attributes(rendition));
   }
 
-  private async load(key: string, wanted: Wanted): Promise<Buffer | undefined> {
-    const object = await this.store.get(key);
-    if (object !== undefined && object !== 'unchanged') return object.bytes;
-    const { size, format } = wanted.rendition;
+  private async load(key: string, { id, version, rendition }: Wanted): Promise<Buffer | undefined> {
+    const stored = await this.fromStore(key, id, version, rendition);
+    if (stored) return stored;
+    const { size, format } = rendition;
     if (size === undefined || !this.options.sizes.includes(size)) return undefined;
-    const master = await this.master(wanted.id, wanted.version);
+    const master = await this.master(id, version);
     if (!master) return undefined;
     const bytes = await this.pipeline.render(master, size, format);
-    void this.keep(key, bytes, wanted.rendition);
+    void this.keep(key, bytes, { id, version, rendition });
     return bytes;
+  }
+
+  /** While the store is away, a rendition can be made again of a master that is at hand. */
+  private async fromStore(
+    key: string,
+    id: string,
+    version: string,
+    { size, format }: Rendition,
+  ): Promise<Buffer | undefined> {
+    const pending = await this.surroundings.pendingMaster(id, version);
+    if (pending) return size === undefined && format === pending.format ? pending.bytes : undefined;
+    try {
+      const object = await this.store.get(key);
+      return object === undefined || object === 'unchanged' ? undefined : object.bytes;
+    } catch (error) {
+      if (size === undefined || !isAway(error) || !this.masterInMemory(id, version)) throw error;
+      return undefined;
+    }
   }
 
   /** Of a version that may have left the manifest: its URLs are good as long as its master is there. */
   private async master(id: string, version: string): Promise<Buffer | undefined> {
+    const known = this.masterInMemory(id, version);
+    if (known) return known;
     for (const format of MASTER_FORMATS) {
       const master = await this.get(id, version, { format });
       if (master) return master;
@@ -82,12 +138,22 @@ export class Renditions {
     return undefined;
   }
 
+  private masterInMemory(id: string, version: string): Buffer | undefined {
+    const keys = MASTER_FORMATS.map((format) => pictureKey(id, version, renditionName({ format })));
+    return keys.map((key) => this.cache.get(key)).find((bytes) => bytes !== undefined);
+  }
+
   /** A rendition can always be made again: that it could not be kept is for the log only. */
-  private async keep(key: string, bytes: Buffer, rendition: Rendition): Promise<void> {
+  private async keep(key: string, bytes: Buffer, { id, version, rendition }: Wanted): Promise<void> {
     try {
       await this.store.store(key, bytes, attributes(rendition));
+      // The erasure may have looked for what to delete before this was there.
+      if (await this.surroundings.isErased(id, version)) await this.store.delete(key);
     } catch (error) {
-      this.logger.warn({ key, err: error }, 'a rendition could not be kept in the storage');
+      this.logger[isAway(error) ? 'debug' : 'warn'](
+        { key, err: error },
+        'a rendition could not be kept in the storage',
+      );
     }
   }
 }

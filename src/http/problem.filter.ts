@@ -4,6 +4,13 @@ import { CodedError } from '../errors.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
 import { isReceiving, refuseBody } from './refuse-body.js';
 
+const codes = new WeakMap<FastifyRequest, string>();
+
+/** The code of the problem that the request was answered with, if it was one. */
+export function problemCodeOf(request: FastifyRequest): string | undefined {
+  return codes.get(request);
+}
+
 /** Answers every error as problem+json; what really happened goes to the log. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -15,6 +22,7 @@ export class ProblemFilter implements ExceptionFilter {
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = describe(error, request.id);
+  codes.set(request, answer.code);
   if (answer.status >= 500) request.log.error({ err: error, code: answer.code }, 'the request failed');
   else if (error instanceof Error && error.cause !== undefined) {
     request.log.info({ err: error, code: answer.code }, 'the request was refused');

@@ -9,13 +9,18 @@ const STATUSES: Record<ErrorCode, number> = {
   image_too_large: 422,
   invalid_boundary: 400,
   invalid_crop: 400,
+  invalid_erase: 400,
   invalid_form: 400,
   invalid_host: 400,
   invalid_format: 400,
   invalid_id: 400,
+  invalid_json: 400,
   invalid_precondition: 400,
   invalid_size: 400,
+  invalid_version: 400,
+  manifest_unreadable: 503,
   no_file: 400,
+  outbox_full: 503,
   precondition_failed: 412,
   rendition_not_found: 404,
   storage_full: 507,
@@ -28,10 +33,11 @@ const STATUSES: Record<ErrorCode, number> = {
   unsupported_image: 415,
   upload_timeout: 408,
   upload_too_large: 413,
+  version_not_found: 404,
 };
 
 /** Seconds after which trying again makes sense. */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { busy: 1, storage_unavailable: 5 };
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { busy: 1, outbox_full: 30, storage_unavailable: 5 };
 
 /** An error as RFC 9457 has it, with the code that programs should look at. */
 export interface Problem {

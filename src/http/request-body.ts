@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Transform, type TransformCallback } from 'node:stream';
-import { tooLarge } from './spool.js';
+import { CodedError } from '../errors.js';
 
 /** How much of the beginning is kept to look at. */
 const HEAD_BYTES = 1024;
@@ -16,13 +16,13 @@ export class RequestBody extends Transform {
   private bytes = 0;
 
   /**
-   * @param allowedBytes how many may come: the next one ends it with `upload_too_large`
-   * @param maxBytes how large a file may be, to be told to the client
+   * @param allowedBytes how many may come
+   * @param tooLarge what the next one ends it with
    */
   constructor(
     private readonly request: IncomingMessage,
     private readonly allowedBytes: number,
-    private readonly maxBytes: number,
+    private readonly tooLarge: () => CodedError,
   ) {
     super();
     this.headers = request.headers;
@@ -49,7 +49,7 @@ export class RequestBody extends Transform {
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     if (this.bytes < HEAD_BYTES) this.beginning.push(chunk.subarray(0, HEAD_BYTES - this.bytes));
     this.bytes += chunk.length;
-    if (this.bytes > this.allowedBytes) done(tooLarge(this.maxBytes));
+    if (this.bytes > this.allowedBytes) done(this.tooLarge());
     else done(null, chunk);
   }
 
@@ -57,4 +57,36 @@ export class RequestBody extends Transform {
     this.request.unpipe(this);
     done(error);
   }
+}
+
+/**
+ * Runs what reads a body, and ends the body where the deadline passes or the client goes.
+ * @param timeoutMs how long it may take to arrive
+ * @throws CodedError `upload_timeout`, `truncated_body`
+ */
+export async function inTime<T>(
+  request: IncomingMessage,
+  body: RequestBody,
+  timeoutMs: number,
+  task: () => Promise<T>,
+): Promise<T> {
+  const timer = setTimeout(() => {
+    const seconds = timeoutMs / 1000;
+    body.destroy(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
+  }, timeoutMs);
+  const onClose = () => {
+    if (!request.complete) body.destroy(truncated('The connection closed before the end of the body.'));
+  };
+  request.once('close', onClose);
+  if (request.destroyed) onClose();
+  try {
+    return await task();
+  } finally {
+    clearTimeout(timer);
+    request.off('close', onClose);
+  }
+}
+
+export function truncated(message: string, cause?: unknown): CodedError {
+  return new CodedError('truncated_body', message, cause === undefined ? {} : { cause });
 }

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { CodedError } from '../errors.js';
-import { RequestBody } from './request-body.js';
-import { SpooledUpload, tooLarge } from './spool.js';
+import { RequestBody, inTime, truncated } from './request-body.js';
+import { SpooledUpload, tooLarge } from '../spool.js';
 
 export interface UploadReceiverOptions {
   spoolPath: string;
@@ -31,6 +31,11 @@ export class UploadReceiver {
 
   constructor(private readonly options: UploadReceiverOptions) {}
 
+  /** Uploads that are on their way or being worked on now. */
+  get underWay(): number {
+    return this.receiving;
+  }
+
   /**
    * Receives an upload, lets `use` work with it, and removes it again whatever happens.
    * @throws CodedError for every way in which an upload can be wrong; the request may then be unread in part
@@ -46,9 +51,9 @@ export class UploadReceiver {
     }
     this.receiving++;
     const spooled = new SpooledUpload(this.options.spoolPath, this.options.maxBytes);
-    const body = new RequestBody(request, this.allowedBytes(request), this.options.maxBytes);
+    const body = new RequestBody(request, this.allowedBytes(request), () => tooLarge(this.options.maxBytes));
     try {
-      const fields = await this.inTime(request, body, () =>
+      const fields = await inTime(request, body, this.options.timeoutMs, () =>
         isForm(request) ? receiveForm(body, response, spooled) : receiveBare(body, spooled),
       );
       return await use({ path: spooled.path, sha256: spooled.digest(), fields });
@@ -68,25 +73,6 @@ export class UploadReceiver {
 
   private allowedBytes(request: IncomingMessage): number {
     return this.options.maxBytes + (isForm(request) ? FORM_OVERHEAD_BYTES : 0);
-  }
-
-  /** Ends the body, and so the task, where the deadline passes or the client goes. */
-  private async inTime<T>(request: IncomingMessage, body: RequestBody, task: () => Promise<T>): Promise<T> {
-    const timer = setTimeout(() => {
-      const seconds = this.options.timeoutMs / 1000;
-      body.destroy(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
-    }, this.options.timeoutMs);
-    const onClose = () => {
-      if (!request.complete) body.destroy(truncated('The connection closed before the end of the body.'));
-    };
-    request.once('close', onClose);
-    if (request.destroyed) onClose();
-    try {
-      return await task();
-    } finally {
-      clearTimeout(timer);
-      request.off('close', onClose);
-    }
   }
 }
 
@@ -178,10 +164,6 @@ function formError(error: unknown, begun: boolean): CodedError {
         });
   }
   return new CodedError('invalid_form', 'The form cannot be parsed.', { cause: error });
-}
-
-function truncated(message: string, cause?: unknown): CodedError {
-  return new CodedError('truncated_body', message, cause === undefined ? {} : { cause });
 }
 
 export function isForm(request: IncomingMessage): boolean {

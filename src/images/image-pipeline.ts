@@ -21,6 +21,8 @@ export interface Crop {
 /** A picture made safe: decoded and encoded here, upright, sRGB, square, without any metadata. */
 export interface Master {
   bytes: Buffer;
+  /** SHA-256 of the bytes, in hex. */
+  sha256: string;
   format: MasterFormat;
   /** In px, both. */
   width: number;
@@ -30,6 +32,12 @@ export interface Master {
   thumbhash: string;
   /** The dominant colour as `#rrggbb`. */
   color: string;
+}
+
+/** How many pictures are being worked on, and how many wait for that. */
+export interface ImageTurns {
+  active: number;
+  waiting: number;
 }
 
 /** Turns uploaded bytes into masters: the port, and its injection token. */
@@ -50,4 +58,7 @@ export abstract class ImagePipeline {
    * @throws CodedError `busy` the queue is full
    */
   abstract render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer>;
+
+  /** The two lines that pictures stand in, as they are now. */
+  abstract turns(): Record<'masters' | 'renditions', ImageTurns>;
 }

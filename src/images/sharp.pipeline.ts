@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import sharp, { type Metadata, type OutputInfo, type Sharp, type SharpOptions } from 'sharp';
 import { CodedError } from '../errors.js';
 import {
   type Crop,
   ImagePipeline,
+  type ImageTurns,
   type Master,
   type RenditionFormat,
   type SourceFormat,
@@ -58,12 +60,12 @@ interface Size {
 /** Masters by libvips. */
 export class SharpPipeline extends ImagePipeline {
   /** Readers do not stand in line with uploads. */
-  private readonly turns: Record<'masters' | 'renditions', LimitFunction>;
+  private readonly lines: Record<'masters' | 'renditions', LimitFunction>;
   private readonly input: SharpOptions;
 
   constructor(private readonly options: SharpPipelineOptions) {
     super();
-    this.turns = { masters: pLimit(options.concurrency), renditions: pLimit(options.concurrency) };
+    this.lines = { masters: pLimit(options.concurrency), renditions: pLimit(options.concurrency) };
     this.input = { limitInputPixels: options.maxPixels, failOn: 'warning', sequentialRead: true };
     sharp.block({ operation: ['VipsForeignLoad'] });
     // JPEG and WebP are read in any case: they are what masters are made of.
@@ -81,7 +83,7 @@ export class SharpPipeline extends ImagePipeline {
     const upright = uprightSize(header);
     if (crop) assertWithin(crop, upright);
     const part = crop ?? { x: 0, y: 0, ...upright };
-    return this.queued(this.turns.masters, (open) =>
+    return this.queued(this.lines.masters, (open) =>
       decoding(async () => {
         try {
           return await this.encodeMaster((options) => open(path, options), header, part);
@@ -94,7 +96,7 @@ export class SharpPipeline extends ImagePipeline {
   }
 
   override async render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer> {
-    return this.queued(this.turns.renditions, async (open) => {
+    return this.queued(this.lines.renditions, async (open) => {
       const picture = open(master, { animated: format === 'webp' });
       try {
         return await RENDER[format](picture.resize(size, size, { withoutEnlargement: true })).toBuffer();
@@ -105,6 +107,12 @@ export class SharpPipeline extends ImagePipeline {
         });
       }
     });
+  }
+
+  override turns(): Record<'masters' | 'renditions', ImageTurns> {
+    const { masters, renditions } = this.lines;
+    const turnsOf = ({ activeCount: active, pendingCount: waiting }: LimitFunction) => ({ active, waiting });
+    return { masters: turnsOf(masters), renditions: turnsOf(renditions) };
   }
 
   /** @param task gets what opens pictures within the time of its turn */
@@ -177,6 +185,7 @@ export class SharpPipeline extends ImagePipeline {
     ]);
     return {
       bytes,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
       format,
       width: side,
       height: side,

@@ -1,11 +1,14 @@
-import { Controller, Get, Header, Res } from '@nestjs/common';
+import { Controller, Get, Header, Optional, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { Outbox, type OutboxReport } from '../outbox/outbox.js';
 import { StorageHealth, type StorageReport } from './storage-health.js';
 
 interface Readiness {
-  status: 'ready' | 'unavailable' | 'stopping';
+  /** `degraded`: the bucket is away, and changes wait in the outbox. */
+  status: 'ready' | 'degraded' | 'unavailable' | 'stopping';
   storage: StorageReport;
+  outbox?: OutboxReport;
 }
 
 @ApiTags('operations')
@@ -13,7 +16,10 @@ interface Readiness {
 export class HealthController {
   private stopping = false;
 
-  constructor(private readonly health: StorageHealth) {}
+  constructor(
+    private readonly health: StorageHealth,
+    @Optional() private readonly outbox?: Outbox,
+  ) {}
 
   /** From now on no new requests should be sent here. */
   stop(): void {
@@ -35,8 +41,13 @@ export class HealthController {
   @ApiServiceUnavailableResponse()
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
     const storage = await this.health.ask();
-    const status = this.stopping ? 'stopping' : storage.reachable ? 'ready' : 'unavailable';
-    if (status !== 'ready') reply.status(503);
-    return { status, storage };
+    const status = this.stopping ? 'stopping' : this.judge(storage);
+    if (status === 'stopping' || status === 'unavailable') reply.status(503);
+    return { status, storage, ...(this.outbox && { outbox: this.outbox.report() }) };
+  }
+
+  private judge({ reachable }: StorageReport): 'ready' | 'degraded' | 'unavailable' {
+    if (reachable) return 'ready';
+    return this.outbox?.hasRoom() ? 'degraded' : 'unavailable';
   }
 }

@@ -1,11 +1,12 @@
 import { Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { OutboxModule } from '../outbox/outbox.module.js';
 import { ObjectStore } from '../storage/object-store.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { HealthController } from './health.controller.js';
 import { StorageHealth } from './storage-health.js';
 
 @Module({
-  imports: [StorageModule],
+  imports: [StorageModule, OutboxModule],
   controllers: [HealthController],
   providers: [
     {

@@ -20,6 +20,11 @@ export class StorageHealth {
 
   constructor(private readonly store: ObjectStore) {}
 
+  /** What was found last, without asking; undefined before the first answer. */
+  get last(): StorageReport | undefined {
+    return this.report;
+  }
+
   /** @returns a report that is at most a few seconds old */
   async ask(): Promise<StorageReport> {
     if (this.report && performance.now() - this.checkedAt < MAX_AGE_MS) return this.report;

@@ -107,6 +107,11 @@ export class StorageRefused extends CodedError {
   }
 }
 
+/** Whether a call failed because the backend is of no use at the moment, whoever has to act: what was asked may be asked later. */
+export function isAway(error: unknown): error is StorageUnavailable | StorageRefused {
+  return error instanceof StorageUnavailable || error instanceof StorageRefused;
+}
+
 /** There is no room left. */
 export class StorageFull extends CodedError {
   constructor(cause: unknown) {

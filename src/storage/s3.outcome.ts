@@ -12,29 +12,40 @@ export function attemptsOf(error: unknown): number {
   return metadataOf(error)?.attempts ?? 1;
 }
 
-/** Only the object is missing: a missing bucket is not an absent object. */
+/**
+ * The server says that the object is missing. A missing bucket is not an absent object, nor is a 404 whose XML did not
+ * arrive whole.
+ */
 export function isMissingObject(error: unknown): boolean {
-  return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket';
+  return statusOf(error) === 404 && nameOf(error) === 'NoSuchKey';
 }
 
 /**
  * What an error of the SDK means to a caller of the port.
  * Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; XMinio* are MinIO's own.
  */
-export function outcome(error: unknown, key = ''): Error {
+export function outcome(error: unknown): Error {
   if (error instanceof CodedError) return error;
   const name = nameOf(error);
   const status = statusOf(error);
   if (name === 'QuotaExceeded' || name === 'XMinioStorageFull' || status === 507)
     return new StorageFull(error);
-  if (status === 412 || status === 409) return new PreconditionFailed(key, error);
-  // AWS answers 404 to an If-Match on an object that is not there.
-  if (status === 404 && name === 'NoSuchKey') return new PreconditionFailed(key, error);
-  if (status !== undefined && status >= 300 && status < 500 && status !== 408 && status !== 429) {
+  if (status !== undefined && status >= 300 && status < 500 && !PASSING.includes(status)) {
     return new StorageRefused(error);
   }
   return name === 'CredentialsProviderError' ? new StorageRefused(error) : new StorageUnavailable(error);
 }
+
+/** What an error of the SDK means to a writer who set a precondition. */
+export function conditionalOutcome(error: unknown, key: string): Error {
+  const status = statusOf(error);
+  // AWS answers 404 to an If-Match on an object that is not there.
+  const failed = status === 412 || status === 409 || isMissingObject(error);
+  return failed ? new PreconditionFailed(key, error) : outcome(error);
+}
+
+/** Refusals that may be gone at the next try; 409 and 412 are told to a call without a precondition by mistake only. */
+const PASSING = [408, 409, 412, 429];
 
 function nameOf(error: unknown): string | undefined {
   return (error as Partial<Error> | undefined)?.name;

@@ -1,37 +1,34 @@
 import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
-import { LocalStore } from './local.store.js';
+import { GuardedStore } from './guarded.store.js';
 import { ObjectStore } from './object-store.js';
-import { S3Store } from './s3.store.js';
+import { ObservedStore, StoreObserver } from './observed.store.js';
+import { openStore } from './open-store.js';
 
-/** Gives the ObjectStore that the settings ask for. */
+/** The token of the store before it is observed. */
+export const UNOBSERVED = Symbol('the store before it is observed');
+
+/** Gives the ObjectStore that the settings ask for, observed; a bucket is behind a circuit breaker. */
 @Module({
-  providers: [{ provide: ObjectStore, inject: [ConfigService], useFactory: openStore }],
-  exports: [ObjectStore],
+  providers: [
+    { provide: UNOBSERVED, inject: [ConfigService], useFactory: openGuarded },
+    {
+      provide: ObjectStore,
+      inject: [UNOBSERVED, StoreObserver],
+      useFactory: (store: ObjectStore, observer: StoreObserver) => new ObservedStore(store, observer),
+    },
+  ],
+  exports: [ObjectStore, UNOBSERVED],
 })
 export class StorageModule {}
 
-function openStore(config: Config): ObjectStore {
+function openGuarded(config: Config): ObjectStore {
   const settings = config.get('settings', { infer: true });
-  if (settings.storageBackend === 'local') {
-    return new LocalStore({
-      path: settings.storageLocalPath,
-      lockTimeoutMs: settings.storageLocalLockTimeoutMs,
-    });
-  }
-  const { storageS3AccessKeyId: accessKeyId, storageS3SecretAccessKey: secretAccessKey } = settings;
-  return new S3Store({
-    bucket: settings.storageS3Bucket ?? '',
-    region: settings.storageS3Region,
-    endpoint: settings.storageS3Endpoint,
-    publicEndpoint: settings.storageS3PublicEndpoint,
-    usePathStyle: settings.storageS3UsePathStyle,
-    credentials:
-      accessKeyId !== undefined && secretAccessKey !== undefined
-        ? { accessKeyId, secretAccessKey }
-        : undefined,
-    timeoutMs: settings.storageS3TimeoutMs,
-    attempts: settings.storageS3Attempts,
+  const store = openStore(settings);
+  if (settings.storageBackend === 'local') return store;
+  return new GuardedStore(store, {
+    failures: settings.storageS3BreakerFailures,
+    resetMs: settings.storageS3BreakerResetMs,
   });
 }

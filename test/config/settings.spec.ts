@@ -51,7 +51,7 @@ describe('.env.example', () => {
 
   it('lists every setting and no other', () => {
     const settings = Object.keys(new Settings()).map(variableOf);
-    expect(Object.keys(example).sort()).toEqual([...settings, 'STORAGE_FALLBACK'].sort());
+    expect(Object.keys(example).sort()).toEqual(settings.sort());
   });
 
   it('gives the defaults', () => {
@@ -151,8 +151,19 @@ describe('loadSettings', () => {
     ]);
   });
 
-  it('does not offer a fallback that does not exist', () => {
-    expect(problemsOf({ STORAGE_FALLBACK: 'local' })).toEqual([expect.stringContaining('STORAGE_FALLBACK')]);
-    expect(problemsOf({ STORAGE_FALLBACK: 'none' })).toEqual([]);
+  it('refuses a grace period in which an upload could be on its way', () => {
+    expect(problemsOf({ AVATAR_GRACE_MS: '1000' })).toEqual([expect.stringContaining('AVATAR_GRACE_MS')]);
+    const quick = {
+      STORAGE_S3_TIMEOUT_MS: '500',
+      STORAGE_LOCAL_LOCK_TIMEOUT_MS: '500',
+      AVATAR_COMMIT_TIMEOUT_MS: '500',
+    };
+    expect(problemsOf({ AVATAR_GRACE_MS: '2000', ...quick })).toEqual([]);
+  });
+
+  it('knows two fallbacks', () => {
+    expect(load({}).storageFallback).toBe('local');
+    expect(load({ STORAGE_FALLBACK: 'none' }).storageFallback).toBe('none');
+    expect(problemsOf({ STORAGE_FALLBACK: 'tape' })).toEqual([expect.stringContaining('STORAGE_FALLBACK')]);
   });
 });

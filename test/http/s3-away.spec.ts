@@ -19,7 +19,11 @@ const s3 = backends.find(({ name }) => name === 's3');
   const sockets: Socket[] = [];
 
   beforeAll(async () => {
-    usable = { ...(await s3?.environment()), STORAGE_S3_TIMEOUT_MS: String(TIMEOUT_MS) };
+    usable = {
+      ...(await s3?.environment()),
+      STORAGE_FALLBACK: 'none',
+      STORAGE_S3_TIMEOUT_MS: String(TIMEOUT_MS),
+    };
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   });
   afterAll(() => {

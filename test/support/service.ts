@@ -28,7 +28,10 @@ export type Environment = Record<string, string>;
 export async function startService(environment: Environment, prefix: string[] = []): Promise<RunningService> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
   const spool = join(folder, 'spool');
-  const [command, ...parameters] = [...prefix, process.execPath, resolve('dist/main.js')];
+  const [command, ...parameters] = [...prefix, process.execPath, resolve('dist/main.js')] as [
+    string,
+    ...string[],
+  ];
   const child = spawn(command, parameters, {
     cwd: folder,
     env: {

@@ -66,8 +66,7 @@ export class Tracing {
 
   /** To be called when the process has ended: waits for strace to have written all down, and cleans up. */
   async finish(pid: number): Promise<Call[]> {
-    if (this.tracer?.exitCode === null && this.tracer.signalCode === null)
-      await once(this.tracer, 'exit');
+    if (this.tracer?.exitCode === null && this.tracer.signalCode === null) await once(this.tracer, 'exit');
     const last = new RegExp(`^${pid} +\\+\\+\\+ (exited|killed)`, 'm');
     while (!last.test(await readFile(join(this.folder, 'trace'), 'utf8'))) await sleep(20);
     const calls = await this.calls();

@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CodedError } from '../errors.js';
+import { CodedError } from './errors.js';
 
 const PREFIX = 'visage-upload-';
 

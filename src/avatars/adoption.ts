@@ -1,0 +1,113 @@
+import { Readable } from 'node:stream';
+import { Logger } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { CodedError } from '../errors.js';
+import type { ImagePipeline } from '../images/image-pipeline.js';
+import { SpooledUpload } from '../spool.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import type { AvatarObjects } from './avatar.objects.js';
+import type { AvatarRepository } from './avatar.repository.js';
+import { prefixOf, timeOfVersion, versionOf, writeId } from './keys.js';
+import { type Manifest, type Version, isUntouched } from './manifest.js';
+
+export interface AdoptionOptions {
+  spoolPath: string;
+  /** A picture larger than this, in bytes, is left alone. */
+  maxBytes: number;
+}
+
+/** How long an avatar that has nothing to adopt is not looked at again, in ms, and how many are remembered. */
+const NOTHING_THERE = { ttl: 600_000, max: 50_000 };
+
+/** What an older service left of an avatar: `avatars/<id>/<uuidv7>.<ext>`. */
+export interface Legacy {
+  key: string;
+  version: string;
+}
+
+/**
+ * Takes over avatars of the service from which Visage grew: one upload an object, no manifest, the newest current. The picture
+ * goes the way of every upload and becomes a version of the same name, so that two replicas which adopt it make the same one.
+ */
+export class Adoption {
+  private readonly logger = new Logger(Adoption.name);
+  private readonly nothingThere = new LRUCache<string, true>(NOTHING_THERE);
+  private readonly adopting = new Map<string, Promise<Manifest>>();
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly pipeline: ImagePipeline,
+    private readonly repository: AvatarRepository,
+    private readonly objects: AvatarObjects,
+    private readonly options: AdoptionOptions,
+  ) {}
+
+  /**
+   * The manifest of an avatar after its adoption, if there was anything to adopt; the newest picture that can be read.
+   * @param manifest as the store has it
+   * @throws what the store throws
+   */
+  async ensure(manifest: Manifest): Promise<Manifest> {
+    const { id } = manifest;
+    if (!isUntouched(manifest) || writeId(id) !== id || this.nothingThere.has(id)) return manifest;
+    let adopting = this.adopting.get(id);
+    if (!adopting) {
+      adopting = this.adoptNewest(manifest).finally(() => this.adopting.delete(id));
+      this.adopting.set(id, adopting);
+    }
+    return adopting;
+  }
+
+  /** What there is to adopt, newest first. */
+  async legacy(id: string): Promise<Legacy[]> {
+    const found: Legacy[] = [];
+    for await (const { key, size } of this.store.list(prefixOf(id))) {
+      const version = key.split('/').length === 3 ? versionOf(key) : undefined;
+      if (version !== undefined && size <= this.options.maxBytes) found.push({ key, version });
+    }
+    return found.reverse();
+  }
+
+  /**
+   * Makes one picture a version.
+   * @returns the manifest with it
+   * @throws CodedError where it is none that would be accepted as an upload
+   */
+  async adopt(id: string, { key, version: name }: Legacy): Promise<Manifest | undefined> {
+    const object = await this.store.get(key);
+    if (object === undefined || object === 'unchanged') return undefined;
+    const spooled = new SpooledUpload(this.options.spoolPath, this.options.maxBytes);
+    try {
+      await spooled.write(Readable.from([object.bytes]));
+      const { bytes, format, ...facts } = await this.pipeline.makeMaster(spooled.path);
+      const at = new Date(timeOfVersion(name)).toISOString();
+      const origin = { version: name, source: spooled.digest(), master: format };
+      const version: Version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
+      await this.objects.storeMaster(id, version, bytes);
+      return await this.repository.change(id, () => ({ type: 'publish', at, version }));
+    } finally {
+      await spooled.discard();
+    }
+  }
+
+  private async adoptNewest(manifest: Manifest): Promise<Manifest> {
+    const { id } = manifest;
+    for (const legacy of await this.legacy(id)) {
+      try {
+        const adopted = await this.adopt(id, legacy);
+        if (!adopted) continue;
+        this.logger.log({ id, key: legacy.key }, 'adopted an avatar of the older service');
+        return adopted;
+      } catch (error) {
+        const refused = error instanceof CodedError && REFUSALS.has(error.code);
+        if (!refused) throw error;
+        this.logger.warn({ key: legacy.key, err: error }, 'a picture of the older service cannot be adopted');
+      }
+    }
+    this.nothingThere.set(id, true);
+    return manifest;
+  }
+}
+
+/** What is wrong with the picture, and not with us. */
+const REFUSALS = new Set<string>(['unsupported_image', 'unreadable_image', 'image_too_large', 'empty_file']);

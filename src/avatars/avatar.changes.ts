@@ -1,0 +1,206 @@
+import type { Renditions } from '../delivery/renditions.js';
+import { CodedError } from '../errors.js';
+import type { Outbox } from '../outbox/outbox.js';
+import { isAway } from '../storage/object-store.js';
+import type { AvatarObjects, Swept } from './avatar.objects.js';
+import type { AvatarRepository } from './avatar.repository.js';
+import {
+  type Instant,
+  type Intent,
+  type Manifest,
+  type Publish,
+  type Version,
+  emptyManifest,
+  instantAfter,
+  isErased,
+} from './manifest.js';
+
+/** What an erasure removed. */
+export interface Receipt extends Swept {
+  erasedAt: Instant;
+}
+
+/** How a change ended: it is in the store, or waits in the outbox. */
+export type Committed = 'stored' | 'pending';
+
+/** An avatar before a change. */
+export interface Sight {
+  manifest: Manifest;
+  /** Why the store could not be asked, and the manifest is the last known one, if any. */
+  away?: Error;
+}
+
+type Decide = (manifest: Manifest) => Intent | undefined;
+
+/**
+ * The changes of avatars. A picture is stored first and the manifest last: a crash in between leaves an object that nothing
+ * points at, never a pointer to nothing. While the store is away the outbox takes the intent, and `replay` carries it out later.
+ */
+export class AvatarChanges {
+  /** @param outbox undefined: while the store is away, changes fail */
+  constructor(
+    private readonly repository: AvatarRepository,
+    private readonly objects: AvatarObjects,
+    private readonly renditions: Renditions,
+    private readonly outbox: Outbox | undefined,
+    private readonly options: { history: number },
+  ) {}
+
+  /**
+   * The avatar as it is now; while the store is away, as it was last known.
+   * @param exact what follows holds only if this is how it is now
+   * @throws what the store throws, where it is away and there is no outbox or `exact` is asked for
+   */
+  async look(id: string, exact: boolean): Promise<Sight> {
+    try {
+      return { manifest: await this.repository.read(id) };
+    } catch (error) {
+      if (exact || !this.outbox || !isAway(error)) throw error;
+      return { manifest: this.repository.lastKnown(id) ?? emptyManifest(id), away: error };
+    }
+  }
+
+  /** Whether a version waits in the outbox. */
+  isPending(id: string, version: string): boolean {
+    return this.outbox?.holds(id, version) ?? false;
+  }
+
+  /**
+   * Makes a new version current.
+   * @param decide what `AvatarRepository.change` asks
+   * @returns how it ended; undefined where `decide` wanted nothing any more, and then the master is discarded
+   */
+  async publish(
+    sight: Sight,
+    intent: Publish,
+    master: Buffer,
+    exact: boolean,
+    decide: Decide,
+  ): Promise<Committed | undefined> {
+    const { id } = sight.manifest;
+    const { version } = intent;
+    return this.orPending<Committed | undefined>(sight, exact, { intent, master }, async () => {
+      await this.objects.storeMaster(id, version, master);
+      try {
+        const seen = { wanted: true };
+        const after = await this.repository.change(id, (manifest) => {
+          // Our own commit may have gone through on an attempt whose answer was lost.
+          if (has(manifest, version)) return undefined;
+          const decided = decide(manifest);
+          seen.wanted = decided !== undefined;
+          return decided;
+        });
+        if (!seen.wanted || isErased(after, version.version)) await this.objects.discard(id, version);
+        else if (after.versions.length >= this.options.history) void this.objects.collect(after);
+        return seen.wanted ? 'stored' : undefined;
+      } catch (error) {
+        if (error instanceof CodedError && error.code === 'precondition_failed') {
+          await this.objects.discard(id, version);
+        }
+        throw error;
+      }
+    });
+  }
+
+  /** Restores or removes. */
+  async point(sight: Sight, intent: Intent, exact: boolean, decide: Decide): Promise<Committed> {
+    return this.orPending<Committed>(sight, exact, { intent }, async () => {
+      await this.repository.change(sight.manifest.id, decide);
+      return 'stored';
+    });
+  }
+
+  /** Removes every trace of an avatar's pictures for good. What is pending is void from here on. */
+  async erase(id: string): Promise<Receipt & { committed: Committed }> {
+    const sight = await this.look(id, false);
+    const at = instantAfter(sight.manifest, new Date());
+    let receipt: Receipt = { erasedAt: at, objects: 0, bytes: 0 };
+    const committed = await this.orPending<Committed>(
+      sight,
+      false,
+      { intent: { type: 'erase', at } },
+      async () => {
+        receipt = await this.eraseStored(id);
+        return 'stored';
+      },
+    );
+    this.renditions.forget(id);
+    const voided = await this.dropVoid(id, receipt.erasedAt);
+    return {
+      ...receipt,
+      objects: receipt.objects + voided.objects,
+      bytes: receipt.bytes + voided.bytes,
+      committed,
+    };
+  }
+
+  /**
+   * Carries out what the outbox held, exactly once however often it is called.
+   * @returns undefined, or the reason why it can never be carried out
+   */
+  async replay(id: string, intent: Intent, master: Buffer | undefined): Promise<string | undefined> {
+    switch (intent.type) {
+      case 'publish': {
+        if (!master) return 'the master is missing';
+        const sight = { manifest: emptyManifest(id) };
+        await this.publish(sight, intent, master, true, () => intent);
+        return undefined;
+      }
+      case 'restore':
+        if (!(await this.objects.hasMaster(id, intent.version))) return 'the version to restore is gone';
+        await this.repository.change(id, () => intent);
+        return undefined;
+      case 'remove':
+        await this.repository.change(id, () => intent);
+        return undefined;
+      case 'erase':
+        await this.objects.sweep(await this.repository.change(id, () => intent));
+        return undefined;
+    }
+  }
+
+  private async eraseStored(id: string): Promise<Receipt> {
+    const after = await this.repository.change(id, (manifest) => ({
+      type: 'erase',
+      at: instantAfter(manifest, new Date()),
+    }));
+    const { erasedAt } = after;
+    if (erasedAt === undefined) throw new Error('an erasure left no mark');
+    return { erasedAt, ...(await this.objects.sweep(after)) };
+  }
+
+  /** Drops entries that an erasure made void; the erasure itself is one that stays. */
+  private async dropVoid(id: string, erasedAt: Instant): Promise<Swept> {
+    const swept = { objects: 0, bytes: 0 };
+    for (const entry of this.outbox?.entriesOf(id) ?? []) {
+      if (entry.intent.type === 'erase' || entry.intent.at > erasedAt) continue;
+      if (entry.intent.type === 'publish') {
+        swept.objects++;
+        swept.bytes += entry.intent.version.bytes;
+      }
+      await this.outbox?.remove(entry);
+    }
+    return swept;
+  }
+
+  private async orPending<T>(
+    { manifest: { id }, away }: Sight,
+    exact: boolean,
+    entry: { intent: Intent; master?: Buffer },
+    commit: () => Promise<T>,
+  ): Promise<T | 'pending'> {
+    if (away === undefined) {
+      try {
+        return await commit();
+      } catch (error) {
+        if (exact || !this.outbox || !isAway(error)) throw error;
+      }
+    }
+    await this.outbox?.add(id, entry.intent, entry.master);
+    return 'pending';
+  }
+}
+
+function has(manifest: Manifest, { version }: Version): boolean {
+  return manifest.versions.some((known) => known.version === version);
+}

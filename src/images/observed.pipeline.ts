@@ -1,0 +1,58 @@
+import { CodedError, type ErrorCode } from '../errors.js';
+import {
+  type Crop,
+  ImagePipeline,
+  type ImageTurns,
+  type Master,
+  type RenditionFormat,
+} from './image-pipeline.js';
+
+export interface PictureAttempt {
+  kind: 'master' | 'rendition';
+  /** The code of why there is no picture; `internal` for what no code was made for. */
+  outcome: 'made' | 'internal' | ErrorCode;
+  /** The time in ms, waiting for a turn included. */
+  ms: number;
+}
+
+/** Who is told of every picture that was made or refused: the port, and its injection token. */
+export abstract class PictureObserver {
+  abstract pictureAttempted(attempt: PictureAttempt): void;
+}
+
+/** Any pipeline, each of whose pictures is told to an observer. */
+export class ObservedPipeline extends ImagePipeline {
+  constructor(
+    private readonly inner: ImagePipeline,
+    private readonly observer: PictureObserver,
+  ) {
+    super();
+  }
+
+  override makeMaster(path: string, crop?: Crop): Promise<Master> {
+    return this.observe('master', () => this.inner.makeMaster(path, crop));
+  }
+
+  override render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer> {
+    return this.observe('rendition', () => this.inner.render(master, size, format));
+  }
+
+  override turns(): Record<'masters' | 'renditions', ImageTurns> {
+    return this.inner.turns();
+  }
+
+  private async observe<T>(kind: PictureAttempt['kind'], make: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    let outcome: PictureAttempt['outcome'] = 'internal';
+    try {
+      const picture = await make();
+      outcome = 'made';
+      return picture;
+    } catch (error) {
+      if (error instanceof CodedError) outcome = error.code;
+      throw error;
+    } finally {
+      this.observer.pictureAttempted({ kind, outcome, ms: performance.now() - started });
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AvatarRepository } from './avatars/avatar.repository.js';
+import { Renditions } from './delivery/renditions.js';
+import { problemCodeOf } from './http/problem.filter.js';
+import { UploadReceiver } from './http/upload.js';
+import { ImagePipeline } from './images/image-pipeline.js';
+import {
+  registerBreaker,
+  registerCaches,
+  registerOutbox,
+  registerStorage,
+  registerTurns,
+  registerUploads,
+} from './ops/gauges.js';
+import { Metrics } from './ops/metrics.js';
+import { StorageHealth } from './ops/storage-health.js';
+import { Outbox } from './outbox/outbox.js';
+import { GuardedStore } from './storage/guarded.store.js';
+import type { ObjectStore } from './storage/object-store.js';
+import { UNOBSERVED } from './storage/storage.module.js';
+
+/** Connects the parts of the service with its metrics; before it listens. */
+export function observe(app: NestFastifyApplication): void {
+  const metrics = app.get(Metrics);
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onResponse', (request, reply, done) => {
+      metrics.requestAnswered({
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        problem: problemCodeOf(request),
+        ms: reply.elapsedTime,
+      });
+      done();
+    });
+
+  const { registry } = metrics;
+  const [manifests, renditions] = [app.get(AvatarRepository), app.get(Renditions)];
+  registerCaches(registry, () => ({ manifests: manifests.usage(), renditions: renditions.usage() }));
+  const pipeline = app.get(ImagePipeline);
+  registerTurns(registry, () => pipeline.turns());
+  const uploads = app.get(UploadReceiver);
+  registerUploads(registry, () => uploads.underWay);
+  const outbox = app.get<Outbox | undefined>(Outbox);
+  if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
+  const store = app.get<ObjectStore>(UNOBSERVED);
+  if (store instanceof GuardedStore) registerBreaker(registry, () => store.circuit);
+  const health = app.get(StorageHealth);
+  registerStorage(registry, () => {
+    // For the next scrape: this one must not wait for a storage that does not answer.
+    void health.ask();
+    return health.last;
+  });
+}

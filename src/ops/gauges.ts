@@ -1,0 +1,188 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { StorageReport } from './storage-health.js';
+
+type Labels = Record<string, string>;
+type Values = readonly (readonly [Labels, number])[];
+
+interface Source {
+  labels?: string[];
+  /** Asked at each scrape. */
+  read: () => Values;
+}
+
+export function registerGauge(registry: Registry, name: string, help: string, source: Source): void {
+  new Gauge({
+    name,
+    help,
+    labelNames: source.labels ?? [],
+    registers: [registry],
+    collect() {
+      for (const [labels, value] of source.read()) this.set(labels, value);
+    },
+  });
+}
+
+/** For what is counted elsewhere since the start of the process. */
+export function registerCounter(registry: Registry, name: string, help: string, source: Source): void {
+  new Counter({
+    name,
+    help,
+    labelNames: source.labels ?? [],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of source.read()) this.inc(labels, value);
+    },
+  });
+}
+
+export interface CacheReading {
+  hits: number;
+  misses: number;
+  entries: number;
+  bytes: number;
+}
+
+/** @param read the usage of each cache by its name */
+export function registerCaches(registry: Registry, read: () => Record<string, CacheReading>): void {
+  const each = (valueOf: (cache: CacheReading) => number): Source => ({
+    labels: ['cache'],
+    read: () => Object.entries(read()).map(([cache, reading]) => [{ cache }, valueOf(reading)] as const),
+  });
+  registerCounter(
+    registry,
+    'visage_cache_lookups_total',
+    'What was looked for in memory, and found or not.',
+    {
+      labels: ['cache', 'result'],
+      read: () =>
+        Object.entries(read()).flatMap(([cache, { hits, misses }]) => [
+          [{ cache, result: 'hit' }, hits] as const,
+          [{ cache, result: 'miss' }, misses] as const,
+        ]),
+    },
+  );
+  registerGauge(
+    registry,
+    'visage_cache_entries',
+    'Things kept in memory.',
+    each(({ entries }) => entries),
+  );
+  registerGauge(
+    registry,
+    'visage_cache_bytes',
+    'Their size.',
+    each(({ bytes }) => bytes),
+  );
+}
+
+/** @param read pictures in each of the lines */
+export function registerTurns(
+  registry: Registry,
+  read: () => Record<string, { active: number; waiting: number }>,
+): void {
+  registerGauge(
+    registry,
+    'visage_image_turns',
+    'Pictures being worked on, and pictures waiting for that; more than IMAGE_QUEUE are refused.',
+    {
+      labels: ['line', 'state'],
+      read: () =>
+        Object.entries(read()).flatMap(([line, { active, waiting }]) => [
+          [{ line, state: 'active' }, active] as const,
+          [{ line, state: 'waiting' }, waiting] as const,
+        ]),
+    },
+  );
+}
+
+/** @param read uploads under way; more than UPLOAD_CONCURRENCY are refused */
+export function registerUploads(registry: Registry, read: () => number): void {
+  registerGauge(
+    registry,
+    'visage_uploads_under_way',
+    'Uploads arriving or being worked on; more than UPLOAD_CONCURRENCY are refused.',
+    { read: () => [[{}, read()]] },
+  );
+}
+
+const CONDITIONAL_WRITES = ['honoured', 'emulated', 'unknown'] as const;
+
+/** @param read what was found last; undefined before the first answer */
+export function registerStorage(registry: Registry, read: () => StorageReport | undefined): void {
+  registerGauge(
+    registry,
+    'visage_storage_reachable',
+    'Whether the storage could be used when it was asked last.',
+    {
+      labels: ['backend'],
+      read: () => {
+        const report = read();
+        return report ? [[{ backend: report.backend }, Number(report.reachable)]] : [];
+      },
+    },
+  );
+  registerGauge(
+    registry,
+    'visage_storage_conditional_writes',
+    'What the conditional writes of the storage are worth: 1 for that, 0 for the others.',
+    {
+      labels: ['kind'],
+      read: () => {
+        const current = read()?.conditionalWrites ?? 'unknown';
+        return CONDITIONAL_WRITES.map((kind) => [{ kind }, Number(kind === current)] as const);
+      },
+    },
+  );
+}
+
+export interface OutboxReading {
+  /** Accepted and not yet in the bucket. */
+  entries: number;
+  bytes: number;
+  /** How many more are refused from, and how many bytes. */
+  maxEntries: number;
+  maxBytes: number;
+  /** Age of the oldest of them in ms; 0 where there are none. */
+  oldestAgeMs: number;
+  /** Entries that cannot be replayed, kept for the operator to look at. */
+  setAside: number;
+}
+
+export function registerOutbox(registry: Registry, read: () => OutboxReading): void {
+  const add = (name: string, help: string, valueOf: (outbox: OutboxReading) => number) => {
+    registerGauge(registry, name, help, { read: () => [[{}, valueOf(read())]] });
+  };
+  add('visage_outbox_entries', 'Changes accepted and not yet in the bucket.', ({ entries }) => entries);
+  add('visage_outbox_bytes', 'Their size on disk.', ({ bytes }) => bytes);
+  add('visage_outbox_max_entries', 'How many may be there at most.', ({ maxEntries }) => maxEntries);
+  add('visage_outbox_max_bytes', 'How large they may be at most.', ({ maxBytes }) => maxBytes);
+  add(
+    'visage_outbox_oldest_age_seconds',
+    'Age of the oldest of them; 0 where there are none.',
+    ({ oldestAgeMs }) => oldestAgeMs / 1000,
+  );
+  add(
+    'visage_outbox_set_aside_entries',
+    'Changes that cannot be replayed, kept for the operator to look at.',
+    ({ setAside }) => setAside,
+  );
+}
+
+const BREAKER_STATES = ['closed', 'open', 'half_open'] as const;
+
+/** @param read the state of the circuit breaker around the store */
+export function registerBreaker(registry: Registry, read: () => (typeof BREAKER_STATES)[number]): void {
+  registerGauge(
+    registry,
+    'visage_breaker_state',
+    'The circuit breaker around the store: 1 for the state that it is in, 0 for the others.',
+    {
+      labels: ['state'],
+      read: () => {
+        const current = read();
+        return BREAKER_STATES.map((state) => [{ state }, Number(state === current)] as const);
+      },
+    },
+  );
+}

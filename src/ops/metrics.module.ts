@@ -1,0 +1,18 @@
+import { Global, Module } from '@nestjs/common';
+import { PictureObserver } from '../images/observed.pipeline.js';
+import { StoreObserver } from '../storage/observed.store.js';
+import { MetricsController } from './metrics.controller.js';
+import { Metrics } from './metrics.js';
+
+/** Global: the store and the pipeline tell their observers, and do not know who that is. */
+@Global()
+@Module({
+  controllers: [MetricsController],
+  providers: [
+    Metrics,
+    { provide: StoreObserver, useExisting: Metrics },
+    { provide: PictureObserver, useExisting: Metrics },
+  ],
+  exports: [Metrics, StoreObserver, PictureObserver],
+})
+export class MetricsModule {}

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { PictureAttempt, PictureObserver } from '../images/observed.pipeline.js';
+import type { StoreCall, StoreObserver } from '../storage/observed.store.js';
+import { registerGauge } from './gauges.js';
+
+export interface AnsweredRequest {
+  method: string;
+  /** The pattern that the path matched, such as `/v1/avatars/:id`; undefined: none. Never the path itself. */
+  route: string | undefined;
+  status: number;
+  /** The `code` of the problem that was answered, if one was. */
+  problem: string | undefined;
+  ms: number;
+}
+
+/** In seconds: a hot read takes less than the first, and an upload from a slow phone more than the last but one. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
+
+/**
+ * What happens in the service, counted for Prometheus. No label ever holds what a client can make up, such as an id: each
+ * combination of labels is kept for as long as the process lives.
+ */
+export class Metrics implements StoreObserver, PictureObserver {
+  readonly registry = new Registry();
+  private readonly requests = this.histogram(
+    'visage_http_request_duration_seconds',
+    'Requests answered, from their first byte to the last of the answer.',
+    ['method', 'route', 'status'],
+  );
+  private readonly problems = this.counter(
+    'visage_http_problems_total',
+    'Requests answered with a problem, by its code.',
+    ['code'],
+  );
+  private readonly storeCalls = this.histogram(
+    'visage_store_call_duration_seconds',
+    'Calls to the object store, retries and reading back included.',
+    ['operation', 'outcome'],
+  );
+  private readonly pictures = this.counter(
+    'visage_pictures_total',
+    'Masters and renditions that were made, or not, and then the code of why.',
+    ['kind', 'outcome'],
+  );
+  private readonly pictureTimes = this.histogram(
+    'visage_picture_duration_seconds',
+    'Time to make a master or a rendition, waiting for a turn included.',
+    ['kind'],
+  );
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+    registerGauge(this.registry, 'visage_build_info', 'The version that runs; always 1.', {
+      labels: ['version'],
+      read: () => [[{ version: VERSION }, 1]],
+    });
+  }
+
+  requestAnswered({ method, route = 'none', status, problem, ms }: AnsweredRequest): void {
+    const labels = {
+      method: METHODS.has(method) ? method : 'other',
+      route,
+      status: `${Math.floor(status / 100)}xx`,
+    };
+    this.requests.observe(labels, ms / 1000);
+    if (problem !== undefined) this.problems.inc({ code: problem });
+  }
+
+  storeCalled({ operation, outcome, ms }: StoreCall): void {
+    this.storeCalls.observe({ operation, outcome }, ms / 1000);
+  }
+
+  pictureAttempted({ kind, outcome, ms }: PictureAttempt): void {
+    this.pictures.inc({ kind, outcome });
+    if (outcome === 'made') this.pictureTimes.observe({ kind }, ms / 1000);
+  }
+
+  private counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  private histogram<T extends string>(name: string, help: string, labelNames: T[]): Histogram<T> {
+    return new Histogram({ name, help, labelNames, registers: [this.registry], buckets: SECONDS });
+  }
+}
+
+const VERSION = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;

@@ -1,0 +1,34 @@
+import { Logger, Module } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Config } from '../config/config.module.js';
+import { OutboxFolders } from './outbox-folders.js';
+import { Outbox } from './outbox.js';
+
+/** Gives the Outbox where changes may wait for the store, and else undefined. */
+@Module({
+  providers: [{ provide: Outbox, inject: [ConfigService], useFactory: openOutbox }],
+  exports: [Outbox],
+})
+export class OutboxModule {}
+
+async function openOutbox(config: Config): Promise<Outbox | undefined> {
+  const settings = config.get('settings', { infer: true });
+  if (settings.storageBackend !== 's3' || settings.storageFallback === 'none') return undefined;
+  let outbox: Outbox;
+  try {
+    outbox = await Outbox.open(new OutboxFolders(settings.outboxPath), {
+      maxEntries: settings.outboxMaxEntries,
+      maxBytes: settings.outboxMaxBytes,
+      maxAgeMs: settings.outboxMaxAgeMs,
+    });
+  } catch (error) {
+    throw new Error(
+      `OUTBOX_PATH ${settings.outboxPath} cannot be used. Let it be a folder that the service can write to, on a disk that ` +
+        'survives restarts; or set STORAGE_FALLBACK=none to answer 503 while the bucket is away',
+      { cause: error },
+    );
+  }
+  const { entries, setAside } = outbox.report();
+  if (entries + setAside > 0) new Logger(Outbox.name).warn({ entries, setAside }, 'the outbox is not empty');
+  return outbox;
+}

@@ -1,0 +1,103 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { problemOf, send } from '../http/support/client.js';
+import { type RunningService, backends, startService } from '../support/service.js';
+
+const FILE = 'deploy/haproxy.cfg';
+
+describe(FILE, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'visage-haproxy-'));
+  let service: RunningService;
+  let proxy: ChildProcess;
+  let url: string;
+  let output = '';
+
+  /** The file as it is, but for where it listens and where the service is: there is no container engine here. */
+  beforeAll(async () => {
+    service = await startService((await backends[0]?.environment()) ?? {});
+    const port = await freePort();
+    const { host } = new URL(service.url);
+    const config = readFileSync(FILE, 'utf8')
+      .replace('bind :3000', `bind 127.0.0.1:${port}`)
+      .replaceAll(/default-server .*resolvers .*\n/g, '')
+      .replaceAll(/server-template .*/g, `server visage ${host} check inter 100ms`);
+    const path = join(folder, 'haproxy.cfg');
+    writeFileSync(path, config);
+    proxy = spawn('haproxy', ['-f', path], { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [proxy.stdout, proxy.stderr]) {
+      stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    }
+    url = `http://127.0.0.1:${port}`;
+    while (!(await listens(port))) {
+      if (proxy.exitCode !== null) throw new Error(`haproxy ended:\n${output}`);
+      await sleep(20);
+    }
+  });
+  afterAll(async () => {
+    proxy.kill();
+    await service.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is one that HAProxy takes, without a warning', () => {
+    const checked = execFileSync('haproxy', ['-c', '-V', '-f', FILE], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    expect(checked).toContain('Configuration file is valid');
+    expect(checked).not.toMatch(/warning/i);
+  });
+
+  it('passes the service on', async () => {
+    expect((await send(url, { path: '/health/ready' })).status).toBe(200);
+    expect(problemOf(await send(url, { path: '/v1/avatars/nobody' }))).toEqual({
+      status: 404,
+      code: 'avatar_not_found',
+    });
+  });
+
+  it.each(['/metrics', '/metrics?x=1', '/metrics/', '/%6detrics', '/%6D%65trics', '/metric%73?a'])(
+    'keeps %s to itself',
+    async (path) => {
+      for (const method of ['GET', 'HEAD', 'POST']) {
+        const answer = await send(url, { method, path });
+        expect(answer.status).toBe(404);
+        expect(answer.body.toString()).not.toContain('visage_');
+      }
+      const headers = { 'X-Request-Id': 'ours' };
+      const answer = await send(url, { path, headers });
+      expect(problemOf(answer)).toEqual({ status: 404, code: 'route_not_found' });
+      expect(answer.body.toString()).toContain('"requestId":"ours"');
+    },
+  );
+
+  it('has to: the service itself answers them', async () => {
+    for (const path of ['/metrics', '/metrics?x=1', '/%6detrics']) {
+      expect((await send(service.url, { path })).status).toBe(200);
+    }
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}
