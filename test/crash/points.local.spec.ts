@@ -9,24 +9,25 @@ import { type Environment, type RunningService, backends, startService } from '.
 import { Tracing } from '../support/strace.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 
+/** The so manieth call of this name since the request came, and what it is about: killed on entering it. */
+type Call = readonly [name: string, nth: number, on: RegExp];
+
 interface Point {
   point: string;
-  /**
-   * Killed on entering the so manieth call of this name since the request came; or in the write that would make a file
-   * longer than so many bytes, by the kernel's SIGXFSZ (setrlimit(2)).
-   */
-  at: readonly [name: string, nth: number, on: RegExp] | number;
+  at: Call;
+  /** Files take so many bytes and not one more, setrlimit(2): what is killed leaves this much of its temporary file. */
+  limit?: number;
   /** What the avatar shows afterwards. */
   shown: Shown;
 }
 
 const TEMPORARY = /\.tmp\/[0-9a-f-]+/;
 const ROOT = /objects>/;
-const MANIFEST = /manifests\/\w+\.json/;
+const MANIFEST = /manifests\/[\w-]+\.json/;
 
 const replacing: Point[] = [
-  { point: 'after the temporary file is opened', at: 0, shown: 'small' },
-  { point: 'mid-write', at: 300_000, shown: 'small' },
+  { point: 'after the temporary file is opened', at: ['unlink', 1, TEMPORARY], limit: 0, shown: 'small' },
+  { point: 'mid-write', at: ['unlink', 1, TEMPORARY], limit: 300_000, shown: 'small' },
   { point: 'before fsync', at: ['fsync', 1, TEMPORARY], shown: 'small' },
   { point: 'after fsync', at: ['link', 1, /master\.jpeg/], shown: 'small' },
   { point: 'after the folder is made', at: ['link', 2, /master\.jpeg/], shown: 'small' },
@@ -48,8 +49,8 @@ const first: Point[] = [
 ];
 
 const deleting: Point[] = [
-  { point: 'after the temporary file is opened', at: 0, shown: 'small' },
-  { point: 'mid-write', at: 100, shown: 'small' },
+  { point: 'after the temporary file is opened', at: ['unlink', 1, TEMPORARY], limit: 0, shown: 'small' },
+  { point: 'mid-write', at: ['unlink', 1, TEMPORARY], limit: 100, shown: 'small' },
   { point: 'before fsync', at: ['fsync', 1, TEMPORARY], shown: 'small' },
   { point: 'before the manifest', at: ['rename', 1, MANIFEST], shown: 'small' },
   { point: "after the manifest, before its folder's fsync", at: ['fsync', 2, ROOT], shown: 'nothing' },
@@ -80,57 +81,50 @@ describe('kill -9 on a disk', () => {
     ['a delete', 'small', 'DELETE', deleting],
   ];
   describe.each(operations)('in %s', (_, before, method, points) => {
-    it.each(points)('$point: shows $shown', async ({ at, shown }) => {
+    it.each(points)('$point: shows $shown', async ({ at, limit, shown }) => {
       const id = `avatar-${++count}`;
       // strace counts the calls of each thread by itself.
       const service = await startService({ ...environment, UV_THREADPOOL_SIZE: '1' });
-      const warm = before === 'nothing' ? 'another' : id;
-      expect(await change(service, 'PUT', warm, SMALL)).toBeLessThan(300);
-      if (typeof at === 'number') await killAtLength(service, at, method, id);
-      else await killAtCall(service, at, method, id);
+      expect(await change(service, 'PUT', before === 'nothing' ? `other-${count}` : id, SMALL)).toBe(201);
+      await kill(service, at, limit, method, id);
       expect(await scene.recover(id)).toBe(shown);
     });
   });
 
-  async function killAtLength(service: RunningService, bytes: number, method: string, id: string) {
-    const ended = once(service.process, 'exit');
-    // What is spooled has to be spooled before the limit holds.
-    const body = new Readable({ read: () => undefined });
-    if (method === 'PUT') body.push(LARGE);
-    else body.push(null);
-    const answer = send(service.url, { method, path: `/v1/avatars/${id}`, body });
-    const broken = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);
-    if (method === 'PUT') await until(async () => (await spooledBytes()) === LARGE.length);
-    execFileSync('prlimit', ['--pid', String(service.process.pid), `--fsize=${bytes}`]);
-    if (method === 'PUT') body.push(null);
-    expect(await ended).toEqual([null, 'SIGXFSZ']);
-    await broken;
-    await service.stop();
-  }
-
-  async function killAtCall(
+  async function kill(
     service: RunningService,
-    [name, nth, on]: readonly [string, number, RegExp],
+    at: Call,
+    limit: number | undefined,
     method: string,
     id: string,
   ) {
+    const [name, nth, on] = at;
     const pid = Number(service.process.pid);
     const ended = once(service.process, 'exit');
     const tracing = await Tracing.ofProcess(pid, ['-e', `inject=${name}:signal=KILL:when=${nth}`]);
-    const body = method === 'PUT' ? { body: LARGE } : {};
-    await expect(send(service.url, { method, path: `/v1/avatars/${id}`, ...body })).rejects.toThrow(
-      /hang up|ECONNRESET/,
-    );
+    const body = new Readable({ read: () => undefined });
+    if (method === 'PUT') body.push(LARGE);
+    const answer = send(service.url, {
+      method,
+      path: `/v1/avatars/${id}`,
+      ...(method === 'PUT' && { body }),
+    });
+    const broken = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);
+    // What is spooled has to be spooled before the limit holds.
+    if (method === 'PUT') await until(async () => (await bytesIn(spool)) === LARGE.length);
+    if (limit !== undefined) execFileSync('prlimit', ['--pid', String(pid), `--fsize=${limit}`]);
+    body.push(null);
     expect(await ended).toEqual([null, 'SIGKILL']);
-    const last = (await tracing.finish(pid)).filter(
-      ({ result, name: called }) => result === '?' && called === name,
-    );
+    await broken;
+    const calls = await tracing.finish(pid);
+    const last = calls.filter((call) => call.name === name && call.result === '?');
     expect(last.map((call) => call.arguments)).toEqual([expect.stringMatching(on)]);
+    if (limit !== undefined) expect(await bytesIn(join(folder, 'objects', '.tmp'))).toBe(limit);
     await service.stop();
   }
-
-  async function spooledBytes(): Promise<number> {
-    const sizes = (await readdir(spool)).map(async (name) => (await stat(join(spool, name))).size);
-    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-  }
 });
+
+async function bytesIn(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
