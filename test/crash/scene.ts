@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -91,7 +92,7 @@ export class Scene {
 }
 
 /**
- * Expects every version of every manifest to have its whole master, and all else to be of the kinds that may be collected:
+ * Expects every version of every manifest to have its master byte for byte, and all else to be of the kinds that may be collected:
  * whole pictures that no manifest names.
  */
 export async function expectSound(store: ObjectStore): Promise<Map<string, Manifest>> {
@@ -103,9 +104,10 @@ export async function expectSound(store: ObjectStore): Promise<Map<string, Manif
     manifests.set(manifest.id, manifest);
     if (manifest.current !== null)
       expect(manifest.versions.map(({ version }) => version)).toContain(manifest.current);
-    for (const { version, master: format, bytes } of manifest.versions) {
+    for (const { version, master: format, sha256 } of manifest.versions) {
       const picture = `avatars/${written}/${version}/master.${format}`;
-      expect((await bytesOf(store, picture)).length).toBe(bytes);
+      const stored = createHash('sha256').update(await bytesOf(store, picture));
+      expect([picture, stored.digest('hex')]).toEqual([picture, sha256]);
       named.add(picture);
     }
   }
