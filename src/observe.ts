@@ -1,6 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AvatarRepository } from './avatars/avatar.repository.js';
-import type { Settings } from './config/settings.js';
 import { Renditions } from './delivery/renditions.js';
 import { problemCodeOf } from './http/problem.filter.js';
 import { UploadReceiver } from './http/upload.js';
@@ -17,9 +16,11 @@ import { Metrics } from './ops/metrics.js';
 import { StorageHealth } from './ops/storage-health.js';
 import { Outbox } from './outbox/outbox.js';
 import { GuardedStore } from './storage/guarded.store.js';
+import type { ObjectStore } from './storage/object-store.js';
+import { UNOBSERVED } from './storage/storage.module.js';
 
 /** Connects the parts of the service with its metrics; before it listens. */
-export function observe(app: NestFastifyApplication, settings: Settings): void {
+export function observe(app: NestFastifyApplication): void {
   const metrics = app.get(Metrics);
   app
     .getHttpAdapter()
@@ -42,15 +43,14 @@ export function observe(app: NestFastifyApplication, settings: Settings): void {
   registerTurns(registry, () => pipeline.turns());
   const uploads = app.get(UploadReceiver);
   registerUploads(registry, () => uploads.underWay);
+  const outbox = app.get<Outbox | undefined>(Outbox);
+  if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
+  const store = app.get<ObjectStore>(UNOBSERVED);
+  if (store instanceof GuardedStore) registerBreaker(registry, () => store.circuit);
   const health = app.get(StorageHealth);
   registerStorage(registry, () => {
     // For the next scrape: this one must not wait for a storage that does not answer.
     void health.ask();
     return health.last;
   });
-  const outbox = app.get<Outbox | undefined>(Outbox);
-  const { outboxMaxEntries: maxEntries, outboxMaxBytes: maxBytes } = settings;
-  if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), maxEntries, maxBytes }));
-  const bucket = app.get<GuardedStore | undefined>(GuardedStore);
-  if (bucket) registerBreaker(registry, () => bucket.circuit);
 }

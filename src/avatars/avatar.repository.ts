@@ -18,6 +18,9 @@ export interface AvatarRepositoryOptions {
   cacheBytes: number;
 }
 
+/** What the store tells those who read a manifest without Visage. */
+export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheControl: 'no-store' } as const;
+
 /** Intents that were accepted and are not in the store yet. */
 export interface PendingIntents {
   of(id: string): readonly Intent[];
@@ -148,8 +151,7 @@ export class AvatarRepository {
     try {
       const { etag } = await this.store.store(manifestKey(id), bytes, {
         ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
-        contentType: 'application/json',
-        cacheControl: 'no-store',
+        ...MANIFEST_ATTRIBUTES,
       });
       this.cache.set(id, { snapshot: { manifest, etag, bytes: bytes.length }, readAt: performance.now() });
       return manifest;

@@ -18,6 +18,8 @@ export interface Version {
   animated: boolean;
   /** Of the master. */
   bytes: number;
+  /** Of the master, in hex; versions of the first releases have none. */
+  sha256?: string;
   thumbhash: string;
   color: string;
   /** Also the time in `version`. */
@@ -65,15 +67,38 @@ export function emptyManifest(id: string): Manifest {
  */
 export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
   const erasedAt = intent.type === 'erase' ? latest(manifest.erasedAt, intent.at) : manifest.erasedAt;
-  const arriving = 'version' in intent ? intent.version : undefined;
-  const head = laterHead(manifest.head, { at: intent.at, version: arriving?.version ?? null });
-  const known = manifest.versions.filter(({ version }) => version !== arriving?.version);
-  const versions = [...known, ...(arriving ? [arriving] : [])]
+  const arriving = 'version' in intent ? [intent.version] : [];
+  const head = laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null });
+  return consistent(manifest.id, [...arriving, ...manifest.versions], head, erasedAt, history);
+}
+
+/** One manifest of the same avatar out of two: the same as if the intents of both had arrived at either. Pure. */
+export function merge(a: Manifest, b: Manifest, history: number): Manifest {
+  const head = b.head === undefined ? a.head : laterHead(a.head, b.head);
+  return consistent(a.id, [...a.versions, ...b.versions], head, latest(a.erasedAt, b.erasedAt), history);
+}
+
+/** @param versions in any order; of two with one name, the first counts */
+function consistent(
+  id: string,
+  versions: readonly Version[],
+  head: Manifest['head'],
+  erasedAt: Instant | undefined,
+  history: number,
+): Manifest {
+  const kept = [...new Map([...versions].reverse().map((one) => [one.version, one])).values()]
     .filter(({ uploadedAt }) => erasedAt === undefined || uploadedAt > erasedAt)
     .sort(newestFirst)
-    .filter(({ version }, index) => index < history || version === head.version);
-  const current = versions.some(({ version }) => version === head.version) ? head.version : null;
-  return { schema: 1, id: manifest.id, current, versions, head, ...(erasedAt !== undefined && { erasedAt }) };
+    .filter(({ version }, index) => index < history || version === head?.version);
+  const current = kept.find(({ version }) => version === head?.version)?.version ?? null;
+  return {
+    schema: 1,
+    id,
+    current,
+    versions: kept,
+    ...(head && { head }),
+    ...(erasedAt !== undefined && { erasedAt }),
+  };
 }
 
 /** The version that is shown, if any. */

@@ -21,6 +21,8 @@ export interface Crop {
 /** A picture made safe: decoded and encoded here, upright, sRGB, square, without any metadata. */
 export interface Master {
   bytes: Buffer;
+  /** SHA-256 of the bytes, in hex. */
+  sha256: string;
   format: MasterFormat;
   /** In px, both. */
   width: number;

@@ -5,7 +5,7 @@ import { CodedError } from '../errors.js';
 import type { MasterFormat } from '../images/image-pipeline.js';
 import type { OutboxFolder, OutboxFolders } from './outbox-folders.js';
 
-export interface OutboxOptions {
+export interface OutboxLimits {
   maxEntries: number;
   /** Of masters and entries together, what was set aside included. */
   maxBytes: number;
@@ -47,16 +47,18 @@ export class Outbox {
   private readonly logger = new Logger(Outbox.name);
   private readonly held = new Map<string, Held>();
   private readonly byId = new Map<string, Held[]>();
+  /** Bytes of those that are being written, and of those that were set aside, by name. */
+  private readonly writing = new Map<string, number>();
   private readonly aside = new Map<string, number>();
 
   private constructor(
     private readonly folders: OutboxFolders,
-    private readonly options: OutboxOptions,
+    readonly limits: OutboxLimits,
   ) {}
 
   /** Opens the outbox with all that earlier processes left in it. @throws what the file system throws */
-  static async open(folders: OutboxFolders, options: OutboxOptions): Promise<Outbox> {
-    const outbox = new Outbox(folders, options);
+  static async open(folders: OutboxFolders, limits: OutboxLimits): Promise<Outbox> {
+    const outbox = new Outbox(folders, limits);
     await outbox.adopt();
     return outbox;
   }
@@ -113,16 +115,17 @@ export class Outbox {
     const held = { ...entry, folder: this.folders.own, bytes: size };
     this.assertRoom(size);
     // Counted before it is written, so that those who come at the same time do not all find the same room.
-    this.held.set(entry.name, held);
+    this.writing.set(entry.name, size);
     try {
       if (master) await held.folder.store.store(masterName(PENDING, entry.name), master);
       await held.folder.store.store(entryName(PENDING, entry.name), bytes);
     } catch (error) {
-      this.held.delete(entry.name);
       if (master) await held.folder.store.delete(masterName(PENDING, entry.name));
       throw error;
+    } finally {
+      this.writing.delete(entry.name);
     }
-    this.byId.set(id, [...(this.byId.get(id) ?? []), held]);
+    this.hold(held);
   }
 
   /** Removes an entry that was carried out, or that an erasure made void. */
@@ -160,13 +163,13 @@ export class Outbox {
 
   /** Whether the next upload will be taken. */
   hasRoom(): boolean {
-    const { maxEntries, maxBytes, maxAgeMs } = this.options;
+    const { maxEntries, maxBytes, maxAgeMs } = this.limits;
     const { entries, bytes, oldestAgeMs, setAside } = this.report();
-    return entries + setAside < maxEntries && bytes < maxBytes && oldestAgeMs <= maxAgeMs;
+    return entries + this.writing.size + setAside < maxEntries && bytes < maxBytes && oldestAgeMs <= maxAgeMs;
   }
 
   private assertRoom(size: number): void {
-    if (this.hasRoom() && this.bytes() + size <= this.options.maxBytes) return;
+    if (this.hasRoom() && this.bytes() + size <= this.limits.maxBytes) return;
     throw new CodedError(
       'outbox_full',
       'The storage cannot be reached, and what may wait for it is full. Try again later.',
@@ -174,7 +177,11 @@ export class Outbox {
   }
 
   private bytes(): number {
-    const sizes = [...this.aside.values(), ...[...this.held.values()].map(({ bytes }) => bytes)];
+    const sizes = [
+      ...this.aside.values(),
+      ...this.writing.values(),
+      ...[...this.held.values()].map(({ bytes }) => bytes),
+    ];
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
@@ -182,6 +189,11 @@ export class Outbox {
     return this.byId
       .get(id)
       ?.find(({ intent }) => intent.type === 'publish' && intent.version.version === version);
+  }
+
+  private hold(held: Held): void {
+    this.held.set(held.name, held);
+    this.byId.set(held.id, [...(this.byId.get(held.id) ?? []), held]);
   }
 
   private forget(held: Held): void {
@@ -219,8 +231,7 @@ export class Outbox {
       const entry = parseEntry(name, object.bytes);
       if (entry.intent.type === 'publish' && !hasMaster) throw new Error('the master is missing');
       const held = { ...entry, folder, bytes };
-      this.held.set(name, held);
-      this.byId.set(entry.id, [...(this.byId.get(entry.id) ?? []), held]);
+      this.hold(held);
     } catch (error) {
       await this.moveAside(folder, name, (error as Error).message);
     }

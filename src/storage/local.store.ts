@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { Dirent } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import type { Dirent, Stats } from 'node:fs';
+import { access, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
@@ -29,21 +29,30 @@ export interface LocalStoreOptions {
 /** A temporary file older than this, in ms, belongs to a process that died. */
 const STALE_AFTER_MS = 3_600_000;
 
+/** How the name of the file begins that tells one root from another. */
+const MARKER = 'root-';
+
 /**
  * Objects as files: a key is the path below the root.
  *
  * Durable: bytes go to a temporary file of the same file system, which is fsynced, then linked or renamed to its place, and
- * then every folder from there to the root is fsynced. A crash of process or machine leaves the old object or the new one.
+ * then every folder from there to the root is fsynced, and once those above it. A crash of process or machine leaves the
+ * old object or the new one.
  *
  * Replacing and deleting take one of 256 lock files, by key. They are the kernel's locks (open file descriptions, see
  * fcntl(2)): they hold between processes and containers of one machine, and a process that is killed lets go of them.
+ *
+ * The root is made at the first use, and never again: a disk that was unmounted, or a folder that was deleted, is an outage
+ * and not an empty storage. A file of its own name in the root tells it from whatever may be in its place.
  */
 export class LocalStore extends ObjectStore {
   readonly backend = 'local';
   readonly location: string;
   private readonly temporary: string;
   private readonly locks: string;
+  private opening: Promise<string> | undefined;
   private readonly writers = new KeyedMutex();
+  private rootKept: Promise<unknown> | undefined;
 
   constructor(private readonly options: LocalStoreOptions) {
     super();
@@ -56,15 +65,16 @@ export class LocalStore extends ObjectStore {
     const path = this.pathOf(key);
     const temporary = join(this.temporary, randomUUID());
     try {
-      await writeDurably(temporary, bytes);
+      await this.assertRoot();
+      await this.writeDurably(temporary, bytes);
       if (options.ifAbsent) {
-        await inFolder(path, () => link(temporary, path));
+        await this.inFolder(path, () => link(temporary, path));
       } else {
         await this.locked(key, async () => {
           if (options.ifMatch !== undefined && (await this.read(path))?.etag !== options.ifMatch) {
             throw new PreconditionFailed(key);
           }
-          await inFolder(path, () => rename(temporary, path));
+          await this.inFolder(path, () => rename(temporary, path));
         });
       }
       await this.syncFolders(path);
@@ -81,6 +91,7 @@ export class LocalStore extends ObjectStore {
     const path = this.pathOf(key);
     try {
       const object = await this.read(path, options.signal);
+      if (!object) await this.assertRoot();
       return object && object.etag === options.ifNoneMatch ? 'unchanged' : object;
     } catch (error) {
       throw outcome(error);
@@ -90,9 +101,10 @@ export class LocalStore extends ObjectStore {
   override async exists(key: string): Promise<boolean> {
     const path = this.pathOf(key);
     try {
-      return (await stat(path)).isFile();
+      const found = await this.stat(path);
+      if (!found) await this.assertRoot();
+      return found?.isFile() ?? false;
     } catch (error) {
-      if (isAbsent(error)) return false;
       throw outcome(error);
     }
   }
@@ -100,6 +112,7 @@ export class LocalStore extends ObjectStore {
   override async delete(key: string): Promise<void> {
     const path = this.pathOf(key);
     try {
+      await this.assertRoot();
       await this.locked(key, () => rm(path, { force: true }));
       await this.removeEmptyFolders(path);
       await this.syncFolders(path);
@@ -117,13 +130,18 @@ export class LocalStore extends ObjectStore {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
     if (folder !== '') assertKey(folder.slice(0, -1));
     yield* this.walk(join(this.location, folder), prefix);
+    // Folders that are absent have nothing in them; a root that is absent may have had everything.
+    await this.assertRoot().catch((error: unknown) => {
+      throw outcome(error);
+    });
   }
 
   override async check(): Promise<StoreHealth> {
     const probe = join(this.temporary, randomUUID());
     const linked = `${probe}.link`;
     try {
-      await writeDurably(probe, Buffer.from('probe'));
+      await this.assertRoot();
+      await this.writeDurably(probe, Buffer.from('probe'));
       await link(probe, linked);
       await this.locked(probe, () => Promise.resolve());
       await this.sweepTemporary();
@@ -134,6 +152,65 @@ export class LocalStore extends ObjectStore {
       await rm(probe, { force: true });
     }
     return { conditionalWrites: 'honoured' };
+  }
+
+  /** Files of writes that began an hour ago and never ended. */
+  async *stuckTemporaries(): AsyncIterable<{ path: string; modifiedAt: Date }> {
+    for (const entry of await this.entries(this.temporary)) {
+      const path = join(this.temporary, entry.name);
+      const found = await this.stat(path);
+      if (found && Date.now() - found.mtimeMs > STALE_AFTER_MS) yield { path, modifiedAt: found.mtime };
+    }
+  }
+
+  /**
+   * Makes the root at the first use; later it has to be there as it was then.
+   * @throws what the file system throws where it is not
+   */
+  private async assertRoot(): Promise<void> {
+    this.opening ??= this.open().catch((error: unknown) => {
+      this.opening = undefined;
+      throw error;
+    });
+    const marker = await this.opening;
+    try {
+      await access(marker);
+    } catch (error) {
+      const reason = `${this.location} is not the folder that it was: mount or restore it, or restart to begin anew`;
+      throw Object.assign(new Error(reason, { cause: error }), { code: codeOf(error) });
+    }
+  }
+
+  /** @returns a file whose name no other root has */
+  private async open(): Promise<string> {
+    for (const folder of [this.temporary, this.locks]) await mkdir(folder, { recursive: true });
+    const known = (await readdir(this.locks)).find((name) => name.startsWith(MARKER));
+    const marker = join(this.locks, known ?? `${MARKER}${randomUUID()}`);
+    if (known === undefined) await (await open(marker, 'a')).close();
+    return marker;
+  }
+
+  private async writeDurably(path: string, bytes: Buffer): Promise<void> {
+    const file = await this.inFolder(path, () => open(path, 'wx'));
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Does what needs the file's folder, and makes the folder where it is absent or was removed under our feet. */
+  private async inFolder<T>(path: string, task: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await task();
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
+        await this.assertRoot();
+        await mkdir(dirname(path), { recursive: true });
+      }
+    }
   }
 
   private pathOf(key: string): string {
@@ -161,7 +238,6 @@ export class LocalStore extends ObjectStore {
   private async locked<T>(key: string, task: () => Promise<T>): Promise<T> {
     const stripe = createHash('sha256').update(key).digest('hex').slice(0, 2);
     return this.writers.run(stripe, async () => {
-      await mkdir(this.locks, { recursive: true });
       const lock = await open(join(this.locks, stripe), 'a');
       try {
         const giveUp = performance.now() + this.options.lockTimeoutMs;
@@ -181,7 +257,18 @@ export class LocalStore extends ObjectStore {
   private async syncFolders(path: string): Promise<void> {
     const folders = [this.location];
     for (let folder = dirname(path); folder !== this.location; folder = dirname(folder)) folders.push(folder);
-    await Promise.all(folders.map(syncFolder));
+    await Promise.all([...folders.map(syncFolder), this.keepRoot()]);
+  }
+
+  /** Once: the root itself may be new, made by us or by a process that was killed before it got here. */
+  private async keepRoot(): Promise<void> {
+    this.rootKept ??= Promise.all(foldersAbove(this.location).map(syncForeignFolder)).catch(
+      (error: unknown) => {
+        this.rootKept = undefined;
+        throw error;
+      },
+    );
+    await this.rootKept;
   }
 
   /** A folder bears the id of a user: it goes with the last object in it. */
@@ -206,7 +293,7 @@ export class LocalStore extends ObjectStore {
         if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* this.walk(path, prefix);
       } else if (key.startsWith(prefix)) {
         const found = await this.stat(path);
-        if (found) yield { key, ...found };
+        if (found) yield { key, size: found.size, modifiedAt: found.mtime };
       }
     }
   }
@@ -223,10 +310,9 @@ export class LocalStore extends ObjectStore {
     }
   }
 
-  private async stat(path: string): Promise<{ size: number; modifiedAt: Date } | undefined> {
+  private async stat(path: string): Promise<Stats | undefined> {
     try {
-      const { size, mtime } = await stat(path);
-      return { size, modifiedAt: mtime };
+      return await stat(path);
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw outcome(error);
@@ -234,11 +320,7 @@ export class LocalStore extends ObjectStore {
   }
 
   private async sweepTemporary(): Promise<void> {
-    for (const entry of await this.entries(this.temporary)) {
-      const path = join(this.temporary, entry.name);
-      const found = await this.stat(path);
-      if (found && Date.now() - found.modifiedAt.getTime() > STALE_AFTER_MS) await rm(path, { force: true });
-    }
+    for await (const { path } of this.stuckTemporaries()) await rm(path, { force: true });
   }
 }
 
@@ -262,25 +344,17 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function writeDurably(path: string, bytes: Buffer): Promise<void> {
-  const file = await inFolder(path, () => open(path, 'wx'));
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+function foldersAbove(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [parent, ...foldersAbove(parent)];
 }
 
-/** Does what needs the file's folder, and makes the folder where it is absent or was removed under our feet. */
-async function inFolder<T>(path: string, task: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await task();
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
-      await mkdir(dirname(path), { recursive: true });
-    }
+/** One above the root. Where it is out of our reach, or of a kind that has no fsync, no folder of ours was made in it. */
+async function syncForeignFolder(path: string): Promise<void> {
+  try {
+    await syncFolder(path);
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS', 'EINVAL'].includes(codeOf(error) ?? '')) throw error;
   }
 }
 

@@ -3,7 +3,6 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -23,7 +22,7 @@ import {
   assertKey,
 } from './object-store.js';
 import { type ConditionalWrites, probeConditionalWrites } from './s3.conditional-writes.js';
-import { attemptsOf, isMissingObject, outcome, statusOf } from './s3.outcome.js';
+import { attemptsOf, conditionalOutcome, isMissingObject, outcome, statusOf } from './s3.outcome.js';
 
 export interface S3StoreOptions {
   bucket: string;
@@ -80,11 +79,12 @@ export class S3Store extends ObjectStore {
 
   override async store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
     assertKey(key);
-    const conditional = options.ifAbsent === true || options.ifMatch !== undefined;
-    if (conditional && (await this.conditionalWrites()) === 'none') {
-      return this.writers.run(key, () => this.storeAfterComparing(key, bytes, options));
-    }
-    return this.put(key, bytes, options);
+    return this.bounded(async (deadline) => {
+      if (isConditional(options) && (await this.conditionalWrites()) === 'none') {
+        return this.writers.run(key, () => this.storeAfterComparing(key, bytes, options, deadline));
+      }
+      return this.put(key, bytes, options, deadline);
+    });
   }
 
   override async get(
@@ -114,7 +114,7 @@ export class S3Store extends ObjectStore {
       } catch (error) {
         if (statusOf(error) !== 404) throw error;
         // A HEAD has no body that could tell a missing object from a missing bucket.
-        await this.client.send(new HeadBucketCommand({ Bucket: this.options.bucket }), { abortSignal });
+        await this.assertBucket(abortSignal);
         return false;
       }
     });
@@ -162,10 +162,14 @@ export class S3Store extends ObjectStore {
   }
 
   override async check(): Promise<StoreHealth> {
-    await this.bounded((abortSignal) =>
-      this.client.send(new HeadBucketCommand({ Bucket: this.options.bucket }), { abortSignal }),
-    );
+    await this.bounded((abortSignal) => this.assertBucket(abortSignal));
     return { conditionalWrites: (await this.conditionalWrites()) === 'none' ? 'emulated' : 'honoured' };
+  }
+
+  /** By a list, since the answer to a HEAD of the bucket does not say why it is refused; both need the same permission. */
+  private async assertBucket(abortSignal: AbortSignal): Promise<void> {
+    const nothing = { Bucket: this.options.bucket, Prefix: 'probes/', MaxKeys: 1 };
+    await this.client.send(new ListObjectsV2Command(nothing), { abortSignal });
   }
 
   /** Learned once; a probe that fails is repeated by the next who asks. */
@@ -179,7 +183,12 @@ export class S3Store extends ObjectStore {
     return this.learning;
   }
 
-  private async put(key: string, bytes: Buffer, options: StoreOptions): Promise<{ etag: string }> {
+  private async put(
+    key: string,
+    bytes: Buffer,
+    options: StoreOptions,
+    deadline: AbortSignal,
+  ): Promise<{ etag: string }> {
     // Equal bytes would not tell our write from another writer's: each carries a mark of its own.
     const mark = randomUUID();
     const command = new PutObjectCommand({
@@ -195,16 +204,19 @@ export class S3Store extends ObjectStore {
     // The last attempt's worth of time is kept for reading back.
     const sending = AbortSignal.timeout(this.options.attempts * this.attemptTimeoutMs);
     try {
-      const { ETag: etag } = await this.client.send(command, { abortSignal: sending });
+      const { ETag: etag } = await this.client.send(command, {
+        abortSignal: AbortSignal.any([sending, deadline]),
+      });
       if (etag === undefined) throw new Error('the server gave no ETag for an object that it took');
       return { etag };
     } catch (error) {
-      const failure = outcome(error, key);
+      const failure = isConditional(options) ? conditionalOutcome(error, key) : outcome(error);
+      // An If-None-Match may have been repeated on the way, by a proxy: a look costs little where few objects are new twice.
       const ambiguous =
         failure instanceof StorageUnavailable ||
-        (failure instanceof PreconditionFailed && attemptsOf(error) > 1);
+        (failure instanceof PreconditionFailed && (attemptsOf(error) > 1 || options.ifAbsent));
       if (!ambiguous) throw failure;
-      return this.settle(key, mark, options, failure);
+      return this.settle(key, mark, options, failure, deadline);
     }
   }
 
@@ -218,10 +230,11 @@ export class S3Store extends ObjectStore {
     mark: string,
     options: StoreOptions,
     failure: Error,
+    deadline: AbortSignal,
   ): Promise<{ etag: string }> {
     let present: { ETag?: string | undefined; Metadata?: Record<string, string> | undefined } | undefined;
     try {
-      const abortSignal = AbortSignal.timeout(this.attemptTimeoutMs);
+      const abortSignal = AbortSignal.any([AbortSignal.timeout(this.attemptTimeoutMs), deadline]);
       present = await this.client.send(new HeadObjectCommand(this.at(key)), { abortSignal });
     } catch (error) {
       // What the caller has to know is why the write failed, not why it could not be settled.
@@ -238,16 +251,18 @@ export class S3Store extends ObjectStore {
     key: string,
     bytes: Buffer,
     options: StoreOptions,
+    deadline: AbortSignal,
   ): Promise<{ etag: string }> {
-    const present = await this.get(key);
+    const present = await this.get(key, { signal: deadline });
     const etag = present && present !== 'unchanged' ? present.etag : undefined;
     if (options.ifAbsent && etag !== undefined) throw new PreconditionFailed(key);
     if (options.ifMatch !== undefined && etag !== options.ifMatch) throw new PreconditionFailed(key);
     const { contentType, cacheControl } = options;
-    return this.put(key, bytes, {
+    const unconditional = {
       ...(contentType !== undefined && { contentType }),
       ...(cacheControl !== undefined && { cacheControl }),
-    });
+    };
+    return this.put(key, bytes, unconditional, deadline);
   }
 
   private async getOnce(
@@ -299,6 +314,10 @@ export class S3Store extends ObjectStore {
 
 /** The name of the user metadata that says which write an object comes from. */
 const MARK = 'visage-write';
+
+function isConditional({ ifAbsent, ifMatch }: StoreOptions): boolean {
+  return ifAbsent === true || ifMatch !== undefined;
+}
 
 /** The answer began well and its body did not arrive whole. */
 class BodyBroken extends Error {}

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Intent, type Version, apply, emptyManifest } from '../../src/avatars/manifest.js';
+import { type Intent, type Version, apply, emptyManifest, merge } from '../../src/avatars/manifest.js';
 
 const HISTORY = 3;
 const at = (tick: number) => new Date(tick).toISOString();
@@ -59,6 +59,32 @@ describe('apply', () => {
         expect(current === null || kept.some((one) => one.version === current)).toBe(true);
         expect(kept.length).toBeLessThanOrEqual(HISTORY + 1);
       }),
+    );
+  });
+});
+
+describe('merge', () => {
+  it('gives the manifest that the intents of both would have made', () => {
+    fc.assert(
+      fc.property(
+        fc.array(intents, { maxLength: 10 }),
+        fc.array(intents, { maxLength: 10 }),
+        (one, other) => {
+          expect(merge(all(one), all(other), HISTORY)).toEqual(all([...one, ...other]));
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('leaves a manifest as it is that knows more than the other', () => {
+    fc.assert(
+      fc.property(fc.array(intents, { maxLength: 12 }), fc.nat(12), (list, count) => {
+        const older = all(list.slice(0, count));
+        expect(merge(older, all(list), HISTORY)).toEqual(all(list));
+        expect(merge(all(list), older, HISTORY)).toEqual(all(list));
+      }),
+      { numRuns: 2000 },
     );
   });
 });

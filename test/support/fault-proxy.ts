@@ -21,10 +21,13 @@ export type Fault =
   | { type: 'reset-reply'; afterBytes: number }
   /** No reply, ever, and the connection stays open. The server sees the request only with `committed`. */
   | { type: 'black-hole'; committed?: true }
-  /** The reply comes at one byte a second, from its first byte or from the first of its body. */
-  | { type: 'trickle'; from: 'head' | 'body' }
-  /** An error in place of the server's reply, which never sees the request; `truncated`: its XML breaks off. */
-  | { type: 'error'; status: number; code: string; truncated?: true }
+  /** The reply comes byte by byte, from its first byte or from the first of its body. */
+  | { type: 'trickle'; from: 'head' | 'body'; everyMs: number }
+  /**
+   * An error in place of the server's reply; `truncated`: its XML breaks off. The server sees the request only with
+   * `committed`.
+   */
+  | { type: 'error'; status: number; code: string; truncated?: true; committed?: true }
   /** The first half of the reply's body, under a Content-Length that fits: XML that breaks off. */
   | { type: 'truncated' }
   /** The first half of the reply's body under the Content-Length of the whole, then the connection ends in good order. */
@@ -43,6 +46,8 @@ export interface Rule extends Match {
   skip?: number;
   /** How many requests are spoilt after that; by default all. */
   times?: number;
+  /** From the first spoilt request on, every request is spoilt, whether it fits or not. */
+  thenAll?: true;
 }
 
 export type Operation = (typeof OPERATIONS)[keyof typeof OPERATIONS];
@@ -85,6 +90,7 @@ export class FaultProxy {
   private rules: { rule: Rule; fitting: number }[] = [];
   private readonly agent = new Agent({ keepAlive: false });
   private readonly sockets = new Set<Socket>();
+  private readonly holding = new Set<Socket>();
   // No timeouts: what is closed here is closed by a rule.
   private readonly server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
   private port = 0;
@@ -114,9 +120,9 @@ export class FaultProxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** How many connections are open. */
-  get connections(): number {
-    return this.sockets.size;
+  /** How many connections wait for a reply that never comes whole, since their clients have not closed them. */
+  get held(): number {
+    return this.holding.size;
   }
 
   /** Adds a rule; of several that fit a request, the oldest that is not used up decides. */
@@ -172,11 +178,13 @@ export class FaultProxy {
         resetAfter(incoming, fault.afterBytes);
         return;
       case 'black-hole':
+        this.hold(socket);
         if (fault.committed) await this.forward(incoming, await buffer(incoming));
         else incoming.resume();
         return;
       case 'error':
-        await buffer(incoming);
+        if (fault.committed) await this.forward(incoming, await buffer(incoming));
+        else await buffer(incoming);
         send(response, errorReply(fault), method);
         return;
     }
@@ -198,9 +206,16 @@ export class FaultProxy {
         );
         return;
       case 'trickle':
+        this.hold(socket);
         if (fault.from === 'body') socket.write(head);
-        await trickle(socket, fault.from === 'body' ? body : Buffer.concat([head, body]));
+        await trickle(socket, fault.from === 'body' ? body : Buffer.concat([head, body]), fault.everyMs);
     }
+  }
+
+  private hold(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.holding.add(socket);
+    socket.once('close', () => this.holding.delete(socket));
   }
 
   /** Notes a request. @returns what is to happen to it */
@@ -213,7 +228,8 @@ export class FaultProxy {
     this.seen.push(seen);
     for (const entry of this.rules) {
       const { rule } = entry;
-      if (!fits(rule, seen)) continue;
+      const caught = rule.thenAll === true && entry.fitting > (rule.skip ?? 0);
+      if (!caught && !fits(rule, seen)) continue;
       const skip = rule.skip ?? 0;
       if (entry.fitting >= skip + (rule.times ?? Infinity)) continue;
       entry.fitting++;
@@ -310,10 +326,10 @@ function resetAfter(incoming: IncomingMessage, bytes: number): void {
   incoming.on('end', reset);
 }
 
-async function trickle(socket: Socket, bytes: Buffer): Promise<void> {
+async function trickle(socket: Socket, bytes: Buffer, everyMs: number): Promise<void> {
   for (const byte of bytes) {
     if (socket.destroyed) return;
     socket.write(Buffer.of(byte));
-    await sleep(1000, undefined, { ref: false });
+    await sleep(everyMs, undefined, { ref: false });
   }
 }

@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Settings } from '../config/settings.js';
+import { type Outcome, type Task, UsageError } from './command.js';
+import { forEach } from './for-each.js';
+import { countAvatars, listAvatars, together } from './listing.js';
+import { Migration } from './migration.js';
+import { openExisting, openTarget } from './stores.js';
+
+/** Writers that never pause would keep it busy for ever. */
+const MAX_PASSES = 5;
+
+/**
+ * Between passes, in ms: some servers tell times in whole seconds, and what a pass writes has to be newer by these than what
+ * the one before wrote.
+ */
+const PAUSE_MS = 1100;
+
+/** Copies every avatar from one backend to the other, in passes, until one finds nothing that changed meanwhile. */
+export async function runMigrate(task: Task, settings: { from: Settings; to: Settings }): Promise<Outcome> {
+  const { dryRun, logger } = task;
+  const from = openExisting(settings.from);
+  const to = openTarget(settings.to, dryRun);
+  if (from.location === to.location) {
+    throw new UsageError(`Source and destination are the same: ${from.location}`);
+  }
+  if (!dryRun) {
+    const { conditionalWrites } = await to.check();
+    if (conditionalWrites === 'emulated') {
+      logger.warn('the destination ignores conditional writes: no service may write to it meanwhile');
+    }
+  }
+  const migration = new Migration(from, to, { dryRun, history: settings.to.avatarHistory });
+  let passes = 0;
+  do {
+    if (passes > 0) await sleep(PAUSE_MS);
+    migration.begin();
+    await runPass(task, migration, ++passes);
+    logger.info({ pass: passes, changes: migration.changes, ...migration.numbers }, 'pass done');
+  } while (migration.changes > 0 && !dryRun && passes < MAX_PASSES);
+  const settled = migration.changes === 0;
+  return {
+    findings: migration.findings,
+    facts: { from: from.location, to: to.location, passes, settled, ...migration.numbers },
+    ...(!settled && !dryRun && { unfinished: true }),
+  };
+}
+
+async function runPass({ concurrency, progress }: Task, migration: Migration, pass: number): Promise<void> {
+  const { from, to } = migration;
+  if (progress.visible) progress.start(`pass ${pass}`, await countAvatars(from));
+  const pairs = together(
+    listAvatars(from, ({ key }) => {
+      migration.refuse(key);
+    }),
+    // What is strange there is no business of a migration; `verify` tells.
+    listAvatars(to, () => undefined),
+  );
+  await forEach(pairs, concurrency, async ({ left: source, right: target }) => {
+    if (!source) return;
+    await migration.move(source, target);
+    if (source.manifest) progress.step();
+  });
+  progress.stop();
+}

@@ -1,0 +1,204 @@
+import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
+import { masterKey } from '../avatars/avatar.objects.js';
+import { MANIFESTS, readId, versionOf } from '../avatars/keys.js';
+import {
+  type Manifest,
+  emptyManifest,
+  isErased,
+  merge,
+  readManifest,
+  writeManifest,
+} from '../avatars/manifest.js';
+import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
+import type { Finding } from './command.js';
+import type { ListedAvatar } from './listing.js';
+import { type Copied, copyVerified, read, sha256 } from './verified-copy.js';
+
+export interface MigrationOptions {
+  dryRun: boolean;
+  /** Versions kept in a manifest. */
+  history: number;
+}
+
+/**
+ * Moves avatars one by one. The destination is the only state, so that a migration which was cut goes on where it was: an
+ * avatar's manifest is written once all its pictures were read back and compared, hence one that is there already, the same
+ * to the byte, vouches for every picture that is not newer than it. All others are read on both sides and compared.
+ */
+export class Migration {
+  readonly numbers = {
+    avatars: 0,
+    copied: 0,
+    copiedBytes: 0,
+    same: 0,
+    replaced: 0,
+    manifests: 0,
+    removed: 0,
+  };
+  /** How much was not on the other side yet, or not as it should be, since the pass began. */
+  changes = 0;
+  private readonly problems = new Map<string, Finding>();
+
+  constructor(
+    readonly from: ObjectStore,
+    readonly to: ObjectStore,
+    private readonly options: MigrationOptions,
+  ) {}
+
+  /** Begins a pass: what was wrong before may be right now. */
+  begin(): void {
+    this.changes = 0;
+    this.numbers.avatars = 0;
+    this.problems.clear();
+  }
+
+  get findings(): Finding[] {
+    return [...this.problems.values()];
+  }
+
+  async move(source: ListedAvatar, target: ListedAvatar | undefined): Promise<void> {
+    this.numbers.avatars++;
+    const key = manifestKeyOf(source.written);
+    const [ours, theirs] = await Promise.all([
+      source.manifest && read(this.from, key),
+      (source.manifest ?? target?.manifest) ? read(this.to, key) : undefined,
+    ]);
+    if (source.manifest && !ours) {
+      this.changes++;
+      return;
+    }
+    const manifests = this.readBoth(source.written, ours?.bytes, theirs?.bytes);
+    if (!manifests) return;
+    const { before, after } = manifests;
+    const bytes = theirs ? writeManifest(after) : ours?.bytes;
+    const same = bytes === undefined || theirs?.bytes.equals(bytes) === true;
+    // By the listing on both sides: what a reading gives is in whole seconds with S3.
+    const vouchedUntil = ours && same ? (target?.manifest?.modifiedAt.getTime() ?? 0) : 0;
+
+    const present = new Map(target?.pictures.map((object) => [object.key, object]));
+    const gone: string[] = [];
+    for (const picture of this.wanted(before, after, source)) {
+      const there = present.get(picture.key);
+      if (there?.size === picture.size && there.modifiedAt.getTime() <= vouchedUntil) continue;
+      const { result } = await this.copy(picture.key, there);
+      if (result === 'damaged') return;
+      if (result === 'gone') gone.push(picture.key);
+    }
+    if (gone.length > 0 && ours && (await read(this.from, key))?.etag !== ours.etag) {
+      // They left with a change that came meanwhile: the next pass sees it whole.
+      this.changes++;
+      return;
+    }
+    for (const missing of gone.filter((name) => name.includes('/master.'))) {
+      this.problem('missing_master', missing, 'The manifest of the source names it, but it is not there.');
+    }
+    if (!same) await this.swapManifest(key, bytes, theirs?.etag);
+    await this.removeErased(after, present);
+  }
+
+  refuse(key: string): void {
+    this.problem('unknown_object', key, 'No object of Visage has such a key; it was not copied.');
+  }
+
+  /** The manifest of the source, and what the destination's becomes by it. */
+  private readBoth(written: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
+    if (!ours && !theirs) return { before: emptyManifest(written), after: emptyManifest(written) };
+    const id = readId(written);
+    try {
+      const before = ours ? readManifest(id, ours) : emptyManifest(id);
+      const after = theirs ? merge(before, readManifest(id, theirs), this.options.history) : before;
+      return { before, after };
+    } catch (error) {
+      this.problem('manifest_unreadable', manifestKeyOf(written), (error as Error).message);
+      return undefined;
+    }
+  }
+
+  /**
+   * The pictures of the versions that stay, masters also where they are too new for the listing; and uploads of the service
+   * that Visage grew from, as they are.
+   */
+  private wanted(
+    before: Manifest,
+    after: Manifest,
+    { pictures }: ListedAvatar,
+  ): Pick<ListedObject, 'key' | 'size'>[] {
+    const kept = new Set(after.versions.map(({ version }) => version));
+    const staying = before.versions.filter(({ version }) => kept.has(version));
+    const wanted = new Map(
+      staying.map((version) => {
+        const key = masterKey(before.id, version);
+        return [key, { key, size: version.bytes }];
+      }),
+    );
+    const names = new Set(staying.map(({ version }) => version));
+    for (const object of pictures) {
+      const version = versionOf(object.key);
+      if (version === undefined) this.refuse(object.key);
+      else if (isUpload(object.key) ? !isErased(after, version) : names.has(version)) {
+        wanted.set(object.key, object);
+      }
+    }
+    return [...wanted.values()];
+  }
+
+  private async copy(key: string, there: ListedObject | undefined): Promise<Copied> {
+    const { dryRun } = this.options;
+    const copied = await copyVerified(this.from, this.to, key, { present: there !== undefined, dryRun });
+    if (copied.result === 'gone') return copied;
+    if (copied.result === 'damaged') {
+      this.problem('wrong_checksum', key, 'What was read back from the destination is not what was written.');
+      this.changes++;
+      return copied;
+    }
+    this.numbers[copied.result]++;
+    if (copied.result !== 'same') {
+      this.changes++;
+      this.numbers.copiedBytes += copied.bytes;
+    }
+    return copied;
+  }
+
+  /** Only where nobody has written it since it was read; else the next pass tries again. */
+  private async swapManifest(key: string, bytes: Buffer, etag: string | undefined): Promise<void> {
+    this.changes++;
+    if (!this.options.dryRun) {
+      try {
+        const precondition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
+        const stored = await this.to.store(key, bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
+        const written = await read(this.to, key);
+        if (written?.etag === stored.etag && sha256(written.bytes) !== sha256(bytes)) {
+          this.problem('wrong_checksum', key, 'What was read back is not what was written.');
+        }
+      } catch (error) {
+        if (error instanceof PreconditionFailed) return;
+        throw error;
+      }
+    }
+    this.numbers.manifests++;
+  }
+
+  /** What came here before its avatar was erased. Versions that have only left the history are left to `gc`. */
+  private async removeErased(manifest: Manifest, present: Map<string, ListedObject>): Promise<void> {
+    for (const key of present.keys()) {
+      const version = versionOf(key);
+      if (version === undefined || !isErased(manifest, version)) continue;
+      this.changes++;
+      this.numbers.removed++;
+      if (!this.options.dryRun) await this.to.delete(key);
+    }
+  }
+
+  private problem(code: string, where: string, message: string): void {
+    this.problems.set(`${code} ${where}`, { code, where, message });
+  }
+}
+
+/** `avatars/<id>/<version>.<ext>`, as the service that Visage grew from laid it down. */
+function isUpload(key: string): boolean {
+  return key.split('/').length === 3;
+}
+
+function manifestKeyOf(written: string): string {
+  return `${MANIFESTS}${written}.json`;
+}

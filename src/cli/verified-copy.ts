@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { parseRenditionName } from '../delivery/rendition.js';
+import { attributes } from '../delivery/renditions.js';
+import type { ObjectStore, StoredObject, StoreOptions } from '../storage/object-store.js';
+
+export interface CopyOptions {
+  /** Whether the destination has an object of that key, which is then compared first. */
+  present: boolean;
+  dryRun: boolean;
+}
+
+/** `gone`: the source has no such object; `damaged`: what was read back is not what was written. */
+export type Copied =
+  { result: 'gone' } | { result: 'same' | 'copied' | 'replaced' | 'damaged'; bytes: number };
+
+/** Copies an object that never changes, reads it back, and compares the SHA-256 of both sides. */
+export async function copyVerified(
+  from: ObjectStore,
+  to: ObjectStore,
+  key: string,
+  { present, dryRun }: CopyOptions,
+): Promise<Copied> {
+  const [ours, theirs] = await Promise.all([read(from, key), present ? read(to, key) : undefined]);
+  if (!ours) return { result: 'gone' };
+  const bytes = ours.bytes.length;
+  if (theirs && sha256(theirs.bytes) === sha256(ours.bytes)) return { result: 'same', bytes };
+  if (!dryRun) {
+    await to.store(key, ours.bytes, attributesOf(key));
+    const written = await read(to, key);
+    if (!written || sha256(written.bytes) !== sha256(ours.bytes)) return { result: 'damaged', bytes };
+  }
+  return { result: theirs ? 'replaced' : 'copied', bytes };
+}
+
+/** @returns undefined where there is no such object */
+export async function read(store: ObjectStore, key: string): Promise<StoredObject | undefined> {
+  const object = await store.get(key);
+  return object === 'unchanged' ? undefined : object;
+}
+
+export function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** What the store tells readers of the bucket, by the kind of the key: a rendition, or an upload as it came. */
+function attributesOf(key: string): StoreOptions {
+  const rendition = parseRenditionName(key.slice(key.lastIndexOf('/') + 1));
+  if (rendition) return attributes(rendition);
+  const extension = key.slice(key.lastIndexOf('.') + 1).toLowerCase();
+  return { contentType: `image/${extension === 'jpg' ? 'jpeg' : extension}` };
+}

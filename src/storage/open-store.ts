@@ -1,0 +1,28 @@
+import type { Settings } from '../config/settings.js';
+import { LocalStore } from './local.store.js';
+import type { ObjectStore } from './object-store.js';
+import { S3Store } from './s3.store.js';
+
+/** The driver that the settings ask for; nothing is reached or made yet. */
+export function openStore(settings: Settings): ObjectStore {
+  if (settings.storageBackend === 'local') {
+    return new LocalStore({
+      path: settings.storageLocalPath,
+      lockTimeoutMs: settings.storageLocalLockTimeoutMs,
+    });
+  }
+  const { storageS3AccessKeyId: accessKeyId, storageS3SecretAccessKey: secretAccessKey } = settings;
+  return new S3Store({
+    bucket: settings.storageS3Bucket ?? '',
+    region: settings.storageS3Region,
+    endpoint: settings.storageS3Endpoint,
+    publicEndpoint: settings.storageS3PublicEndpoint,
+    usePathStyle: settings.storageS3UsePathStyle,
+    credentials:
+      accessKeyId !== undefined && secretAccessKey !== undefined
+        ? { accessKeyId, secretAccessKey }
+        : undefined,
+    timeoutMs: settings.storageS3TimeoutMs,
+    attempts: settings.storageS3Attempts,
+  });
+}

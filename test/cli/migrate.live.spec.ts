@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pictureKey, readId, versionOf } from '../../src/avatars/keys.js';
+import { readManifest } from '../../src/avatars/manifest.js';
+import type { ObjectStore } from '../../src/storage/object-store.js';
+import { openBackend } from '../support/backend.js';
+import { type RunningService, backends, startService } from '../support/service.js';
+import { bytesOf, checksums, countOf, putAvatar, samples, uploadBody } from './support/avatars.js';
+import { reportOf, start } from './support/program.js';
+
+/** As many as somebody wants to see moved, 10000 for one; few are enough for every day. */
+const BY_HAND = process.env['MIGRATE_AVATARS'];
+const AVATARS = Number(BY_HAND ?? 150);
+const CUTS = [1, 2, 3];
+const HOURS = 3_600_000;
+
+const routes = backends.flatMap((from) =>
+  backends.filter((to) => to !== from).map((to) => ({ from, to, route: `${from.name} to ${to.name}` })),
+);
+
+describe.each(routes)('migrate from $route while uploads run', ({ from, to }) => {
+  it(
+    `moves ${AVATARS} avatars, killed ${CUTS.length} times, to the byte and without a loss`,
+    async () => {
+      const [there, here] = await Promise.all([from.environment(), to.environment()]);
+      const [source, target] = [openBackend(there), openBackend(here)];
+      await fill(source);
+      const service = await startService({ ...there, AVATAR_HISTORY: '100' });
+      const traffic = new Traffic(service);
+      const migrate = [
+        'migrate',
+        '--from',
+        from.name,
+        '--to',
+        to.name,
+        '--concurrency',
+        BY_HAND ? '16' : '4',
+      ];
+      const environment = { ...there, ...here, AVATAR_HISTORY: '100' };
+
+      for (const cut of CUTS) {
+        const run = await start(environment, ...migrate);
+        const enough = Math.floor((AVATARS * cut) / (CUTS.length + 1));
+        while ((await countOf(target, 'manifests/')) < enough) {
+          if (run.process.exitCode !== null) break;
+          await sleep(20);
+        }
+        run.process.kill('SIGKILL');
+        expect(await run.ended).toMatchObject({ signal: 'SIGKILL' });
+        await nothingDangles(target);
+      }
+      // Uploads go on during this one as well: it ends, settled or not.
+      const during = await reportOf<{ settled: boolean }>(environment, ...migrate);
+      expect(during.findings).toEqual([]);
+      const uploads = await traffic.stop();
+      expect(await service.stop()).toBe(0);
+      const last = await reportOf<{ settled: boolean; copied: number }>(environment, ...migrate);
+      expect(last).toMatchObject({ code: 0, settled: true, findings: [] });
+
+      const [ours, theirs] = await Promise.all([checksums(source), checksums(target)]);
+      expect(theirs).toEqual(await known(source, ours));
+      expect(Object.keys(theirs).length).toBeGreaterThan(3 * AVATARS);
+      await everyUploadIsIn(target, uploads);
+      if (BY_HAND) console.info({ objects: Object.keys(theirs).length, uploads: uploads.size, during, last });
+    },
+    Math.max(600_000, AVATARS * 400),
+  );
+
+  async function fill(store: ObjectStore): Promise<void> {
+    const pictures = await samples(16);
+    const ids = Array.from({ length: AVATARS }, (_, i) => i);
+    for (let i = 0; i < ids.length; i += 16) {
+      await Promise.all(
+        ids.slice(i, i + 16).map(async (number, j) => {
+          const own = pictures.slice(j, j + 1 + (number % 2));
+          await putAvatar(store, `user-${number}`, own, { at: Date.now() - 24 * HOURS });
+        }),
+      );
+    }
+  }
+});
+
+/** Uploads to new and to known avatars, and a delete or a reading of a new size now and then, one after the other. */
+class Traffic {
+  private readonly accepted = new Map<string, string>();
+  private stopping = false;
+  private readonly done: Promise<void>;
+
+  constructor(private readonly service: RunningService) {
+    this.done = this.run();
+  }
+
+  /** @returns the ids of the versions that were accepted */
+  async stop(): Promise<Map<string, string>> {
+    this.stopping = true;
+    await this.done;
+    return this.accepted;
+  }
+
+  private async run(): Promise<void> {
+    for (let i = 0; !this.stopping; i++) {
+      const id = i % 2 ? `user-${(i * 7919) % AVATARS}` : `new-${i}`;
+      const answer = await this.send('PUT', id, await uploadBody(i));
+      const { version } = (await answer.json()) as { version: string };
+      if (answer.status !== 201) throw new Error(`an upload was answered ${answer.status}`);
+      this.accepted.set(version, id);
+      if (i % 5 === 0) await (await this.send('GET', `${id}?size=32&format=webp`)).arrayBuffer();
+      if (i % 11 === 0) await this.send('DELETE', id);
+      await sleep(50);
+    }
+  }
+
+  private send(method: string, id: string, body?: Buffer): Promise<Response> {
+    return fetch(`${this.service.url}/v1/avatars/${id}`, {
+      method,
+      ...(body && { body: new Uint8Array(body) }),
+    });
+  }
+}
+
+/** The objects of a store but those of versions that no manifest knows, which a migration leaves behind. */
+async function known(store: ObjectStore, sums: Record<string, string>): Promise<Record<string, string>> {
+  const versions = new Set<string>();
+  for (const key of Object.keys(sums).filter((name) => name.startsWith('manifests/'))) {
+    const id = readId(key.slice('manifests/'.length, -'.json'.length));
+    for (const { version } of readManifest(id, await bytesOf(store, key)).versions) versions.add(version);
+  }
+  return Object.fromEntries(
+    Object.entries(sums).filter(([key]) => {
+      const version = versionOf(key);
+      return version === undefined || versions.has(version);
+    }),
+  );
+}
+
+/** Whatever manifest is there, its masters are there before it. */
+async function nothingDangles(store: ObjectStore): Promise<void> {
+  const manifests: string[] = [];
+  for await (const { key } of store.list('manifests/')) manifests.push(key);
+  const pictures = new Set<string>();
+  for await (const { key } of store.list('avatars/')) pictures.add(key);
+  for (const key of manifests) {
+    const { id, versions } = readManifest(
+      readId(key.slice('manifests/'.length, -'.json'.length)),
+      await bytesOf(store, key),
+    );
+    for (const { version, master } of versions) {
+      expect(pictures).toContain(pictureKey(id, version, `master.${master}`));
+    }
+  }
+}
+
+async function everyUploadIsIn(store: ObjectStore, uploads: Map<string, string>): Promise<void> {
+  expect(uploads.size).toBeGreaterThan(0);
+  for (const [version, id] of uploads) {
+    const { versions } = readManifest(id, await bytesOf(store, `manifests/${id}.json`));
+    expect(versions.map((one) => one.version)).toContain(version);
+  }
+}

@@ -1,0 +1,242 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
+import {
+  type Manifest,
+  apply,
+  emptyManifest,
+  readManifest,
+  writeManifest,
+} from '../../src/avatars/manifest.js';
+import type { ObjectStore } from '../../src/storage/object-store.js';
+import { openBackend } from '../support/backend.js';
+import { type Environment, backends } from '../support/service.js';
+import { type Sample, bytesOf, checksums, putAvatar, samples } from './support/avatars.js';
+import { reportOf, visage } from './support/program.js';
+
+interface Facts {
+  settled: boolean;
+  passes: number;
+  copied: number;
+  same: number;
+  replaced: number;
+  manifests: number;
+  removed: number;
+}
+
+const routes = backends.flatMap((from) =>
+  backends.filter((to) => to !== from).map((to) => ({ from, to, route: `${from.name} to ${to.name}` })),
+);
+let pictures: Sample[];
+const picture = (i: number): Sample => {
+  const sample = pictures[i];
+  if (!sample) throw new Error('no such picture');
+  return sample;
+};
+
+beforeAll(async () => {
+  pictures = await samples(6);
+});
+
+describe.each(routes)('migrate from $route', ({ from, to }) => {
+  let environment: Environment;
+  let source: ObjectStore;
+  let target: ObjectStore;
+  const migrate = (...more: string[]) =>
+    reportOf<Facts>(environment, 'migrate', '--from', from.name, '--to', to.name, ...more);
+
+  beforeEach(async () => {
+    const [there, here] = await Promise.all([from.environment(), to.environment()]);
+    source = openBackend(there);
+    target = openBackend(here);
+    environment = { ...there, ...here, NODE_ENV: 'production' };
+  });
+
+  it('copies pictures and manifests to the byte, once', async () => {
+    await putAvatar(source, 'alice', [picture(0), picture(1)]);
+    await putAvatar(source, 'Bob@example', [picture(2)]);
+    await putAvatar(source, 'alice-2', [picture(3)]);
+    expect(await migrate()).toMatchObject({
+      code: 0,
+      settled: true,
+      passes: 2,
+      copied: 8,
+      manifests: 3,
+      findings: [],
+    });
+    expect(await checksums(target)).toEqual(await checksums(source));
+    expect(await migrate()).toMatchObject({ code: 0, passes: 1, copied: 0, same: 0, manifests: 0 });
+  });
+
+  it('changes nothing with --dry-run, and tells what it would do', async () => {
+    await putAvatar(source, 'alice', [picture(0), picture(1)]);
+    const before = await checksums(source);
+    expect(await migrate('--dry-run')).toMatchObject({ code: 0, dryRun: true, copied: 4, manifests: 1 });
+    expect(await checksums(target)).toEqual({});
+    expect(await checksums(source)).toEqual(before);
+  });
+
+  it('takes along what changed since: a new version, a rendition made later, a delete', async () => {
+    const { versions } = await putAvatar(source, 'alice', [picture(0)]);
+    await putAvatar(source, 'bob', [picture(1)]);
+    await migrate();
+    const rendition = pictureKey('alice', versions[0]?.version ?? '', '128.png');
+    await source.store(rendition, Buffer.from('made later'));
+    const bob = readManifest('bob', await bytesOf(source, manifestKey('bob')));
+    const removed = apply(bob, { type: 'remove', at: new Date().toISOString() }, 10);
+    await source.store(manifestKey('bob'), writeManifest(removed));
+    expect(await migrate()).toMatchObject({ code: 0, copied: 1, manifests: 1 });
+    expect(await checksums(target)).toEqual(await checksums(source));
+  });
+
+  it('repairs what another tool left damaged on the other side, of the same size or not', async () => {
+    const { versions } = await putAvatar(source, 'alice', [picture(0)]);
+    const master = pictureKey('alice', versions[0]?.version ?? '', 'master.jpeg');
+    const rendition = pictureKey('alice', versions[0]?.version ?? '', '64.webp');
+    await target.store(master, Buffer.alloc(picture(0).master.length));
+    await target.store(rendition, Buffer.alloc(0));
+    expect(await migrate()).toMatchObject({ code: 0, replaced: 2, manifests: 1 });
+    expect(await checksums(target)).toEqual(await checksums(source));
+  });
+
+  it('copies no version that its manifest does not know', async () => {
+    const { versions } = await putAvatar(source, 'alice', [picture(0), picture(1)]);
+    const [, old] = versions;
+    const manifest = readManifest('alice', await bytesOf(source, manifestKey('alice')));
+    await source.store(manifestKey('alice'), writeManifest({ ...manifest, versions: versions.slice(0, 1) }));
+    expect(await migrate()).toMatchObject({ code: 0, copied: 2 });
+    expect(await target.exists(pictureKey('alice', old?.version ?? '', 'master.jpeg'))).toBe(false);
+  });
+
+  it('lets an erasure erase on the other side as well', async () => {
+    const manifest = await putAvatar(source, 'alice', [picture(0), picture(1)]);
+    await putAvatar(source, 'bob', [picture(2)]);
+    await migrate();
+    const erased = apply(manifest, { type: 'erase', at: new Date().toISOString() }, 10);
+    await source.store(manifestKey('alice'), writeManifest(erased));
+    for (const { version } of manifest.versions) {
+      for (const name of ['master.jpeg', '64.webp']) await source.delete(pictureKey('alice', version, name));
+    }
+    expect(await migrate()).toMatchObject({ code: 0, removed: 4, manifests: 1 });
+    expect(await checksums(target)).toEqual(await checksums(source));
+  });
+
+  it('merges with a destination that has gone on by itself, and never brings back what was erased there', async () => {
+    const shared = await putAvatar(source, 'alice', [picture(0)]);
+    const gone = await putAvatar(source, 'bob', [picture(1)]);
+    await migrate();
+    const newer = await putAvatar(target, 'alice', [picture(3)], { at: Date.now() });
+    const both = [...newer.versions, ...shared.versions];
+    await target.store(manifestKey('alice'), writeManifest({ ...newer, versions: both }));
+    await target.store(
+      manifestKey('bob'),
+      writeManifest(apply(gone, { type: 'erase', at: new Date().toISOString() }, 10)),
+    );
+    const before = await putAvatar(source, 'alice', [picture(2)], { at: Date.now() - 3_600_000 });
+    await source.store(
+      manifestKey('alice'),
+      writeManifest({ ...before, versions: [...before.versions, ...shared.versions] }),
+    );
+    expect(await migrate()).toMatchObject({ code: 0, settled: true });
+    const alice = readManifest('alice', await bytesOf(target, manifestKey('alice')));
+    expect(alice.current).toBe(newer.current);
+    expect(names(alice)).toEqual(
+      names({ ...newer, versions: [...newer.versions, ...before.versions, ...shared.versions] }),
+    );
+    const bob = readManifest('bob', await bytesOf(target, manifestKey('bob')));
+    expect([bob.current, bob.versions]).toEqual([null, []]);
+    expect(await target.exists(pictureKey('bob', gone.versions[0]?.version ?? '', 'master.jpeg'))).toBe(
+      false,
+    );
+  });
+
+  it('takes along what the service that Visage grew from laid down, adopted or not, but not what was erased', async () => {
+    const upload = (id: string, version: string) => `avatars/${id}/${version}.png`;
+    const put = (key: string) => source.store(key, Buffer.from(`an upload as it came: ${key}`));
+    await put(upload('018f0000-0000-7000-8000-000000000001', '018f0000-0000-7000-8000-0000000000aa'));
+    await put(upload('Capital', '018f0000-0000-7000-8000-0000000000ab'));
+    await put(upload('adopted', '018f0000-0000-7000-8000-0000000000ac'));
+    await putAvatar(source, 'adopted', [picture(0)]);
+    await put(upload('erased', '018f0000-0000-7000-8000-0000000000ad'));
+    expect(await migrate()).toMatchObject({ code: 0, copied: 6, manifests: 1 });
+    expect(await checksums(target)).toEqual(await checksums(source));
+    const erased = apply(emptyManifest('erased'), { type: 'erase', at: new Date().toISOString() }, 10);
+    await source.store(manifestKey('erased'), writeManifest(erased));
+    expect(await migrate()).toMatchObject({ code: 0, copied: 0, removed: 1, manifests: 1 });
+    expect(await target.exists(upload('erased', '018f0000-0000-7000-8000-0000000000ad'))).toBe(false);
+  });
+
+  it('reports and leaves out what it does not understand, and moves the rest', async () => {
+    await putAvatar(source, 'alice', [picture(0)]);
+    const { versions } = await putAvatar(source, 'bob', [picture(1)]);
+    const missing = pictureKey('bob', versions[0]?.version ?? '', 'master.jpeg');
+    await source.delete(missing);
+    await source.store('manifests/broken.json', Buffer.from('{'));
+    await source.store('avatars/notes.txt', Buffer.from('?'));
+    const report = await migrate();
+    expect(report).toMatchObject({ code: 1, settled: true });
+    expect(report.findings.map(({ code, where }) => `${code} ${where}`).sort()).toEqual([
+      `missing_master ${missing}`,
+      'unknown_object avatars/notes.txt',
+      'manifest_unreadable manifests/broken.json',
+    ]);
+    expect(await target.exists(manifestKey('alice'))).toBe(true);
+    expect(await target.exists('manifests/broken.json')).toBe(false);
+  });
+});
+
+describe('migrate', () => {
+  it('copies from folder to folder, each named by a file of settings', async () => {
+    const local = backends.find(({ name }) => name === 'local');
+    const [there, here] = await Promise.all([local?.environment(), local?.environment()]);
+    if (!there || !here) throw new Error('there is no local backend');
+    await putAvatar(openBackend(there), 'alice', [picture(0)]);
+    const file = join(here['STORAGE_LOCAL_PATH'] ?? '', '.to.yaml');
+    await writeFile(file, `storage: { backend: s3, local: { path: ${here['STORAGE_LOCAL_PATH'] ?? ''} } }`);
+    const report = await reportOf<Facts>(
+      there,
+      ...['migrate', '--from', 'local', '--to', 'local', '--to-config', file],
+    );
+    expect(report).toMatchObject({ code: 0, copied: 2, manifests: 1 });
+    expect(await checksums(openBackend(here))).toEqual(await checksums(openBackend(there)));
+  });
+
+  it.each<[string, Environment, string[], RegExp]>([
+    ['no destination', {}, ['--from', 'local'], /--to/],
+    ['an unknown backend', {}, ['--from', 'ftp', '--to', 's3'], /local, s3/],
+    ['no bucket', {}, ['--from', 'local', '--to', 's3'], /STORAGE_S3_BUCKET/],
+    ['the same on both sides', { STORAGE_LOCAL_PATH: '.' }, ['--from', 'local', '--to', 'local'], /same/],
+    [
+      'a folder that is not there',
+      { STORAGE_LOCAL_PATH: 'x' },
+      ['--from', 'local', '--to', 'local'],
+      /no folder/,
+    ],
+    ['bad concurrency', {}, ['--from', 'local', '--to', 'local', '--concurrency', '0'], /1 to 999/],
+  ])('refuses %s with exit code 2', async (_, environment, parameters, reason) => {
+    const ended = await visage(environment, 'migrate', ...parameters);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toMatch(reason);
+  });
+
+  it('ends with exit code 3 where the bucket does not answer', async () => {
+    const s3 = {
+      STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
+      STORAGE_S3_BUCKET: 'nothing',
+      STORAGE_S3_TIMEOUT_MS: '1000',
+    };
+    const ended = await visage(
+      { ...s3, STORAGE_LOCAL_PATH: '.' },
+      'migrate',
+      '--from',
+      'local',
+      '--to',
+      's3',
+    );
+    expect(ended).toMatchObject({ code: 3, stdout: '' });
+  });
+});
+
+function names({ versions }: Manifest): string[] {
+  return versions.map(({ version }) => version);
+}

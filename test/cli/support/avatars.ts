@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import sharp from 'sharp';
+import { v7 as uuidv7 } from 'uuid';
+import { manifestKey, pictureKey } from '../../../src/avatars/keys.js';
+import { type Manifest, type Version, writeManifest } from '../../../src/avatars/manifest.js';
+import type { ObjectStore } from '../../../src/storage/object-store.js';
+
+export interface Sample {
+  master: Buffer;
+  renditions: Record<string, Buffer>;
+}
+
+/** Pictures as the service would have made them, all different. */
+export async function samples(count: number): Promise<Sample[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const noise = { type: 'gaussian', mean: 40 + ((i * 37) % 170), sigma: 6 } as const;
+      const master = await sharp({
+        create: { width: 256, height: 256, channels: 3, background: '#000', noise },
+      })
+        .jpeg({ quality: 90 })
+        .toBuffer();
+      const small = await sharp(master).resize(64).webp().toBuffer();
+      return { master, renditions: { '64.webp': small } };
+    }),
+  );
+}
+
+export async function uploadBody(i: number): Promise<Buffer> {
+  const background = { r: i % 256, g: (i >> 8) % 256, b: 99 };
+  return sharp({ create: { width: 48, height: 48, channels: 3, background } })
+    .png()
+    .toBuffer();
+}
+
+/** Writes an avatar past the service: versions uploaded one minute apart, each with its renditions. */
+export async function putAvatar(
+  store: ObjectStore,
+  id: string,
+  pictures: readonly Sample[],
+  { at = Date.now() - 86_400_000, change = {} } = {},
+): Promise<Manifest> {
+  const versions: Version[] = [];
+  for (const [i, { master, renditions }] of pictures.entries()) {
+    const msecs = at + i * 60_000;
+    const version = uuidv7({ msecs });
+    const sha256 = createHash('sha256').update(master).digest('hex');
+    versions.unshift({
+      version,
+      source: createHash('sha256').update(`${id} ${i}`).digest('hex'),
+      master: 'jpeg',
+      width: 256,
+      height: 256,
+      animated: false,
+      bytes: master.length,
+      sha256,
+      thumbhash: 'AAAA',
+      color: '#808080',
+      uploadedAt: new Date(msecs).toISOString(),
+      ...change,
+    });
+    for (const [name, bytes] of Object.entries({ 'master.jpeg': master, ...renditions })) {
+      await store.store(pictureKey(id, version, name), bytes);
+    }
+  }
+  const [newest] = versions;
+  if (!newest) throw new Error('an avatar has a version at least');
+  const head = { at: newest.uploadedAt, version: newest.version };
+  const manifest: Manifest = { schema: 1, id, current: newest.version, versions, head };
+  await store.store(manifestKey(id), writeManifest(manifest));
+  return manifest;
+}
+
+/** SHA-256 of every avatar's objects, by key. */
+export async function checksums(store: ObjectStore): Promise<Record<string, string>> {
+  const sums: Record<string, string> = {};
+  for (const prefix of ['avatars/', 'manifests/']) {
+    const keys: string[] = [];
+    for await (const { key } of store.list(prefix)) keys.push(key);
+    for (let i = 0; i < keys.length; i += 32) {
+      await Promise.all(
+        keys.slice(i, i + 32).map(async (key) => {
+          sums[key] = createHash('sha256')
+            .update(await bytesOf(store, key))
+            .digest('hex');
+        }),
+      );
+    }
+  }
+  return Object.fromEntries(Object.entries(sums).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export async function bytesOf(store: ObjectStore, key: string): Promise<Buffer> {
+  const object = await store.get(key);
+  if (object === undefined || object === 'unchanged') throw new Error(`there is no ${key}`);
+  return object.bytes;
+}
+
+export async function countOf(store: ObjectStore, prefix: string): Promise<number> {
+  let count = 0;
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only their number is asked for
+  for await (const _ of store.list(prefix)) count++;
+  return count;
+}

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Environment } from '../../support/service.js';
+
+export interface Finding {
+  code: string;
+  where: string;
+  message: string;
+  repairable?: true;
+  repaired?: true;
+}
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Started {
+  process: ChildProcess;
+  ended: Promise<Ended>;
+}
+
+/** Starts `dist/cli/main.js` in an empty folder of its own; what is not in `environment` is as by default. */
+export async function start(environment: Environment, ...parameters: string[]): Promise<Started> {
+  const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
+  const child = spawn(process.execPath, [resolve('dist/cli/main.js'), ...parameters], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = once(child, 'close').then(async ([code, signal]) => {
+    await rm(folder, { recursive: true, force: true });
+    return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout, stderr };
+  });
+  return { process: child, ended };
+}
+
+export async function visage(environment: Environment, ...parameters: string[]): Promise<Ended> {
+  return (await start(environment, ...parameters)).ended;
+}
+
+/** Runs a command with `--json`. @returns its exit code and its report; what went wrong otherwise is in the failure */
+export async function reportOf<Facts>(
+  environment: Environment,
+  ...parameters: string[]
+): Promise<{ code: number | null; findings: Finding[] } & Facts> {
+  const { code, stdout, stderr } = await visage(environment, ...parameters, '--json');
+  try {
+    return { code, ...(JSON.parse(stdout) as { findings: Finding[] } & Facts) };
+  } catch (error) {
+    throw new Error(`no report, but exit code ${String(code)}:\n${stderr}`, { cause: error });
+  }
+}

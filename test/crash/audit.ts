@@ -1,0 +1,116 @@
+import { basename, dirname } from 'node:path';
+import type { Call } from '../support/strace.js';
+
+/** What an answer promised, and where the order of the system calls broke the promise. */
+export interface Audit {
+  /** In turn: `201`, with the entries that were made, replaced and removed since the answer before. */
+  answers: { status: number; effects: string[] }[];
+  violations: string[];
+}
+
+interface Change {
+  /** The folder whose entry was changed. */
+  folder: string;
+  what: string;
+  ended: number;
+}
+
+const SUCCESS = /"HTTP\/1\.1 (2\d\d)/;
+
+/**
+ * Holds the system calls of a service against the rules of durability, fsync(2) and rename(2):
+ * - no object is opened for writing where it lies: it gets its name by link or rename;
+ * - a file gets its name only after an fsync that began when its last byte was written;
+ * - before the first byte of a success goes out, each folder of which an entry was made, replaced or removed has been
+ *   fsynced after that, also the one in which the root itself was made.
+ * Entries with a leading dot hold nothing that is promised.
+ * @param root the folder of the objects
+ */
+export function auditCalls(calls: Call[], root: string): Audit {
+  const audit: Audit = { answers: [], violations: [] };
+  const synced = (path: string, since: number, before: number) =>
+    calls.some(
+      ({ name, arguments: text, result, began, ended }) =>
+        (name === 'fsync' || name === 'fdatasync') &&
+        result === '0' &&
+        pathOfDescriptor(text) === path &&
+        began > since &&
+        ended < before,
+    );
+  const written = (path: string, before: number) =>
+    Math.max(
+      -1,
+      ...calls
+        .filter((call) => writes(call) && pathOfDescriptor(call.arguments) === path && call.began < before)
+        .map(({ ended }) => ended),
+    );
+  const promised = (path: string) =>
+    (path.startsWith(`${root}/`) || `${root}/`.startsWith(`${path}/`)) &&
+    !path.slice(root.length).includes('/.');
+
+  let since: Change[] = [];
+  let open: Change[] = [];
+  for (const call of [...calls].sort((a, b) => a.began - b.began)) {
+    const { name, result, began, ended } = call;
+    const [path = '', target = ''] = quoted(call);
+    const touched = writes(call)
+      ? pathOfDescriptor(call.arguments)
+      : opensForWriting(call)
+        ? path
+        : undefined;
+    if (touched?.startsWith(`${root}/`) && promised(touched)) {
+      audit.violations.push(`${touched} is written where it lies`);
+    }
+    if (succeeded(result) && (name.startsWith('link') || name.startsWith('rename')) && promised(target)) {
+      if (!synced(path, written(path, began), began))
+        audit.violations.push(`${target} is named before its bytes are fsynced`);
+    }
+    const named = entryOf(call);
+    if (named !== undefined && succeeded(result) && promised(named)) {
+      const change = {
+        folder: dirname(named),
+        what: `${name} ${named.slice(root.length + 1) || basename(named)}`,
+        ended,
+      };
+      since.push(change);
+      open.push(change);
+      if (name === 'rmdir') open = open.filter(({ folder }) => folder !== named);
+    }
+    const status = name.startsWith('write') ? SUCCESS.exec(call.arguments)?.[1] : undefined;
+    if (status === undefined) continue;
+    for (const { folder, what, ended: changed } of open) {
+      if (!synced(folder, changed, began))
+        audit.violations.push(`${status} goes out before the fsync of ${folder} after ${what}`);
+    }
+    audit.answers.push({ status: Number(status), effects: since.map(({ what }) => what) });
+    [since, open] = [[], []];
+  }
+  return audit;
+}
+
+/** The path whose entry a call makes, replaces or removes. */
+function entryOf(call: Call): string | undefined {
+  const [path, target] = quoted(call);
+  if (/^(link|rename)/.test(call.name)) return target;
+  return /^(mkdir|rmdir|unlink)/.test(call.name) ? path : undefined;
+}
+
+function writes({ name, result }: Call): boolean {
+  return /^(p?writev?|pwrite64|ftruncate)$/.test(name) && result !== '?';
+}
+
+function opensForWriting({ name, arguments: text }: Call): boolean {
+  return name === 'openat' && /O_(WRONLY|RDWR)/.test(text);
+}
+
+function succeeded(result: string): boolean {
+  return /^\d/.test(result);
+}
+
+function quoted({ arguments: text }: Call): string[] {
+  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, path = '']) => path);
+}
+
+function pathOfDescriptor(text: string): string | undefined {
+  return /^\d+<([^>]*)>/.exec(text)?.[1];
+}

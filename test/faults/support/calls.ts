@@ -1,0 +1,160 @@
+import {
+  type ObjectStore,
+  PreconditionFailed,
+  StorageRefused,
+  StorageUnavailable,
+} from '../../../src/storage/object-store.js';
+import type { Rule } from '../../support/fault-proxy.js';
+
+/** What an object holds before a call, and what a write puts there: of different lengths, both longer than a socket's first chunk. */
+export const OLD = Buffer.alloc(100_000, 'old');
+export const NEW = Buffer.alloc(150_000, 'new');
+
+/** Keys of one page of a listing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+export const PAGE = 1000;
+export const PAGED = Array.from({ length: PAGE + 1 }, (_, i) => `pages/${String(i).padStart(4, '0')}`);
+
+export interface Subject {
+  /** The driver behind the proxy. */
+  store: ObjectStore;
+  /** The same bucket without a proxy. */
+  clean: ObjectStore;
+  /** An object that holds OLD; `<key>-new` is free. */
+  key: string;
+  etag: string;
+}
+
+/** One request of one operation of the driver. */
+export interface Call {
+  name: string;
+  /** Which request it is. */
+  request: Pick<Rule, 'operation' | 'key' | 'skip'>;
+  kind: 'store' | 'conditional store' | 'read' | 'list' | 'delete' | 'probe';
+  /** The driver has to be new, since it asks this once only. */
+  unlearned?: true;
+  /** Makes the call. @returns whether what it says is the truth */
+  run(subject: Subject): Promise<boolean>;
+}
+
+async function wrote({ clean }: Subject, key: string, answered: string): Promise<boolean> {
+  const object = await clean.get(key);
+  return (
+    object !== undefined && object !== 'unchanged' && object.etag === answered && object.bytes.equals(NEW)
+  );
+}
+
+async function checks({ store }: Subject): Promise<boolean> {
+  return (await store.check()).conditionalWrites === 'honoured';
+}
+
+async function lists({ store }: Subject): Promise<boolean> {
+  const keys: string[] = [];
+  for await (const { key } of store.list('pages/')) keys.push(key);
+  return keys.join() === PAGED.join();
+}
+
+export const CALLS: Call[] = [
+  {
+    name: 'store',
+    request: { operation: 'PutObject' },
+    kind: 'store',
+    run: async (subject) => {
+      const { etag } = await subject.store.store(subject.key, NEW);
+      return wrote(subject, subject.key, etag);
+    },
+  },
+  {
+    name: 'store ifAbsent',
+    request: { operation: 'PutObject' },
+    kind: 'conditional store',
+    run: async (subject) => {
+      const key = `${subject.key}-new`;
+      const { etag } = await subject.store.store(key, NEW, { ifAbsent: true });
+      return wrote(subject, key, etag);
+    },
+  },
+  {
+    name: 'store ifMatch',
+    request: { operation: 'PutObject' },
+    kind: 'conditional store',
+    run: async (subject) => {
+      const { etag } = await subject.store.store(subject.key, NEW, { ifMatch: subject.etag });
+      return wrote(subject, subject.key, etag);
+    },
+  },
+  {
+    name: 'get',
+    request: { operation: 'GetObject' },
+    kind: 'read',
+    run: async ({ store, key, etag }) => {
+      const object = await store.get(key);
+      return (
+        object !== undefined && object !== 'unchanged' && object.bytes.equals(OLD) && object.etag === etag
+      );
+    },
+  },
+  {
+    name: 'get, absent',
+    request: { operation: 'GetObject' },
+    kind: 'read',
+    run: async ({ store, key }) => (await store.get(`${key}-new`)) === undefined,
+  },
+  {
+    name: 'get ifNoneMatch',
+    request: { operation: 'GetObject' },
+    kind: 'read',
+    run: async ({ store, key, etag }) => (await store.get(key, { ifNoneMatch: etag })) === 'unchanged',
+  },
+  {
+    name: 'exists',
+    request: { operation: 'HeadObject' },
+    kind: 'read',
+    run: ({ store, key }) => store.exists(key),
+  },
+  {
+    name: 'exists, absent: the bucket',
+    request: { operation: 'HeadBucket' },
+    kind: 'read',
+    run: async ({ store, key }) => !(await store.exists(`${key}-new`)),
+  },
+  {
+    name: 'delete',
+    request: { operation: 'DeleteObject' },
+    kind: 'delete',
+    run: async ({ store, clean, key }) => {
+      await store.delete(key);
+      return !(await clean.exists(key));
+    },
+  },
+  { name: 'list, page 1', request: { operation: 'ListObjectsV2' }, kind: 'list', run: lists },
+  { name: 'list, page 2', request: { operation: 'ListObjectsV2', skip: 1 }, kind: 'list', run: lists },
+  { name: 'check: the bucket', request: { operation: 'HeadBucket' }, kind: 'read', run: checks },
+  ...[1, 2, 3, 4, 5].map((nth): Call => ({
+    name: `check: write ${nth} of the probe`,
+    request: { operation: 'PutObject', key: /^probes\//, skip: nth - 1 },
+    kind: 'probe',
+    unlearned: true,
+    run: checks,
+  })),
+  {
+    name: 'check: the removal of the probe',
+    request: { operation: 'DeleteObject', key: /^probes\// },
+    kind: 'delete',
+    unlearned: true,
+    run: checks,
+  },
+];
+
+export type Outcome = 'ok' | 'unavailable' | 'refused' | 'precondition failed';
+
+/** What became of a call, in one word; anything that the port does not promise is told in full. */
+export async function outcomeOf(call: () => Promise<boolean>): Promise<string> {
+  try {
+    return (await call()) ? 'ok' : 'an untrue answer';
+  } catch (error) {
+    if (error instanceof StorageUnavailable) return 'unavailable';
+    if (error instanceof StorageRefused) return 'refused';
+    if (error instanceof PreconditionFailed) return 'precondition failed';
+    return String(error);
+  }
+}

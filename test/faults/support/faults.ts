@@ -1,0 +1,135 @@
+import type { Fault, Rule } from '../../support/fault-proxy.js';
+import type { Call, Outcome } from './calls.js';
+
+/**
+ * `once`: the first such request only; `always`: every such request, while others pass; `everything`: from the first such
+ * request on, every request of whatever kind.
+ */
+export const SCOPES = ['once', 'always', 'everything'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface Row {
+  name: string;
+  fault: Fault;
+  /** It shows by time only. */
+  hangs?: true;
+  /** Calls that it can spoil; by default all. */
+  affects?(call: Call): boolean;
+  expected(call: Call, scope: Scope): Outcome;
+}
+
+/** The requests that the scope spoils. */
+export function ruleOf({ request }: Call, fault: Fault, scope: Scope): Rule {
+  if (scope === 'everything') return { ...request, fault, thenAll: true };
+  return scope === 'once' ? { ...request, fault, times: 1 } : { ...request, fault };
+}
+
+const isStore = ({ kind }: Call) => kind === 'store' || kind === 'conditional store';
+const hasBody = ({ kind, name }: Call) => kind === 'list' || name === 'get';
+
+/** The server has not seen it: what the SDK repeats once succeeds, and else it is an outage. */
+const lost = (_: Call, scope: Scope): Outcome => (scope === 'once' ? 'ok' : 'unavailable');
+
+/** The server has done it: a write is found by reading back. */
+const done = (call: Call, scope: Scope): Outcome =>
+  scope === 'once' || (scope === 'always' && isStore(call)) ? 'ok' : 'unavailable';
+
+const refused = (): Outcome => 'refused';
+
+/** XML that broke off: the SDK does not repeat what it cannot read. */
+const unreadable = (): Outcome => 'unavailable';
+
+/** A conditional write that is told to have lost; nobody else can lose a race. */
+const conflict = (call: Call): Outcome =>
+  call.kind === 'conditional store' ? 'precondition failed' : 'unavailable';
+
+const skewed: Fault = { type: 'error', status: 403, code: 'RequestTimeTooSkewed' };
+const slowDown: Fault = { type: 'error', status: 503, code: 'SlowDown' };
+
+export const FAULTS: Row[] = [
+  { name: 'refused', fault: { type: 'refused' }, expected: () => 'unavailable' },
+  { name: 'reset before the request', fault: { type: 'reset-request', afterBytes: 0 }, expected: lost },
+  {
+    name: 'reset in the middle of the request',
+    fault: { type: 'reset-request', afterBytes: 60_000 },
+    affects: isStore,
+    expected: lost,
+  },
+  { name: 'commit, then drop the reply', fault: { type: 'reset-reply', afterBytes: 0 }, expected: done },
+  { name: 'reset in the head of the reply', fault: { type: 'reset-reply', afterBytes: 20 }, expected: done },
+  {
+    name: 'reset in the body of the reply',
+    fault: { type: 'reset-reply', afterBytes: 500 },
+    affects: hasBody,
+    expected: lost,
+  },
+  { name: 'black hole', fault: { type: 'black-hole' }, hangs: true, expected: lost },
+  {
+    name: 'commit, then black hole',
+    fault: { type: 'black-hole', committed: true },
+    hangs: true,
+    expected: done,
+  },
+  {
+    name: 'one byte a second',
+    fault: { type: 'trickle', from: 'head', everyMs: 1000 },
+    hangs: true,
+    expected: done,
+  },
+  {
+    name: 'a body of one byte a second',
+    fault: { type: 'trickle', from: 'body', everyMs: 1000 },
+    hangs: true,
+    affects: hasBody,
+    expected: lost,
+  },
+  {
+    name: 'a body in drops, none of them late enough to be missed',
+    fault: { type: 'trickle', from: 'body', everyMs: 100 },
+    hangs: true,
+    affects: hasBody,
+    // Only the deadline ends it, and leaves no time for another try.
+    expected: () => 'unavailable',
+  },
+  { name: '500', fault: { type: 'error', status: 500, code: 'InternalError' }, expected: lost },
+  {
+    name: 'commit, then 500',
+    fault: { type: 'error', status: 500, code: 'InternalError', committed: true },
+    expected: done,
+  },
+  { name: '503 SlowDown', fault: slowDown, expected: lost },
+  { name: '503 SlowDown in truncated XML', fault: { ...slowDown, truncated: true }, expected: lost },
+  { name: '403 RequestTimeTooSkewed', fault: skewed, expected: refused },
+  {
+    name: '404 in truncated XML',
+    fault: { type: 'error', status: 404, code: 'NoSuchBucket', truncated: true },
+    affects: ({ request }) => request.operation !== 'HeadObject' && request.operation !== 'HeadBucket',
+    expected: refused,
+  },
+  {
+    name: 'truncated XML',
+    fault: { type: 'truncated' },
+    affects: ({ kind }) => kind === 'list',
+    expected: unreadable,
+  },
+  { name: 'short body', fault: { type: 'short-body' }, affects: hasBody, expected: lost },
+  {
+    name: '409',
+    fault: { type: 'error', status: 409, code: 'ConditionalRequestConflict' },
+    expected: conflict,
+  },
+  {
+    name: '412',
+    fault: { type: 'error', status: 412, code: 'PreconditionFailed' },
+    // The probe begins again with another object.
+    expected: (call, scope) => (call.kind === 'probe' && scope === 'once' ? 'ok' : conflict(call)),
+  },
+  {
+    name: 'commit, then 412',
+    fault: { type: 'error', status: 412, code: 'PreconditionFailed', committed: true },
+    affects: isStore,
+    // Where an object was replaced, the caller reads again; else it is read here.
+    expected: (call, scope) =>
+      call.name !== 'store ifMatch' && scope !== 'everything' ? 'ok' : conflict(call),
+  },
+];

@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openBackend } from '../support/backend.js';
+import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { problemOf } from './support/client.js';
+
+const UNKNOWN = '01900000-0000-7000-8000-000000000000';
+
+describe.each(backends)('the history on $name', (backend) => {
+  let environment: Environment;
+  let service: RunningService;
+  let count = 0;
+
+  beforeAll(async () => {
+    environment = {
+      ...(await backend.environment()),
+      AVATAR_HISTORY: '3',
+      // The shortest grace that the deadlines allow.
+      AVATAR_GRACE_MS: '1300',
+      STORAGE_S3_TIMEOUT_MS: '400',
+      STORAGE_LOCAL_LOCK_TIMEOUT_MS: '400',
+      AVATAR_COMMIT_TIMEOUT_MS: '100',
+      CACHE_MAX_AGE_MS: '0',
+    };
+    service = await startService(environment);
+  });
+  afterAll(() => service.stop());
+
+  const avatar = () => new AvatarClient(service.url, `avatar-${++count}`);
+  const uploaded = async (client: AvatarClient, i: number) =>
+    versionOf(expectStatus(201, await client.upload(await numbered(i))));
+  const keys = async (client: AvatarClient) => {
+    const found: string[] = [];
+    const id = client.path.split('/').at(-1) ?? '';
+    for await (const { key } of openBackend(environment).list(`avatars/${id}/`)) found.push(key);
+    return found;
+  };
+
+  it('lists versions newest first, restores one and forgets none that is kept', async () => {
+    const client = avatar();
+    expect(await client.versions()).toMatchObject({ current: null, versions: [] });
+    const first = await uploaded(client, 1);
+    const second = await uploaded(client, 2);
+    const { current, versions } = await client.versions();
+    expect([current, versions.map(({ version }) => version)]).toEqual([second, [second, first]]);
+    for (const { urls } of versions) {
+      const { pathname } = new URL(urls['master'] ?? '');
+      expect(pathname.startsWith('/v1/avatars/')).toBe(true);
+    }
+
+    const restored = expectStatus(200, await client.restore(first));
+    expect([versionOf(restored), restored.headers.etag]).toEqual([first, `"${first}"`]);
+    expect((await client.get()).headers.etag).toBe(`"${first}/master.jpeg"`);
+    expectStatus(200, await client.restore(first));
+    expect((await client.versions()).versions.map(({ version }) => version)).toEqual([second, first]);
+
+    expectStatus(204, await client.delete());
+    expectStatus(404, await client.get());
+    expect(await client.versions()).toMatchObject({ current: null, versions: [{}, {}] });
+    expectStatus(200, await client.restore(second));
+    expectStatus(200, await client.get());
+  });
+
+  it('refuses to restore what is no version, or not in the history, or not expected', async () => {
+    const client = avatar();
+    const first = await uploaded(client, 1);
+    const refused = async (body: string) =>
+      problemOf(await client.send({ method: 'PUT', suffix: '/current', body }));
+    expect(await refused('{')).toMatchObject({ status: 400, code: 'invalid_json' });
+    expect(await refused('')).toMatchObject({ status: 400, code: 'invalid_json' });
+    for (const body of ['null', '[]', '{}', '{"version":1}', '{"version":"x"}']) {
+      expect(await refused(body)).toEqual({ status: 400, code: 'invalid_version', parameter: 'version' });
+    }
+    expect(await refused(`"${'x'.repeat(5000)}"`)).toMatchObject({ status: 413, code: 'upload_too_large' });
+    expect(await refused(JSON.stringify({ version: UNKNOWN }))).toEqual({
+      status: 404,
+      code: 'version_not_found',
+    });
+    const second = await uploaded(client, 2);
+    expectStatus(412, await client.restore(first, { 'if-match': `"${first}"` }));
+    expectStatus(200, await client.restore(first, { 'if-match': `"${second}"` }));
+  });
+
+  it('erases every version and rendition, answers with a receipt, and can be asked again', async () => {
+    const client = avatar();
+    const first = await uploaded(client, 1);
+    await uploaded(client, 2);
+    const rendition = `/${first}/16.webp`;
+    expectStatus(200, await client.get(rendition));
+    while (!(await keys(client)).some((key) => key.endsWith('16.webp'))) await sleep(10);
+    const stored = await keys(client);
+    expect(stored).toHaveLength(3);
+
+    const receipt = jsonOf(expectStatus(200, await client.erase())) as { erasedAt: string };
+    expect(receipt).toMatchObject({ objects: 3, pending: false, bytes: expect.any(Number) as number });
+    expect(await keys(client)).toEqual([]);
+    expectStatus(404, await client.get());
+    expectStatus(404, await client.get(rendition));
+    expectStatus(404, await client.get(`/${first}/master.jpeg`));
+    expect(await client.versions()).toMatchObject({
+      current: null,
+      versions: [],
+      erasedAt: receipt.erasedAt,
+    });
+    expectStatus(404, await client.restore(first));
+
+    expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ objects: 0, bytes: 0 });
+    expectStatus(200, await new AvatarClient(service.url, 'never-seen').erase());
+    await uploaded(client, 3);
+    expectStatus(200, await client.get());
+  });
+
+  it('takes erase=true or false, and no precondition with it', async () => {
+    const client = avatar();
+    await uploaded(client, 1);
+    const refused = (suffix: string, headers = {}) => client.send({ method: 'DELETE', suffix, headers });
+    expect(problemOf(await refused('?erase=yes'))).toEqual({
+      status: 400,
+      code: 'invalid_erase',
+      parameter: 'erase',
+    });
+    expect(problemOf(await refused('?erase=true', { 'if-match': '*' }))).toMatchObject({ status: 400 });
+    expectStatus(204, await refused('?erase=false'));
+    expect((await client.versions()).versions).toHaveLength(1);
+  });
+
+  it('never brings back an upload that an erasure overtook', async () => {
+    for (let round = 0; round < 10; round++) {
+      const client = avatar();
+      const bodies = await Promise.all([1, 2, 3].map((i) => numbered(round * 10 + i)));
+      const uploads = bodies.map((body) => client.upload(body));
+      await sleep(round * 5);
+      const { erasedAt } = jsonOf(expectStatus(200, await client.erase())) as { erasedAt: string };
+      for (const answer of await Promise.all(uploads)) expect([200, 201]).toContain(answer.status);
+      const { versions } = await client.versions();
+      expect(versions.filter(({ uploadedAt }) => uploadedAt <= erasedAt)).toEqual([]);
+      // Of what was overtaken nothing is left either, once its own upload has tidied up.
+      const named = versions.map(({ version }) => version);
+      const strays = (await keys(client)).filter((key) => !named.some((version) => key.includes(version)));
+      expect(strays).toEqual([]);
+    }
+  });
+
+  it('deletes what left the history once the grace period is over, and nothing before', async () => {
+    const client = avatar();
+    const versions: string[] = [];
+    for (let i = 0; i < 4; i++) versions.push(await uploaded(client, i));
+    const [first = ''] = versions;
+    expectStatus(200, await client.get(`/${first}/master.jpeg`));
+    await sleep(1500);
+    await uploaded(client, 5);
+    const giveUp = performance.now() + 5000;
+    while ((await keys(client)).some((key) => key.includes(first)) && performance.now() < giveUp)
+      await sleep(20);
+    const left = (await keys(client)).map((key) => key.split('/')[2] ?? '').sort();
+    // The second has just been pushed out: a page that shows it may still be open.
+    expect(left).toEqual([...versions.slice(1), (await client.versions()).current ?? ''].sort());
+  });
+});

@@ -1,0 +1,83 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Environment, backends } from '../support/service.js';
+import { problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { picture } from './support/pictures.js';
+
+const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
+const READY_WITHIN_MS = 20_000;
+const [local] = backends;
+
+describe('a local root that goes away under the running service', () => {
+  let harness: Harness;
+  afterEach(() => harness.stop());
+
+  it.each<[name: string, replace: (root: string) => Promise<unknown>, left: string[] | undefined]>([
+    ['is deleted', () => Promise.resolve(), undefined],
+    ['leaves an empty folder, as a disk that is unmounted does', (root) => mkdir(root), []],
+    [
+      'leaves a folder that the service once began to use',
+      async (root) => {
+        for (const name of ['.tmp', '.locks', 'avatars', 'manifests'])
+          await mkdir(`${root}/${name}`, { recursive: true });
+      },
+      ['.locks', '.tmp', 'avatars', 'manifests'],
+    ],
+  ])('%s: is an outage, not an empty storage, and takes no writes', async (_, replace, left) => {
+    const environment: Environment = {
+      ...(await local?.environment()),
+      CACHE_MAX_AGE_MS: '0',
+      CACHE_BYTES: '0',
+    };
+    const root = environment['STORAGE_LOCAL_PATH'] ?? '';
+    harness = await Harness.start(environment);
+    const path = '/v1/avatars/me';
+    expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
+    const { urls } = JSON.parse((await harness.send({ path: `${path}/info` })).body.toString()) as {
+      urls: { master: string };
+    };
+    const master = new URL(urls.master).pathname;
+
+    const away = `${root}-away`;
+    await rename(root, away);
+    await replace(root);
+    const requests = [
+      () => harness.send({ path }),
+      () => harness.send({ path: `${path}/exists` }),
+      () => harness.send({ path: `${path}/url` }),
+      () => harness.send({ path: '/v1/avatars/nobody' }),
+      () => harness.send({ path: master }),
+      () => harness.send({ method: 'DELETE', path }),
+      async () => harness.put(path, { body: await picture('jpeg') }),
+      async () => harness.put('/v1/avatars/another', { body: await picture('png') }),
+    ];
+    for (const request of requests) expect(problemOf(await request())).toEqual(UNAVAILABLE);
+    await ready(harness, 503);
+    expect(harness.service.log()).toMatch(/"msg":"the storage cannot be used"/);
+    expect(await readdir(root, { recursive: true }).catch(() => undefined)).toEqual(left);
+
+    await rm(root, { recursive: true, force: true });
+    await rename(away, root);
+    await ready(harness, 200);
+    expect((await harness.send({ path })).status).toBe(200);
+    await harness.takesUploads();
+  });
+
+  it('still is an empty storage where there is none at the start: the root is made', async () => {
+    const environment: Environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0' };
+    const deeper = `${environment['STORAGE_LOCAL_PATH'] ?? ''}/not/yet`;
+    harness = await Harness.start({ ...environment, STORAGE_LOCAL_PATH: deeper });
+    expect(problemOf(await harness.send({ path: '/v1/avatars/me' })).code).toBe('avatar_not_found');
+    await harness.takesUploads();
+  });
+});
+
+/** Waits for readiness, whose reports may be a few seconds old, to have this status. */
+async function ready(harness: Harness, status: number): Promise<void> {
+  const giveUp = performance.now() + READY_WITHIN_MS;
+  while ((await harness.send({ path: '/health/ready' })).status !== status) {
+    if (performance.now() > giveUp) throw new Error(`/health/ready does not come to be ${status}`);
+    await sleep(200);
+  }
+}

@@ -1,0 +1,239 @@
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { problemOf } from '../http/support/client.js';
+import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import { openBackend } from '../support/backend.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+
+const s3 = backends.find(({ name }) => name === 's3');
+
+interface Ready {
+  status: string;
+  outbox: { entries: number; bytes: number; oldestAgeMs: number; setAside: number };
+}
+
+(s3 ? describe : describe.skip)('while the bucket is away', () => {
+  let proxy: FaultProxy;
+  let direct: Environment;
+  let environment: Environment;
+  let service: RunningService;
+  let count = 0;
+
+  beforeEach(async () => {
+    direct = (await s3?.environment()) ?? {};
+    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    environment = {
+      ...direct,
+      STORAGE_S3_ENDPOINT: proxy.url,
+      STORAGE_S3_TIMEOUT_MS: '2000',
+      STORAGE_S3_BREAKER_RESET_MS: '200',
+      OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
+      OUTBOX_REPLAY_INTERVAL_MS: '50',
+      CACHE_MAX_AGE_MS: '0',
+    };
+    service = await startService(environment);
+  });
+  afterEach(async () => {
+    await proxy.stop();
+    await service.stop();
+  });
+
+  const avatar = (id = `avatar-${++count}`) => new AvatarClient(service.url, id);
+  const health = async () => {
+    const answer = await fetch(`${service.url}/health/ready`);
+    return { code: answer.status, ...((await answer.json()) as Ready) };
+  };
+  const replayed = async () => {
+    const giveUp = performance.now() + 20_000;
+    for (;;) {
+      const { outbox } = await health();
+      if (outbox.entries === 0) return outbox;
+      if (performance.now() > giveUp)
+        throw new Error(`the outbox keeps ${JSON.stringify(outbox)}:\n${service.log()}`);
+      await sleep(20);
+    }
+  };
+  const restart = async () => {
+    service.process.kill('SIGKILL');
+    service = await startService(environment);
+  };
+  const manifestOf = async (id: string) => {
+    const object = await openBackend(direct).get(`manifests/${id}.json`);
+    if (object === undefined || object === 'unchanged') return undefined;
+    return JSON.parse(object.bytes.toString()) as { current: string | null; versions: { version: string }[] };
+  };
+
+  it('takes an upload, shows it at once, and carries it out when the bucket is back', async () => {
+    const client = avatar('back');
+    await proxy.stop();
+    const accepted = expectStatus(202, await client.upload(await numbered(1)));
+    const version = versionOf(accepted);
+    expect(jsonOf(accepted)).toMatchObject({ pending: true });
+    expect((await client.get()).headers.etag).toBe(`"${version}/master.jpeg"`);
+    expectStatus(200, await client.get('?size=16&format=webp'));
+    expectStatus(200, await client.get(`/${version}/master.jpeg`));
+    expect(jsonOf(expectStatus(200, await client.get('/info')))).toMatchObject({ version });
+    // The same bytes again are the same version, and it still waits.
+    expect(versionOf(expectStatus(202, await client.upload(await numbered(1))))).toBe(version);
+
+    const { code, status, outbox } = await health();
+    expect([code, outbox.entries]).toEqual([200, 1]);
+    expect(['ready', 'degraded']).toContain(status);
+    await proxy.resume();
+    expect((await replayed()).setAside).toBe(0);
+    expect(await manifestOf('back')).toMatchObject({ current: version, versions: [{ version }] });
+    expectStatus(200, await client.upload(await numbered(1)));
+    expectStatus(201, await client.upload(await numbered(2)));
+    expect(await readdir(join(environment['OUTBOX_PATH'] ?? '', 'slot-0/pending')).catch(() => [])).toEqual(
+      [],
+    );
+  });
+
+  it('survives kill -9 with its changes, of which each is carried out once and in order', async () => {
+    const [a, b, c] = [avatar('kill-a'), avatar('kill-b'), avatar('kill-c')];
+    const first = versionOf(expectStatus(201, await a.upload(await numbered(1))));
+    const only = versionOf(expectStatus(201, await b.upload(await numbered(1))));
+    expectStatus(201, await c.upload(await numbered(1)));
+    await proxy.stop();
+    const second = versionOf(expectStatus(202, await a.upload(await numbered(2))));
+    expectStatus(202, await a.restore(first));
+    expectStatus(202, await b.delete());
+    expectStatus(404, await b.get());
+    expectStatus(202, await c.erase());
+    await restart();
+    // What was known before is forgotten by now; what waits is not.
+    expect((await new AvatarClient(service.url, 'kill-a').versions()).current).toBe(first);
+    expectStatus(404, await new AvatarClient(service.url, 'kill-b').get());
+    expectStatus(404, await new AvatarClient(service.url, 'kill-c').get());
+    await proxy.resume();
+    await replayed();
+    expect(await manifestOf('kill-a')).toMatchObject({
+      current: first,
+      versions: [{ version: second }, { version: first }],
+    });
+    expect(await manifestOf('kill-b')).toMatchObject({ current: null, versions: [{ version: only }] });
+    expect(await manifestOf('kill-c')).toMatchObject({ current: null, versions: [] });
+    const left: string[] = [];
+    for await (const { key } of openBackend(direct).list('avatars/kill-c/')) left.push(key);
+    expect(left).toEqual([]);
+  });
+
+  it('serves what this replica knows, and says 503 and not 404 of what it does not', async () => {
+    const known = avatar();
+    expectStatus(201, await known.upload(await numbered(1)));
+    expectStatus(200, await known.get());
+    expectStatus(200, await known.get('?size=32'));
+    await proxy.stop();
+    expectStatus(200, await known.get());
+    expectStatus(200, await known.get('?size=32'));
+    expectStatus(200, await known.get('?size=16&format=png'));
+    expectStatus(200, await known.get('/info'));
+    const stranger = avatar();
+    for (const suffix of ['', '/exists', '/info', '/versions', '/url']) {
+      expect(problemOf(await stranger.get(suffix))).toEqual({ status: 503, code: 'storage_unavailable' });
+    }
+    expect(problemOf(await known.restore('01900000-0000-7000-8000-000000000000'))).toMatchObject({
+      status: 503,
+    });
+    expect(problemOf(await known.delete({ 'if-match': '*' }))).toMatchObject({ status: 503 });
+    expect(problemOf(await known.upload(Buffer.from('no picture')))).toMatchObject({ status: 415 });
+  });
+
+  it('never lets an intent that waited win over a newer change by another replica', async () => {
+    const client = avatar('newer');
+    const before = versionOf(expectStatus(201, await client.upload(await numbered(1))));
+    await proxy.stop();
+    const waiting = versionOf(expectStatus(202, await client.upload(await numbered(2))));
+    const other = await startService({ ...direct, STORAGE_FALLBACK: 'none' });
+    const newer = versionOf(
+      expectStatus(201, await new AvatarClient(other.url, 'newer').upload(await numbered(3))),
+    );
+    await other.stop();
+    await proxy.resume();
+    await replayed();
+    const { current, versions } = (await manifestOf('newer')) ?? {};
+    expect([current, versions?.map(({ version }) => version)]).toEqual([newer, [newer, waiting, before]]);
+  });
+
+  it('never brings back by its outbox what another replica erased', async () => {
+    const client = avatar('erased');
+    await proxy.stop();
+    expectStatus(202, await client.upload(await numbered(2)));
+    const other = await startService({ ...direct, STORAGE_FALLBACK: 'none' });
+    expectStatus(200, await new AvatarClient(other.url, 'erased').erase());
+    await other.stop();
+    await proxy.resume();
+    await replayed();
+    expectStatus(404, await client.get());
+    expect(await manifestOf('erased')).toMatchObject({ current: null, versions: [] });
+    const left: string[] = [];
+    for await (const { key } of openBackend(direct).list('avatars/erased/')) left.push(key);
+    expect(left).toEqual([]);
+  });
+
+  it('erases what waits in the outbox as well, and the receipt counts it', async () => {
+    const client = avatar('waiting');
+    await proxy.stop();
+    const version = versionOf(expectStatus(202, await client.upload(await numbered(1))));
+    expectStatus(200, await client.get(`/${version}/master.jpeg`));
+    expect(jsonOf(expectStatus(202, await client.erase()))).toMatchObject({ objects: 1, pending: true });
+    expectStatus(404, await client.get(`/${version}/master.jpeg`));
+    const names = await readdir(join(environment['OUTBOX_PATH'] ?? '', 'slot-0/pending'));
+    expect(names.filter((name) => name.endsWith('.master'))).toEqual([]);
+    await proxy.resume();
+    await replayed();
+    expectStatus(404, await client.get());
+  });
+
+  it('sets a poisoned entry aside with its reason, and carries out the rest', async () => {
+    const client = avatar('rest');
+    await proxy.stop();
+    const version = versionOf(expectStatus(202, await client.upload(await numbered(1))));
+    service.process.kill('SIGKILL');
+    const slot = join(environment['OUTBOX_PATH'] ?? '', 'slot-0');
+    await writeFile(join(slot, 'pending/00000000-0000-7000-8000-000000000000.json'), '{"schema":1,');
+    service = await startService(environment);
+    await proxy.resume();
+    expect((await replayed()).setAside).toBe(1);
+    expect(await manifestOf('rest')).toMatchObject({ current: version });
+    expect((await readdir(join(slot, 'aside'))).sort()).toEqual([
+      '00000000-0000-7000-8000-000000000000.json',
+      '00000000-0000-7000-8000-000000000000.reason',
+    ]);
+    expect(service.log()).toMatch(/was set aside/);
+  });
+
+  it('takes no more than it may, and readiness tells', async () => {
+    await service.stop();
+    service = await startService({ ...environment, OUTBOX_MAX_ENTRIES: '2' });
+    await proxy.stop();
+    expectStatus(202, await avatar().upload(await numbered(1)));
+    expectStatus(202, await avatar().upload(await numbered(1)));
+    const refused = await avatar().upload(await numbered(1));
+    expect(problemOf(refused)).toEqual({ status: 503, code: 'outbox_full' });
+    expect(refused.headers['retry-after']).toBe('30');
+    const giveUp = performance.now() + 15_000;
+    while ((await health()).code !== 503 && performance.now() < giveUp) await sleep(100);
+    expect(await health()).toMatchObject({ code: 503, status: 'unavailable', outbox: { entries: 2 } });
+  });
+
+  it('shares a path between processes, and takes over what a dead one left', async () => {
+    const other = await startService(environment);
+    await proxy.stop();
+    const path = environment['OUTBOX_PATH'] ?? '';
+    expectStatus(202, await new AvatarClient(other.url, 'left').upload(await numbered(1)));
+    expectStatus(202, await avatar('own').upload(await numbered(1)));
+    expect((await readdir(path)).sort()).toEqual(['slot-0', 'slot-1']);
+    other.process.kill('SIGKILL');
+    const giveUp = performance.now() + 15_000;
+    while ((await health()).outbox.entries < 2 && performance.now() < giveUp) await sleep(50);
+    expectStatus(200, await avatar('left').get());
+    await proxy.resume();
+    await replayed();
+    expect((await manifestOf('left'))?.versions).toHaveLength(1);
+    expect((await manifestOf('own'))?.versions).toHaveLength(1);
+  });
+});
