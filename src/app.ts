@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
@@ -7,9 +6,11 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
 import { answerClientError, refuseExpectation } from './http/client-error.js';
+import { OPEN } from './http/hot-answers.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
 import { ProblemFilter, sendProblem } from './http/problem.filter.js';
+import { requestId } from './http/request-id.js';
 import { isForm } from './http/upload.js';
 import { observe } from './observe.js';
 import { NestLogger } from './ops/logging.js';
@@ -50,12 +51,6 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   return app;
 }
 
-/** An id that a proxy gave, if it is harmless in a log; else a new one. */
-function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID();
-}
-
 /** Bodies are uploads, which their receiver reads; and of what type a bare picture is, its bytes say and not its header. */
 function takeBodiesRaw(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
@@ -73,9 +68,7 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
 function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
-    // What anybody may read, pages of other origins may read too.
-    if (request.method === 'GET' || request.method === 'HEAD')
-      reply.header('Access-Control-Allow-Origin', '*');
+    if (request.method === 'GET' || request.method === 'HEAD') reply.headers(OPEN);
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {

@@ -1,6 +1,8 @@
+import type { Server } from 'node:http';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AvatarRepository } from './avatars/avatar.repository.js';
 import { Renditions } from './delivery/renditions.js';
+import { HotAnswers } from './http/hot-answers.js';
 import { problemCodeOf } from './http/problem.filter.js';
 import { UploadReceiver } from './http/upload.js';
 import { ImagePipeline } from './images/image-pipeline.js';
@@ -35,6 +37,10 @@ export function observe(app: NestFastifyApplication): void {
       });
       done();
     });
+
+  app.get(HotAnswers).standBefore(app.getHttpServer(), (request) => {
+    metrics.requestAnswered({ ...request, problem: undefined });
+  });
 
   const { registry } = metrics;
   const [manifests, renditions] = [app.get(AvatarRepository), app.get(Renditions)];

@@ -92,6 +92,15 @@ export class AvatarRepository {
     }
   }
 
+  /**
+   * What tells, at the cost of a look into memory, whether the manifest that `recall` just gave would still be given.
+   * @returns undefined where that cannot be known without the store
+   */
+  validity(id: string): (() => boolean) | undefined {
+    const snapshot = this.fresh(id);
+    return snapshot && (() => this.fresh(id) === snapshot);
+  }
+
   /** The manifest as this process knows it, however old. @returns undefined where it knows nothing of the avatar */
   lastKnown(id: string): Manifest | undefined {
     const entry = this.cache.get(id);
@@ -131,6 +140,12 @@ export class AvatarRepository {
   withPending(manifest: Manifest): Manifest {
     const pending = this.pending.of(manifest.id);
     return pending.reduce((shown, intent) => apply(shown, intent, this.options.history), manifest);
+  }
+
+  private fresh(id: string): Snapshot | undefined {
+    const entry = this.cache.get(id);
+    const fresh = entry && performance.now() - entry.readAt < this.options.maxAgeMs;
+    return fresh && this.pending.of(id).length === 0 ? entry.snapshot : undefined;
   }
 
   /** Who asks while a request is on its way gets its answer; with a `maxAgeMs` of 0 it may be older than the question. */
@@ -176,6 +191,7 @@ export class AvatarRepository {
       known?.etag === undefined ? {} : { ifNoneMatch: known.etag },
     );
     if (object === 'unchanged' && known) return known;
+    if (object === undefined && known && known.etag === undefined) return known;
     if (object === undefined || object === 'unchanged')
       return { manifest: emptyManifest(id), etag: undefined, bytes: 0 };
     try {

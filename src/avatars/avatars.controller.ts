@@ -18,8 +18,9 @@ import { parseRenditionName, renditionName } from '../delivery/rendition.js';
 import { IMMUTABLE } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
-import { etagOf, matchesNoneMatch, preconditionOf } from '../http/conditional.js';
+import { etagOf, preconditionOf } from '../http/conditional.js';
 import { JsonReceiver } from '../http/json-body.js';
+import { MOTION_HEADERS, PictureAnswers, preferencesOf } from '../http/picture-answers.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { UploadReceiver } from '../http/upload.js';
 import {
@@ -45,7 +46,7 @@ import {
   DescribeUpload,
 } from './avatars.openapi.js';
 import { DescribeProblems } from './avatars.problems.js';
-import { AvatarsService, type Picture, type UploadOutcome } from './avatars.service.js';
+import { AvatarsService, type UploadOutcome } from './avatars.service.js';
 import { assertId, isVersion, readId } from './keys.js';
 
 const ValidId: PipeTransform<string, string> = {
@@ -54,9 +55,6 @@ const ValidId: PipeTransform<string, string> = {
     return id;
   },
 };
-
-/** Whoever has the picture asks whether it is still current: it may be replaced at any time. */
-const REVALIDATE = 'public, no-cache';
 
 const UPLOAD_STATUS: Record<UploadOutcome, number> = { created: 201, unchanged: 200, pending: 202 };
 
@@ -69,6 +67,7 @@ export class AvatarsController {
     private readonly uploads: UploadReceiver,
     private readonly json: JsonReceiver,
     private readonly urls: PublicUrls,
+    private readonly pictures: PictureAnswers,
   ) {}
 
   @Put(':id')
@@ -111,9 +110,21 @@ export class AvatarsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const picture = found(await this.avatars.get(id, query));
-    const etag = etagOf(picture.version, renditionName(picture.rendition));
-    sendPicture(request, reply, picture, etag, REVALIDATE);
+    const { accept, still } = preferencesOf(request, query.animated);
+    const picture = found(
+      await this.avatars.get(id, { size: query.size, format: query.format, accept, still }),
+    );
+    const vary = [
+      ...(query.format === undefined ? ['Accept'] : []),
+      ...(picture.animated && query.animated === undefined ? MOTION_HEADERS : []),
+    ];
+    this.pictures.send(request, reply, {
+      ...picture,
+      format: picture.rendition.format,
+      etag: etagOf(picture.version, renditionName(picture.rendition)),
+      cacheControl: this.pictures.stable,
+      vary,
+    });
   }
 
   @Get(':id/exists')
@@ -209,7 +220,14 @@ export class AvatarsController {
     const rendition = isVersion(version) ? parseRenditionName(name) : undefined;
     const picture = rendition && (await this.avatars.getRendition(id, version, rendition));
     if (!picture) throw new CodedError('rendition_not_found', 'There is no such rendition of the avatar.');
-    sendPicture(request, reply, picture, etagOf(version, name), IMMUTABLE);
+    const { format } = rendition;
+    this.pictures.send(request, reply, {
+      ...picture,
+      format,
+      etag: etagOf(version, name),
+      cacheControl: IMMUTABLE,
+      vary: [],
+    });
   }
 
   private answer(
@@ -233,27 +251,4 @@ function assertUnconditional(precondition: unknown): void {
 function found<T>(value: T | undefined): T {
   if (value === undefined) throw new CodedError('avatar_not_found', 'The avatar has no picture.');
   return value;
-}
-
-function sendPicture(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { bytes, rendition }: Picture,
-  etag: string,
-  cacheControl: string,
-): void {
-  reply.headers({
-    ETag: etag,
-    'Cache-Control': cacheControl,
-    // Pictures come from strangers and are shown on other origins' pages: nothing in them may run, everyone may show them.
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; sandbox",
-    'Cross-Origin-Resource-Policy': 'cross-origin',
-  });
-  if (matchesNoneMatch(request.headers['if-none-match'], etag)) {
-    void reply.status(304).send();
-    return;
-  }
-  reply.header('Content-Disposition', `inline; filename="avatar.${rendition.format}"`);
-  void reply.type(`image/${rendition.format}`).send(bytes);
 }

@@ -16,8 +16,18 @@ export class PictureQuery {
   })
   size?: number;
 
-  @ApiPropertyOptional({ enum: RENDITION_FORMATS, description: "Left out: the master's own." })
-  format?: RenditionFormat;
+  @ApiPropertyOptional({
+    enum: ['auto', ...RENDITION_FORMATS],
+    description: 'auto, the default: the best that the header Accept takes.',
+  })
+  format?: RenditionFormat | undefined;
+
+  @ApiPropertyOptional({
+    enum: ['auto', 'true', 'false'],
+    description:
+      'false: the first frame of an animation; auto, the default: false where the client asks for reduced motion or data.',
+  })
+  animated?: boolean | undefined;
 }
 
 /** Which part of an upload to keep; also a field of the form. */
@@ -30,11 +40,12 @@ export class UploadQuery {
   crop: Crop | undefined;
 }
 
-/** By hand, since it is on the way of every picture. @throws CodedError `invalid_size`, `invalid_format` */
+/** By hand, since it is on the way of every picture. @throws CodedError `invalid_size`, `invalid_format`, `invalid_animated` */
 export const PicturePipe: PipeTransform<Record<string, unknown>, PictureQuery> = {
-  transform: ({ size, format }) => ({
+  transform: ({ size, format, animated }) => ({
     ...(size !== undefined && { size: parseSize(size) }),
     ...(format !== undefined && { format: parseFormat(format) }),
+    ...(animated !== undefined && { animated: parseAnimated(animated) }),
   }),
 };
 
@@ -73,14 +84,20 @@ function parseSize(text: unknown): number {
   return size;
 }
 
-function parseFormat(text: unknown): RenditionFormat {
+function parseFormat(text: unknown): RenditionFormat | undefined {
   const format = RENDITION_FORMATS.find((known) => known === text);
-  if (format === undefined) {
-    throw new CodedError('invalid_format', `A format is one of ${RENDITION_FORMATS.join(', ')}.`, {
+  if (format === undefined && text !== 'auto') {
+    throw new CodedError('invalid_format', `A format is auto or one of ${RENDITION_FORMATS.join(', ')}.`, {
       parameter: 'format',
     });
   }
   return format;
+}
+
+function parseAnimated(text: unknown): boolean | undefined {
+  if (text === 'auto') return undefined;
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new CodedError('invalid_animated', 'animated is true, false or auto.', { parameter: 'animated' });
 }
 
 /**

@@ -8,7 +8,9 @@ import {
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
 import { Renditions } from '../delivery/renditions.js';
+import { PictureAnswers } from '../http/picture-answers.js';
 import { PublicUrls } from '../http/public-urls.js';
+import { HotAnswers } from '../http/hot-answers.js';
 import { JsonReceiver } from '../http/json-body.js';
 import { UploadReceiver } from '../http/upload.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
@@ -28,6 +30,9 @@ import { isErased } from './manifest.js';
 
 /** Of CACHE_BYTES, the part that manifests get; pictures get the rest. */
 const MANIFEST_SHARE = 1 / 8;
+
+/** A hot answer holds headers only, and there may be some for each picture in memory. */
+const BYTES_PER_HOT_ANSWER = 8192;
 
 /** Much more than the name of a version takes. */
 const JSON_MAX_BYTES = 4096;
@@ -69,6 +74,8 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
         return new Renditions(store, pipeline, surroundings, {
           cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE),
           sizes: settings.avatarSizes,
+          warmSizes: settings.avatarWarmSizes,
+          backgroundQueue: settings.imageBackgroundQueue,
         });
       },
     },
@@ -154,6 +161,28 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
       inject: [ConfigService],
       useFactory: (config: Config) =>
         new JsonReceiver({ maxBytes: JSON_MAX_BYTES, timeoutMs: settingsOf(config).uploadTimeoutMs }),
+    },
+    {
+      provide: HotAnswers,
+      inject: [ConfigService],
+      useFactory: (config: Config) => {
+        const { cacheBytes, logLevel } = settingsOf(config);
+        // Where every read is to be logged, the framework has to see it.
+        const logsReads = logLevel === 'debug' || logLevel === 'trace';
+        return new HotAnswers(logsReads ? 0 : Math.floor(cacheBytes / BYTES_PER_HOT_ANSWER));
+      },
+    },
+    {
+      provide: PictureAnswers,
+      inject: [ConfigService, HotAnswers],
+      useFactory: (config: Config, hot: HotAnswers) => {
+        const settings = settingsOf(config);
+        return new PictureAnswers(hot, {
+          maxAge: settings.cacheControlMaxAge,
+          staleWhileRevalidate: settings.cacheControlStaleWhileRevalidate,
+          staleIfError: settings.cacheControlStaleIfError,
+        });
+      },
     },
     {
       provide: PublicUrls,

@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
+import { acceptedFormats } from '../delivery/negotiation.js';
 import {
   type Rendition,
   type RenditionRequest,
@@ -7,7 +8,7 @@ import {
 } from '../delivery/rendition.js';
 import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import type { Crop, ImagePipeline } from '../images/image-pipeline.js';
+import type { Crop, ImagePipeline, RenditionFormat } from '../images/image-pipeline.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { Adoption } from './adoption.js';
 import type { AvatarChanges, Committed, Receipt, Sight } from './avatar.changes.js';
@@ -48,6 +49,20 @@ export interface Picture {
   bytes: Buffer;
   version: string;
   rendition: Rendition;
+  /** The same bytes out of memory, as long as they are the right answer without asking the store. */
+  peek: () => Buffer | undefined;
+}
+
+export interface CurrentPicture extends Picture {
+  /** Whether the version moves, in whatever rendition. */
+  animated: boolean;
+}
+
+/** What a reader wants to see of the current version. */
+export interface PictureWish extends RenditionRequest {
+  /** Undefined: the best that `accept`, the header, takes. */
+  format?: RenditionFormat | undefined;
+  accept?: string | undefined;
 }
 
 /** The key of a picture, and the URL of the backend or CDN for it where the service does not serve it itself. */
@@ -113,23 +128,36 @@ export class AvatarsService {
       return existing ? undefined : intent;
     });
     if (existing) return this.existing(id, existing);
+    this.renditions.warm(id, version);
     return { version, outcome: committed === 'pending' ? 'pending' : 'created' };
   }
 
   /** The current picture. @returns undefined where there is none */
-  async get(id: string, request: RenditionRequest = {}): Promise<Picture | undefined> {
+  async get(id: string, wish: PictureWish = {}): Promise<CurrentPicture | undefined> {
     const version = await this.current(id);
     if (!version) return undefined;
-    const rendition = chooseRendition(version, request, this.renditions.sizes);
-    const bytes = await this.renditions.get(id, version.version, rendition);
-    return bytes && { bytes, version: version.version, rendition };
+    const { animated } = version;
+    let better: Rendition | undefined;
+    for (const format of this.formatsFor(version, wish)) {
+      const rendition = chooseRendition(version, { ...wish, format }, this.renditions.sizes);
+      // An AVIF takes long to make: whoever would take something else gets it meanwhile.
+      if (wish.format === undefined && format === 'avif') {
+        if (!this.renditions.peek(id, version.version, rendition)) {
+          this.renditions.prepare(id, version.version, rendition);
+          better = rendition;
+          continue;
+        }
+      }
+      const picture = await this.picture(id, version.version, rendition, better);
+      return picture && { ...picture, animated };
+    }
+    return undefined;
   }
 
   /** One rendition of one version, current or not. @returns undefined where there is none, or it was erased */
   async getRendition(id: string, version: string, rendition: Rendition): Promise<Picture | undefined> {
     if (isErased(await this.repository.recall(id), version)) return undefined;
-    const bytes = await this.renditions.get(id, version, rendition);
-    return bytes && { bytes, version, rendition };
+    return this.picture(id, version, rendition);
   }
 
   async exists(id: string): Promise<boolean> {
@@ -234,6 +262,26 @@ export class AvatarsService {
   private async look(id: string, exact: boolean): Promise<Sight> {
     const sight = await this.changes.look(id, exact);
     return sight.away === undefined ? { manifest: await this.adoption.ensure(sight.manifest) } : sight;
+  }
+
+  private formatsFor(version: Version, { format, accept, still = false }: PictureWish): RenditionFormat[] {
+    return format === undefined ? acceptedFormats(version, accept, still) : [format];
+  }
+
+  /** @param better what is to be shown in its place as soon as it is in memory */
+  private async picture(
+    id: string,
+    version: string,
+    rendition: Rendition,
+    better?: Rendition,
+  ): Promise<Picture | undefined> {
+    const isValid = this.repository.validity(id);
+    const bytes = await this.renditions.get(id, version, rendition);
+    const peek = () => {
+      if (!isValid?.() || (better && this.renditions.peek(id, version, better))) return undefined;
+      return this.renditions.peek(id, version, rendition);
+    };
+    return bytes && { bytes, version, rendition, peek };
   }
 
   private publicUrl(key: string, base: string | undefined): Promise<string | undefined> {

@@ -129,7 +129,7 @@ export class Inspector {
   private async isPicture(bytes: Buffer): Promise<boolean> {
     try {
       // WebP is the format that keeps, and so decodes, every frame.
-      await this.pipeline.render(bytes, 16, 'webp');
+      await this.pipeline.render(bytes, { size: 16, format: 'webp' });
       return true;
     } catch (error) {
       if (error instanceof CodedError) throw error;

@@ -156,6 +156,12 @@ export class Settings {
   @Max(1024, { each: true })
   avatarSizes = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
 
+  @IsList(Number)
+  @IsInt({ each: true })
+  @Min(16, { each: true })
+  @Max(1024, { each: true })
+  avatarWarmSizes = [64, 128, 256];
+
   @IsInteger(1, 1000)
   avatarHistory = 10;
 
@@ -181,6 +187,9 @@ export class Settings {
   @IsInteger(0)
   imageQueue = 256;
 
+  @IsInteger(0)
+  imageBackgroundQueue = 256;
+
   @IsInteger(1000)
   imageTimeoutMs = 20_000;
 
@@ -189,6 +198,15 @@ export class Settings {
 
   @IsInteger(0)
   cacheMaxAgeMs = 1000;
+
+  @IsInteger(0)
+  cacheControlMaxAge = 60;
+
+  @IsInteger(0)
+  cacheControlStaleWhileRevalidate = 600;
+
+  @IsInteger(0)
+  cacheControlStaleIfError = 86_400;
 
   @IsInteger(100)
   requestHeadersTimeoutMs = 10_000;

@@ -7,7 +7,7 @@ export const MASTER_FORMATS = ['jpeg', 'webp'] as const;
 export type MasterFormat = (typeof MASTER_FORMATS)[number];
 
 /** Formats that a rendition can have; each is also the extension of its key. */
-export const RENDITION_FORMATS = ['jpeg', 'png', 'webp'] as const;
+export const RENDITION_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 
 /** A rectangle in px of the upright source picture; an animation is upright as it is stored. */
@@ -40,6 +40,21 @@ export interface ImageTurns {
   waiting: number;
 }
 
+/** What stands in one line: uploads, renditions, and those renditions that take long. */
+export type ImageLine = 'masters' | 'renditions' | 'avif';
+
+/** How a master is to be shown. */
+export interface Rendering {
+  /** Edge in px. */
+  size: number;
+  /** WebP and GIF keep an animation, the others show its first frame; JPEG puts white where nothing is. */
+  format: RenditionFormat;
+  /** The first frame of an animation only. */
+  still?: boolean | undefined;
+  /** Enlarge a master that is smaller. */
+  exact?: boolean | undefined;
+}
+
 /** Turns uploaded bytes into masters: the port, and its injection token. */
 export abstract class ImagePipeline {
   /**
@@ -53,12 +68,10 @@ export abstract class ImagePipeline {
 
   /**
    * @param master bytes that `makeMaster` gave
-   * @param size edge in px; a master is never enlarged
-   * @param format WebP keeps an animation, the others show its first frame; JPEG puts white where nothing is
-   * @throws CodedError `busy` the queue is full
+   * @throws CodedError `busy` the queue is full, or it takes too long
    */
-  abstract render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer>;
+  abstract render(master: Buffer, rendering: Rendering): Promise<Buffer>;
 
-  /** The two lines that pictures stand in, as they are now. */
-  abstract turns(): Record<'masters' | 'renditions', ImageTurns>;
+  /** The lines that pictures stand in, as they are now. */
+  abstract turns(): Record<ImageLine, ImageTurns>;
 }

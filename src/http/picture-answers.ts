@@ -1,0 +1,105 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CodedError } from '../errors.js';
+import { matchesNoneMatch } from './conditional.js';
+import type { HotAnswers } from './hot-answers.js';
+import { partOf } from './range.js';
+
+/** The headers by which a client asks for less motion (Media Queries 5) or less data (RFC 8674's draft, Save-Data). */
+export const MOTION_HEADERS = ['Sec-CH-Prefers-Reduced-Motion', 'Save-Data'] as const;
+
+export interface PictureAnswer {
+  bytes: Buffer;
+  /** The same bytes as long as the same request may be answered with them without asking anybody. */
+  peek: () => Buffer | undefined;
+  format: string;
+  etag: string;
+  cacheControl: string;
+  /** The headers of the request that decided what is answered. */
+  vary: readonly string[];
+}
+
+export interface PictureAnswersOptions {
+  /** How long a client may show what it has without asking, in seconds. */
+  maxAge: number;
+  /** How long it may go on to show it while it asks, and how long while nobody answers. */
+  staleWhileRevalidate: number;
+  staleIfError: number;
+}
+
+/**
+ * What goes with every picture: pictures come from strangers and are shown on other origins' pages, so nothing in them may
+ * run, and everyone may show them.
+ */
+const SAFE = {
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy': "default-src 'none'; sandbox",
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+} as const;
+
+/** Answers with pictures: whole, in part, or that the client has it already. */
+export class PictureAnswers {
+  /** Cache-Control of URLs whose picture may be replaced at any time. */
+  readonly stable: string;
+
+  constructor(
+    private readonly hot: HotAnswers,
+    { maxAge, staleWhileRevalidate, staleIfError }: PictureAnswersOptions,
+  ) {
+    this.stable = `public, max-age=${maxAge}, stale-while-revalidate=${staleWhileRevalidate}, stale-if-error=${staleIfError}`;
+  }
+
+  send(request: FastifyRequest, reply: FastifyReply, picture: PictureAnswer): void {
+    const { bytes, etag, cacheControl, vary, format } = picture;
+    const common = {
+      ETag: etag,
+      'Cache-Control': cacheControl,
+      ...(vary.length > 0 && { Vary: vary.join(', ') }),
+      ...SAFE,
+    };
+    const whole = {
+      ...common,
+      'Content-Type': `image/${format}`,
+      'Content-Disposition': `inline; filename="avatar.${format}"`,
+      'Accept-Ranges': 'bytes',
+    };
+    this.hot.remember(request.raw, {
+      common,
+      whole,
+      etag,
+      vary,
+      peek: picture.peek,
+      route: request.routeOptions.url,
+    });
+    const { headers } = request;
+    if (matchesNoneMatch(headers['if-none-match'], etag)) {
+      void reply.headers(common).status(304).send();
+      return;
+    }
+    const part = partOf(headers.range, headers['if-range'] as string | undefined, etag, bytes.length);
+    if (part === 'unsatisfiable') {
+      reply.header('Content-Range', `bytes */${bytes.length}`);
+      throw new CodedError('unsatisfiable_range', `The picture has ${bytes.length} bytes.`);
+    }
+    void reply.headers(whole);
+    if (part === undefined) {
+      void reply.send(bytes);
+      return;
+    }
+    const { start, end } = part;
+    reply.status(206).header('Content-Range', `bytes ${start}-${end}/${bytes.length}`);
+    void reply.send(bytes.subarray(start, end + 1));
+  }
+}
+
+/**
+ * What a client would rather see.
+ * @param animated what it says outright; undefined: its headers decide
+ */
+export function preferencesOf(
+  { headers }: { headers: IncomingHttpHeaders },
+  animated: boolean | undefined,
+): { accept: string | undefined; still: boolean } {
+  const lessMotion = headers['sec-ch-prefers-reduced-motion'] === 'reduce' || headers['save-data'] === 'on';
+  return { accept: headers.accept, still: animated === undefined ? lessMotion : !animated };
+}
