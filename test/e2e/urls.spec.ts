@@ -92,7 +92,7 @@ describe.each(backends)('URLs on $name', (backend) => {
       .get('/v1/avatars/Me/info')
       .expect(200);
     const { urls } = info.body as { urls: Record<string, string> };
-    await fetch(urls['32'] ?? '').then(({ status }) => expect(status).toBe(200));
+    expect((await fetch(urls['32'] ?? '')).status).toBe(200);
   });
 
   it('never enlarge: a size above the master gives its own, one that is not offered nothing', async () => {
