@@ -79,7 +79,7 @@ describe.each(routes)('migrate from $route while uploads run', ({ from, to }) =>
   }
 });
 
-/** Uploads to new and to known avatars, and a delete or a reading of a new size now and then, one after the other. */
+/** Uploads to new and to known avatars; now and then a delete, an erasure, or a reading of a new size; one after the other. */
 class Traffic {
   private readonly accepted = new Map<string, string>();
   private stopping = false;
@@ -105,8 +105,16 @@ class Traffic {
       this.accepted.set(version, id);
       if (i % 5 === 0) await (await this.send('GET', `${id}?size=32&format=webp`)).arrayBuffer();
       if (i % 11 === 0) await this.send('DELETE', id);
+      if (i % 13 === 0) await this.erase(id);
       await sleep(50);
     }
+  }
+
+  /** What was accepted of it before counts no more. */
+  private async erase(id: string): Promise<void> {
+    const answer = await this.send('DELETE', `${id}?erase=true`);
+    if (answer.status !== 200) throw new Error(`an erasure was answered ${answer.status}`);
+    for (const [version, owner] of this.accepted) if (owner === id) this.accepted.delete(version);
   }
 
   private send(method: string, id: string, body?: Buffer): Promise<Response> {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
 import {
   type Manifest,
@@ -10,6 +11,7 @@ import {
 } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
+import { s3Client, testS3 } from '../support/s3.js';
 import { type Environment, backends } from '../support/service.js';
 import { type Sample, bytesOf, checksums, putAvatar, samples } from './support/avatars.js';
 import { reportOf, visage } from './support/program.js';
@@ -186,6 +188,29 @@ describe.each(routes)('migrate from $route', ({ from, to }) => {
 });
 
 describe('migrate', () => {
+  if (testS3) {
+    const s3 = testS3;
+    it('tells readers of the bucket what each object is, by the kind of its key', async () => {
+      const [local, bucket] = await Promise.all(backends.map((backend) => backend.environment()));
+      if (!local || !bucket) throw new Error('there are two backends');
+      const { versions } = await putAvatar(openBackend(local), 'alice', [picture(0)]);
+      const older = 'avatars/bob/018f0000-0000-7000-8000-0000000000aa.JPG';
+      await openBackend(local).store(older, Buffer.from('as it came'));
+      await reportOf({ ...local, ...bucket }, 'migrate', '--from', 'local', '--to', 's3');
+      const head = async (key: string) => {
+        const object = { Bucket: bucket['STORAGE_S3_BUCKET'], Key: key };
+        const { ContentType, CacheControl } = await s3Client(s3).send(new HeadObjectCommand(object));
+        return [ContentType, CacheControl];
+      };
+      const immutable = 'public, max-age=31536000, immutable';
+      const of = (name: string) => pictureKey('alice', versions[0]?.version ?? '', name);
+      expect(await head(of('master.jpeg'))).toEqual(['image/jpeg', immutable]);
+      expect(await head(of('64.webp'))).toEqual(['image/webp', immutable]);
+      expect(await head(manifestKey('alice'))).toEqual(['application/json', 'no-store']);
+      expect(await head(older)).toEqual(['image/jpeg', undefined]);
+    });
+  }
+
   it('copies from folder to folder, each named by a file of settings', async () => {
     const local = backends.find(({ name }) => name === 'local');
     const [there, here] = await Promise.all([local?.environment(), local?.environment()]);
