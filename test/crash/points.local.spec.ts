@@ -1,0 +1,130 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { send } from '../http/support/client.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { Tracing } from '../support/strace.js';
+import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
+
+/** The so manieth call of this name since the request came, and what it is about: killed on entering it. */
+type Call = readonly [name: string, nth: number, on: RegExp];
+
+interface Point {
+  point: string;
+  at: Call;
+  /** Files take so many bytes and not one more, setrlimit(2): what is killed leaves this much of its temporary file. */
+  limit?: number;
+  /** What the avatar shows afterwards. */
+  shown: Shown;
+}
+
+const TEMPORARY = /\.tmp\/[0-9a-f-]+/;
+const ROOT = /objects>/;
+const MANIFEST = /manifests\/[\w-]+\.json/;
+
+const replacing: Point[] = [
+  { point: 'after the temporary file is opened', at: ['unlink', 1, TEMPORARY], limit: 0, shown: 'small' },
+  { point: 'mid-write', at: ['unlink', 1, TEMPORARY], limit: 300_000, shown: 'small' },
+  { point: 'before fsync', at: ['fsync', 1, TEMPORARY], shown: 'small' },
+  { point: 'after fsync', at: ['link', 1, /master\.jpeg/], shown: 'small' },
+  { point: 'after the folder is made', at: ['link', 2, /master\.jpeg/], shown: 'small' },
+  { point: "after link, before the folder's fsync", at: ['fsync', 2, ROOT], shown: 'small' },
+  { point: "between the folders' fsyncs", at: ['fsync', 4, /avatars/], shown: 'small' },
+  { point: 'after the master', at: ['unlink', 1, TEMPORARY], shown: 'small' },
+  { point: 'before the manifest is fsynced', at: ['fsync', 6, TEMPORARY], shown: 'small' },
+  { point: 'before the manifest', at: ['rename', 1, MANIFEST], shown: 'small' },
+  { point: "after the manifest, before its folder's fsync", at: ['fsync', 7, ROOT], shown: 'large' },
+  { point: 'after the manifest', at: ['unlink', 2, /spool/], shown: 'large' },
+  { point: 'before the reply', at: ['writev', 1, /HTTP\/1\.1 201/], shown: 'large' },
+];
+
+const first: Point[] = [
+  { point: 'after link', at: ['fsync', 2, ROOT], shown: 'nothing' },
+  { point: 'before the manifest', at: ['link', 3, MANIFEST], shown: 'nothing' },
+  { point: "after the manifest, before its folder's fsync", at: ['fsync', 7, ROOT], shown: 'large' },
+  { point: 'before the reply', at: ['writev', 1, /HTTP\/1\.1 201/], shown: 'large' },
+];
+
+const deleting: Point[] = [
+  { point: 'after the temporary file is opened', at: ['unlink', 1, TEMPORARY], limit: 0, shown: 'small' },
+  { point: 'mid-write', at: ['unlink', 1, TEMPORARY], limit: 100, shown: 'small' },
+  { point: 'before fsync', at: ['fsync', 1, TEMPORARY], shown: 'small' },
+  { point: 'before the manifest', at: ['rename', 1, MANIFEST], shown: 'small' },
+  { point: "after the manifest, before its folder's fsync", at: ['fsync', 2, ROOT], shown: 'nothing' },
+  { point: "between the folders' fsyncs", at: ['fsync', 3, /manifests>/], shown: 'nothing' },
+];
+
+const [local] = backends;
+
+describe('kill -9 on a disk', () => {
+  let folder: string;
+  let spool: string;
+  let environment: Environment;
+  let scene: Scene;
+  let count = 0;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'visage-crash-'));
+    spool = join(folder, 'spool');
+    const own = { STORAGE_LOCAL_PATH: join(folder, 'objects'), UPLOAD_SPOOL_PATH: spool };
+    environment = { ...(await local?.environment()), ...own };
+    scene = await Scene.prepare(environment);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  const operations: [string, Shown, 'PUT' | 'DELETE', Point[]][] = [
+    ['an upload that replaces', 'small', 'PUT', replacing],
+    ['a first upload', 'nothing', 'PUT', first],
+    ['a delete', 'small', 'DELETE', deleting],
+  ];
+  describe.each(operations)('in %s', (_, before, method, points) => {
+    it.each(points)('$point: shows $shown', async ({ at, limit, shown }) => {
+      const id = `avatar-${++count}`;
+      // strace counts the calls of each thread by itself.
+      const service = await startService({ ...environment, UV_THREADPOOL_SIZE: '1' });
+      expect(await change(service, 'PUT', before === 'nothing' ? `other-${count}` : id, SMALL)).toBe(201);
+      await kill(service, at, limit, method, id);
+      expect(await scene.recover(id)).toBe(shown);
+    });
+  });
+
+  async function kill(
+    service: RunningService,
+    at: Call,
+    limit: number | undefined,
+    method: string,
+    id: string,
+  ) {
+    const [name, nth, on] = at;
+    const pid = Number(service.process.pid);
+    const ended = once(service.process, 'exit');
+    const tracing = await Tracing.ofProcess(pid, ['-e', `inject=${name}:signal=KILL:when=${nth}`]);
+    const body = new Readable({ read: () => undefined });
+    if (method === 'PUT') body.push(LARGE);
+    const answer = send(service.url, {
+      method,
+      path: `/v1/avatars/${id}`,
+      ...(method === 'PUT' && { body }),
+    });
+    const broken = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);
+    // What is spooled has to be spooled before the limit holds.
+    if (method === 'PUT') await until(async () => (await bytesIn(spool)) === LARGE.length);
+    if (limit !== undefined) execFileSync('prlimit', ['--pid', String(pid), `--fsize=${limit}`]);
+    body.push(null);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    await broken;
+    const calls = await tracing.finish(pid);
+    const last = calls.filter((call) => call.name === name && call.result === '?');
+    expect(last.map((call) => call.arguments)).toEqual([expect.stringMatching(on)]);
+    if (limit !== undefined) expect(await bytesIn(join(folder, 'objects', '.tmp'))).toBe(limit);
+    await service.stop();
+  }
+});
+
+async function bytesIn(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
