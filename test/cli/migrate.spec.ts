@@ -178,9 +178,9 @@ describe.each(routes)('migrate from $route', ({ from, to }) => {
     const report = await migrate();
     expect(report).toMatchObject({ code: 1, settled: true });
     expect(report.findings.map(({ code, where }) => `${code} ${where}`).sort()).toEqual([
+      'manifest_unreadable manifests/broken.json',
       `missing_master ${missing}`,
       'unknown_object avatars/notes.txt',
-      'manifest_unreadable manifests/broken.json',
     ]);
     expect(await target.exists(manifestKey('alice'))).toBe(true);
     expect(await target.exists('manifests/broken.json')).toBe(false);
