@@ -3,9 +3,10 @@ import { pictureKey, readId, versionOf } from '../../src/avatars/keys.js';
 import { readManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 import { bytesOf, checksums, countOf, putAvatar, samples, uploadBody } from './support/avatars.js';
 import { reportOf, start } from './support/program.js';
+import { describeRoutes } from './support/routes.js';
 
 /** As many as somebody wants to see moved, 10000 for one; few are enough for every day. */
 const BY_HAND = process.env['MIGRATE_AVATARS'];
@@ -13,11 +14,7 @@ const AVATARS = Number(BY_HAND ?? 150);
 const CUTS = [1, 2, 3];
 const HOURS = 3_600_000;
 
-const routes = backends.flatMap((from) =>
-  backends.filter((to) => to !== from).map((to) => ({ from, to, route: `${from.name} to ${to.name}` })),
-);
-
-describe.each(routes)('migrate from $route while uploads run', ({ from, to }) => {
+describeRoutes('migrate, while uploads run,', (from, to) => {
   it(
     `moves ${AVATARS} avatars, killed ${CUTS.length} times, to the byte and without a loss`,
     async () => {

@@ -15,6 +15,7 @@ import { s3Client, testS3 } from '../support/s3.js';
 import { type Environment, backends } from '../support/service.js';
 import { type Sample, bytesOf, checksums, putAvatar, samples } from './support/avatars.js';
 import { reportOf, visage } from './support/program.js';
+import { describeRoutes } from './support/routes.js';
 
 interface Facts {
   settled: boolean;
@@ -26,9 +27,6 @@ interface Facts {
   removed: number;
 }
 
-const routes = backends.flatMap((from) =>
-  backends.filter((to) => to !== from).map((to) => ({ from, to, route: `${from.name} to ${to.name}` })),
-);
 let pictures: Sample[];
 const picture = (i: number): Sample => {
   const sample = pictures[i];
@@ -40,7 +38,7 @@ beforeAll(async () => {
   pictures = await samples(6);
 });
 
-describe.each(routes)('migrate from $route', ({ from, to }) => {
+describeRoutes('migrate', (from, to) => {
   let environment: Environment;
   let source: ObjectStore;
   let target: ObjectStore;
