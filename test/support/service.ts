@@ -28,10 +28,7 @@ export type Environment = Record<string, string>;
 export async function startService(environment: Environment, prefix: string[] = []): Promise<RunningService> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
   const spool = join(folder, 'spool');
-  const [command, ...parameters] = [...prefix, process.execPath, resolve('dist/main.js')] as [
-    string,
-    ...string[],
-  ];
+  const [command, ...parameters] = [...prefix, process.execPath, resolve('dist/main.js')];
   const child = spawn(command, parameters, {
     cwd: folder,
     env: {
