@@ -31,7 +31,7 @@ export class DiskReserve {
    * @throws the file system's ENOSPC where the reserve is too small, or used up
    */
   async write(path: string, bytes: Buffer): Promise<void> {
-    await this.take(bytes.length, path);
+    await this.take(Math.max(1, bytes.length), path);
     const file = await open(path, 'r+');
     try {
       await file.writeFile(bytes);

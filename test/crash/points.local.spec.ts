@@ -57,6 +57,13 @@ const deleting: Point[] = [
   { point: "between the folders' fsyncs", at: ['fsync', 3, /manifests>/], shown: 'nothing' },
 ];
 
+const erasing: Point[] = [
+  { point: 'before the manifest', at: ['rename', 1, MANIFEST], shown: 'small' },
+  { point: "after the manifest, before its folder's fsync", at: ['fsync', 2, ROOT], shown: 'nothing' },
+  { point: 'before the first picture is deleted', at: ['unlink', 1, /master\.jpeg/], shown: 'nothing' },
+  { point: 'after a picture is deleted', at: ['rmdir', 1, /avatars/], shown: 'nothing' },
+];
+
 const [local] = backends;
 
 describe('kill -9 on a disk', () => {
@@ -75,10 +82,11 @@ describe('kill -9 on a disk', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  const operations: [string, Shown, 'PUT' | 'DELETE', Point[]][] = [
+  const operations: [string, Shown, string, Point[]][] = [
     ['an upload that replaces', 'small', 'PUT', replacing],
     ['a first upload', 'nothing', 'PUT', first],
     ['a delete', 'small', 'DELETE', deleting],
+    ['an erasure', 'small', 'DELETE ?erase=true', erasing],
   ];
   describe.each(operations)('in %s', (_, before, method, points) => {
     it.each(points)('$point: shows $shown', async ({ at, limit, shown }) => {
@@ -86,7 +94,7 @@ describe('kill -9 on a disk', () => {
       // strace counts the calls of each thread by itself.
       const service = await startService({ ...environment, UV_THREADPOOL_SIZE: '1' });
       expect(await change(service, 'PUT', before === 'nothing' ? `other-${count}` : id, SMALL)).toBe(201);
-      await kill(service, at, limit, method, id);
+      await kill(service, at, limit, request, id);
       expect(await scene.recover(id)).toBe(shown);
     });
   });
@@ -95,10 +103,11 @@ describe('kill -9 on a disk', () => {
     service: RunningService,
     at: Call,
     limit: number | undefined,
-    method: string,
+    request: string,
     id: string,
   ) {
     const [name, nth, on] = at;
+    const [method = '', query = ''] = request.split(' ');
     const pid = Number(service.process.pid);
     const ended = once(service.process, 'exit');
     const tracing = await Tracing.ofProcess(pid, ['-e', `inject=${name}:signal=KILL:when=${nth}`]);
@@ -106,7 +115,7 @@ describe('kill -9 on a disk', () => {
     if (method === 'PUT') body.push(LARGE);
     const answer = send(service.url, {
       method,
-      path: `/v1/avatars/${id}`,
+      path: `/v1/avatars/${id}${query}`,
       ...(method === 'PUT' && { body }),
     });
     const broken = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);
