@@ -88,7 +88,7 @@ describe('kill -9 on a disk', () => {
     ['a delete', 'small', 'DELETE', deleting],
     ['an erasure', 'small', 'DELETE ?erase=true', erasing],
   ];
-  describe.each(operations)('in %s', (_, before, method, points) => {
+  describe.each(operations)('in %s', (_, before, request, points) => {
     it.each(points)('$point: shows $shown', async ({ at, limit, shown }) => {
       const id = `avatar-${++count}`;
       // strace counts the calls of each thread by itself.

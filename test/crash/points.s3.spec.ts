@@ -58,7 +58,7 @@ const s3 = backends.find(({ name }) => name === 's3');
     ['a delete', 'small', 'DELETE', deleting],
     ['an erasure', 'small', 'DELETE ?erase=true', erasing],
   ];
-  describe.each(operations)('in %s', (_, before, method, points) => {
+  describe.each(operations)('in %s', (_, before, request, points) => {
     it.each(points)('$point: shows $shown', async ({ at, committed, shown }) => {
       const proxy = await FaultProxy.start(environment['STORAGE_S3_ENDPOINT'] ?? '');
       const { service, id } = await start(proxy.url, before);
@@ -89,7 +89,8 @@ const s3 = backends.find(({ name }) => name === 's3');
     return { service, id };
   }
 
-  async function killed(service: RunningService, method: string, id: string, reached: () => Promise<void>) {
+  async function killed(service: RunningService, request: string, id: string, reached: () => Promise<void>) {
+    const [method = '', query = ''] = request.split(' ');
     const ended = once(service.process, 'exit');
     const answer = send(service.url, {
       method,
