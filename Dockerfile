@@ -27,12 +27,13 @@ ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \
     UV_THREADPOOL_SIZE=8
 WORKDIR /app
-# A new volume on /data takes its owner from here. `./data` is where the service keeps pictures unless told otherwise; an ENV
+# A new volume on /data takes its owner from here. `./data` and `./outbox` are where the service keeps things unless told otherwise; an ENV
 # instead would beat CONFIG_FILE and the other names of the setting.
-RUN install -d -o node -g node /data /data/storage && ln -s /data/storage data
+RUN install -d -o node -g node /data /data/storage /data/outbox && ln -s /data/storage data && ln -s /data/outbox outbox
 COPY --from=production-dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json ./
+RUN ln -s /app/dist/cli/main.js /usr/local/bin/visage
 
 ARG VERSION=dev
 ARG REVISION=unknown

@@ -6,14 +6,16 @@ import { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
-import { CodedError } from './errors.js';
-import { answerClientError } from './http/client-error.js';
+import { answerClientError, refuseExpectation } from './http/client-error.js';
+import { assertHost } from './http/host.js';
+import { rememberRoutes } from './http/known-routes.js';
 import { ProblemFilter, sendProblem } from './http/problem.filter.js';
 import { isForm } from './http/upload.js';
 import { observe } from './observe.js';
 import { NestLogger } from './ops/logging.js';
 
-const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+/** Longer than any path that there is; what is longer is nobody's but an attacker's. */
+const LOGGED_PATH_CHARACTERS = 300;
 
 /** Assembles the service; it does not listen yet. */
 export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
@@ -25,6 +27,8 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     frameworkErrors: sendProblem,
     clientErrorHandler: answerClientError,
     multipart: false,
+    // A request that still comes in while closing is answered as any other; its connection ends with the answer.
+    return503OnClosing: false,
     // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
     requestTimeout: settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs,
     http: {
@@ -36,8 +40,10 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     logger: new NestLogger(logger),
     bodyParser: false,
   });
+  rememberRoutes(adapter.getInstance());
   takeBodiesRaw(adapter.getInstance());
   logRequests(adapter.getInstance(), logger);
+  adapter.getInstance().server.on('checkExpectation', refuseExpectation);
   observe(app);
   app.useGlobalFilters(new ProblemFilter());
   describeApi(app);
@@ -58,9 +64,8 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
   });
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (!isForm(request.raw)) delete request.headers['content-type'];
-    // Answers name it in URLs.
-    if (HOST.test(request.host)) done();
-    else done(new CodedError('invalid_host', 'The Host header is not the name of a host.'));
+    assertHost(request.raw);
+    done();
   });
 }
 
@@ -69,7 +74,8 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('X-Request-Id', request.id);
     // What anybody may read, pages of other origins may read too.
-    if (request.method === 'GET') reply.header('Access-Control-Allow-Origin', '*');
+    if (request.method === 'GET' || request.method === 'HEAD')
+      reply.header('Access-Control-Allow-Origin', '*');
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -77,7 +83,7 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
     const reading = method === 'GET' || method === 'HEAD';
     const level = reading && reply.statusCode < 500 ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) {
-      const path = request.url.split('?', 1)[0];
+      const path = request.url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS);
       log[level]({ method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
     }
     done();

@@ -1,36 +1,43 @@
-/** Every code that a caller of Visage may see. `http/problem.ts` gives each its status. */
-export type ErrorCode =
-  | 'avatar_not_found'
-  | 'busy'
-  | 'empty_file'
-  | 'image_too_large'
-  | 'invalid_boundary'
-  | 'invalid_crop'
-  | 'invalid_erase'
-  | 'invalid_form'
-  | 'invalid_format'
-  | 'invalid_host'
-  | 'invalid_id'
-  | 'invalid_json'
-  | 'invalid_precondition'
-  | 'invalid_size'
-  | 'invalid_version'
-  | 'manifest_unreadable'
-  | 'no_file'
-  | 'outbox_full'
-  | 'precondition_failed'
-  | 'rendition_not_found'
-  | 'storage_full'
-  | 'storage_unavailable'
-  | 'too_many_files'
-  | 'truncated_body'
-  | 'unauthorized'
-  | 'unexpected_field'
-  | 'unreadable_image'
-  | 'unsupported_image'
-  | 'upload_timeout'
-  | 'upload_too_large'
-  | 'version_not_found';
+/** Every code that a caller of Visage may see. `http/problem.ts` gives each its status, `docs/api.md` says what to do. */
+export const ERROR_CODES = [
+  'avatar_not_found',
+  'bad_request',
+  'busy',
+  'empty_file',
+  'image_too_large',
+  'internal',
+  'invalid_boundary',
+  'invalid_crop',
+  'invalid_erase',
+  'invalid_form',
+  'invalid_format',
+  'invalid_host',
+  'invalid_id',
+  'invalid_json',
+  'invalid_precondition',
+  'invalid_size',
+  'invalid_version',
+  'manifest_unreadable',
+  'method_not_allowed',
+  'no_file',
+  'outbox_full',
+  'precondition_failed',
+  'rendition_not_found',
+  'route_not_found',
+  'storage_full',
+  'storage_unavailable',
+  'too_many_files',
+  'truncated_body',
+  'unauthorized',
+  'unexpected_field',
+  'unreadable_image',
+  'unsupported_encoding',
+  'unsupported_image',
+  'upload_timeout',
+  'upload_too_large',
+  'version_not_found',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface ErrorDetails {
   /** What really happened: for the log, never for the caller. */

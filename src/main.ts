@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
+import { Connections } from './http/connections.js';
 import { prepareSpool } from './spool.js';
 import { HealthController } from './ops/health.controller.js';
 
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   }
   await prepareSpool(settings.uploadSpoolPath);
   const app = await createApp(settings, logger);
+  const connections = new Connections(app.getHttpServer());
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       logger.info({ signal }, 'stopping: what was accepted is finished first');
@@ -24,19 +26,25 @@ async function main(): Promise<void> {
         logger.fatal('stopped with requests unfinished: SHUTDOWN_TIMEOUT_MS is over');
         process.exit(1);
       }, settings.shutdownTimeoutMs).unref();
-      void stop(app, settings, logger);
+      void stop(app, connections, settings, logger);
     });
   }
   await app.listen({ port: settings.port, host: settings.host });
 }
 
-async function stop(app: NestFastifyApplication, settings: Settings, logger: Logger): Promise<void> {
+async function stop(
+  app: NestFastifyApplication,
+  connections: Connections,
+  settings: Settings,
+  logger: Logger,
+): Promise<void> {
   try {
     app.get(HealthController).stop();
+    connections.windDown();
     await sleep(settings.shutdownDrainMs);
-    // A connection that carries its last answer now would be kept alive for as long as its client likes.
+    // Repeated, since connections become idle one after the other.
     const closing = setInterval(() => {
-      app.getHttpServer().closeIdleConnections();
+      connections.closeIdle();
     }, 100);
     await app.close();
     clearInterval(closing);

@@ -70,15 +70,24 @@ export class Adoption {
 
   /**
    * Makes one picture a version.
+   * @returns the manifest with it; undefined where the picture is gone
+   * @throws CodedError where it is none that would be accepted as an upload
+   */
+  async adopt(id: string, { key, version }: Legacy): Promise<Manifest | undefined> {
+    const object = await this.store.get(key);
+    if (object === undefined || object === 'unchanged') return undefined;
+    return this.take(id, version, Readable.from([object.bytes]));
+  }
+
+  /**
+   * Makes a picture the version of that name, which tells when it was uploaded.
    * @returns the manifest with it
    * @throws CodedError where it is none that would be accepted as an upload
    */
-  async adopt(id: string, { key, version: name }: Legacy): Promise<Manifest | undefined> {
-    const object = await this.store.get(key);
-    if (object === undefined || object === 'unchanged') return undefined;
+  async take(id: string, name: string, picture: Readable): Promise<Manifest> {
     const spooled = new SpooledUpload(this.options.spoolPath, this.options.maxBytes);
     try {
-      await spooled.write(Readable.from([object.bytes]));
+      await spooled.write(picture);
       const { bytes, format, ...facts } = await this.pipeline.makeMaster(spooled.path);
       const at = new Date(timeOfVersion(name)).toISOString();
       const origin = { version: name, source: spooled.digest(), master: format };

@@ -33,7 +33,7 @@ import {
   UploadQuery,
   UrlAnswer,
   VersionAnswer,
-  parseCrop,
+  oneCrop,
   versionOf,
 } from './avatars.dto.js';
 import {
@@ -41,10 +41,10 @@ import {
   DescribeHistory,
   DescribeMissing,
   DescribePicture,
-  DescribeProblems,
   DescribeRestore,
   DescribeUpload,
 } from './avatars.openapi.js';
+import { DescribeProblems } from './avatars.problems.js';
 import { AvatarsService, type Picture, type UploadOutcome } from './avatars.service.js';
 import { assertId, isVersion, readId } from './keys.js';
 
@@ -82,11 +82,12 @@ export class AvatarsController {
   ): Promise<VersionAnswer> {
     const precondition = preconditionOf(request.headers);
     const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
-      this.avatars.upload(id, upload, { crop: query.crop ?? parseCrop(upload.fields['crop']), precondition }),
+      this.avatars.upload(id, upload, { crop: oneCrop(query.crop, upload.fields['crop']), precondition }),
     );
-    reply
-      .status(UPLOAD_STATUS[outcome])
-      .headers({ ETag: etagOf(version.version), Location: `/v1/avatars/${encodeURIComponent(id)}` });
+    reply.status(UPLOAD_STATUS[outcome]).headers({
+      ETag: etagOf(version.version),
+      Location: this.urls.of(request, `avatars/${encodeURIComponent(id)}`),
+    });
     return this.answer(request, id, version, outcome === 'pending');
   }
 

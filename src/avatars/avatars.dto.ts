@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { CodedError } from '../errors.js';
@@ -82,8 +83,22 @@ function parseFormat(text: unknown): RenditionFormat {
   return format;
 }
 
+/**
+ * The crop that an upload asks for in its query, its form, or both alike.
+ * @throws CodedError `invalid_crop`
+ */
+export function oneCrop(inQuery: Crop | undefined, field: unknown): Crop | undefined {
+  const inForm = parseCrop(field);
+  if (inQuery && inForm && !isDeepStrictEqual(inQuery, inForm)) {
+    throw new CodedError('invalid_crop', 'The query and the form ask for different crops.', {
+      parameter: 'crop',
+    });
+  }
+  return inQuery ?? inForm;
+}
+
 /** @throws CodedError `invalid_crop` unless it is `x,y,width,height` in whole px */
-export function parseCrop(text: unknown): Crop | undefined {
+function parseCrop(text: unknown): Crop | undefined {
   if (text === undefined) return undefined;
   const [, x, y, width, height] =
     /^(\d{1,5}),(\d{1,5}),([1-9]\d{0,4}),([1-9]\d{0,4})$/.exec(typeof text === 'string' ? text : '') ?? [];

@@ -159,8 +159,7 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
       provide: PublicUrls,
       inject: [ConfigService],
       useFactory: (config: Config) => {
-        const { urlMode, publicBaseUrl } = settingsOf(config);
-        return new PublicUrls(urlMode === 'service' ? publicBaseUrl : undefined);
+        return new PublicUrls(settingsOf(config).serviceBaseUrl);
       },
     },
   ],

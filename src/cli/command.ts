@@ -10,7 +10,8 @@ export interface Finding {
   /** The key of an object, or the place in a file. */
   where: string;
   message: string;
-  /** What was done about it. */
+  /** It can be mended without a loss, or was. */
+  repairable?: true;
   repaired?: true;
 }
 

@@ -45,7 +45,7 @@ export async function* together<L extends { written: string }, R extends { writt
 async function* listManifests(store: ObjectStore, strange: Strange) {
   for await (const manifest of store.list(MANIFESTS)) {
     const [, written] = /^manifests\/([^/.]+)\.json$/.exec(manifest.key) ?? [];
-    if (written === undefined || !isWrittenId(written)) strange(manifest);
+    if (written === undefined || writtenId(written) === undefined) strange(manifest);
     else yield { written, manifest };
   }
 }
@@ -65,14 +65,22 @@ async function* listFolders(store: ObjectStore, strange: Strange) {
   if (folder) yield folder;
 }
 
-function isWrittenId(written: string): boolean {
+/** The id that keys write so. @returns undefined where no id is written so */
+export function writtenId(written: string): string | undefined {
   try {
-    readId(written);
-    return true;
+    return readId(written);
   } catch (error) {
-    if (error instanceof CodedError) return false;
+    if (error instanceof CodedError) return undefined;
     throw error;
   }
+}
+
+/** How many avatars have a manifest. */
+export async function countAvatars(store: ObjectStore): Promise<number> {
+  let found = 0;
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only their number is asked for
+  for await (const _ of store.list(MANIFESTS)) found++;
+  return found;
 }
 
 async function next<T>(iterator: AsyncIterator<T, unknown>): Promise<T | undefined> {

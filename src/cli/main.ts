@@ -6,10 +6,15 @@ import { pino } from 'pino';
 import { InvalidSettings } from '../config/load-settings.js';
 import { CodedError } from '../errors.js';
 import { NestLogger } from '../ops/logging.js';
+import { openStore } from '../storage/open-store.js';
 import { EXIT, type Outcome, type Task, UsageError } from './command.js';
+import { runGc } from './gc.js';
+import { entriesAt, entriesIn } from './import-sources.js';
+import { runImport } from './import.js';
 import { runMigrate } from './migrate.js';
 import { openProgress } from './progress.js';
 import { readSettings } from './stores.js';
+import { runVerify } from './verify.js';
 
 interface CommonOptions {
   dryRun?: boolean;
@@ -22,6 +27,11 @@ interface MigrateOptions extends CommonOptions {
   to: 'local' | 's3';
   fromConfig?: string;
   toConfig?: string;
+}
+
+interface ImportOptions extends CommonOptions {
+  from?: 's3';
+  fromConfig?: string;
 }
 
 const logger = pino({ level: 'info' }, pino.destination({ dest: 2, sync: true }));
@@ -54,6 +64,32 @@ define('migrate', 'copy all avatars to another backend while the service runs')
       const to = settings({ backend: options.to, file: options.toConfig });
       return runMigrate(task, { from, to });
     }),
+  );
+
+define('import', 'take in pictures: the folder of an older service, or a list of ids and files')
+  .argument(
+    '<path>',
+    'a folder <id>/<uuidv7>.<ext>, a .csv or .jsonl with id and file, or with --from s3 a prefix',
+  )
+  .addOption(new Option('--from <backend>', 'read from the bucket instead of this machine').choices(['s3']))
+  .option('--from-config <file>', 'a YAML file with the settings of the bucket to read from')
+  .action((path: string, options: ImportOptions) =>
+    run('import', options, async (task) => {
+      const into = settings({});
+      if (options.from === undefined) return runImport(task, into, await entriesAt(path));
+      const bucket = openStore(settings({ backend: options.from, file: options.fromConfig }));
+      return runImport(task, into, entriesIn(bucket, path.replace(/\/*$/, '/')));
+    }),
+  );
+
+define('gc', 'delete pictures that no manifest needs any more, past AVATAR_GRACE_MS').action(
+  (options: CommonOptions) => run('gc', options, (task) => runGc(task, settings({}))),
+);
+
+define('verify', 'compare every manifest with its objects, and read every picture')
+  .option('--repair', 'mend what can be mended without a loss')
+  .action((options: CommonOptions & { repair?: boolean }) =>
+    run('verify', options, (task) => runVerify(task, settings({}), options.repair === true)),
   );
 
 function settings(source: Parameters<typeof readSettings>[1]) {

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MANIFESTS } from '../avatars/keys.js';
 import type { Settings } from '../config/settings.js';
-import { openStore } from '../storage/open-store.js';
 import { type Outcome, type Task, UsageError } from './command.js';
 import { forEach } from './for-each.js';
-import { listAvatars, together } from './listing.js';
+import { countAvatars, listAvatars, together } from './listing.js';
 import { Migration } from './migration.js';
-import { openExisting } from './stores.js';
+import { openExisting, openTarget } from './stores.js';
 
 /** Writers that never pause would keep it busy for ever. */
 const MAX_PASSES = 5;
@@ -21,7 +19,7 @@ const PAUSE_MS = 1100;
 export async function runMigrate(task: Task, settings: { from: Settings; to: Settings }): Promise<Outcome> {
   const { dryRun, logger } = task;
   const from = openExisting(settings.from);
-  const to = openStore(settings.to);
+  const to = openTarget(settings.to, dryRun);
   if (from.location === to.location) {
     throw new UsageError(`Source and destination are the same: ${from.location}`);
   }
@@ -49,7 +47,7 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
 
 async function runPass({ concurrency, progress }: Task, migration: Migration, pass: number): Promise<void> {
   const { from, to } = migration;
-  if (progress.visible) progress.start(`pass ${pass}`, await count(from.list(MANIFESTS)));
+  if (progress.visible) progress.start(`pass ${pass}`, await countAvatars(from));
   const pairs = together(
     listAvatars(from, ({ key }) => {
       migration.refuse(key);
@@ -63,11 +61,4 @@ async function runPass({ concurrency, progress }: Task, migration: Migration, pa
     if (source.manifest) progress.step();
   });
   progress.stop();
-}
-
-async function count(objects: AsyncIterable<unknown>): Promise<number> {
-  let found = 0;
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only their number is asked for
-  for await (const _ of objects) found++;
-  return found;
 }

@@ -109,7 +109,7 @@ export class Migration {
       const after = theirs ? merge(before, readManifest(id, theirs), this.options.history) : before;
       return { before, after };
     } catch (error) {
-      this.problem('unreadable_manifest', manifestKeyOf(written), (error as Error).message);
+      this.problem('manifest_unreadable', manifestKeyOf(written), (error as Error).message);
       return undefined;
     }
   }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { LocalStore } from '../storage/local.store.js';
+import { MemoryStore } from '../storage/memory.store.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { openStore } from '../storage/open-store.js';
 import { UsageError } from './command.js';
@@ -24,7 +25,7 @@ export function readSettings(
       ...(file === undefined ? environment : { CONFIG_FILE: file }),
       ...(backend && { STORAGE_BACKEND: backend }),
       // Nobody can reach a command: it needs no API_KEYS, also in production.
-      NODE_ENV: 'command',
+      NODE_ENV: 'development',
     },
     file === undefined ? '.env' : '/dev/null',
   );
@@ -39,4 +40,10 @@ export function openExisting(settings: Settings): ObjectStore {
     throw new UsageError(`There is no folder ${store.location}, which STORAGE_LOCAL_PATH names.`);
   }
   return store;
+}
+
+/** Opens a store to write to; for a look only, a folder that is not there is not made, and counts as empty. */
+export function openTarget(settings: Settings, dryRun: boolean): ObjectStore {
+  const store = openStore(settings);
+  return dryRun && store instanceof LocalStore && !existsSync(store.location) ? new MemoryStore() : store;
 }

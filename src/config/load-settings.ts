@@ -56,12 +56,23 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
     );
     settings.storageBackend = 'local';
   }
+  if (settings.storageBackend === 'local') complaints.push(...unservedUrls(settings));
+  // With a bucket or CDN at it, it does not say where the service itself is.
+  if (settings.urlMode !== 'public') settings.serviceBaseUrl ??= settings.publicBaseUrl;
   settings.storageLocalPath ||= settings.avatarStoragePath || './data';
   settings.avatarSizes.sort((a, b) => a - b);
 
   problems.push(...contradictions(settings));
   if (problems.length > 0) throw new InvalidSettings(problems);
   return { settings, complaints };
+}
+
+/** A disk has no URLs, but its folder may be served by a web server or CDN at PUBLIC_BASE_URL. */
+function unservedUrls({ urlMode, publicBaseUrl }: Settings): string[] {
+  if (urlMode === 'service' || (urlMode === 'public' && publicBaseUrl !== undefined)) return [];
+  return [
+    `URL_MODE is ${urlMode}, which STORAGE_BACKEND local does not offer: the service's own URLs are given.`,
+  ];
 }
 
 function contradictions(settings: Settings): string[] {

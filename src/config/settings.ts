@@ -21,7 +21,7 @@ import { SOURCE_FORMATS, type SourceFormat } from '../images/image-pipeline.js';
  * What they mean stands in `.env.example`.
  */
 export class Settings {
-  @IsString()
+  @IsIn(['development', 'test', 'production'])
   nodeEnv = 'development';
 
   @IsInteger(0, 65_535)
@@ -46,6 +46,7 @@ export class Settings {
   apiKeys: string[] = [];
 
   @IsString()
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
   storageBackend = 'local';
 
   @IsString()
@@ -121,6 +122,10 @@ export class Settings {
   @IsOptional()
   @IsWebUrl()
   publicBaseUrl: string | undefined = undefined;
+
+  @IsOptional()
+  @IsWebUrl()
+  serviceBaseUrl: string | undefined = undefined;
 
   /** 604800 seconds, a week, is the most that a presigned URL of S3 can live. */
   @IsInteger(1, 604_800)

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ErrorCode } from '../errors.js';
 import { problem } from './problem.js';
 
-/** What Node's parser refuses before there is a request: status, and what to tell. */
-const REFUSALS: Record<string, readonly [number, string]> = {
-  HPE_HEADER_OVERFLOW: [431, 'The headers are too long.'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
+/** What Node's parser refuses before there is a request: status, code, and what to tell. */
+const REFUSALS: Record<string, readonly [number, ErrorCode, string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'bad_request', 'The headers are too long.'],
+  HPE_INVALID_EOF_STATE: [400, 'truncated_body', 'The connection ended before the end of the request.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'bad_request', 'The request did not arrive in time.'],
 };
 
 /** Answers what is no HTTP, or came too slowly to be a request, and ends the connection. */
@@ -15,9 +18,10 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     socket.destroy();
     return;
   }
-  const [status, detail] = REFUSALS[error.code ?? ''] ?? [400, 'This is no HTTP request.'];
+  const refusal = REFUSALS[error.code ?? ''] ?? ([400, 'bad_request', 'This is no HTTP request.'] as const);
+  const [status, code, detail] = refusal;
   const requestId = randomUUID();
-  const body = JSON.stringify(problem(status, 'bad_request', detail, requestId));
+  const body = JSON.stringify(problem(status, code, detail, requestId));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     'Content-Type: application/problem+json',
@@ -27,4 +31,20 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+/** Answers a request that expects what nobody offers, and ends the connection: its body may come or not. */
+export function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
+  const requestId = randomUUID();
+  const detail = 'The only expectation that is met is 100-continue.';
+  const body = JSON.stringify(problem(417, 'bad_request', detail, requestId));
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Request-Id': requestId,
+    Connection: 'close',
+  };
+  request.pause();
+  response.writeHead(417, headers).end(body);
 }

@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../errors.js';
+import { methodsOf } from './known-routes.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
 import { isReceiving, refuseBody } from './refuse-body.js';
 
@@ -21,7 +22,7 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const answer = describe(error, request.id);
+  const answer = describe(error, request, reply);
   codes.set(request, answer.code);
   if (answer.status >= 500) request.log.error({ err: error, code: answer.code }, 'the request failed');
   else if (error instanceof Error && error.cause !== undefined) {
@@ -40,14 +41,29 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .send(answer);
 }
 
-function describe(error: unknown, requestId: string): Problem {
+/** What Fastify refuses in words that repeat the URL, however long it is. */
+const DETAILS: Record<string, string> = {
+  FST_ERR_BAD_URL: 'The URL is not well formed.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the URL is too long.',
+};
+
+function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Problem {
   if (error instanceof CodedError) {
-    return problem(statusOfCode(error.code), error.code, error.message, requestId, error.parameter);
+    return problem(statusOfCode(error.code), error.code, error.message, request.id, error.parameter);
   }
   const status = error instanceof HttpException ? error.getStatus() : fastifyStatus(error);
-  if (status === 404) return problem(404, 'route_not_found', 'There is nothing under this path.', requestId);
-  if (status < 500) return problem(status, 'bad_request', (error as Error).message, requestId);
-  return problem(status, 'internal', 'Something went wrong here. The log has the details.', requestId);
+  if (status === 404) {
+    const methods = methodsOf(request);
+    if (methods.length === 0)
+      return problem(404, 'route_not_found', 'There is nothing under this path.', request.id);
+    reply.header('Allow', methods.join(', '));
+    return problem(405, 'method_not_allowed', `This path takes ${methods.join(', ')}.`, request.id);
+  }
+  if (status < 500) {
+    const { code = '', message } = error as Error & { code?: string };
+    return problem(status, 'bad_request', DETAILS[code] ?? message, request.id);
+  }
+  return problem(status, 'internal', 'Something went wrong here. The log has the details.', request.id);
 }
 
 function fastifyStatus(error: unknown): number {

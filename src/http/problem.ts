@@ -4,9 +4,11 @@ import type { ErrorCode } from '../errors.js';
 /** The status of every code, and the one place where they meet. */
 const STATUSES: Record<ErrorCode, number> = {
   avatar_not_found: 404,
+  bad_request: 400,
   busy: 503,
   empty_file: 400,
   image_too_large: 422,
+  internal: 500,
   invalid_boundary: 400,
   invalid_crop: 400,
   invalid_erase: 400,
@@ -17,12 +19,14 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_json: 400,
   invalid_precondition: 400,
   invalid_size: 400,
+  method_not_allowed: 405,
   invalid_version: 400,
   manifest_unreadable: 503,
   no_file: 400,
   outbox_full: 503,
   precondition_failed: 412,
   rendition_not_found: 404,
+  route_not_found: 404,
   storage_full: 507,
   storage_unavailable: 503,
   too_many_files: 400,
@@ -30,6 +34,7 @@ const STATUSES: Record<ErrorCode, number> = {
   unauthorized: 401,
   unexpected_field: 400,
   unreadable_image: 422,
+  unsupported_encoding: 415,
   unsupported_image: 415,
   upload_timeout: 408,
   upload_too_large: 413,
@@ -44,7 +49,7 @@ export interface Problem {
   type: 'about:blank';
   title: string;
   status: number;
-  code: string;
+  code: ErrorCode;
   detail: string;
   parameter?: string;
   requestId: string;
@@ -54,13 +59,13 @@ export function statusOfCode(code: ErrorCode): number {
   return STATUSES[code];
 }
 
-export function retryAfter(code: string): number | undefined {
-  return RETRY_AFTER[code as ErrorCode];
+export function retryAfter(code: ErrorCode): number | undefined {
+  return RETRY_AFTER[code];
 }
 
 export function problem(
   status: number,
-  code: string,
+  code: ErrorCode,
   detail: string,
   requestId: string,
   parameter?: string,

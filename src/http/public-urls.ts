@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 
 /** URLs of the service itself. */
@@ -7,6 +8,12 @@ export class PublicUrls {
 
   /** The immutable URL of a picture: the path is `/v1/` and its key. */
   of(request: FastifyRequest, key: string): string {
-    return `${this.base ?? `${request.protocol}://${request.host}`}/v1/${key}`;
+    return `${this.base ?? `${request.protocol}://${request.host || addressOf(request)}`}/v1/${key}`;
   }
+}
+
+/** Of a request by HTTP/1.0, which need not name a host. */
+function addressOf({ raw: { socket } }: FastifyRequest): string {
+  const { localAddress = '', localPort } = socket;
+  return `${isIPv6(localAddress) ? `[${localAddress}]` : localAddress}:${localPort}`;
 }

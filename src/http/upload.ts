@@ -45,6 +45,7 @@ export class UploadReceiver {
     response: ServerResponse,
     use: (upload: ReceivedUpload) => Promise<T>,
   ): Promise<T> {
+    assertNotEncoded(request);
     this.assertSize(request);
     if (this.receiving >= this.options.concurrency) {
       throw new CodedError('busy', 'Too many uploads are on their way. Try again shortly.');
@@ -109,8 +110,7 @@ async function receiveForm(
     const finish = (error: unknown) => {
       const fields = (body as RequestBody & { body?: Record<string, unknown> }).body ?? {};
       if (error) reject(formError(error, body.beginsWith(`--${boundary}`)));
-      else if (!stored)
-        reject(new CodedError('no_file', 'The form has no field "file".', { parameter: 'file' }));
+      else if (!stored) reject(noFile('file' in fields));
       else resolve(fields);
     };
     type Middleware = (
@@ -145,6 +145,7 @@ function formError(error: unknown, begun: boolean): CodedError {
     ) {
       return new CodedError('too_many_files', 'Send one file, in one field "file".', { parameter: 'file' });
     }
+    if (error.code === 'LIMIT_FIELD_VALUE' && error.field === 'file') return noFile(true);
     if (error.code === 'LIMIT_UNEXPECTED_FILE') {
       return new CodedError('unexpected_field', 'The file has to be in the field "file".', {
         parameter: 'file',
@@ -164,6 +165,22 @@ function formError(error: unknown, begun: boolean): CodedError {
         });
   }
   return new CodedError('invalid_form', 'The form cannot be parsed.', { cause: error });
+}
+
+/** @param asText whether the field is there, as text */
+function noFile(asText: boolean): CodedError {
+  const detail = asText
+    ? 'The field "file" is text: send it as a file, with a file name.'
+    : 'The form has no field "file".';
+  return new CodedError('no_file', detail, { parameter: 'file' });
+}
+
+/** @throws CodedError `unsupported_encoding` */
+function assertNotEncoded({ headers }: IncomingMessage): void {
+  if (/^\s*(identity\s*)?$/i.test(headers['content-encoding'] ?? '')) return;
+  throw new CodedError('unsupported_encoding', 'Send the body as it is, without a Content-Encoding.', {
+    parameter: 'Content-Encoding',
+  });
 }
 
 export function isForm(request: IncomingMessage): boolean {

@@ -47,6 +47,9 @@ const RENDER: Record<RenditionFormat, (picture: Sharp) => Sharp> = {
   webp: (picture) => picture.webp({ quality: 80 }),
 };
 
+/** The longest edge that libjpeg takes, in px; what is longer in another format is no portrait but costs seconds to shrink. */
+const MAX_EDGE = 65_500;
+
 /** What many phones get wrong in a JPEG though the picture is whole: https://github.com/lovell/sharp/issues/1578. */
 const HARMLESS = 'Invalid SOS parameters for sequential JPEG';
 
@@ -141,17 +144,7 @@ export class SharpPipeline extends ImagePipeline {
     if (format === 'gif' && (await isCutOffGif(path))) throw unreadable();
     // Only the header is read here, and the limit that libvips would apply would not sum the frames.
     const header = await decoding(() => sharp(path, { ...this.input, limitInputPixels: false }).metadata());
-    const { width, height, pages: frames = 1, depth } = header;
-    const { maxPixels, maxFrames } = this.options;
-    // What memory it takes to decode one is what counts.
-    const pixels = width * height * frames * (depth === 'uchar' ? 1 : 2);
-    if (pixels > maxPixels || frames > maxFrames) {
-      throw new CodedError(
-        'image_too_large',
-        `The picture has ${width} x ${height} px in ${frames} frames at ${depth === 'uchar' ? 8 : 16} bits. At most ` +
-          `${maxPixels} px are accepted, all frames together and twice as many at 16 bits, and ${maxFrames} frames.`,
-      );
-    }
+    assertSize(header, this.options);
     return header;
   }
 
@@ -175,12 +168,15 @@ export class SharpPipeline extends ImagePipeline {
     const { data, info } = await still().resize(square).raw().toBuffer({ resolveWithObject: true });
     const { channels } = info;
     const pixels = () => sharp(data, { raw: { width: side, height: side, channels } });
-    const format = animated || header.hasAlpha ? 'webp' : 'jpeg';
+    const format = animated || !isOpaque(data, channels) ? 'webp' : 'jpeg';
     const picture = animated
       ? open({ animated: true }).extract(squareOf(info, crop)).resize(side, side)
       : pixels();
     const [bytes, impression] = await Promise.all([
-      (format === 'webp' ? picture.webp(TRANSPARENT_OR_ANIMATED) : picture.jpeg(OPAQUE)).toBuffer(),
+      (format === 'webp'
+        ? picture.webp(TRANSPARENT_OR_ANIMATED)
+        : picture.removeAlpha().jpeg(OPAQUE)
+      ).toBuffer(),
       impressionOf(pixels()),
     ]);
     return {
@@ -221,6 +217,27 @@ function isTimeout(error: unknown): boolean {
   return /^timeout|killed for image/m.test((error as Error).message);
 }
 
+/** @throws CodedError `image_too_large` */
+function assertSize(header: Metadata, { maxPixels, maxFrames }: SharpPipelineOptions): void {
+  const { width, height, pages: frames = 1 } = header;
+  const deep = header.depth !== 'uchar';
+  // What memory it takes to decode one is what counts.
+  const pixels = width * height * frames * (deep ? 2 : 1);
+  const limits = [
+    [frames > maxFrames, `At most ${maxFrames} frames are accepted.`],
+    [pixels > maxPixels, `At most ${maxPixels} px are accepted${frames > 1 ? ', all frames together' : ''}.`],
+    [Math.max(width, height) > MAX_EDGE, `At most ${MAX_EDGE} px are accepted for an edge.`],
+  ] as const;
+  const exceeded = limits.find(([exceeds]) => exceeds);
+  if (!exceeded) return;
+  const inFrames = frames > 1 ? ` in each of ${frames} frames` : '';
+  const bits = deep ? ` of 16 bits, which count as ${pixels} px since each takes twice the memory` : '';
+  throw new CodedError(
+    'image_too_large',
+    `The picture has ${width} x ${height} px${inFrames}${bits}. ${exceeded[1]}`,
+  );
+}
+
 function isAnimated({ pages = 1 }: Metadata): boolean {
   return pages > 1;
 }
@@ -241,6 +258,14 @@ function assertWithin(crop: Crop, { width, height }: Size): void {
       },
     );
   }
+}
+
+/** @param data pixels whose last channel is alpha where there are two or four */
+function isOpaque(data: Buffer, channels: number): boolean {
+  if (channels % 2 === 1) return true;
+  for (let alpha = channels - 1; alpha < data.length; alpha += channels)
+    if (data[alpha] !== 255) return false;
+  return true;
 }
 
 function region({ x, y, width, height }: Crop) {

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { OutboxReport } from '../outbox/outbox.js';
 import type { StorageReport } from './storage-health.js';
 
 type Labels = Record<string, string>;
@@ -136,17 +137,10 @@ export function registerStorage(registry: Registry, read: () => StorageReport | 
   );
 }
 
-export interface OutboxReading {
-  /** Accepted and not yet in the bucket. */
-  entries: number;
-  bytes: number;
-  /** How many more are refused from, and how many bytes. */
+export interface OutboxReading extends OutboxReport {
+  /** With as many, what was set aside included, no more are taken. */
   maxEntries: number;
   maxBytes: number;
-  /** Age of the oldest of them in ms; 0 where there are none. */
-  oldestAgeMs: number;
-  /** Entries that cannot be replayed, kept for the operator to look at. */
-  setAside: number;
 }
 
 export function registerOutbox(registry: Registry, read: () => OutboxReading): void {
@@ -154,8 +148,12 @@ export function registerOutbox(registry: Registry, read: () => OutboxReading): v
     registerGauge(registry, name, help, { read: () => [[{}, valueOf(read())]] });
   };
   add('visage_outbox_entries', 'Changes accepted and not yet in the bucket.', ({ entries }) => entries);
-  add('visage_outbox_bytes', 'Their size on disk.', ({ bytes }) => bytes);
-  add('visage_outbox_max_entries', 'How many may be there at most.', ({ maxEntries }) => maxEntries);
+  add('visage_outbox_bytes', 'Their size on disk, what was set aside included.', ({ bytes }) => bytes);
+  add(
+    'visage_outbox_max_entries',
+    'How many there may be at most, what was set aside included.',
+    ({ maxEntries }) => maxEntries,
+  );
   add('visage_outbox_max_bytes', 'How large they may be at most.', ({ maxBytes }) => maxBytes);
   add(
     'visage_outbox_oldest_age_seconds',

@@ -13,13 +13,13 @@ const FILES = ['0', '1', '2', '3'];
  * One process at a time may use it. Holds on file systems that write in place, as ext4, XFS and tmpfs do.
  */
 export class DiskReserve {
-  /** @param folder made where it is absent */
+  /** @param folder made where it is absent; not so the one that it lies in */
   constructor(private readonly folder: string) {}
 
   /** Makes it as large as it should be, or as the disk allows. */
   async fill(): Promise<void> {
     try {
-      await mkdir(this.folder, { recursive: true });
+      await makeFolder(this.folder);
       for (const name of FILES) await fillUp(join(this.folder, name));
     } catch (error) {
       if (!isFull(error)) throw error;
@@ -57,6 +57,14 @@ export class DiskReserve {
 /** Whether the disk, or the share that is allowed to us, is used up. */
 export function isFull(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 async function sizeOf(path: string): Promise<number> {

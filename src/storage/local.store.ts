@@ -160,6 +160,15 @@ export class LocalStore extends ObjectStore {
     return { conditionalWrites: 'honoured' };
   }
 
+  /** Files of writes that began an hour ago and never ended. */
+  async *stuckTemporaries(): AsyncIterable<{ path: string; modifiedAt: Date }> {
+    for (const entry of await this.entries(this.temporary)) {
+      const path = join(this.temporary, entry.name);
+      const found = await this.stat(path);
+      if (found && Date.now() - found.mtimeMs > STALE_AFTER_MS) yield { path, modifiedAt: found.mtime };
+    }
+  }
+
   /**
    * Makes the root at the first use; later it has to be there as it was then.
    * @throws what the file system throws where it is not
@@ -364,11 +373,7 @@ export class LocalStore extends ObjectStore {
   }
 
   private async sweepTemporary(): Promise<void> {
-    for (const entry of await this.entries(this.temporary)) {
-      const path = join(this.temporary, entry.name);
-      const found = await this.stat(path);
-      if (found && Date.now() - found.mtimeMs > STALE_AFTER_MS) await rm(path, { force: true });
-    }
+    for await (const { path } of this.stuckTemporaries()) await rm(path, { force: true });
   }
 }
 

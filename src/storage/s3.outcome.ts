@@ -28,12 +28,51 @@ export function outcome(error: unknown): Error {
   if (error instanceof CodedError) return error;
   const name = nameOf(error);
   const status = statusOf(error);
+  const cause = explained(error);
   if (name === 'QuotaExceeded' || name === 'XMinioStorageFull' || status === 507)
-    return new StorageFull(error);
+    return new StorageFull(cause);
   if (status !== undefined && status >= 300 && status < 500 && !PASSING.includes(status)) {
-    return new StorageRefused(error);
+    return new StorageRefused(cause);
   }
-  return name === 'CredentialsProviderError' ? new StorageRefused(error) : new StorageUnavailable(error);
+  return name === 'CredentialsProviderError' ? new StorageRefused(cause) : new StorageUnavailable(cause);
+}
+
+/** What the operator should look at, by the name or code of an error, or its status where the server gave no reason. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [/^SignatureDoesNotMatch$/, 'STORAGE_S3_SECRET_ACCESS_KEY is not the secret of STORAGE_S3_ACCESS_KEY_ID'],
+  [/^(InvalidAccessKeyId|InvalidClientTokenId)$/, 'the server does not know STORAGE_S3_ACCESS_KEY_ID'],
+  [/^(RequestTimeTooSkewed|RequestExpired)$/, 'the clock of this machine is wrong'],
+  [/^(ExpiredToken|InvalidToken)$/, 'the session token of the credentials is over'],
+  [/^AccessDenied$/, 'the keys may not do this: see "Keep the pictures in a bucket" in the README'],
+  [/^NoSuchBucket$/, 'there is no bucket STORAGE_S3_BUCKET: make it, or mend the name'],
+  [
+    /^(PermanentRedirect|AuthorizationHeaderMalformed)$/,
+    'the bucket is in another region than STORAGE_S3_REGION',
+  ],
+  [
+    /^CredentialsProviderError$/,
+    'no credentials: set STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY',
+  ],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host of STORAGE_S3_ENDPOINT has no address'],
+  [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/, 'nothing answers at STORAGE_S3_ENDPOINT'],
+  [/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/, 'the certificate is not trusted: see NODE_EXTRA_CA_CERTS of Node'],
+  [
+    /^(TimeoutError|AbortError|ETIMEDOUT)$/,
+    'no answer from STORAGE_S3_ENDPOINT within STORAGE_S3_TIMEOUT_MS',
+  ],
+  [/^403$/, 'forbidden without a reason: wrong keys, a wrong clock, or keys that may not do this'],
+  [/^404$/, 'not found: is STORAGE_S3_BUCKET right, and STORAGE_S3_USE_PATH_STYLE?'],
+];
+
+/** The same error behind one that says, for the log, what it is called and what to look at. */
+function explained(error: unknown): unknown {
+  const { code } = (error ?? {}) as { code?: unknown };
+  const names = [code, nameOf(error), statusOf(error)].filter((name) => name !== undefined).map(String);
+  for (const name of names) {
+    const advice = ADVICE.find(([pattern]) => pattern.test(name))?.[1];
+    if (advice !== undefined) return new Error(`${name}: ${advice}`, { cause: error });
+  }
+  return error;
 }
 
 /** What an error of the SDK means to a writer who set a precondition. */

@@ -178,7 +178,7 @@ describe.each(routes)('migrate from $route', ({ from, to }) => {
     expect(report.findings.map(({ code, where }) => `${code} ${where}`).sort()).toEqual([
       `missing_master ${missing}`,
       'unknown_object avatars/notes.txt',
-      'unreadable_manifest manifests/broken.json',
+      'manifest_unreadable manifests/broken.json',
     ]);
     expect(await target.exists(manifestKey('alice'))).toBe(true);
     expect(await target.exists('manifests/broken.json')).toBe(false);

@@ -106,6 +106,32 @@ describe('loadSettings', () => {
     expect(complaints).toEqual([expect.stringContaining('"ftp"')]);
   });
 
+  it.each(['S3', 's3', 'Local', 'LOCAL'])('knows the backend %s', (backend) => {
+    const { settings, complaints } = loadSettings(
+      { STORAGE_BACKEND: backend, STORAGE_S3_BUCKET: 'one' },
+      file('empty.env', ''),
+    );
+    expect(settings.storageBackend).toBe(backend.toLowerCase());
+    expect(complaints).toEqual([]);
+  });
+
+  it('refuses a NODE_ENV that it does not know: a misspelt production would run without keys', () => {
+    expect(problemsOf({ NODE_ENV: 'Production' })).toEqual([expect.stringContaining('NODE_ENV')]);
+    for (const nodeEnv of ['development', 'test']) expect(problemsOf({ NODE_ENV: nodeEnv })).toEqual([]);
+  });
+
+  it.each([
+    [{ URL_MODE: 'presigned' }, 1],
+    [{ URL_MODE: 'presigned', PUBLIC_BASE_URL: 'https://a.example' }, 1],
+    [{ URL_MODE: 'public' }, 1],
+    [{ URL_MODE: 'public', PUBLIC_BASE_URL: 'https://cdn.example' }, 0],
+    [{ URL_MODE: 'service' }, 0],
+    [{ URL_MODE: 'presigned', STORAGE_BACKEND: 's3', STORAGE_S3_BUCKET: 'one' }, 0],
+  ])('with %j has %d complaints: a disk has no URLs of its own', (environment, count) => {
+    const { complaints } = loadSettings(environment, file('empty.env', ''));
+    expect(complaints).toEqual(Array.from({ length: count }, () => expect.stringMatching(/URL_MODE.*local/)));
+  });
+
   it('complains of a misspelt setting in the YAML file', () => {
     const config = file('typo.yaml', 'storage: { s3: { bukcet: x } }\nserver: { other: 1 }');
     const { complaints } = loadSettings({ CONFIG_FILE: config }, file('empty.env', ''));

@@ -10,6 +10,11 @@ interface Url {
   expiresAt: string | null;
 }
 
+const tiny = () =>
+  sharp({ create: { width: 200, height: 200, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer();
+
 describe.each(backends)('URLs on $name', (backend) => {
   let service: RunningService | undefined;
   afterEach(async () => {
@@ -19,10 +24,10 @@ describe.each(backends)('URLs on $name', (backend) => {
   /** Starts the service, uploads a picture and asks for its URL at a size that nobody has asked for yet. */
   async function urlIn(settings: Environment, environment?: Environment): Promise<Url> {
     service = await startService({ ...(environment ?? (await backend.environment())), ...settings });
-    const bytes = await sharp({ create: { width: 200, height: 200, channels: 3, background: 'teal' } })
-      .png()
-      .toBuffer();
-    await request(service.url).put('/v1/avatars/Me').send(bytes).expect(201);
+    await request(service.url)
+      .put('/v1/avatars/Me')
+      .send(await tiny())
+      .expect(201);
     const answer = await request(service.url).get('/v1/avatars/Me/url?size=64&format=webp').expect(200);
     return answer.body as Url;
   }
@@ -53,6 +58,57 @@ describe.each(backends)('URLs on $name', (backend) => {
       PUBLIC_BASE_URL: 'https://cdn.example/bucket',
     });
     expect(url).toBe(`https://cdn.example/bucket/avatars/~4de/${version}/64.webp`);
+  });
+
+  it.each<[settings: Environment, base: string]>([
+    [{ PUBLIC_BASE_URL: 'https://a.example' }, 'https://a.example'],
+    [{ URL_MODE: 'presigned', PUBLIC_BASE_URL: 'https://a.example' }, 'https://a.example'],
+    [{ URL_MODE: 'presigned', SERVICE_BASE_URL: 'https://s.example' }, 'https://s.example'],
+    [
+      {
+        URL_MODE: 'public',
+        PUBLIC_BASE_URL: 'https://cdn.example',
+        SERVICE_BASE_URL: 'https://s.example/x/',
+      },
+      'https://s.example/x',
+    ],
+    [{ PUBLIC_BASE_URL: 'https://a.example', SERVICE_BASE_URL: 'https://s.example' }, 'https://s.example'],
+  ])('of the service itself, in info and Location, with %j are below %s', async (settings, base) => {
+    await urlIn(settings);
+    const address = service?.url ?? '';
+    const info = await request(address).get('/v1/avatars/Me/info').expect(200);
+    const { version, urls } = info.body as { version: string; urls: Record<string, string> };
+    expect(urls['64']).toBe(`${base}/v1/avatars/~4de/${version}/64.jpeg`);
+    const again = await request(address)
+      .put('/v1/avatars/a:b')
+      .send(await tiny())
+      .expect(201);
+    expect(again.headers['location']).toBe(`${base}/v1/avatars/a%3Ab`);
+  });
+
+  it("are below the host that was asked where the mode is public and only the bucket's base is set", async () => {
+    await urlIn({ URL_MODE: 'public', PUBLIC_BASE_URL: 'https://cdn.example' });
+    const info = await request(service?.url ?? '')
+      .get('/v1/avatars/Me/info')
+      .expect(200);
+    const { urls } = info.body as { urls: Record<string, string> };
+    const { status } = await fetch(urls['32'] ?? '');
+    expect(status).toBe(200);
+  });
+
+  it('never enlarge: a size above the master gives its own, one that is not offered nothing', async () => {
+    const { version } = await urlIn({});
+    const address = service?.url ?? '';
+    const { urls } = (await request(address).get('/v1/avatars/Me/info')).body as { urls: object };
+    expect(Object.keys(urls)).toEqual(['16', '32', '48', '64', '96', '128', '192', 'master']);
+    for (const path of [`~4de/${version}/1024.jpeg`, 'Me?size=1024']) {
+      const answer = await fetch(`${address}/v1/avatars/${path}`);
+      const picture = sharp(Buffer.from(await answer.arrayBuffer()));
+      expect(await picture.metadata()).toMatchObject({ format: 'jpeg', width: 200, height: 200 });
+    }
+    await request(address)
+      .get(`/v1/avatars/~4de/${version}/200.jpeg`)
+      .expect(404, /rendition_not_found/);
   });
 
   it('does not give a URL of an avatar without a picture', async () => {

@@ -7,6 +7,8 @@ import { RawConnection, chunk, head } from './support/raw.js';
 
 const KEY = 'the-right-key';
 const RIGHT = { authorization: `Bearer ${KEY}` };
+/** As `openssl rand -base64 33` makes them, with all that Base64 has. */
+const BASE64_KEY = 'ab+/cd+/ZZ09+/+/ab+/cd+/ZZ09+/+/ab+/cd+/ZA==';
 const UNAUTHORIZED = { status: 401, code: 'unauthorized' };
 const SOCKET_BUFFERS = 16 * 1024 * 1024;
 const [local] = backends;
@@ -15,7 +17,7 @@ describe('a service with API_KEYS', () => {
   let harness: Harness;
 
   beforeAll(async () => {
-    const sums = ['another', KEY].map((key) => createHash('sha256').update(key).digest('hex'));
+    const sums = ['another', KEY, BASE64_KEY].map((key) => createHash('sha256').update(key).digest('hex'));
     harness = await Harness.start({ ...(await local?.environment()), API_KEYS: sums.join(',') }, RIGHT);
   });
   afterAll(() => harness.stop());
@@ -49,8 +51,9 @@ describe('a service with API_KEYS', () => {
     for (const target of ['', '/exists', '/url', '/info']) {
       expect((await harness.send({ path: `${path}${target}` })).status).toBe(200);
     }
-    const other = { authorization: 'bearer another' };
-    expect((await harness.send({ method: 'DELETE', path, headers: other })).status).toBe(204);
+    for (const authorization of ['bearer another', `Bearer ${BASE64_KEY}`]) {
+      expect((await harness.send({ method: 'DELETE', path, headers: { authorization } })).status).toBe(204);
+    }
   });
 
   it.each([

@@ -107,6 +107,31 @@ describe.each(backends)('bad forms on $name', (backend) => {
     expect(problem).toEqual({ status: 400, code, ...(parameter !== undefined && { parameter }) });
   });
 
+  it.each([1, 1024, 1025, 50_000])(
+    'says of a file of %d bytes in a text field what is wrong',
+    async (size) => {
+      const answer = await harness.put('/v1/avatars/text', {
+        headers: FORM,
+        body: form({ content: 'x'.repeat(size) }),
+      });
+      expect(problemOf(answer)).toEqual({ status: 400, code: 'no_file', parameter: 'file' });
+      expect(answer.body.toString()).toMatch(/is text.*file name/);
+    },
+  );
+
+  it('takes a crop in the query or in the form, and no two that differ', async () => {
+    const upload = async (inQuery: string, inForm: string) =>
+      harness.put(`/v1/avatars/cropped?crop=${inQuery}`, {
+        headers: FORM,
+        body: form({ name: 'crop', content: inForm }, { filename: 'me.png', content: await picture('png') }),
+      });
+    const differing = problemOf(await upload('0,0,32,32', '0,0,32,31'));
+    expect(differing).toEqual({ status: 400, code: 'invalid_crop', parameter: 'crop' });
+    const broken = problemOf(await upload('0,0,32,32', 'all'));
+    expect(broken).toEqual({ status: 400, code: 'invalid_crop', parameter: 'crop' });
+    expect((await upload('0,0,32,32', '0,0,32,32')).status).toBe(201);
+  });
+
   it('answers no body at all with no_file', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);

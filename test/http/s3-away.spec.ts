@@ -33,14 +33,48 @@ const s3 = backends.find(({ name }) => name === 's3');
 
   const silentUrl = () => `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
 
-  it.each<[string, () => Environment, RegExp]>([
-    ['where nothing listens', () => ({ STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1' }), /ECONNREFUSED/],
-    ['that never answers', () => ({ STORAGE_S3_ENDPOINT: silentUrl() }), /TimeoutError|timed? ?out/i],
-    ['that knows another secret', () => ({ STORAGE_S3_SECRET_ACCESS_KEY: 'wrong' }), /SignatureDoesNotMatch/],
-    ['that does not know the key', () => ({ STORAGE_S3_ACCESS_KEY_ID: 'NOBODY' }), /InvalidAccessKeyId/],
-    ['without the bucket', () => ({ STORAGE_S3_BUCKET: 'visage-no-such-bucket' }), /NoSuchBucket/],
-  ])('%s: answers 503 in time and logs the cause', async (_, broken, cause) => {
+  it.each<[string, () => Environment, RegExp, RegExp]>([
+    [
+      'where nothing listens',
+      () => ({ STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1' }),
+      /ECONNREFUSED/,
+      /STORAGE_S3_ENDPOINT/,
+    ],
+    [
+      'that never answers',
+      () => ({ STORAGE_S3_ENDPOINT: silentUrl() }),
+      /TimeoutError|timed? ?out/i,
+      /STORAGE_S3_TIMEOUT_MS/,
+    ],
+    [
+      'that knows another secret',
+      () => ({ STORAGE_S3_SECRET_ACCESS_KEY: 'wrong' }),
+      /SignatureDoesNotMatch/,
+      /STORAGE_S3_SECRET_ACCESS_KEY/,
+    ],
+    [
+      'that does not know the key',
+      () => ({ STORAGE_S3_ACCESS_KEY_ID: 'NOBODY' }),
+      /InvalidAccessKeyId/,
+      /STORAGE_S3_ACCESS_KEY_ID/,
+    ],
+    [
+      'without the bucket',
+      () => ({ STORAGE_S3_BUCKET: 'visage-no-such-bucket' }),
+      /NoSuchBucket/,
+      /STORAGE_S3_BUCKET/,
+    ],
+    [
+      'of which there is no address',
+      () => ({ STORAGE_S3_ENDPOINT: 'http://s3.invalid' }),
+      /ENOTFOUND|EAI_AGAIN/,
+      /STORAGE_S3_ENDPOINT/,
+    ],
+  ])('%s: answers 503 in time and logs the cause', async (_, broken, cause, advice) => {
     const harness = await Harness.start({ ...usable, ...broken() });
+    const atStart = harness.service.log();
+    expect(atStart).toMatch(cause);
+    expect(atStart).toMatch(advice);
     const path = '/v1/avatars/a';
     const requests = [
       () => harness.send({ path }),

@@ -15,6 +15,9 @@ describe('pictures of too many pixels', () => {
       'a PNG that claims 2 million px each way',
       () => pngOf({ width: 2e6, height: 2e6 }, { width: 8, height: 8 }),
     ],
+    ['a PNG 50 million px wide', () => pngOf({ width: 50_000_000, height: 1, bits: 1 })],
+    ['a PNG 50 million px high', () => pngOf({ width: 1, height: 50_000_000, bits: 1 })],
+    ['a PNG 65536 px wide', () => pngOf({ width: 65_536, height: 1, bits: 1 })],
     ['a PNG one row over the limit', () => pngOf({ width: 10_000, height: 5001, bits: 1 })],
   ])('refuses %s by its header, at no cost of memory', async (_, make) => {
     const harness = await startLocal({});
@@ -52,6 +55,10 @@ describe('pictures of too many pixels', () => {
       .toBuffer();
     const harness = await startLocal({ AVATAR_MAX_PIXELS: String(2 * 64 * 64 - 1) });
     expect(await harness.refusal({ body: picture16 })).toEqual(TOO_LARGE);
+    const { body } = await harness.put('/v1/avatars/a', { body: picture16 });
+    expect((JSON.parse(body.toString()) as { detail: string }).detail).toBe(
+      'The picture has 64 x 64 px of 16 bits, which count as 8192 px since each takes twice the memory. At most 8191 px are accepted.',
+    );
     expect((await harness.put('/v1/avatars/a', { body: await picture('png') })).status).toBe(201);
     await harness.stop();
   });

@@ -55,6 +55,31 @@ describe('upright', () => {
   });
 });
 
+describe('an alpha channel', () => {
+  it.each([2, 4] as const)('that hides nothing is left out: %i channels', async (channels) => {
+    const opaque = await withAlpha(channels, 255);
+    const { info, master } = await gallery.show(opaque);
+    expect(info.format).toBe('jpeg');
+    expect((await sharp(master).metadata()).hasAlpha).toBe(false);
+    expect((await pixelsOf(master)).distanceTo(await pixelsOf(opaque))).toBeLessThan(3);
+  });
+
+  it.each([2, 4] as const)('that hides one pixel a little is kept: %i channels', async (channels) => {
+    const { info } = await gallery.show(await withAlpha(channels, 254));
+    expect(info.format).toBe('webp');
+  });
+
+  /** Opaque but for its last pixel. */
+  async function withAlpha(channels: 2 | 4, alphaOfLast: number): Promise<Buffer> {
+    const pixels = Buffer.alloc(100 * 100 * channels, 90);
+    for (let i = channels - 1; i < pixels.length; i += channels) pixels[i] = 255;
+    pixels[pixels.length - 1] = alphaOfLast;
+    return sharp(pixels, { raw: { width: 100, height: 100, channels } })
+      .png()
+      .toBuffer();
+  }
+});
+
 describe('size', () => {
   it.each([
     [100, 60, 60],

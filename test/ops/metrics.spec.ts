@@ -182,6 +182,36 @@ describe('/metrics of a service at work', () => {
 
 const s3 = backends.find(({ name }) => name === 's3');
 
+describe('/metrics of a service whose bucket is away', () => {
+  it('shows what waits in the outbox, and that the breaker is open', async () => {
+    const harness = await Harness.start({
+      STORAGE_BACKEND: 's3',
+      STORAGE_S3_BUCKET: 'visage-none',
+      STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
+      STORAGE_S3_ACCESS_KEY_ID: 'none',
+      STORAGE_S3_SECRET_ACCESS_KEY: 'none',
+      STORAGE_S3_BREAKER_RESET_MS: '600000',
+      OUTBOX_MAX_ENTRIES: '77',
+      OUTBOX_MAX_BYTES: '7777777',
+    });
+    const { url } = harness.service;
+    expect(total(await scrape(url), 'visage_outbox_entries')).toBe(0);
+    for (const id of ['a', 'b', 'c', 'd', 'e']) {
+      expect((await harness.put(`/v1/avatars/${id}`, { body: await picture('png') })).status).toBe(202);
+    }
+    const now = await scrape(url);
+    expect(total(now, 'visage_outbox_entries')).toBe(5);
+    expect(total(now, 'visage_outbox_bytes')).toBeGreaterThan(1000);
+    expect(total(now, 'visage_outbox_oldest_age_seconds')).toBeGreaterThan(0);
+    expect(total(now, 'visage_outbox_set_aside_entries')).toBe(0);
+    expect(total(now, 'visage_outbox_max_entries')).toBe(77);
+    expect(total(now, 'visage_outbox_max_bytes')).toBe(7777777);
+    expect(total(now, 'visage_breaker_state', { state: 'open' })).toBe(1);
+    expect(total(now, 'visage_breaker_state')).toBe(1);
+    await harness.stop();
+  });
+});
+
 (s3 ? describe : describe.skip)('/metrics of a service whose bucket is of no use', () => {
   it.each([
     ['unavailable', { STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1' }],

@@ -28,8 +28,8 @@ export type Environment = Record<string, string>;
 export async function startService(environment: Environment, prefix: string[] = []): Promise<RunningService> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
   const spool = join(folder, 'spool');
-  const [command, ...parameters] = [...prefix, process.execPath, resolve('dist/main.js')];
-  const child = spawn(command, parameters, {
+  const line = [...prefix, process.execPath, resolve('dist/main.js')];
+  const child = spawn(line[0] ?? '', line.slice(1), {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],

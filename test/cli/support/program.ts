@@ -9,6 +9,7 @@ export interface Finding {
   code: string;
   where: string;
   message: string;
+  repairable?: true;
   repaired?: true;
 }
 

@@ -1,0 +1,66 @@
+import { collectable } from '../avatars/garbage.js';
+import { manifestKey, versionOf } from '../avatars/keys.js';
+import { type Manifest, emptyManifest, readManifest } from '../avatars/manifest.js';
+import type { Settings } from '../config/settings.js';
+import type { ListedObject, ObjectStore } from '../storage/object-store.js';
+import type { Finding, Outcome, Task } from './command.js';
+import { forEach } from './for-each.js';
+import { countAvatars, listAvatars, writtenId } from './listing.js';
+import { openExisting } from './stores.js';
+import { read } from './verified-copy.js';
+
+/**
+ * Deletes what no manifest needs any more, by the rule that the service itself goes by: it is safe beside running uploads,
+ * since what is on its way is younger than the grace period.
+ */
+export async function runGc({ dryRun, concurrency, progress }: Task, settings: Settings): Promise<Outcome> {
+  const store = openExisting(settings);
+  const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
+  const facts = { storage: store.location, avatars: 0, versions: 0, objects: 0, bytes: 0 };
+  const findings: Finding[] = [];
+  if (progress.visible) progress.start('gc', await countAvatars(store));
+  const nothing = () => undefined;
+  await forEach(listAvatars(store, nothing), concurrency, async ({ written, pictures }) => {
+    facts.avatars++;
+    const id = writtenId(written);
+    if (id === undefined || pictures.length === 0) return;
+    const garbage = async () => {
+      const manifest = await manifestOf(store, id);
+      return new Set(collectable(pictures, manifest, { ...rules, now: Date.now() }));
+    };
+    try {
+      if ((await garbage()).size > 0) {
+        // Asked again, since the first answer may have waited behind many others.
+        const keys = await garbage();
+        await remove(pictures.filter(({ key }) => keys.has(key)));
+      }
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      findings.push({ code: 'manifest_unreadable', where: manifestKey(id), message: error.message });
+    }
+    progress.step();
+  });
+  return { findings, facts };
+
+  async function remove(objects: readonly ListedObject[]): Promise<void> {
+    facts.versions += new Set(objects.map(({ key }) => versionOf(key))).size;
+    for (const { key, size } of objects) {
+      facts.objects++;
+      facts.bytes += size;
+      if (!dryRun) await store.delete(key);
+    }
+  }
+}
+
+/** Nothing of an avatar whose manifest cannot be read is garbage. */
+class Unreadable extends Error {}
+
+async function manifestOf(store: ObjectStore, id: string): Promise<Manifest> {
+  const object = await read(store, manifestKey(id));
+  if (!object) return emptyManifest(id);
+  try {
+    return readManifest(id, object.bytes);
+  } catch (error) {
+    throw new Unreadable((error as Error).message, { cause: error });
+  }
+}

@@ -1,0 +1,198 @@
+import { type Dirent, createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable, pipeline } from 'node:stream';
+import { parse } from 'csv-parse';
+import { assertId, isVersion } from '../avatars/keys.js';
+import { CodedError } from '../errors.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import { type Finding, UsageError } from './command.js';
+import { type Entry, Refused, openFile } from './importer.js';
+import { read } from './verified-copy.js';
+
+/**
+ * What there is to import at a path of this machine: a list (`.csv`, `.jsonl`), or a folder as the service that Visage grew
+ * from left it.
+ * @throws UsageError where there is no such thing
+ */
+export async function entriesAt(path: string): Promise<AsyncIterable<readonly Entry[]>> {
+  const found = await statOf(path);
+  if (!found) throw new UsageError(`There is no ${path}.`);
+  if (found.isFile()) {
+    if (extname(path) === '.csv') return alone(readCsv(path));
+    if (extname(path) === '.jsonl') return alone(readJsonLines(path));
+    throw new UsageError(`${path} is neither a folder nor a list that ends with .csv or .jsonl.`);
+  }
+  const avatars = join(path, 'avatars');
+  return grouped(filesIn((await statOf(avatars))?.isDirectory() ? avatars : path));
+}
+
+/**
+ * What there is to import in a bucket: `<prefix><id>/<uuidv7>.<ext>`. What lies deeper is not looked at: it is what Visage
+ * makes of them, where both share a bucket.
+ */
+export function entriesIn(store: ObjectStore, prefix: string): AsyncIterable<readonly Entry[]> {
+  return grouped(objectsIn(store, prefix));
+}
+
+/** One upload as the service that Visage grew from laid it down. */
+interface Upload {
+  id: string;
+  name: string;
+  where: string;
+  open: () => Promise<Readable>;
+}
+
+async function* filesIn(folder: string): AsyncIterable<Upload> {
+  for (const user of await sorted(folder)) {
+    if (!user.isDirectory()) {
+      yield uploadAt(join(folder, user.name), user.name, '');
+      continue;
+    }
+    for (const file of await sorted(join(folder, user.name))) {
+      if (!file.isDirectory()) yield uploadAt(join(folder, user.name, file.name), user.name, file.name);
+    }
+  }
+}
+
+async function* objectsIn(store: ObjectStore, prefix: string): AsyncIterable<Upload> {
+  for await (const { key } of store.list(prefix)) {
+    const [id = '', name = '', ...deeper] = key.slice(prefix.length).split('/');
+    const open = async () => {
+      const object = await read(store, key);
+      if (!object) throw new Refused('file_not_found', `There is no object ${key} any more.`);
+      return Readable.from([object.bytes]);
+    };
+    if (deeper.length === 0) yield { id, name, where: key, open };
+  }
+}
+
+/** The uploads of one avatar together, the newest first. */
+async function* grouped(uploads: AsyncIterable<Upload>): AsyncIterable<readonly Entry[]> {
+  let group: { id: string; entries: Entry[] } | undefined;
+  for await (const upload of uploads) {
+    if (group && group.id !== upload.id) yield group.entries.reverse();
+    if (group?.id !== upload.id) group = { id: upload.id, entries: [] };
+    group.entries.push(entryOf(upload));
+  }
+  if (group) yield group.entries.reverse();
+}
+
+function entryOf({ id, name, where, open }: Upload): Entry {
+  const version = basename(name, extname(name));
+  if (!isVersion(version) || extname(name) === '') {
+    return {
+      finding: { code: 'unknown_file', where, message: 'It is not named <id>/<uuidv7>.<extension>.' },
+    };
+  }
+  return invalidId(id, where) ?? { id, where, version, open };
+}
+
+function uploadAt(path: string, id: string, name: string): Upload {
+  return { id, name, where: path, open: () => openFile(path) };
+}
+
+async function sorted(folder: string): Promise<Dirent[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** @yields a row each; a first row `id,file` names the columns */
+export async function* readCsv(path: string): AsyncIterable<Entry> {
+  const broken: Entry[] = [];
+  const parser = pipeline(
+    createReadStream(path),
+    parse({
+      bom: true,
+      info: true,
+      relaxColumnCount: true,
+      skipEmptyLines: true,
+      skipRecordsWithError: true,
+      onSkip: (error) => {
+        broken.push(invalidLine(`${path}:${Number(error?.['lines'])}`, error?.message ?? 'not a row'));
+        return undefined;
+      },
+    }),
+    // What goes wrong destroys the parser, and so ends the loop below.
+    () => undefined,
+  );
+  let first = true;
+  for await (const { record, info } of parser as AsyncIterable<{
+    record: string[];
+    info: { lines: number };
+  }>) {
+    yield* broken.splice(0);
+    const heading = first && record[0]?.trim() === 'id' && ['file', 'path'].includes(record[1]?.trim() ?? '');
+    first = false;
+    if (!heading) yield await fileOf(path, info.lines, record[0], record[1], record.length === 2);
+  }
+  yield* broken;
+}
+
+/** @yields a line each: `{ "id": ..., "file": ... }` */
+export async function* readJsonLines(path: string): AsyncIterable<Entry> {
+  let line = 0;
+  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+    line++;
+    if (text.trim() === '') continue;
+    let row: { id?: unknown; file?: unknown; path?: unknown } | null;
+    try {
+      row = JSON.parse(text) as typeof row;
+    } catch (error) {
+      yield invalidLine(`${path}:${line}`, (error as Error).message);
+      continue;
+    }
+    yield await fileOf(path, line, row?.id, row?.file ?? row?.path, typeof row === 'object');
+  }
+}
+
+async function fileOf(
+  list: string,
+  line: number,
+  id: unknown,
+  file: unknown,
+  wellFormed: boolean,
+): Promise<Entry> {
+  const where = `${list}:${line}`;
+  if (!wellFormed || typeof id !== 'string' || typeof file !== 'string' || file === '') {
+    return invalidLine(where, 'It has to have an id and a file.');
+  }
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(file)) {
+    return invalidLine(where, 'It names a URL, and only files are imported.');
+  }
+  const invalid = invalidId(id, where);
+  if (invalid) return invalid;
+  const path = resolve(dirname(list), file);
+  if (!(await statOf(path))?.isFile()) {
+    return { finding: { code: 'file_not_found', where, message: `There is no file ${path}.` } };
+  }
+  return { id, where, open: () => openFile(path) };
+}
+
+function invalidLine(where: string, message: string): { finding: Finding } {
+  return { finding: { code: 'invalid_line', where, message } };
+}
+
+function invalidId(id: string, where: string): { finding: Finding } | undefined {
+  try {
+    assertId(id);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    return { finding: { code: error.code, where, message: error.message } };
+  }
+}
+
+async function* alone(entries: AsyncIterable<Entry>): AsyncIterable<readonly Entry[]> {
+  for await (const entry of entries) yield [entry];
+}
+
+async function statOf(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}

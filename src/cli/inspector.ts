@@ -1,0 +1,148 @@
+import { masterKey } from '../avatars/avatar.objects.js';
+import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
+import { type GarbageRules, collectable } from '../avatars/garbage.js';
+import { manifestKey, versionOf } from '../avatars/keys.js';
+import {
+  type Manifest,
+  type Version,
+  emptyManifest,
+  isErased,
+  merge,
+  readManifest,
+  writeManifest,
+} from '../avatars/manifest.js';
+import { parseRenditionName } from '../delivery/rendition.js';
+import { CodedError } from '../errors.js';
+import type { ImagePipeline } from '../images/image-pipeline.js';
+import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
+import type { Finding } from './command.js';
+import { type ListedAvatar, writtenId } from './listing.js';
+import { read, sha256 } from './verified-copy.js';
+
+export interface Repairable extends Finding {
+  /** Mends what can be mended without a loss. @returns whether it did */
+  repair?: () => Promise<boolean>;
+}
+
+/** Looks at avatars one by one. */
+export class Inspector {
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly pipeline: ImagePipeline,
+    private readonly rules: Omit<GarbageRules, 'now'>,
+  ) {}
+
+  /** @returns what is wrong with an avatar; that of a moment may be a change on its way */
+  async inspect({ written, manifest: listed, pictures }: ListedAvatar): Promise<Repairable[]> {
+    const id = writtenId(written);
+    const known = pictures.filter(({ key }) => versionOf(key) !== undefined);
+    const found: Repairable[] = pictures
+      .filter((object) => !known.includes(object))
+      .map(({ key }) => finding('unknown_object', key, 'No object of Visage has such a key.'));
+    if (id === undefined) return found;
+
+    const key = manifestKey(id);
+    const object = listed && (await read(this.store, key));
+    let manifest = emptyManifest(id);
+    try {
+      if (object) manifest = readManifest(id, object.bytes);
+    } catch (error) {
+      return [...found, finding('manifest_unreadable', key, (error as Error).message)];
+    }
+    if (object) found.push(...this.pointer(manifest, object.etag));
+    found.push(...this.garbage(manifest, known));
+    for (const version of manifest.versions) found.push(...(await this.version(id, version, known)));
+    return found;
+  }
+
+  /** `current` follows from `head` and the versions. */
+  private pointer(manifest: Manifest, etag: string): Repairable[] {
+    const mended = merge(manifest, manifest, Number.MAX_SAFE_INTEGER);
+    if (mended.current === manifest.current) return [];
+    const key = manifestKey(manifest.id);
+    const repair = async () => {
+      try {
+        await this.store.store(key, writeManifest(mended), { ifMatch: etag, ...MANIFEST_ATTRIBUTES });
+        return true;
+      } catch (error) {
+        if (error instanceof PreconditionFailed) return false;
+        throw error;
+      }
+    };
+    const message = `It shows ${String(manifest.current)}, but its last change was to ${String(mended.current)}.`;
+    return [{ ...finding('wrong_current', key, message), repair }];
+  }
+
+  private garbage(manifest: Manifest, known: readonly ListedObject[]): Repairable[] {
+    return collectable(known, manifest, { ...this.rules, now: Date.now() }).map((key) =>
+      isErased(manifest, versionOf(key) ?? '')
+        ? { ...finding('erased_object', key, 'Its avatar was erased.'), repair: () => this.remove(key) }
+        : finding('orphaned_object', key, 'No manifest names it: visage gc deletes it.'),
+    );
+  }
+
+  private async version(id: string, version: Version, known: readonly ListedObject[]): Promise<Repairable[]> {
+    const key = masterKey(id, version);
+    const folder = key.slice(0, key.lastIndexOf('/') + 1);
+    const objects = known.filter((object) => object.key.startsWith(folder));
+    const found = objects.some((object) => object.key === key)
+      ? []
+      : [finding('missing_master', key, 'The manifest names it, but it is not there.')];
+    for (const object of objects) {
+      const problem = object.key === key ? await this.master(object, version) : await this.rendition(object);
+      if (problem) found.push(problem);
+    }
+    return found;
+  }
+
+  private async master({ key, size }: ListedObject, version: Version): Promise<Repairable | undefined> {
+    if (size === 0) return finding('empty_object', key, 'It has no bytes.');
+    if (size !== version.bytes) {
+      return finding('wrong_size', key, `It has ${size} bytes, and its manifest says ${version.bytes}.`);
+    }
+    const object = await read(this.store, key);
+    if (!object) return finding('missing_master', key, 'The manifest names it, but it is not there.');
+    const sum = sha256(object.bytes);
+    if (version.sha256 !== undefined && sum !== version.sha256) {
+      return finding(
+        'wrong_checksum',
+        key,
+        `Its SHA-256 is ${sum}, and its manifest says ${version.sha256}.`,
+      );
+    }
+    if (version.sha256 !== undefined || (await this.isPicture(object.bytes))) return undefined;
+    return finding('unreadable_master', key, 'It cannot be decoded.');
+  }
+
+  /** One that is damaged goes without a loss: it is made again when somebody asks for it. */
+  private async rendition({ key, size }: ListedObject): Promise<Repairable | undefined> {
+    const repair = () => this.remove(key);
+    if (!parseRenditionName(key.slice(key.lastIndexOf('/') + 1))) {
+      return finding('unknown_object', key, 'No object of Visage has such a key.');
+    }
+    if (size === 0) return { ...finding('empty_object', key, 'It has no bytes.'), repair };
+    const object = await read(this.store, key);
+    if (!object || (await this.isPicture(object.bytes))) return undefined;
+    return { ...finding('unreadable_rendition', key, 'It cannot be decoded.'), repair };
+  }
+
+  private async isPicture(bytes: Buffer): Promise<boolean> {
+    try {
+      // WebP is the format that keeps, and so decodes, every frame.
+      await this.pipeline.render(bytes, 16, 'webp');
+      return true;
+    } catch (error) {
+      if (error instanceof CodedError) throw error;
+      return false;
+    }
+  }
+
+  private async remove(key: string): Promise<boolean> {
+    await this.store.delete(key);
+    return true;
+  }
+}
+
+function finding(code: string, where: string, message: string): Repairable {
+  return { code, where, message };
+}

@@ -1,0 +1,75 @@
+import { rm } from 'node:fs/promises';
+import { AVATARS, manifestKey } from '../avatars/keys.js';
+import { Settings } from '../config/settings.js';
+import { RENDITION_FORMATS } from '../images/image-pipeline.js';
+import { openPipeline } from '../images/open-pipeline.js';
+import { LocalStore } from '../storage/local.store.js';
+import type { ListedObject, ObjectStore } from '../storage/object-store.js';
+import type { Finding, Outcome, Task } from './command.js';
+import { forEach } from './for-each.js';
+import { Inspector, type Repairable } from './inspector.js';
+import { type ListedAvatar, countAvatars, listAvatars, writtenId } from './listing.js';
+import { openExisting } from './stores.js';
+import { stuckInOutbox } from './stuck-outbox.js';
+
+/** Compares every manifest with its objects and every object with its manifest, and reads every picture. */
+export async function runVerify(task: Task, settings: Settings, repair: boolean): Promise<Outcome> {
+  const { concurrency, progress, dryRun } = task;
+  const store = openExisting(settings);
+  const decodesAll = { avatarAllowedTypes: [...RENDITION_FORMATS], imageQueue: concurrency };
+  const pipeline = openPipeline(Object.assign(new Settings(), settings, decodesAll));
+  const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
+  const inspector = new Inspector(store, pipeline, rules);
+  const findings: Finding[] = [];
+  const facts = { storage: store.location, avatars: 0, objects: 0 };
+  const settle = async ({ repair: mend, ...finding }: Repairable) => {
+    if (repair && !dryRun && mend) findings.push({ ...finding, ...((await mend()) && { repaired: true }) });
+    else findings.push({ ...finding, ...(mend && { repairable: true }) });
+  };
+
+  if (progress.visible) progress.start('verify', await countAvatars(store));
+  const strange: ListedObject[] = [];
+  await forEach(
+    listAvatars(store, (object) => strange.push(object)),
+    concurrency,
+    async (listed) => {
+      facts.avatars++;
+      facts.objects += listed.pictures.length + (listed.manifest ? 1 : 0);
+      const first = await inspector.inspect(listed);
+      // What changed between the listing and the reading looks like damage: a second look, after it, tells.
+      const found = first.length > 0 ? await inspector.inspect(await listAgain(store, listed)) : first;
+      for (const finding of found) await settle(finding);
+      progress.step();
+    },
+  );
+  for (const { key } of strange) {
+    const message = 'No object of Visage has such a key.';
+    findings.push({ code: 'unknown_object', where: key, message });
+  }
+  if (store instanceof LocalStore) for await (const finding of stuckTemporaries(store)) await settle(finding);
+  for await (const finding of stuckInOutbox(settings)) await settle(finding);
+  return { findings, facts };
+}
+
+async function listAgain(store: ObjectStore, { written }: ListedAvatar): Promise<ListedAvatar> {
+  const pictures: ListedObject[] = [];
+  for await (const object of store.list(`${AVATARS}${written}/`)) pictures.push(object);
+  const id = writtenId(written);
+  if (id === undefined) return { written, pictures };
+  for await (const manifest of store.list(manifestKey(id))) return { written, manifest, pictures };
+  return { written, pictures };
+}
+
+async function* stuckTemporaries(store: LocalStore): AsyncIterable<Repairable> {
+  for await (const { path, modifiedAt } of store.stuckTemporaries()) {
+    yield {
+      code: 'stuck_temporary',
+      where: path,
+      message: `A write that never ended, of ${modifiedAt.toISOString()}.`,
+      repair: async () => {
+        await rm(path, { force: true });
+        return true;
+      },
+    };
+  }
+}

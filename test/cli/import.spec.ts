@@ -1,0 +1,231 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import { v7 as uuidv7 } from 'uuid';
+import { manifestKey } from '../../src/avatars/keys.js';
+import { apply, emptyManifest, readManifest, writeManifest } from '../../src/avatars/manifest.js';
+import type { ObjectStore } from '../../src/storage/object-store.js';
+import { openBackend } from '../support/backend.js';
+import { type Environment, backends, startService } from '../support/service.js';
+import { bytesOf, checksums, countOf, uploadBody } from './support/avatars.js';
+import { type Finding, reportOf, start, visage } from './support/program.js';
+
+interface Facts {
+  imported: number;
+  unchanged: number;
+  surplus: number;
+  refused: number;
+}
+
+const USER = '018f0000-0000-7000-8000-000000000001';
+const MINUTE = 60_000;
+
+describe.each(backends)('import into $name', (backend) => {
+  let environment: Environment;
+  let store: ObjectStore;
+  let folder: string;
+  const take = (...more: string[]) => reportOf<Facts>(environment, 'import', ...more);
+  const file = async (path: string, bytes: Buffer | string) => {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), bytes);
+    return join(folder, path);
+  };
+  const manifestOf = async (id: string) => readManifest(id, await bytesOf(store, manifestKey(id)));
+
+  beforeEach(async () => {
+    environment = await backend.environment();
+    store = openBackend(environment);
+    folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
+  });
+
+  it('takes a list in, names each bad line with its code, and imports nothing twice', async () => {
+    for (const i of [1, 2, 3]) await file(`pictures/${i}.png`, await uploadBody(i));
+    await file('pictures/text.png', 'no picture');
+    await file('pictures/empty.png', '');
+    const cut = await sharp(await uploadBody(4))
+      .jpeg()
+      .toBuffer();
+    await file('pictures/cut.jpg', cut.subarray(0, cut.length / 2));
+    const list = await file(
+      'list.csv',
+      [
+        'id,file',
+        'alice,pictures/1.png',
+        '"Bob|2",pictures/2.png',
+        'alice,pictures/3.png',
+        '!,pictures/1.png',
+        'carl,pictures/text.png',
+        'carl,pictures/empty.png',
+        'carl,pictures/cut.jpg',
+        'carl,pictures/none.png',
+        'carl,https://example.com/1.png',
+        'carl',
+        'carl,pictures/1.png,more',
+        '',
+      ].join('\r\n'),
+    );
+    const bad = [
+      `${list}:10 invalid_line`,
+      `${list}:11 invalid_line`,
+      `${list}:12 invalid_line`,
+      `${list}:5 invalid_id`,
+      `${list}:6 unsupported_image`,
+      `${list}:7 empty_file`,
+      `${list}:8 unreadable_image`,
+      `${list}:9 file_not_found`,
+    ];
+    const dry = await take(list, '--dry-run');
+    expect(dry).toMatchObject({ code: 1, imported: 3, refused: 8 });
+    expect(told(dry.findings)).toEqual(bad);
+    expect(await checksums(store)).toEqual({});
+
+    const first = await take(list);
+    expect(first).toMatchObject({ code: 1, imported: 3, unchanged: 0, refused: 8 });
+    expect(told(first.findings)).toEqual(bad);
+    const alice = await manifestOf('alice');
+    expect(alice.versions).toHaveLength(2);
+    expect(alice.current).toBe(alice.versions[0]?.version);
+    const after = await checksums(store);
+    expect(Object.keys(after)).toHaveLength(5);
+    expect(await take(list)).toMatchObject({ code: 1, imported: 0, unchanged: 3 });
+    expect(await checksums(store)).toEqual(after);
+    expect(await reportOf(environment, 'verify')).toMatchObject({ code: 0 });
+  });
+
+  it('takes JSON lines in, and ends with 0 where all are good', async () => {
+    const lines = [];
+    for (const i of [1, 2]) {
+      await file(`${i}.png`, await uploadBody(i));
+      lines.push(JSON.stringify({ id: `user ${i}`.replace(' ', ':'), file: `${i}.png` }));
+    }
+    const list = await file('list.jsonl', `${lines.join('\n\n')}\n`);
+    expect(await take(list)).toMatchObject({ code: 0, imported: 2, findings: [] });
+    const worse = await file('worse.jsonl', '[1]\n{"id":"a"\nnull\n{"id":"a","file":7}\n');
+    expect(told((await take(worse)).findings)).toEqual(
+      [1, 2, 3, 4].map((line) => `${worse}:${line} invalid_line`),
+    );
+  });
+
+  it('does not bring back by a list what was erased since', async () => {
+    await file('1.png', await uploadBody(1));
+    const list = await file('list.csv', 'alice,1.png\n');
+    expect(await take(list)).toMatchObject({ code: 0, imported: 1 });
+    const erased = apply(await manifestOf('alice'), { type: 'erase', at: new Date().toISOString() }, 10);
+    await store.store(manifestKey('alice'), writeManifest(erased));
+    const again = await take(list);
+    expect(again).toMatchObject({ code: 1, imported: 0 });
+    expect(told(again.findings)).toEqual([`${list}:1 avatar_erased`]);
+  });
+
+  it('takes in what an older service left in a folder: every upload with its time, the newest current', async () => {
+    const now = Date.now();
+    const names = [3, 1, 2].map((minutes) => uuidv7({ msecs: now - minutes * MINUTE }));
+    for (const [i, name] of names.entries()) await file(`avatars/${USER}/${name}.png`, await uploadBody(i));
+    await file(`avatars/Capital/${names[0] ?? ''}.jpg`, await uploadBody(9));
+    const notes = await file(`avatars/${USER}/notes.txt`, '?');
+    await file('avatars/erased/018f0000-0000-7000-8000-0000000000aa.png', await uploadBody(8));
+    const erased = apply(emptyManifest('erased'), { type: 'erase', at: new Date().toISOString() }, 10);
+    await store.store(manifestKey('erased'), writeManifest(erased));
+
+    const report = await take(folder);
+    expect(report).toMatchObject({ code: 1, imported: 4, refused: 2 });
+    expect(told(report.findings)).toEqual([
+      `${notes} unknown_file`,
+      `${join(folder, 'avatars/erased/018f0000-0000-7000-8000-0000000000aa.png')} avatar_erased`,
+    ]);
+    const { versions, current } = await manifestOf(USER);
+    expect(versions.map(({ version }) => version)).toEqual([...names].sort().reverse());
+    expect(current).toBe(names[1]);
+    expect(versions.map(({ uploadedAt }) => Date.parse(uploadedAt))).toEqual(
+      [1, 2, 3].map((m) => now - m * MINUTE),
+    );
+    expect((await manifestOf('Capital')).current).toBe(names[0]);
+    const after = await checksums(store);
+    expect(await take(join(folder, 'avatars'))).toMatchObject({ imported: 0, unchanged: 4 });
+    expect(await checksums(store)).toEqual(after);
+  });
+
+  it('takes no more of an avatar than its history holds, and never the older ones again', async () => {
+    environment['AVATAR_HISTORY'] = '2';
+    for (const i of [1, 2, 3, 4]) {
+      await file(`${USER}/${uuidv7({ msecs: Date.now() - i * MINUTE })}.png`, await uploadBody(i));
+    }
+    expect(await take(folder)).toMatchObject({ code: 0, imported: 2, surplus: 2 });
+    expect(await take(folder)).toMatchObject({ code: 0, unchanged: 2, surplus: 2 });
+    expect(await countOf(store, 'avatars/')).toBe(2);
+  });
+
+  it('goes on where it was killed, three times', async () => {
+    const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
+    const big = await sharp({ create: { width: 1400, height: 1400, channels: 3, background: '#000', noise } })
+      .jpeg()
+      .toBuffer();
+    for (let i = 0; i < 24; i++) await file(`avatars/user-${i}/${uuidv7()}.jpg`, big);
+    for (const enough of [6, 12, 18]) {
+      const run = await start(environment, 'import', folder, '--concurrency', '1');
+      while ((await countOf(store, 'manifests/')) < enough && run.process.exitCode === null) await sleep(5);
+      run.process.kill('SIGKILL');
+      expect(await run.ended).toMatchObject({ signal: 'SIGKILL' });
+    }
+    const last = await take(folder);
+    expect(last).toMatchObject({ code: 0, findings: [] });
+    expect(last.unchanged).toBeGreaterThanOrEqual(18);
+    expect(last.imported + last.unchanged).toBe(24);
+    expect(await countOf(store, 'manifests/')).toBe(24);
+    expect(await reportOf(environment, 'verify')).toMatchObject({ code: 0, findings: [] });
+  });
+
+  it('finds a storage in the layout of the older service served without any step, then imports it', async () => {
+    const names = [1, 2, 3].map((minutes) => uuidv7({ msecs: Date.now() - minutes * MINUTE }));
+    for (const [i, name] of names.entries())
+      await store.store(`avatars/${USER}/${name}.png`, await uploadBody(i));
+    const other = uuidv7();
+    await store.store(`avatars/never-asked-for/${other}.png`, await uploadBody(7));
+    const service = await startService(environment);
+    const served = await fetch(`${service.url}/v1/avatars/${USER}?format=png`);
+    expect(served.status).toBe(200);
+    expect((await sharp(Buffer.from(await served.arrayBuffer())).metadata()).width).toBe(48);
+    const info = async () =>
+      ((await (await fetch(`${service.url}/v1/avatars/${USER}/info`)).json()) as { version: string }).version;
+    expect(await info()).toBe(names[0]);
+
+    const from =
+      backend.name === 's3' ? ['avatars', '--from', 's3'] : [environment['STORAGE_LOCAL_PATH'] ?? ''];
+    expect(await take(...from)).toMatchObject({ code: 0, imported: 3, unchanged: 1, findings: [] });
+    expect(await info()).toBe(names[0]);
+    expect(await service.stop()).toBe(0);
+    expect((await manifestOf(USER)).versions.map(({ version }) => version)).toEqual(names);
+    expect((await manifestOf('never-asked-for')).current).toBe(other);
+    expect(await take(...from)).toMatchObject({ code: 0, imported: 0, unchanged: 4 });
+    expect(await reportOf(environment, 'verify')).toMatchObject({ code: 0, findings: [] });
+  });
+});
+
+describe('import', () => {
+  it.each([
+    ['a path that is not there', ['nowhere']],
+    ['a file that is no list', [process.execPath]],
+    ['no path', []],
+  ])('refuses %s with exit code 2', async (_, parameters) => {
+    expect(await visage({}, 'import', ...parameters, '--json')).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('ends with exit code 3 where the bucket does not answer, and leaves nothing to be carried out later', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
+    await writeFile(join(folder, '1.png'), await uploadBody(1));
+    await writeFile(join(folder, 'list.csv'), 'alice,1.png\n');
+    const s3 = {
+      STORAGE_BACKEND: 's3',
+      STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
+      STORAGE_S3_BUCKET: 'nothing',
+      STORAGE_S3_TIMEOUT_MS: '1000',
+    };
+    expect(await visage(s3, 'import', join(folder, 'list.csv'))).toMatchObject({ code: 3, stdout: '' });
+  });
+});
+
+function told(findings: readonly Finding[]): string[] {
+  return findings.map(({ code, where }) => `${where} ${code}`).sort();
+}

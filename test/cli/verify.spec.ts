@@ -1,0 +1,227 @@
+import { mkdir, mkdtemp, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { v7 as uuidv7 } from 'uuid';
+import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
+import { type Manifest, type Version, apply, writeManifest } from '../../src/avatars/manifest.js';
+import type { ObjectStore } from '../../src/storage/object-store.js';
+import { openBackend } from '../support/backend.js';
+import { type Environment, backends } from '../support/service.js';
+import { type Sample, checksums, putAvatar, samples } from './support/avatars.js';
+import { type Finding, reportOf, visage } from './support/program.js';
+
+interface Facts {
+  avatars: number;
+  objects: number;
+}
+
+const TWO_HOURS = 7_200_000;
+
+describe.each(backends)('verify on $name', (backend) => {
+  let environment: Environment;
+  let store: ObjectStore;
+  let sample: Sample;
+  const verify = (...more: string[]) => reportOf<Facts>(environment, 'verify', ...more);
+
+  beforeEach(async () => {
+    environment = await backend.environment();
+    store = openBackend(environment);
+    const [only] = await samples(1);
+    if (!only) throw new Error('there is no picture');
+    sample = only;
+  });
+
+  it('finds nothing where all is well: an old upload, and a version on its way, are', async () => {
+    await putAvatar(store, 'alice', [sample, sample]);
+    await putAvatar(store, 'Bob@example', [sample]);
+    await store.store(pictureKey('carl', uuidv7(), 'master.jpeg'), sample.master);
+    await store.store(`avatars/dora/${uuidv7()}.png`, Buffer.from('as it came'));
+    expect(await verify()).toMatchObject({ code: 0, avatars: 4, objects: 10, findings: [] });
+  });
+
+  /** Each in an avatar of its own. @returns what is expected to be found: code, key and whether it can be mended */
+  const damages: Record<string, (id: string) => Promise<[code: string, key: string, repairable: boolean]>> = {
+    async missingMaster(id) {
+      const key = masterOf(await putAvatar(store, id, [sample]));
+      await store.delete(key);
+      return ['missing_master', key, false];
+    },
+    async emptyMaster(id) {
+      const key = masterOf(await putAvatar(store, id, [sample]));
+      await store.store(key, Buffer.alloc(0));
+      return ['empty_object', key, false];
+    },
+    async shortMaster(id) {
+      const key = masterOf(await putAvatar(store, id, [sample]));
+      await store.store(key, sample.master.subarray(1));
+      return ['wrong_size', key, false];
+    },
+    async changedMaster(id) {
+      const key = masterOf(await putAvatar(store, id, [sample]));
+      const changed = Buffer.from(sample.master);
+      changed[changed.length - 3] = (changed[changed.length - 3] ?? 0) ^ 1;
+      await store.store(key, changed);
+      return ['wrong_checksum', key, false];
+    },
+    async changedMasterOfFirstReleases(id) {
+      const { sha256, ...version } = onlyVersion(await putAvatar(store, id, [sample]));
+      expect(sha256).toHaveLength(64);
+      await store.store(manifestKey(id), writeManifest(manifestOf(id, version)));
+      const key = pictureKey(id, version.version, 'master.jpeg');
+      await store.store(key, Buffer.alloc(sample.master.length, 7));
+      return ['unreadable_master', key, false];
+    },
+    async emptyRendition(id) {
+      const key = renditionOf(await putAvatar(store, id, [sample]));
+      await store.store(key, Buffer.alloc(0));
+      return ['empty_object', key, true];
+    },
+    async cutRendition(id) {
+      const key = renditionOf(await putAvatar(store, id, [sample]));
+      const whole = sample.renditions['64.webp'] ?? Buffer.alloc(0);
+      await store.store(key, whole.subarray(0, whole.length / 2));
+      return ['unreadable_rendition', key, true];
+    },
+    async wrongPointer(id) {
+      const manifest = await putAvatar(store, id, [sample]);
+      await store.store(manifestKey(id), writeManifest({ ...manifest, current: null }));
+      return ['wrong_current', manifestKey(id), true];
+    },
+    async brokenManifest(id) {
+      await store.store(manifestKey(id), Buffer.from('{"schema":1'));
+      return ['manifest_unreadable', manifestKey(id), false];
+    },
+    async notes(id) {
+      await store.store(`avatars/${id}/notes.txt`, Buffer.from('?'));
+      return ['unknown_object', `avatars/${id}/notes.txt`, false];
+    },
+    async unfinishedErasure(id) {
+      const manifest = await putAvatar(store, id, [sample]);
+      await store.delete(renditionOf(manifest));
+      const erased = apply(manifest, { type: 'erase', at: new Date().toISOString() }, 10);
+      await store.store(manifestKey(id), writeManifest(erased));
+      return ['erased_object', masterOf(manifest), true];
+    },
+  };
+
+  it('names each kind of damage, mends what can be mended without a loss, and nothing with --dry-run', async () => {
+    const expected = [];
+    for (const [name, damage] of Object.entries(damages)) expected.push(await damage(name.toLowerCase()));
+    const before = await checksums(store);
+
+    const seen = await verify();
+    expect(seen.code).toBe(1);
+    expect(told(seen.findings)).toEqual(expected.map(([code, key]) => `${code} ${key}`).sort());
+    const dry = await verify('--repair', '--dry-run');
+    expect(told(dry.findings.filter(({ repairable }) => repairable))).toEqual(
+      expected
+        .filter(([, , repairable]) => repairable)
+        .map(([code, key]) => `${code} ${key}`)
+        .sort(),
+    );
+    expect(await checksums(store)).toEqual(before);
+
+    const mended = await verify('--repair');
+    expect(mended.code).toBe(1);
+    expect(told(mended.findings.filter(({ repaired }) => repaired))).toEqual(
+      told(dry.findings.filter(({ repairable }) => repairable)),
+    );
+    const after = await verify();
+    expect(told(after.findings)).toEqual(
+      expected
+        .filter(([, , repairable]) => !repairable)
+        .map(([code, key]) => `${code} ${key}`)
+        .sort(),
+    );
+  });
+
+  it('ends with 0 where everything could be mended', async () => {
+    await damages['emptyRendition']?.('alice');
+    await damages['wrongPointer']?.('bob');
+    expect(await verify()).toMatchObject({ code: 1 });
+    expect(await verify('--repair')).toMatchObject({ code: 0 });
+    expect(await verify()).toMatchObject({ code: 0, findings: [] });
+  });
+
+  it('prints a line for each finding without --json', async () => {
+    const found = await damages['missingMaster']?.('alice');
+    const { stdout, code } = await visage(environment, 'verify');
+    expect(code).toBe(1);
+    expect(stdout).toContain(`missing_master ${found?.[1] ?? ''}: `);
+  });
+
+  if (backend.name === 'local') {
+    it('finds writes that never ended once they are an hour old, and removes them with --repair', async () => {
+      await putAvatar(store, 'alice', [sample]);
+      const folder = join(environment['STORAGE_LOCAL_PATH'] ?? '', '.tmp');
+      await mkdir(folder, { recursive: true });
+      for (const name of ['old', 'new']) await writeFile(join(folder, name), 'half');
+      const then = new Date(Date.now() - TWO_HOURS);
+      await utimes(join(folder, 'old'), then, then);
+      const report = await verify('--repair');
+      expect(report).toMatchObject({ code: 0 });
+      expect(told(report.findings)).toEqual([`stuck_temporary ${join(folder, 'old')}`]);
+      expect(await verify()).toMatchObject({ code: 0, findings: [] });
+    });
+  } else {
+    it('finds what waits in the outbox for a service that does not run, and what was set aside there', async () => {
+      const outbox = await mkdtemp(join(tmpdir(), 'visage-outbox-'));
+      environment['OUTBOX_PATH'] = outbox;
+      const [old, young, poisoned] = [uuidv7({ msecs: Date.now() - TWO_HOURS }), uuidv7(), uuidv7()];
+      await mkdir(join(outbox, 'slot-0', 'pending'), { recursive: true });
+      await mkdir(join(outbox, 'slot-0', 'aside'));
+      for (const name of [old, young])
+        await writeFile(join(outbox, 'slot-0', 'pending', `${name}.json`), '{}');
+      await writeFile(join(outbox, 'slot-0', 'aside', `${poisoned}.json`), '{}');
+      await writeFile(join(outbox, 'slot-0', 'aside', `${poisoned}.reason`), 'the master is missing\n');
+      const report = await verify();
+      expect(report.code).toBe(1);
+      expect(told(report.findings)).toEqual([
+        `outbox_set_aside ${join(outbox, 'slot-0', 'aside', `${poisoned}.json`)}`,
+        `outbox_stuck ${join(outbox, 'slot-0', 'pending', `${old}.json`)}`,
+      ]);
+      expect(report.findings[0]?.message).toContain('the master is missing');
+    });
+  }
+});
+
+describe('verify', () => {
+  it('refuses a folder that is not there with exit code 2, and does not call it empty', async () => {
+    expect(await visage({ STORAGE_LOCAL_PATH: 'nowhere' }, 'verify', '--json')).toMatchObject({
+      code: 2,
+      stdout: '',
+    });
+  });
+
+  it('ends with exit code 3 where the bucket does not answer', async () => {
+    const s3 = {
+      STORAGE_BACKEND: 's3',
+      STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
+      STORAGE_S3_BUCKET: 'nothing',
+    };
+    expect(await visage({ ...s3, STORAGE_S3_TIMEOUT_MS: '1000' }, 'verify')).toMatchObject({ code: 3 });
+  });
+});
+
+function onlyVersion({ versions }: Manifest): Version {
+  const [version] = versions;
+  if (!version) throw new Error('there is no version');
+  return version;
+}
+
+function masterOf(manifest: Manifest): string {
+  return pictureKey(manifest.id, onlyVersion(manifest).version, 'master.jpeg');
+}
+
+function renditionOf(manifest: Manifest): string {
+  return pictureKey(manifest.id, onlyVersion(manifest).version, '64.webp');
+}
+
+function manifestOf(id: string, version: Version): Manifest {
+  const head = { at: version.uploadedAt, version: version.version };
+  return { schema: 1, id, current: version.version, versions: [version], head };
+}
+
+function told(findings: readonly Finding[]): string[] {
+  return findings.map(({ code, where }) => `${code} ${where}`).sort();
+}

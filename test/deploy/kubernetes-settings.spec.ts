@@ -1,0 +1,135 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { IService } from 'kubernetes-models/v1/Service';
+import { loadSettings } from '../../src/config/load-settings.js';
+import { Settings, variableOf } from '../../src/config/settings.js';
+import { send } from '../http/support/client.js';
+import { createBucket, testS3 } from '../support/s3.js';
+import { startService } from '../support/service.js';
+import { VARIANTS, type Workload, bytesOf, environmentOf, podOf, portsOf } from './support/kubernetes.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'visage-kubernetes-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+describe.each(VARIANTS)('the settings on Kubernetes: $name', ({ objects, outbox }) => {
+  const visage = objects.find(
+    ({ kind, metadata }) => kind === (outbox ? 'StatefulSet' : 'Deployment') && metadata.name === 'visage',
+  ) as Workload;
+  const pod = podOf(visage);
+  const [container] = pod.containers;
+  if (!container) throw new Error('no container');
+  const environment = environmentOf(container, objects);
+  const { settings, complaints } = loadSettings({ NODE_ENV: 'production', ...environment }, '/nonexistent');
+
+  it('sets what are settings, and none that the service would refuse', () => {
+    const known = Object.keys(new Settings()).map(variableOf);
+    expect(Object.keys(environment).filter((variable) => !known.includes(variable))).toEqual([]);
+    expect(complaints).toEqual([]);
+    expect(settings).toMatchObject({
+      storageBackend: 's3',
+      host: '0.0.0.0',
+      storageFallback: outbox ? 'local' : 'none',
+    });
+    expect(portsOf(visage)).toEqual(['http']);
+    expect(container.ports?.[0]?.containerPort).toBe(settings.port);
+    expect(visage.spec.template.metadata?.annotations).toMatchObject({
+      'prometheus.io/port': String(settings.port),
+    });
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(container.image).toMatch(new RegExp(`/visage:${version}$`));
+  });
+
+  it('gives the service what its settings may take', () => {
+    const { limits = {}, requests = {} } = container.resources ?? {};
+    const pictures = 2 * settings.imageConcurrency * 4 * settings.avatarMaxPixels;
+    expect(bytesOf(limits['memory'])).toBeGreaterThan(160 * 2 ** 20 + settings.cacheBytes + pictures);
+    const sizeLimit = bytesOf(pod.volumes?.find((volume) => volume.name === 'tmp')?.emptyDir?.sizeLimit);
+    expect(sizeLimit).toBeGreaterThan(settings.uploadConcurrency * (settings.avatarMaxSizeBytes + 64 * 1024));
+    expect(bytesOf(limits['ephemeral-storage'])).toBeGreaterThan(sizeLimit);
+    expect(bytesOf(requests['ephemeral-storage'])).toBeLessThanOrEqual(bytesOf(limits['ephemeral-storage']));
+    const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => mountPath);
+    expect(mounts).toContain(settings.uploadSpoolPath);
+    expect(settings.outboxPath.startsWith('/data/') && mounts.includes('/data')).toBe(outbox);
+  });
+
+  it('stops and rolls out without cutting anybody off', () => {
+    const { terminationGracePeriodSeconds = 30 } = pod;
+    expect(terminationGracePeriodSeconds * 1000).toBeGreaterThan(
+      settings.shutdownTimeoutMs + settings.shutdownDrainMs,
+    );
+    const { startupProbe, livenessProbe, readinessProbe } = container;
+    expect([startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.path)).toEqual([
+      '/health/live',
+      '/health/live',
+      '/health/ready',
+    ]);
+    for (const probe of [startupProbe, livenessProbe, readinessProbe])
+      expect(probe?.httpGet?.port).toBe('http');
+    if (!outbox) {
+      expect(visage.spec).toMatchObject({ strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } });
+      return;
+    }
+    const { volumeClaimTemplates, ...rest } = visage.spec as unknown as {
+      volumeClaimTemplates: { spec: { resources: { requests: { storage: string } } } }[];
+    };
+    expect(rest).toMatchObject({
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+    });
+    const [claim] = volumeClaimTemplates.map(({ spec }) => bytesOf(spec.resources.requests.storage));
+    expect(claim).toBeGreaterThan(1.5 * settings.outboxMaxBytes);
+  });
+
+  it('has the service start with these settings, and answer where it is probed and scraped', async () => {
+    const bucket = testS3 ? await createBucket(testS3) : 'visage-none';
+    const disks = {
+      UPLOAD_SPOOL_PATH: mkdtempSync(join(folder, 'spool-')),
+      OUTBOX_PATH: mkdtempSync(join(folder, 'outbox-')),
+    };
+    const service = await startService({
+      ...environment,
+      ...disks,
+      NODE_ENV: 'production',
+      // What is the pod's own.
+      HOST: '127.0.0.1',
+      PORT: '0',
+      SHUTDOWN_DRAIN_MS: '0',
+      STORAGE_S3_ENDPOINT: testS3?.endpoint ?? 'http://127.0.0.1:1',
+      STORAGE_S3_BUCKET: bucket,
+      STORAGE_S3_USE_PATH_STYLE: 'true',
+      STORAGE_S3_ACCESS_KEY_ID: testS3?.accessKeyId ?? 'none',
+      STORAGE_S3_SECRET_ACCESS_KEY: testS3?.secretAccessKey ?? 'none',
+    });
+    const paths = [
+      container.startupProbe?.httpGet?.path,
+      container.livenessProbe?.httpGet?.path,
+      container.readinessProbe?.httpGet?.path,
+      visage.spec.template.metadata?.annotations?.['prometheus.io/path'],
+    ];
+    const statuses = [];
+    for (const path of paths) statuses.push((await send(service.url, { path: path ?? '' })).status);
+    expect(await service.stop()).toBe(0);
+    expect(statuses).toEqual([200, 200, testS3 || outbox ? 200 : 503, 200]);
+  });
+});
+
+describe('Kubernetes with MinIO', () => {
+  const minio = VARIANTS.find(({ name }) => name === 'minio')?.objects ?? [];
+
+  it('makes the bucket that Visage uses, where it asks for it', () => {
+    const [job, settings] = ['Job', 'ConfigMap'].map((kind) => minio.find((object) => object.kind === kind));
+    const bucket = settings?.data?.['STORAGE_S3_BUCKET'];
+    expect(podOf(job as Workload).containers[0]?.env).toContainEqual({
+      name: 'STORAGE_S3_BUCKET',
+      value: bucket,
+    });
+    const service = minio.find(
+      ({ kind, metadata }) => kind === 'Service' && metadata.name === 'minio',
+    ) as IService;
+    const url = `http://minio:${service.spec?.ports?.[0]?.port ?? ''}`;
+    expect(settings?.data?.['STORAGE_S3_ENDPOINT']).toBe(url);
+    expect(podOf(job as Workload).containers[0]?.args?.join()).toContain(url);
+  });
+});

@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
+import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
+import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
+import type { IService } from 'kubernetes-models/v1/Service';
+import {
+  type KubernetesObject,
+  SECRETS,
+  type Selector,
+  VARIANTS,
+  isWorkload,
+  podOf,
+  portsOf,
+  selects,
+} from './support/kubernetes.js';
+import { complaintsAbout } from './support/schemas.js';
+
+const README = readFileSync('deploy/kubernetes/README.md', 'utf8');
+
+describe('the check of the schemas', () => {
+  it.each<[string, (spec: Record<string, unknown>) => void, RegExp]>([
+    ['an unknown field', (spec) => (spec['nonsense'] = 1), /'"nonsense"' does not exist/],
+    [
+      'a number that is a word',
+      (spec) => (spec['minReadySeconds'] = 'soon'),
+      /'string' is not assignable to type 'number'/,
+    ],
+    ['a missing field', (spec) => delete spec['selector'], /must have required property selector/],
+  ])('finds %s', async (_, spoil, complaint) => {
+    const deployment = structuredClone(VARIANTS[0]?.objects.find(({ kind }) => kind === 'Deployment'));
+    if (!deployment) throw new Error('no deployment');
+    expect(await complaintsAbout([deployment])).toEqual([]);
+    spoil(deployment.spec as Record<string, unknown>);
+    expect((await complaintsAbout([deployment])).join('\n')).toMatch(complaint);
+  });
+});
+
+describe.each(VARIANTS)('Kubernetes: $name', ({ name, objects, outbox }) => {
+  const named = (kind: string, name: string) => {
+    const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
+    expect(found.map(({ metadata }) => metadata.name)).toEqual([name]);
+    return found[0];
+  };
+  const all = (kind: string) => objects.filter((object) => object.kind === kind);
+  const workloads = objects.filter(isWorkload);
+  const visage = workloads.find(({ metadata }) => metadata.name === 'visage');
+
+  it('is what the schemas of Kubernetes ask for, without unknown fields', async () => {
+    expect(await complaintsAbout(objects)).toEqual([]);
+  });
+
+  it.each(workloads.map((workload) => [workload.metadata.name, workload] as const))(
+    'locks %s in',
+    (_, workload) => {
+      const spec = podOf(workload);
+      expect(spec).toMatchObject({
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 1000,
+          runAsGroup: 1000,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+      });
+      for (const field of ['hostNetwork', 'hostPID', 'hostIPC']) expect(spec).not.toHaveProperty(field);
+      expect(spec.volumes?.every((volume) => volume.emptyDir?.sizeLimit !== undefined)).toBe(true);
+      for (const each of [...spec.containers, ...(spec.initContainers ?? [])]) {
+        expect(each.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(each.image).toMatch(/:(?!latest$)[\w.-]+$/);
+        expect(each.resources?.requests).toMatchObject({
+          cpu: expect.anything() as unknown,
+          memory: expect.anything() as unknown,
+        });
+        expect(each.resources?.limits).toHaveProperty('memory');
+        const written = (each.env ?? [])
+          .filter(({ value }) => value !== undefined)
+          .map((entry) => entry.name);
+        expect(written.filter((variable) => /KEY|SECRET|PASSWORD|USER/.test(variable))).toEqual([]);
+      }
+      named('ServiceAccount', spec.serviceAccountName ?? '');
+    },
+  );
+
+  it('puts everything into one namespace that holds pods to the restricted standard', () => {
+    expect(named('Namespace', 'visage')?.metadata.labels).toMatchObject({
+      'pod-security.kubernetes.io/enforce': 'restricted',
+    });
+    for (const { kind, metadata } of objects) {
+      if (kind !== 'Namespace') expect(metadata.namespace).toBe('visage');
+    }
+  });
+
+  it('holds no secret, and asks for those that its README has made', () => {
+    expect(all('Secret')).toEqual([]);
+    for (const { data = {} } of all('ConfigMap')) {
+      expect(Object.keys(data).filter((key) => /API_KEYS|ACCESS_KEY/.test(key))).toEqual([]);
+    }
+    const references = workloads
+      .flatMap((workload) => podOf(workload).containers)
+      .flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []));
+    expect(references).not.toEqual([]);
+    for (const { name: secret = '', key } of references) {
+      expect(SECRETS[secret]).toHaveProperty(key);
+      expect(README).toMatch(new RegExp(`create secret generic ${secret}\\b[^]*?--from-literal=${key}=`));
+    }
+  });
+
+  it('matches pods wherever it selects some', () => {
+    const matching = (selector: Selector | undefined) =>
+      workloads
+        .filter(({ spec }) => selects(selector, spec.template.metadata?.labels ?? {}))
+        .map(({ metadata }) => metadata.name);
+    for (const { metadata, spec } of workloads) {
+      if (spec.selector) expect(matching(spec.selector)).toEqual([metadata.name]);
+    }
+    for (const { metadata, spec } of all('Service') as (KubernetesObject & IService)[]) {
+      expect(matching({ matchLabels: spec?.selector ?? {} })).toEqual([metadata.name]);
+      const ports = workloads
+        .filter((each) => each.metadata.name === metadata.name)
+        .flatMap((each) => portsOf(each));
+      for (const { targetPort } of spec?.ports ?? []) expect(ports).toContain(targetPort);
+    }
+    for (const { spec } of all('PodDisruptionBudget') as (KubernetesObject & IPodDisruptionBudget)[]) {
+      expect(matching(spec?.selector)).toEqual(['visage']);
+    }
+    for (const { topologyKey, labelSelector } of (visage && podOf(visage).topologySpreadConstraints) ?? []) {
+      expect([topologyKey, matching(labelSelector)]).toEqual([topologyKey, ['visage']]);
+    }
+    const selected = (all('NetworkPolicy') as (KubernetesObject & INetworkPolicy)[]).map(
+      ({ metadata, spec }) => [metadata.name, matching(spec?.podSelector)],
+    );
+    const everybody = workloads.map(({ metadata }) => metadata.name);
+    expect(Object.fromEntries(selected)).toEqual({
+      'default-deny': everybody,
+      visage: ['visage'],
+      ...(name === 'minio'
+        ? { minio: ['minio'], 'to-minio': everybody.filter((each) => each !== 'minio') }
+        : { 'to-aws': ['visage'] }),
+    });
+    const {
+      scaleTargetRef,
+      minReplicas = 0,
+      behavior,
+    } = (named('HorizontalPodAutoscaler', 'visage') as IHorizontalPodAutoscaler).spec ?? {};
+    expect(scaleTargetRef).toEqual({
+      apiVersion: visage?.apiVersion,
+      kind: visage?.kind,
+      name: visage?.metadata.name,
+    });
+    expect(visage?.spec).not.toHaveProperty('replicas');
+    expect(minReplicas).toBeGreaterThan(1);
+    expect(behavior?.scaleDown?.selectPolicy).toBe(outbox ? 'Disabled' : undefined);
+  });
+});
+
+describe('Kubernetes on AWS', () => {
+  const [aws] = VARIANTS;
+
+  it('has a role and no keys, and does not reach the role of its node', () => {
+    const text = JSON.stringify(aws?.objects);
+    expect(text).toMatch(/"eks.amazonaws.com\/role-arn":"arn:aws:iam::\d{12}:role\//);
+    expect(text).not.toMatch(/ACCESS_KEY/);
+    expect(text).toContain('"except":["169.254.169.254/32"]');
+  });
+});

@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import type { IPodTemplateSpec } from 'kubernetes-models/v1/PodTemplateSpec';
+import { parseAllDocuments } from 'yaml';
+import { testS3 } from '../../support/s3.js';
+
+/** An object of Kubernetes, as it was rendered. */
+export interface KubernetesObject {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
+  spec?: unknown;
+  data?: Record<string, string>;
+}
+
+/** What Deployments, StatefulSets and Jobs have in common. */
+export type Workload = KubernetesObject & {
+  spec: { template: IPodTemplateSpec; selector?: { matchLabels: Record<string, string> } };
+};
+
+const FOLDER = 'deploy/kubernetes';
+
+/** Renders an overlay as `kubectl apply -k` would, with components added to it. */
+export function render(overlay: string, components: string[] = []): KubernetesObject[] {
+  // Outside of a repository there is no kustomization that a test could spoil; resources are given relative to it.
+  const folder = mkdtempSync(join(tmpdir(), 'visage-kustomize-'));
+  const at = (path: string) => relative(folder, resolve(FOLDER, path));
+  const kustomization = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: [at(overlay)],
+    components: components.map((component) => at(component)),
+  };
+  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+  const yaml = execFileSync('kubectl', ['kustomize', folder], { encoding: 'utf8' });
+  rmSync(folder, { recursive: true });
+  return parseAllDocuments(yaml).map((document) => document.toJS() as KubernetesObject);
+}
+
+export function isWorkload(object: KubernetesObject): object is Workload {
+  return ['Deployment', 'StatefulSet', 'Job'].includes(object.kind);
+}
+
+const UNITS: Record<string, number> = {
+  '': 1,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+};
+
+/** Bytes of a quantity such as `1536Mi`. */
+export function bytesOf(quantity: string | number | undefined): number {
+  const [, number, unit = ''] = /^(\d+)([KMG]i|[kMG])?$/.exec(String(quantity)) ?? [];
+  if (number === undefined) throw new Error(`not a quantity of bytes: ${quantity}`);
+  return Number(number) * (UNITS[unit] ?? NaN);
+}
+
+export type Container = NonNullable<Workload['spec']['template']['spec']>['containers'][number];
+export interface Selector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+
+/** @throws Error where it has none */
+export function podOf({ spec }: Workload) {
+  if (!spec.template.spec) throw new Error('no pod');
+  return spec.template.spec;
+}
+
+/** The names of its ports. */
+export function portsOf(workload: Workload): unknown[] {
+  return podOf(workload).containers.flatMap(({ ports = [] }) => ports.map((port) => port.name));
+}
+
+export function selects(selector: Selector | undefined, labels: Record<string, string>): boolean {
+  const { matchLabels = {}, matchExpressions = [] } = selector ?? {};
+  return (
+    Object.entries(matchLabels).every(([label, value]) => labels[label] === value) &&
+    matchExpressions.every(
+      ({ key, operator, values = [] }) => operator === 'In' && values.includes(labels[key] ?? ''),
+    )
+  );
+}
+
+/** The variables that a container gets. @throws Error where it refers to what is not there */
+export function environmentOf(
+  { envFrom = [], env = [] }: Container,
+  objects: KubernetesObject[],
+): Record<string, string> {
+  const maps = envFrom.map(({ configMapRef }) => {
+    const map = objects.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMapRef?.name,
+    );
+    if (!map?.data) throw new Error(`no ConfigMap ${configMapRef?.name ?? ''}`);
+    return map.data;
+  });
+  const secrets = env.map(({ name, valueFrom }) => {
+    const { name: secret = '', key = '' } = valueFrom?.secretKeyRef ?? {};
+    const value = SECRETS[secret]?.[key];
+    if (value === undefined) throw new Error(`no key ${key} in the secret ${secret}`);
+    return [name, value] as const;
+  });
+  return Object.assign({}, ...maps, Object.fromEntries(secrets)) as Record<string, string>;
+}
+
+/** What is there to be applied; each with whether it has an outbox. */
+export const VARIANTS = [
+  { name: 'aws', objects: render('overlays/aws'), outbox: false },
+  { name: 'aws with an outbox', objects: render('overlays/aws', ['components/outbox']), outbox: true },
+  { name: 'minio', objects: render('overlays/minio'), outbox: true },
+];
+
+/** What an operator makes by hand, as README.md says. */
+export const SECRETS: Record<string, Record<string, string>> = {
+  visage: { API_KEYS: createHash('sha256').update('key').digest('hex') },
+  minio: {
+    'root-user': testS3?.accessKeyId ?? 'user',
+    'root-password': testS3?.secretAccessKey ?? 'password',
+  },
+};

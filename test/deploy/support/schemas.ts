@@ -1,0 +1,67 @@
+import { resolve } from 'node:path';
+import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment';
+import ts from 'typescript';
+import type { KubernetesObject } from './kubernetes.js';
+
+/**
+ * What the schemas of Kubernetes have against objects. The types of the models know every field, so the compiler finds the
+ * unknown ones, which their validators let pass; the validators know formats and ranges, which types cannot.
+ */
+export async function complaintsAbout(objects: readonly KubernetesObject[]): Promise<string[]> {
+  return [...complaintsOfCompiler(objects), ...(await complaintsOfValidators(objects))];
+}
+
+async function complaintsOfValidators(objects: readonly KubernetesObject[]): Promise<string[]> {
+  const complaints: string[] = [];
+  for (const object of objects) {
+    const models = (await import(modelOf(object))) as Record<
+      string,
+      new (data: IDeployment) => { validate(): void }
+    >;
+    const Model = models[object.kind];
+    if (!Model) throw new Error(`no model of ${object.apiVersion} ${object.kind}`);
+    try {
+      new Model(object as IDeployment).validate();
+    } catch (error) {
+      complaints.push(`${object.kind} ${object.metadata.name}: ${(error as Error).message}`);
+    }
+  }
+  return complaints;
+}
+
+function complaintsOfCompiler(objects: readonly KubernetesObject[]): string[] {
+  const source = objects
+    .map(
+      (object, n) =>
+        `import type { I${object.kind} as Model${n} } from '${modelOf(object)}';\n` +
+        `export const object${n}: Model${n} = ${JSON.stringify(object, null, 1)};`,
+    )
+    .join('\n');
+  const path = resolve('test/deploy/rendered.ts');
+  const options: ts.CompilerOptions = {
+    noEmit: true,
+    strict: true,
+    skipLibCheck: true,
+    types: [],
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    target: ts.ScriptTarget.ES2023,
+  };
+  const host = ts.createCompilerHost(options);
+  const program = ts.createProgram([path], options, {
+    ...host,
+    fileExists: (name) => name === path || host.fileExists(name),
+    readFile: (name) => (name === path ? source : host.readFile(name)),
+    getSourceFile: (name, ...rest) =>
+      name === path
+        ? ts.createSourceFile(name, source, ts.ScriptTarget.ES2023)
+        : host.getSourceFile(name, ...rest),
+  });
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+}
+
+function modelOf({ apiVersion, kind }: KubernetesObject): string {
+  return `kubernetes-models/${apiVersion}/${kind}`;
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { ERROR_CODES } from '../../src/errors.js';
+import { statusOfCode } from '../../src/http/problem.js';
+import { backends } from '../support/service.js';
+import { Harness } from './support/harness.js';
+
+interface OpenApi {
+  paths: Record<
+    string,
+    Record<string, { responses: Record<string, { headers?: object; content?: object }> }>
+  >;
+}
+
+const [local] = backends;
+
+describe('docs/api.md', () => {
+  const rows = [...readFileSync('docs/api.md', 'utf8').matchAll(/^\| `([a-z_]+)` +\| (\d{3}[\d, ]*?) +\|/gm)];
+
+  it('has every error code, and no other, in order', () => {
+    expect(rows.map(([, code]) => code)).toEqual([...ERROR_CODES].sort());
+  });
+
+  it('has their statuses', () => {
+    for (const [, code, statuses] of rows) {
+      const known = ERROR_CODES.find((one) => one === code);
+      expect([code, statuses?.split(', ')[0]]).toEqual([code, String(known && statusOfCode(known))]);
+    }
+  });
+});
+
+describe('OpenAPI', () => {
+  let api: OpenApi;
+
+  beforeAll(async () => {
+    const harness = await Harness.start((await local?.environment()) ?? {});
+    api = JSON.parse((await harness.send({ path: '/docs-json' })).body.toString()) as OpenApi;
+    await harness.stop();
+  });
+
+  it.each([
+    ['put', '/v1/avatars/{id}', [200, 201, 400, 401, 408, 412, 413, 415, 422, 503, 507]],
+    ['post', '/v1/avatars/{id}', [200, 201, 400, 401, 408, 412, 413, 415, 422, 503, 507]],
+    ['delete', '/v1/avatars/{id}', [204, 400, 401, 412, 503, 507]],
+    ['get', '/v1/avatars/{id}', [200, 304, 400, 404, 503]],
+    ['get', '/v1/avatars/{id}/exists', [200, 400, 503]],
+    ['get', '/v1/avatars/{id}/url', [200, 400, 404, 503]],
+    ['get', '/v1/avatars/{id}/info', [200, 400, 404, 503]],
+    ['get', '/v1/avatars/{id}/{version}/{rendition}', [200, 304, 400, 404, 503]],
+  ])('lists what %s %s answers', (method, path, statuses) => {
+    const { responses } = api.paths[path]?.[method] ?? { responses: {} };
+    expect(Object.keys(responses)).toEqual(expect.arrayContaining(statuses.map(String)));
+  });
+
+  it('describes the headers of answers', () => {
+    const headersOf = (method: string, path: string, status: number) =>
+      Object.keys(api.paths[path]?.[method]?.responses[status]?.headers ?? {}).sort();
+    const upload = ['put', '/v1/avatars/{id}'] as const;
+    expect(headersOf(...upload, 201)).toEqual(['ETag', 'Location', 'X-Request-Id']);
+    expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate', 'X-Request-Id']);
+    expect(headersOf(...upload, 503)).toEqual(['Retry-After', 'X-Request-Id']);
+    expect(headersOf('get', '/v1/avatars/{id}', 200)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
+    expect(headersOf('get', '/v1/avatars/{id}', 304)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
+  });
+});
