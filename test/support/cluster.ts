@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type Agent, type OutgoingHttpHeaders, request } from 'node:http';
+import { type Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
+import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { type Environment, type RunningService, startService } from './service.js';
 
@@ -26,12 +27,9 @@ export class Cluster {
 
   /** @param environments one for each replica */
   static async start(environments: readonly Environment[]): Promise<Cluster> {
-    const replicas = await Promise.all(environments.map((environment) => startService(environment)));
-    // A replica that comes back is found where it was.
-    const fixed = environments.map((environment, i) => ({
-      ...environment,
-      PORT: new URL(replicas[i]?.url ?? '').port,
-    }));
+    const ports = await Promise.all(environments.map(() => freePort()));
+    const fixed = environments.map((environment, i) => ({ ...environment, PORT: String(ports[i]) }));
+    const replicas = await Promise.all(fixed.map((environment) => startService(environment)));
     return new Cluster(fixed, replicas);
   }
 
@@ -43,7 +41,7 @@ export class Cluster {
   async ask(replica: number, { path, body, ...options }: ClusterRequest): Promise<ClusterAnswer> {
     const sending = request(new URL(path, this.at(replica).url), { agent: false, ...options });
     sending.end(body);
-    const [answer] = (await once(sending, 'response')) as [import('node:http').IncomingMessage];
+    const [answer] = (await once(sending, 'response')) as [IncomingMessage];
     const text = (await buffer(answer)).toString();
     return {
       status: answer.statusCode ?? 0,
@@ -74,5 +72,24 @@ export class Cluster {
     const found = this.replicas[replica];
     if (!found) throw new RangeError(`there is no replica ${replica}`);
     return found;
+  }
+}
+
+/** Below the range of outgoing connections, so that none takes it while a replica is away. */
+async function freePort(): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    try {
+      const listening = once(server, 'listening');
+      server.listen(port, '127.0.0.1');
+      await listening;
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+      return port;
+    } catch (error) {
+      if (attempt === 100) throw error;
+    }
   }
 }
