@@ -1,27 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { send } from '../http/support/client.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
-import { Tracing } from '../support/strace.js';
+import { type Environment, backends, startService } from '../support/service.js';
+import { ONE_THREAD, type Point, TEMPORARY, bytesIn, killAtCall } from './kill-at-call.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 
-/** The so manieth call of this name since the request came, and what it is about: killed on entering it. */
-type Call = readonly [name: string, nth: number, on: RegExp];
-
-interface Point {
-  point: string;
-  at: Call;
-  /** Files take so many bytes and not one more, setrlimit(2): what is killed leaves this much of its temporary file. */
-  limit?: number;
-  /** What the avatar shows afterwards. */
-  shown: Shown;
-}
-
-const TEMPORARY = /\.tmp\/[0-9a-f-]+/;
 const ROOT = /objects>/;
 const MANIFEST = /manifests\/[\w-]+\.json/;
 
@@ -57,6 +42,13 @@ const deleting: Point[] = [
   { point: "between the folders' fsyncs", at: ['fsync', 3, /manifests>/], shown: 'nothing' },
 ];
 
+const erasing: Point[] = [
+  { point: 'before the manifest', at: ['rename', 1, MANIFEST], shown: 'small' },
+  { point: "after the manifest, before its folder's fsync", at: ['fsync', 2, ROOT], shown: 'nothing' },
+  { point: 'before the first picture is deleted', at: ['unlink', 1, /master\.jpeg/], shown: 'nothing' },
+  { point: 'after a picture is deleted', at: ['rmdir', 1, /avatars/], shown: 'nothing' },
+];
+
 const [local] = backends;
 
 describe('kill -9 on a disk', () => {
@@ -75,56 +67,32 @@ describe('kill -9 on a disk', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  const operations: [string, Shown, 'PUT' | 'DELETE', Point[]][] = [
+  const operations: [string, Shown, string, Point[]][] = [
     ['an upload that replaces', 'small', 'PUT', replacing],
     ['a first upload', 'nothing', 'PUT', first],
     ['a delete', 'small', 'DELETE', deleting],
+    ['an erasure', 'small', 'DELETE ?erase=true', erasing],
   ];
-  describe.each(operations)('in %s', (_, before, method, points) => {
-    it.each(points)('$point: shows $shown', async ({ at, limit, shown }) => {
+  describe.each(operations)('in %s', (_, before, request, points) => {
+    it.each(points)('$point: shows $shown', async ({ shown, ...point }) => {
       const id = `avatar-${++count}`;
-      // strace counts the calls of each thread by itself.
-      const service = await startService({ ...environment, UV_THREADPOOL_SIZE: '1' });
+      const service = await startService({ ...environment, ...ONE_THREAD });
       expect(await change(service, 'PUT', before === 'nothing' ? `other-${count}` : id, SMALL)).toBe(201);
-      await kill(service, at, limit, method, id);
+      const [method = '', query = ''] = request.split(' ');
+      const path = `/v1/avatars/${id}${query}`;
+      const temporary = join(folder, 'objects', '.tmp');
+      await killAtCall(service, point, temporary, async (restrict) => {
+        const body = new Readable({ read: () => undefined });
+        if (method === 'PUT') body.push(LARGE);
+        const answer = send(service.url, { method, path, ...(method === 'PUT' && { body }) });
+        const broken = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);
+        // What is spooled has to be spooled before the limit holds.
+        if (method === 'PUT') await until(async () => (await bytesIn(spool)) === LARGE.length);
+        restrict();
+        body.push(null);
+        await broken;
+      });
       expect(await scene.recover(id)).toBe(shown);
     });
   });
-
-  async function kill(
-    service: RunningService,
-    at: Call,
-    limit: number | undefined,
-    method: string,
-    id: string,
-  ) {
-    const [name, nth, on] = at;
-    const pid = Number(service.process.pid);
-    const ended = once(service.process, 'exit');
-    const tracing = await Tracing.ofProcess(pid, ['-e', `inject=${name}:signal=KILL:when=${nth}`]);
-    const body = new Readable({ read: () => undefined });
-    if (method === 'PUT') body.push(LARGE);
-    const answer = send(service.url, {
-      method,
-      path: `/v1/avatars/${id}`,
-      ...(method === 'PUT' && { body }),
-    });
-    const broken = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);
-    // What is spooled has to be spooled before the limit holds.
-    if (method === 'PUT') await until(async () => (await bytesIn(spool)) === LARGE.length);
-    if (limit !== undefined) execFileSync('prlimit', ['--pid', String(pid), `--fsize=${limit}`]);
-    body.push(null);
-    expect(await ended).toEqual([null, 'SIGKILL']);
-    await broken;
-    const calls = await tracing.finish(pid);
-    const last = calls.filter((call) => call.name === name && call.result === '?');
-    expect(last.map((call) => call.arguments)).toEqual([expect.stringMatching(on)]);
-    if (limit !== undefined) expect(await bytesIn(join(folder, 'objects', '.tmp'))).toBe(limit);
-    await service.stop();
-  }
 });
-
-async function bytesIn(folder: string): Promise<number> {
-  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-}

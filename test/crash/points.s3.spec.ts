@@ -16,6 +16,7 @@ interface Point {
 
 const MASTER: Match = { operation: 'PutObject', key: /^avatars\// };
 const MANIFEST: Match = { operation: 'PutObject', key: /^manifests\// };
+const PICTURE: Match = { operation: 'DeleteObject', key: /^avatars\// };
 
 const replacing: Point[] = [
   { point: 'before the master', at: MASTER, shown: 'small' },
@@ -32,6 +33,12 @@ const deleting: Point[] = [
   { point: 'before the manifest', at: MANIFEST, shown: 'small' },
   { point: 'after the manifest, before the reply', at: MANIFEST, committed: true, shown: 'nothing' },
 ];
+const erasing: Point[] = [
+  { point: 'before the manifest', at: MANIFEST, shown: 'small' },
+  { point: 'after the manifest', at: MANIFEST, committed: true, shown: 'nothing' },
+  { point: 'before a picture is deleted', at: PICTURE, shown: 'nothing' },
+  { point: 'after a picture is deleted', at: PICTURE, committed: true, shown: 'nothing' },
+];
 
 const s3 = backends.find(({ name }) => name === 's3');
 
@@ -45,18 +52,19 @@ const s3 = backends.find(({ name }) => name === 's3');
     scene = await Scene.prepare(environment);
   });
 
-  const operations: [string, Shown, 'PUT' | 'DELETE', Point[]][] = [
+  const operations: [string, Shown, string, Point[]][] = [
     ['an upload that replaces', 'small', 'PUT', replacing],
     ['a first upload', 'nothing', 'PUT', first],
     ['a delete', 'small', 'DELETE', deleting],
+    ['an erasure', 'small', 'DELETE ?erase=true', erasing],
   ];
-  describe.each(operations)('in %s', (_, before, method, points) => {
+  describe.each(operations)('in %s', (_, before, request, points) => {
     it.each(points)('$point: shows $shown', async ({ at, committed, shown }) => {
       const proxy = await FaultProxy.start(environment['STORAGE_S3_ENDPOINT'] ?? '');
       const { service, id } = await start(proxy.url, before);
       const stored = await storedNow();
       proxy.rule({ ...at, fault: { type: 'black-hole', ...(committed && { committed }) } });
-      await killed(service, method, id, async () => {
+      await killed(service, request, id, async () => {
         await until(() => proxy.held > 0);
         if (committed) await until(async () => (await storedNow()) !== stored);
       });
@@ -81,11 +89,12 @@ const s3 = backends.find(({ name }) => name === 's3');
     return { service, id };
   }
 
-  async function killed(service: RunningService, method: string, id: string, reached: () => Promise<void>) {
+  async function killed(service: RunningService, request: string, id: string, reached: () => Promise<void>) {
+    const [method = '', query = ''] = request.split(' ');
     const ended = once(service.process, 'exit');
     const answer = send(service.url, {
       method,
-      path: `/v1/avatars/${id}`,
+      path: `/v1/avatars/${id}${query}`,
       ...(method === 'PUT' && { body: LARGE }),
     });
     const broken = expect(answer).rejects.toThrow(/hang up|ECONNRESET/);

@@ -41,7 +41,8 @@ export class Scene {
 
   /**
    * Starts the service again after it was killed, and expects that all is well: what was answered is there byte for byte,
-   * nothing half is visible, nothing dangles, what died with the process is swept away, and it takes changes again.
+   * once and no more, nothing half is visible, nothing dangles, what died with the process is swept away, what waited is carried
+   * out, and it takes changes again.
    * @returns what the avatar showed
    */
   async recover(id: string): Promise<Shown> {
@@ -49,14 +50,20 @@ export class Scene {
     const service = await startService(this.environment);
     try {
       expect(await this.temporary()).toEqual([]);
+      await until(async () => (await waiting(service)) === 0);
       for (const name of ['small', 'large'] as const) expect(await this.shown(service, name)).toBe(name);
       const shown = await this.shown(service, id);
-      await expectSound(openBackend(this.environment));
+      const manifest = (await expectSound(openBackend(this.environment))).get(id);
+      const times = manifest?.versions.filter(({ source }) => source === sha256Of(LARGE)).length ?? 0;
+      expect(times).toBe(shown === 'large' ? 1 : 0);
       expect(await change(service, 'PUT', id, LARGE)).toBe(shown === 'large' ? 200 : 201);
       expect(await this.shown(service, id)).toBe('large');
       expect(await change(service, 'DELETE', id)).toBe(204);
       expect(await this.shown(service, id)).toBe('nothing');
       await expectSound(openBackend(this.environment));
+      expect(await change(service, 'DELETE', `${id}?erase=true`)).toBe(200);
+      for await (const { key } of openBackend(this.environment).list(`avatars/${id}/`))
+        expect(key).toBe('erased');
       return shown;
     } finally {
       await service.stop();
@@ -74,10 +81,11 @@ export class Scene {
 
   /** Files that writers have not finished. */
   private async temporary(): Promise<string[]> {
-    const { STORAGE_LOCAL_PATH: root, UPLOAD_SPOOL_PATH: spool } = this.environment;
+    const { STORAGE_LOCAL_PATH: root, UPLOAD_SPOOL_PATH: spool, OUTBOX_PATH: outbox } = this.environment;
     const folders = [
       ...(root === undefined ? [] : [join(root, '.tmp')]),
       ...(spool === undefined ? [] : [spool]),
+      ...(outbox === undefined ? [] : [join(outbox, 'slot-0', '.tmp')]),
     ];
     const files = await Promise.all(
       folders.map(async (folder) => (await readdir(folder)).map((name) => join(folder, name))),
@@ -106,8 +114,7 @@ export async function expectSound(store: ObjectStore): Promise<Map<string, Manif
       expect(manifest.versions.map(({ version }) => version)).toContain(manifest.current);
     for (const { version, master: format, sha256 } of manifest.versions) {
       const picture = `avatars/${written}/${version}/master.${format}`;
-      const stored = createHash('sha256').update(await bytesOf(store, picture));
-      expect([picture, stored.digest('hex')]).toEqual([picture, sha256]);
+      expect([picture, sha256Of(await bytesOf(store, picture))]).toEqual([picture, sha256]);
       named.add(picture);
     }
   }
@@ -133,6 +140,18 @@ export async function change(
 
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(10);
+}
+
+/** Changes in the outbox. */
+async function waiting(service: RunningService): Promise<number> {
+  const { body } = await send(service.url, { path: '/health/ready' });
+  const { outbox } = JSON.parse(body.toString()) as { outbox?: { entries: number; setAside: number } };
+  expect(outbox?.setAside ?? 0).toBe(0);
+  return outbox?.entries ?? 0;
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 async function master(service: RunningService, id: string): Promise<Buffer> {

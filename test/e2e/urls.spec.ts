@@ -92,8 +92,7 @@ describe.each(backends)('URLs on $name', (backend) => {
       .get('/v1/avatars/Me/info')
       .expect(200);
     const { urls } = info.body as { urls: Record<string, string> };
-    const { status } = await fetch(urls['32'] ?? '');
-    expect(status).toBe(200);
+    expect((await fetch(urls['32'] ?? '')).status).toBe(200);
   });
 
   it('never enlarge: a size above the master gives its own, one that is not offered nothing', async () => {
