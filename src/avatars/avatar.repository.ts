@@ -98,7 +98,12 @@ export class AvatarRepository {
    */
   validity(id: string): (() => boolean) | undefined {
     const snapshot = this.fresh(id);
-    return snapshot && (() => this.fresh(id) === snapshot);
+    if (!snapshot) return undefined;
+    return () => {
+      const valid = this.fresh(id) === snapshot;
+      if (valid) this.hits++;
+      return valid;
+    };
   }
 
   /** The manifest as this process knows it, however old. @returns undefined where it knows nothing of the avatar */

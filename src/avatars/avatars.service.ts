@@ -49,8 +49,8 @@ export interface Picture {
   bytes: Buffer;
   version: string;
   rendition: Rendition;
-  /** The same bytes out of memory, as long as they are the right answer without asking the store. */
-  peek: () => Buffer | undefined;
+  /** Gives the same bytes out of memory, as long as they are the right answer without asking the store. */
+  again: (() => Buffer | undefined) | undefined;
 }
 
 export interface CurrentPicture extends Picture {
@@ -142,7 +142,7 @@ export class AvatarsService {
       const rendition = chooseRendition(version, { ...wish, format }, this.renditions.sizes);
       // An AVIF takes long to make: whoever would take something else gets it meanwhile.
       if (wish.format === undefined && format === 'avif') {
-        if (!this.renditions.peek(id, version.version, rendition)) {
+        if (!this.renditions.holds(id, version.version, rendition)) {
           this.renditions.prepare(id, version.version, rendition);
           better = rendition;
           continue;
@@ -277,11 +277,11 @@ export class AvatarsService {
   ): Promise<Picture | undefined> {
     const isValid = this.repository.validity(id);
     const bytes = await this.renditions.get(id, version, rendition);
-    const peek = () => {
-      if (!isValid?.() || (better && this.renditions.peek(id, version, better))) return undefined;
-      return this.renditions.peek(id, version, rendition);
+    const again = () => {
+      if (!isValid?.() || (better && this.renditions.holds(id, version, better))) return undefined;
+      return this.renditions.take(id, version, rendition);
     };
-    return bytes && { bytes, version, rendition, peek };
+    return bytes && { bytes, version, rendition, again: isValid && again };
   }
 
   private publicUrl(key: string, base: string | undefined): Promise<string | undefined> {

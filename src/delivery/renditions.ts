@@ -91,9 +91,16 @@ export class Renditions {
     return this.cache.fetch(key, { context: { id, version, rendition } });
   }
 
+  /** Whether a rendition is in memory. */
+  holds(id: string, version: string, rendition: Rendition): boolean {
+    return this.cache.has(pictureKey(id, version, renditionName(rendition)));
+  }
+
   /** What is in memory: costs no call to the store. */
-  peek(id: string, version: string, rendition: Rendition): Buffer | undefined {
-    return this.cache.get(pictureKey(id, version, renditionName(rendition)));
+  take(id: string, version: string, rendition: Rendition): Buffer | undefined {
+    const known = this.cache.get(pictureKey(id, version, renditionName(rendition)));
+    if (known) this.hits++;
+    return known;
   }
 
   /**

@@ -11,13 +11,13 @@ export interface HotAnswer {
   etag: string;
   /** The headers of the request that decided. */
   vary: readonly string[];
-  /** The bytes, as long as they are the right answer. */
-  peek: () => Buffer | undefined;
+  /** Gives the bytes, as long as they are the right answer. */
+  again: () => Buffer | undefined;
   /** For the metrics. */
   route: string | undefined;
 }
 
-interface Prepared extends Pick<HotAnswer, 'etag' | 'peek' | 'route'> {
+interface Prepared extends Pick<HotAnswer, 'etag' | 'again' | 'route'> {
   common: string[];
   whole: string[];
 }
@@ -42,11 +42,11 @@ export class HotAnswers {
   }
 
   remember({ url = '', headers }: IncomingMessage, answer: HotAnswer): void {
-    const { common, whole, etag, peek, route, vary } = answer;
-    if (!this.answers || !peek()) return;
+    const { common, whole, etag, again, route, vary } = answer;
+    if (!this.answers) return;
     const flat = (fields: Readonly<Record<string, string>>) => Object.entries({ ...fields, ...OPEN }).flat();
     const key = vary.length === 0 ? url : keyOf(url, headers);
-    this.answers.set(key, { etag, peek, route, common: flat(common), whole: flat(whole) });
+    this.answers.set(key, { etag, again, route, common: flat(common), whole: flat(whole) });
   }
 
   /** Stands before what listens to the server's requests. @param answered is told of each answer */
@@ -75,7 +75,7 @@ export class HotAnswers {
 
   private take(key: string): { answer: Prepared; bytes: Buffer } | undefined {
     const answer = this.answers?.get(key);
-    const bytes = answer?.peek();
+    const bytes = answer?.again();
     return answer && bytes && { answer, bytes };
   }
 }

@@ -10,8 +10,8 @@ export const MOTION_HEADERS = ['Sec-CH-Prefers-Reduced-Motion', 'Save-Data'] as 
 
 export interface PictureAnswer {
   bytes: Buffer;
-  /** The same bytes as long as the same request may be answered with them without asking anybody. */
-  peek: () => Buffer | undefined;
+  /** Gives the same bytes as long as the same request may be answered with them without asking anybody. */
+  again: (() => Buffer | undefined) | undefined;
   format: string;
   etag: string;
   cacheControl: string;
@@ -63,14 +63,11 @@ export class PictureAnswers {
       'Content-Disposition': `inline; filename="avatar.${format}"`,
       'Accept-Ranges': 'bytes',
     };
-    this.hot.remember(request.raw, {
-      common,
-      whole,
-      etag,
-      vary,
-      peek: picture.peek,
-      route: request.routeOptions.url,
-    });
+    const { again } = picture;
+    if (again) {
+      const route = request.routeOptions.url;
+      this.hot.remember(request.raw, { common, whole, etag, vary, again, route });
+    }
     const { headers } = request;
     if (matchesNoneMatch(headers['if-none-match'], etag)) {
       void reply.headers(common).status(304).send();
