@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { matchesNoneMatch } from './conditional.js';
+import { namesHost } from './host.js';
 import { requestId } from './request-id.js';
 
 /** An answer that was given, and may be given again. */
@@ -81,14 +82,15 @@ export class HotAnswers {
 }
 
 /** All that is unusual is for the controllers. */
-function isPlainRead({ method, headers }: IncomingMessage): boolean {
+function isPlainRead(request: IncomingMessage): boolean {
+  const { method, headers } = request;
   return (
     (method === 'GET' || method === 'HEAD') &&
-    headers.host !== undefined &&
     headers.range === undefined &&
     headers.expect === undefined &&
     headers['content-length'] === undefined &&
-    headers['transfer-encoding'] === undefined
+    headers['transfer-encoding'] === undefined &&
+    namesHost(request)
   );
 }
 
