@@ -64,7 +64,6 @@ export interface Seen {
 
 const OPERATIONS = {
   'PUT bucket': 'CreateBucket',
-  'HEAD bucket': 'HeadBucket',
   'GET bucket': 'ListObjectsV2',
   'PUT object': 'PutObject',
   'GET object': 'GetObject',

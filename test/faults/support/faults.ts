@@ -58,7 +58,7 @@ export const FAULTS: Row[] = [
   { name: 'reset before the request', fault: { type: 'reset-request', afterBytes: 0 }, expected: lost },
   {
     name: 'reset in the middle of the request',
-    fault: { type: 'reset-request', afterBytes: 60_000 },
+    fault: { type: 'reset-request', afterBytes: 10_000 },
     affects: isStore,
     expected: lost,
   },
