@@ -34,6 +34,14 @@ export interface Master {
   color: string;
 }
 
+/** A picture drawn here: RGBA, sRGB, 8 bits each, every pixel either opaque or nothing. */
+export interface Pixels {
+  rgba: Buffer;
+  /** In px, both. */
+  width: number;
+  height: number;
+}
+
 /** How many pictures are being worked on, and how many wait for that. */
 export interface ImageTurns {
   active: number;
@@ -58,6 +66,12 @@ export abstract class ImagePipeline {
    * @throws CodedError `busy` the queue is full
    */
   abstract render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer>;
+
+  /**
+   * @param format JPEG puts white where nothing is
+   * @throws CodedError `busy` the queue is full
+   */
+  abstract encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer>;
 
   /** The two lines that pictures stand in, as they are now. */
   abstract turns(): Record<'masters' | 'renditions', ImageTurns>;

@@ -4,6 +4,7 @@ import {
   ImagePipeline,
   type ImageTurns,
   type Master,
+  type Pixels,
   type RenditionFormat,
 } from './image-pipeline.js';
 
@@ -35,6 +36,10 @@ export class ObservedPipeline extends ImagePipeline {
 
   override render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer> {
     return this.observe('rendition', () => this.inner.render(master, size, format));
+  }
+
+  override encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer> {
+    return this.observe('rendition', () => this.inner.encode(pixels, format));
   }
 
   override turns(): Record<'masters' | 'renditions', ImageTurns> {

@@ -7,6 +7,7 @@ import {
   ImagePipeline,
   type ImageTurns,
   type Master,
+  type Pixels,
   type RenditionFormat,
   type SourceFormat,
 } from './image-pipeline.js';
@@ -110,6 +111,12 @@ export class SharpPipeline extends ImagePipeline {
         });
       }
     });
+  }
+
+  override async encode({ rgba, width, height }: Pixels, format: RenditionFormat): Promise<Buffer> {
+    return this.queued(this.lines.renditions, (open) =>
+      RENDER[format](open(rgba, { raw: { width, height, channels: 4 } })).toBuffer(),
+    );
   }
 
   override turns(): Record<'masters' | 'renditions', ImageTurns> {
