@@ -6,6 +6,7 @@ const MOST = 2;
 
 const GRAPHEMES = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
+const LETTER = /^\p{L}/u;
 const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 const EMOJI = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\uFE0F?\u20E3)/u;
 const RIGHT_TO_LEFT =
@@ -50,9 +51,9 @@ export function chosenInitials(text: string): string[] {
     .map(capital);
 }
 
-/** Whether initials stand from right to left, which the first of them decides. */
-export function isRightToLeft([first = '']: readonly string[]): boolean {
-  return RIGHT_TO_LEFT.test(first);
+/** Whether initials stand from right to left, which the first letter among them decides: rule P2 of UAX #9. */
+export function isRightToLeft(initials: readonly string[]): boolean {
+  return RIGHT_TO_LEFT.test(initials.find((initial) => LETTER.test(initial)) ?? '');
 }
 
 function cleaned(text: string): string {
