@@ -9,6 +9,9 @@ const FONT_SIZE = [0.56, 0.46] as const;
 const WIDEST = 70;
 const HIGHEST = 56;
 
+/** Between two graphemes, in thousandths of the font's size: Arabic letters would touch as if they were joined. */
+const APART = 70;
+
 /** A coloured square. */
 export function plain({ background }: Pick<Colors, 'background'>, content = ''): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${EDGE} ${EDGE}"><rect width="${EDGE}" height="${EDGE}" fill="${background}"/>${content}</svg>`;
@@ -25,9 +28,11 @@ export function mysteryPerson(colors: Colors): string {
 /** @param outlines at least one, from left to right */
 export function lettering(outlines: readonly Outline[], colors: Colors): string {
   let pen = 0;
+  let inkEnd = -Infinity;
   const placed = outlines.map((outline) => {
-    const x = pen;
-    pen += outline.advance;
+    const x = Math.max(pen, inkEnd + APART - outline.left);
+    pen = x + outline.advance;
+    inkEnd = x + outline.right;
     return { outline, x };
   });
   const left = Math.min(...placed.map(({ outline, x }) => x + outline.left));
