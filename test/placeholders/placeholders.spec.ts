@@ -4,6 +4,7 @@ import { Settings } from '../../src/config/settings.js';
 import { CodedError } from '../../src/errors.js';
 import { RENDITION_FORMATS } from '../../src/images/image-pipeline.js';
 import { openPipeline } from '../../src/images/open-pipeline.js';
+import { SCHEMES, colorsOf, greyOf } from '../../src/placeholders/colors.js';
 import {
   PLACEHOLDER_KINDS,
   type Placeholder,
@@ -52,10 +53,18 @@ describe('placeholders', () => {
     expect(different).toBeGreaterThanOrEqual(kind === 'color' || kind === 'initials' ? 12 : 38);
   });
 
-  it.each(PLACEHOLDER_KINDS.filter((kind) => kind !== 'blank'))('know light from dark: %s', async (kind) => {
-    const [light, dark] = await Promise.all([png({ kind, scheme: 'light' }), png({ kind, scheme: 'dark' })]);
-    expect((await pixels(light)).data[0]).toBeGreaterThan((await pixels(dark)).data[0] ?? Infinity);
-    expect(await png({ kind })).toEqual(light);
+  it.each(
+    PLACEHOLDER_KINDS.filter((kind) => kind !== 'blank').flatMap((kind) =>
+      SCHEMES.map((scheme) => [kind, scheme] as const),
+    ),
+  )('have the background of their page: %s, %s', async (kind, scheme) => {
+    const { background } = kind === 'mp' ? greyOf(scheme) : colorsOf(HASH, scheme);
+    const { data } = await pixels(await png({ kind, scheme }));
+    expect(data.includes(Buffer.from(`${background.slice(1)}ff`, 'hex'))).toBe(true);
+  });
+
+  it('are made for a light page unless told otherwise', async () => {
+    expect(await png({})).toEqual(await png({ scheme: 'light' }));
   });
 
   it('take a background', async () => {
@@ -136,7 +145,7 @@ describe('placeholders', () => {
   it('are refused, not piled up, when too many are wanted', async () => {
     const few = open(3);
     const wanted = Array.from({ length: 20 }, (_, seed) =>
-      png({ kind: 'mp' as PlaceholderKind, seed: `${seed}` }, few),
+      png({ kind: 'mp', seed: `${seed}` }, few),
     );
     const settled = await Promise.allSettled(wanted);
     const refused = settled
