@@ -33,6 +33,7 @@ RUN install -d -o node -g node /data /data/storage /data/outbox && ln -s /data/s
 COPY --from=production-dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json ./
+RUN ln -s /app/dist/cli/main.js /usr/local/bin/visage
 
 ARG VERSION=dev
 ARG REVISION=unknown

@@ -41,10 +41,10 @@ import {
   DescribeHistory,
   DescribeMissing,
   DescribePicture,
-  DescribeProblems,
   DescribeRestore,
   DescribeUpload,
 } from './avatars.openapi.js';
+import { DescribeProblems } from './avatars.problems.js';
 import { AvatarsService, type Picture, type UploadOutcome } from './avatars.service.js';
 import { assertId, isVersion, readId } from './keys.js';
 

@@ -4,18 +4,18 @@ import {
   ApiBearerAuth,
   ApiBody,
   ApiCreatedResponse,
-  ApiDefaultResponse,
-  ApiExtraModels,
   ApiHeader,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
   ApiQuery,
   ApiResponse,
-  getSchemaPath,
 } from '@nestjs/swagger';
 import { RENDITION_FORMATS } from '../images/image-pipeline.js';
-import { HistoryAnswer, ProblemAnswer, ReceiptAnswer, RestoreBody, VersionAnswer } from './avatars.dto.js';
+import { HistoryAnswer, ReceiptAnswer, RestoreBody, VersionAnswer } from './avatars.dto.js';
+import { DescribeRefusals, headersOf } from './avatars.problems.js';
+
+const stored = { type: VersionAnswer, headers: headersOf('ETag', 'Location') };
 
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
 const form = {
@@ -34,18 +34,6 @@ const form = {
 };
 const PENDING =
   'The bucket is away: this replica does it as soon as it is back, and shows it as done already';
-const problem = { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemAnswer) } } };
-
-/** What every call may answer. */
-export function DescribeProblems() {
-  return applyDecorators(
-    ApiExtraModels(ProblemAnswer),
-    ApiDefaultResponse({
-      content: problem,
-      description: 'What went wrong, with a `code` that stays the same',
-    }),
-  );
-}
 
 export function DescribeUpload(summary: string) {
   return applyDecorators(
@@ -55,12 +43,10 @@ export function DescribeUpload(summary: string) {
       summary,
       requestBody: { required: true, content: { 'multipart/form-data': form, 'image/*': binary } },
     }),
-    ApiCreatedResponse({ type: VersionAnswer, description: 'A new version, which is current' }),
-    ApiOkResponse({
-      type: VersionAnswer,
-      description: 'The current version was made from the same bytes already',
-    }),
-    ApiAcceptedResponse({ type: VersionAnswer, description: PENDING }),
+    ApiCreatedResponse({ ...stored, description: 'A new version, which is current' }),
+    ApiOkResponse({ ...stored, description: 'The current version was made from the same bytes already' }),
+    ApiAcceptedResponse({ ...stored, description: PENDING }),
+    DescribeRefusals(408, 413, 415, 422),
   );
 }
 
@@ -68,7 +54,8 @@ export function DescribeHistory() {
   return applyDecorators(
     ApiBearerAuth(),
     ApiOperation({ summary: 'The history: every version that is kept, and which one is current' }),
-    ApiOkResponse({ type: HistoryAnswer }),
+    ApiOkResponse({ type: HistoryAnswer, headers: headersOf('Cache-Control') }),
+    DescribeRefusals(401),
   );
 }
 
@@ -79,7 +66,7 @@ export function DescribeRestore() {
     ApiBody({ type: RestoreBody }),
     ApiOkResponse({ type: VersionAnswer }),
     ApiAcceptedResponse({ type: VersionAnswer, description: PENDING }),
-    ApiResponse({ status: 404, content: problem, description: 'The history has no such version' }),
+    DescribeRefusals(404, 408, 413),
   );
 }
 
@@ -98,17 +85,18 @@ export function DescribeDelete() {
 }
 
 export function DescribePicture(summary: string) {
+  const headers = headersOf('Cache-Control', 'ETag');
   const content = Object.fromEntries(RENDITION_FORMATS.map((format) => [`image/${format}`, binary]));
   return applyDecorators(
     ApiOperation({ summary }),
-    ApiOkResponse({ content, description: 'The picture' }),
-    ApiResponse({ status: 304, description: 'The client has it already' }),
+    ApiOkResponse({ content, headers, description: 'The picture' }),
+    ApiResponse({ status: 304, headers, description: 'The client has it already' }),
     DescribeMissing(),
   );
 }
 
 export function DescribeMissing() {
-  return ApiResponse({ status: 404, content: problem, description: 'There is no picture' });
+  return DescribeRefusals(404);
 }
 
 function DescribePrecondition() {
@@ -119,10 +107,6 @@ function DescribePrecondition() {
       required: false,
       description: 'The version that has to be current, in quotes, or * for any',
     }),
-    ApiResponse({
-      status: 412,
-      content: problem,
-      description: 'What is current is not what If-Match or If-None-Match asks',
-    }),
+    DescribeRefusals(401, 412, 507),
   );
 }

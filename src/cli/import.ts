@@ -5,6 +5,7 @@ import { configModule } from '../config/config.module.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { NestLogger } from '../ops/logging.js';
+import { MetricsModule } from '../ops/metrics.module.js';
 import { prepareSpool } from '../spool.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { ObjectStore } from '../storage/object-store.js';
@@ -15,7 +16,7 @@ import { type Entry, Importer, Refused } from './importer.js';
 @Module({})
 class ImportModule {
   static with(settings: Settings): DynamicModule {
-    return { module: ImportModule, imports: [configModule(settings), AvatarsModule] };
+    return { module: ImportModule, imports: [configModule(settings), AvatarsModule, MetricsModule] };
   }
 }
 

@@ -25,7 +25,7 @@ export function readSettings(
       ...(file === undefined ? environment : { CONFIG_FILE: file }),
       ...(backend && { STORAGE_BACKEND: backend }),
       // Nobody can reach a command: it needs no API_KEYS, also in production.
-      NODE_ENV: 'command',
+      NODE_ENV: 'development',
     },
     file === undefined ? '.env' : '/dev/null',
   );

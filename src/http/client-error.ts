@@ -37,12 +37,14 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
 export function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
   const requestId = randomUUID();
   const detail = 'The only expectation that is met is 100-continue.';
+  const body = JSON.stringify(problem(417, 'bad_request', detail, requestId));
   const headers = {
     'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Request-Id': requestId,
     Connection: 'close',
   };
   request.pause();
-  response.writeHead(417, headers).end(JSON.stringify(problem(417, 'bad_request', detail, requestId)));
+  response.writeHead(417, headers).end(body);
 }

@@ -48,8 +48,8 @@ const RENDER: Record<RenditionFormat, (picture: Sharp) => Sharp> = {
   webp: (picture) => picture.webp({ quality: 80 }),
 };
 
-/** The longest edge of a JPEG, in px: what is longer in another format is no portrait but costs seconds to shrink. */
-const MAX_EDGE = 65_535;
+/** The longest edge that libjpeg takes, in px; what is longer in another format is no portrait but costs seconds to shrink. */
+const MAX_EDGE = 65_500;
 
 /** What many phones get wrong in a JPEG though the picture is whole: https://github.com/lovell/sharp/issues/1578. */
 const HARMLESS = 'Invalid SOS parameters for sequential JPEG';

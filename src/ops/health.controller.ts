@@ -5,7 +5,7 @@ import { Outbox, type OutboxReport } from '../outbox/outbox.js';
 import { StorageHealth, type StorageReport } from './storage-health.js';
 
 interface Readiness {
-  /** `degraded`: the bucket is away, and changes wait in the outbox. */
+  /** `degraded`: the bucket is away and changes wait in the outbox, or the disk is full and takes deletes only. */
   status: 'ready' | 'degraded' | 'unavailable' | 'stopping';
   storage: StorageReport;
   outbox?: OutboxReport;
@@ -46,8 +46,8 @@ export class HealthController {
     return { status, storage, ...(this.outbox && { outbox: this.outbox.report() }) };
   }
 
-  private judge({ reachable }: StorageReport): 'ready' | 'degraded' | 'unavailable' {
-    if (reachable) return 'ready';
+  private judge({ reachable, full }: StorageReport): 'ready' | 'degraded' | 'unavailable' {
+    if (reachable) return full ? 'degraded' : 'ready';
     return this.outbox?.hasRoom() ? 'degraded' : 'unavailable';
   }
 }

@@ -6,6 +6,8 @@ export interface StorageReport {
   reachable: boolean;
   /** `unknown` until the backend could be asked for the first time. */
   conditionalWrites: StoreHealth['conditionalWrites'] | 'unknown';
+  /** Uploads are refused for want of room; all else works. */
+  full?: true;
 }
 
 /** How long one answer of the backend serves all who ask, in ms. */
@@ -37,8 +39,7 @@ export class StorageHealth {
     const { backend, location } = this.store;
     let report: StorageReport;
     try {
-      const { conditionalWrites } = await this.store.check();
-      report = { backend, reachable: true, conditionalWrites };
+      report = { backend, reachable: true, ...(await this.store.check()) };
     } catch (error) {
       if (before?.reachable !== false)
         this.logger.error({ backend, location, err: error }, 'the storage cannot be used');
@@ -46,6 +47,8 @@ export class StorageHealth {
     }
     if (report.reachable && !before?.reachable)
       this.logger.log({ ...report, location }, 'the storage can be used');
+    if (report.full && !before?.full)
+      this.logger.error({ backend, location }, 'the storage is full: uploads are refused');
     if (report.conditionalWrites === 'emulated' && before?.conditionalWrites !== 'emulated') {
       this.logger.error(
         { backend, location },

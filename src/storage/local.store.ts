@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
 import { CodedError } from '../errors.js';
+import { DiskReserve, isFull } from './disk-reserve.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import {
   type ListedObject,
@@ -32,12 +33,19 @@ const STALE_AFTER_MS = 3_600_000;
 /** How the name of the file begins that tells one root from another. */
 const MARKER = 'root-';
 
+/** The lock of the reserve; who holds it may take another one, never the other way round. */
+const RESERVE = 'reserve';
+
+const STRIPES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+
 /**
  * Objects as files: a key is the path below the root.
  *
  * Durable: bytes go to a temporary file of the same file system, which is fsynced, then linked or renamed to its place, and
  * then every folder from there to the root is fsynced, and once those above it. A crash of process or machine leaves the
  * old object or the new one.
+ *
+ * A full disk takes nothing new, and still replaces what is there: see {@link DiskReserve}.
  *
  * Replacing and deleting take one of 256 lock files, by key. They are the kernel's locks (open file descriptions, see
  * fcntl(2)): they hold between processes and containers of one machine, and a process that is killed lets go of them.
@@ -50,6 +58,7 @@ export class LocalStore extends ObjectStore {
   readonly location: string;
   private readonly temporary: string;
   private readonly locks: string;
+  private readonly reserve: DiskReserve;
   private opening: Promise<string> | undefined;
   private readonly writers = new KeyedMutex();
   private rootKept: Promise<unknown> | undefined;
@@ -59,30 +68,25 @@ export class LocalStore extends ObjectStore {
     this.location = resolve(options.path);
     this.temporary = join(this.location, '.tmp');
     this.locks = join(this.location, '.locks');
+    this.reserve = new DiskReserve(join(this.location, '.reserve'));
   }
 
   override async store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
     const path = this.pathOf(key);
-    const temporary = join(this.temporary, randomUUID());
     try {
       await this.assertRoot();
-      await this.writeDurably(temporary, bytes);
-      if (options.ifAbsent) {
-        await this.inFolder(path, () => link(temporary, path));
-      } else {
-        await this.locked(key, async () => {
-          if (options.ifMatch !== undefined && (await this.read(path))?.etag !== options.ifMatch) {
-            throw new PreconditionFailed(key);
-          }
-          await this.inFolder(path, () => rename(temporary, path));
-        });
+      try {
+        await this.put(key, path, options, (temporary) => this.writeDurably(temporary, bytes));
+      } catch (error) {
+        if (options.ifMatch === undefined || !isFull(error)) throw error;
+        // What is replaced gives its room back: both are there for a moment only.
+        await this.withReserve(() =>
+          this.put(key, path, options, (temporary) => this.reserve.write(temporary, bytes)),
+        );
       }
-      await this.syncFolders(path);
     } catch (error) {
       if (codeOf(error) === 'EEXIST') throw new PreconditionFailed(key, error);
       throw outcome(error);
-    } finally {
-      await rm(temporary, { force: true });
     }
     return { etag: etagOf(bytes) };
   }
@@ -141,12 +145,14 @@ export class LocalStore extends ObjectStore {
     const linked = `${probe}.link`;
     try {
       await this.assertRoot();
+      await this.sweepTemporary();
+      await this.withReserve(() => this.makeLocks());
+      await this.locked(probe, () => Promise.resolve());
       await this.writeDurably(probe, Buffer.from('probe'));
       await link(probe, linked);
-      await this.locked(probe, () => Promise.resolve());
-      await this.sweepTemporary();
     } catch (error) {
-      throw outcome(error);
+      if (!isFull(error)) throw outcome(error);
+      return { conditionalWrites: 'honoured', full: true };
     } finally {
       await rm(linked, { force: true });
       await rm(probe, { force: true });
@@ -190,6 +196,14 @@ export class LocalStore extends ObjectStore {
     return marker;
   }
 
+  /** Beforehand, since a disk may run out of inodes as well. */
+  private async makeLocks(): Promise<void> {
+    const present = new Set(await readdir(this.locks));
+    for (const stripe of STRIPES) {
+      if (!present.has(stripe)) await (await open(join(this.locks, stripe), 'a')).close();
+    }
+  }
+
   private async writeDurably(path: string, bytes: Buffer): Promise<void> {
     const file = await this.inFolder(path, () => open(path, 'wx'));
     try {
@@ -211,6 +225,42 @@ export class LocalStore extends ObjectStore {
         await mkdir(dirname(path), { recursive: true });
       }
     }
+  }
+
+  private async put(
+    key: string,
+    path: string,
+    options: StoreOptions,
+    write: (temporary: string) => Promise<void>,
+  ): Promise<void> {
+    const temporary = join(this.temporary, randomUUID());
+    try {
+      await write(temporary);
+      if (options.ifAbsent) {
+        await this.inFolder(path, () => link(temporary, path));
+      } else {
+        await this.locked(key, async () => {
+          if (options.ifMatch !== undefined && (await this.read(path))?.etag !== options.ifMatch) {
+            throw new PreconditionFailed(key);
+          }
+          await this.inFolder(path, () => rename(temporary, path));
+        });
+      }
+      await this.syncFolders(path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /** Runs a task that may use the reserve up, and fills it again. */
+  private async withReserve(task: () => Promise<void>): Promise<void> {
+    await this.holding(RESERVE, async () => {
+      try {
+        await task();
+      } finally {
+        await this.reserve.fill();
+      }
+    });
   }
 
   private pathOf(key: string): string {
@@ -236,7 +286,10 @@ export class LocalStore extends ObjectStore {
 
   /** Runs the task while no other writer, in whatever process, holds the lock that this key falls under. */
   private async locked<T>(key: string, task: () => Promise<T>): Promise<T> {
-    const stripe = createHash('sha256').update(key).digest('hex').slice(0, 2);
+    return this.holding(createHash('sha256').update(key).digest('hex').slice(0, 2), task);
+  }
+
+  private async holding<T>(stripe: string, task: () => Promise<T>): Promise<T> {
     return this.writers.run(stripe, async () => {
       const lock = await open(join(this.locks, stripe), 'a');
       try {
@@ -369,12 +422,10 @@ function isAbsent(error: unknown): boolean {
 /** What an error of the file system means to a caller of the port. */
 function outcome(error: unknown): unknown {
   if (error instanceof CodedError) return error;
+  if (isFull(error)) return new StorageFull(error);
   switch (codeOf(error)) {
     case 'ABORT_ERR':
       return error;
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new StorageFull(error);
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

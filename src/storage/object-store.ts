@@ -31,6 +31,8 @@ export interface StoreHealth {
    * driver compares before it writes, which holds inside one process only.
    */
   conditionalWrites: 'honoured' | 'emulated';
+  /** There is no room for new objects; all else works. */
+  full?: true;
 }
 
 /**

@@ -203,27 +203,34 @@ export class S3Store extends ObjectStore {
     });
     // The last attempt's worth of time is kept for reading back.
     const sending = AbortSignal.timeout(this.options.attempts * this.attemptTimeoutMs);
-    try {
-      const { ETag: etag } = await this.client.send(command, {
-        abortSignal: AbortSignal.any([sending, deadline]),
-      });
-      if (etag === undefined) throw new Error('the server gave no ETag for an object that it took');
-      return { etag };
-    } catch (error) {
-      const failure = isConditional(options) ? conditionalOutcome(error, key) : outcome(error);
-      // An If-None-Match may have been repeated on the way, by a proxy: a look costs little where few objects are new twice.
-      const ambiguous =
-        failure instanceof StorageUnavailable ||
-        (failure instanceof PreconditionFailed && (attemptsOf(error) > 1 || options.ifAbsent));
-      if (!ambiguous) throw failure;
-      return this.settle(key, mark, options, failure, deadline);
+    const abortSignal = AbortSignal.any([sending, deadline]);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { ETag: etag } = await this.client.send(command, { abortSignal });
+        if (etag === undefined) throw new Error('the server gave no ETag for an object that it took');
+        return { etag };
+      } catch (error) {
+        // That a key is taken is believed when something is seen there: a proxy on the way may have repeated the request.
+        const failure = options.ifMatch === undefined ? outcome(error) : conditionalOutcome(error, key);
+        const ambiguous =
+          failure instanceof StorageUnavailable ||
+          (failure instanceof PreconditionFailed && attemptsOf(error) > 1);
+        if (!ambiguous) throw failure;
+        const settled = await this.settle(key, mark, options, failure, deadline);
+        if (settled) return settled;
+        // 409 asks for another try: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        const again = [409, 412].includes(statusOf(error) ?? 0) && attempt < this.options.attempts;
+        if (!again || abortSignal.aborted) throw failure;
+      }
     }
   }
 
   /**
    * After an answer that was lost, or that belongs to a repeated request: reads back. What we wrote is there, and then that
    * was a success; or something else than the precondition asked for, and then it failed (Ceph RGW answers 500 to the loser
-   * of a simultaneous If-Match); or it stays unknown.
+   * of a simultaneous If-Match).
+   * @returns undefined where it stays unknown
+   * @throws PreconditionFailed
    */
   private async settle(
     key: string,
@@ -231,7 +238,7 @@ export class S3Store extends ObjectStore {
     options: StoreOptions,
     failure: Error,
     deadline: AbortSignal,
-  ): Promise<{ etag: string }> {
+  ): Promise<{ etag: string } | undefined> {
     let present: { ETag?: string | undefined; Metadata?: Record<string, string> | undefined } | undefined;
     try {
       const abortSignal = AbortSignal.any([AbortSignal.timeout(this.attemptTimeoutMs), deadline]);
@@ -243,7 +250,8 @@ export class S3Store extends ObjectStore {
     if (present?.Metadata?.[MARK] === mark && present.ETag !== undefined) return { etag: present.ETag };
     const asked =
       options.ifMatch === undefined ? !(options.ifAbsent && present) : present?.ETag === options.ifMatch;
-    throw asked ? failure : new PreconditionFailed(key, failure);
+    if (!asked) throw new PreconditionFailed(key, failure);
+    return undefined;
   }
 
   /** For a server that ignores preconditions: holds among the writers of this process. */

@@ -3,9 +3,10 @@ import { pictureKey, readId, versionOf } from '../../src/avatars/keys.js';
 import { readManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 import { bytesOf, checksums, countOf, putAvatar, samples, uploadBody } from './support/avatars.js';
 import { reportOf, start } from './support/program.js';
+import { describeRoutes } from './support/routes.js';
 
 /** As many as somebody wants to see moved, 10000 for one; few are enough for every day. */
 const BY_HAND = process.env['MIGRATE_AVATARS'];
@@ -13,11 +14,7 @@ const AVATARS = Number(BY_HAND ?? 150);
 const CUTS = [1, 2, 3];
 const HOURS = 3_600_000;
 
-const routes = backends.flatMap((from) =>
-  backends.filter((to) => to !== from).map((to) => ({ from, to, route: `${from.name} to ${to.name}` })),
-);
-
-describe.each(routes)('migrate from $route while uploads run', ({ from, to }) => {
+describeRoutes('migrate, while uploads run,', (from, to) => {
   it(
     `moves ${AVATARS} avatars, killed ${CUTS.length} times, to the byte and without a loss`,
     async () => {
@@ -79,7 +76,7 @@ describe.each(routes)('migrate from $route while uploads run', ({ from, to }) =>
   }
 });
 
-/** Uploads to new and to known avatars, and a delete or a reading of a new size now and then, one after the other. */
+/** Uploads to new and to known avatars; now and then a delete, an erasure, or a reading of a new size; one after the other. */
 class Traffic {
   private readonly accepted = new Map<string, string>();
   private stopping = false;
@@ -105,8 +102,16 @@ class Traffic {
       this.accepted.set(version, id);
       if (i % 5 === 0) await (await this.send('GET', `${id}?size=32&format=webp`)).arrayBuffer();
       if (i % 11 === 0) await this.send('DELETE', id);
+      if (i % 13 === 0) await this.erase(id);
       await sleep(50);
     }
+  }
+
+  /** What was accepted of it before counts no more. */
+  private async erase(id: string): Promise<void> {
+    const answer = await this.send('DELETE', `${id}?erase=true`);
+    if (answer.status !== 200) throw new Error(`an erasure was answered ${answer.status}`);
+    for (const [version, owner] of this.accepted) if (owner === id) this.accepted.delete(version);
   }
 
   private send(method: string, id: string, body?: Buffer): Promise<Response> {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
 import {
   type Manifest,
@@ -10,9 +11,11 @@ import {
 } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
+import { s3Client, testS3 } from '../support/s3.js';
 import { type Environment, backends } from '../support/service.js';
 import { type Sample, bytesOf, checksums, putAvatar, samples } from './support/avatars.js';
 import { reportOf, visage } from './support/program.js';
+import { describeRoutes } from './support/routes.js';
 
 interface Facts {
   settled: boolean;
@@ -24,9 +27,6 @@ interface Facts {
   removed: number;
 }
 
-const routes = backends.flatMap((from) =>
-  backends.filter((to) => to !== from).map((to) => ({ from, to, route: `${from.name} to ${to.name}` })),
-);
 let pictures: Sample[];
 const picture = (i: number): Sample => {
   const sample = pictures[i];
@@ -38,7 +38,7 @@ beforeAll(async () => {
   pictures = await samples(6);
 });
 
-describe.each(routes)('migrate from $route', ({ from, to }) => {
+describeRoutes('migrate', (from, to) => {
   let environment: Environment;
   let source: ObjectStore;
   let target: ObjectStore;
@@ -176,9 +176,9 @@ describe.each(routes)('migrate from $route', ({ from, to }) => {
     const report = await migrate();
     expect(report).toMatchObject({ code: 1, settled: true });
     expect(report.findings.map(({ code, where }) => `${code} ${where}`).sort()).toEqual([
+      'manifest_unreadable manifests/broken.json',
       `missing_master ${missing}`,
       'unknown_object avatars/notes.txt',
-      'manifest_unreadable manifests/broken.json',
     ]);
     expect(await target.exists(manifestKey('alice'))).toBe(true);
     expect(await target.exists('manifests/broken.json')).toBe(false);
@@ -186,6 +186,29 @@ describe.each(routes)('migrate from $route', ({ from, to }) => {
 });
 
 describe('migrate', () => {
+  if (testS3) {
+    const s3 = testS3;
+    it('tells readers of the bucket what each object is, by the kind of its key', async () => {
+      const [local, bucket] = await Promise.all(backends.map((backend) => backend.environment()));
+      if (!local || !bucket) throw new Error('there are two backends');
+      const { versions } = await putAvatar(openBackend(local), 'alice', [picture(0)]);
+      const older = 'avatars/bob/018f0000-0000-7000-8000-0000000000aa.JPG';
+      await openBackend(local).store(older, Buffer.from('as it came'));
+      await reportOf({ ...local, ...bucket }, 'migrate', '--from', 'local', '--to', 's3');
+      const head = async (key: string) => {
+        const object = { Bucket: bucket['STORAGE_S3_BUCKET'], Key: key };
+        const { ContentType, CacheControl } = await s3Client(s3).send(new HeadObjectCommand(object));
+        return [ContentType, CacheControl];
+      };
+      const immutable = 'public, max-age=31536000, immutable';
+      const of = (name: string) => pictureKey('alice', versions[0]?.version ?? '', name);
+      expect(await head(of('master.jpeg'))).toEqual(['image/jpeg', immutable]);
+      expect(await head(of('64.webp'))).toEqual(['image/webp', immutable]);
+      expect(await head(manifestKey('alice'))).toEqual(['application/json', 'no-store']);
+      expect(await head(older)).toEqual(['image/jpeg', undefined]);
+    });
+  }
+
   it('copies from folder to folder, each named by a file of settings', async () => {
     const local = backends.find(({ name }) => name === 'local');
     const [there, here] = await Promise.all([local?.environment(), local?.environment()]);

@@ -129,7 +129,9 @@ describe('loadSettings', () => {
     [{ URL_MODE: 'presigned', STORAGE_BACKEND: 's3', STORAGE_S3_BUCKET: 'one' }, 0],
   ])('with %j has %d complaints: a disk has no URLs of its own', (environment, count) => {
     const { complaints } = loadSettings(environment, file('empty.env', ''));
-    expect(complaints).toEqual(Array.from({ length: count }, () => expect.stringMatching(/URL_MODE.*local/)));
+    expect(complaints).toEqual(
+      Array.from({ length: count }, (): unknown => expect.stringMatching(/URL_MODE.*local/)),
+    );
   });
 
   it('complains of a misspelt setting in the YAML file', () => {

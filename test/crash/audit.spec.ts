@@ -3,70 +3,100 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
-import { type RunningService, backends, startService } from '../support/service.js';
-import { type Call, Tracing, parseTrace } from '../support/strace.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { Tracing, parseTrace } from '../support/strace.js';
 import { type Audit, auditCalls } from './audit.js';
 
 const [local] = backends;
 
-describe('the order of system calls on a disk', () => {
+describe('the order of system calls', () => {
   let folder: string;
-  let root: string;
   let service: RunningService;
   let tracing: Tracing;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'visage-audit-'));
-    root = join(folder, 'made', 'by', 'the-service');
-    tracing = await Tracing.ofCommand();
-    service = await startService(
-      { ...(await local?.environment()), STORAGE_LOCAL_PATH: root },
-      tracing.prefix,
-    );
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  const change = async (method: string, body?: Buffer) => {
-    const path = '/v1/avatars/alice';
-    const { status } = await send(service.url, { method, path, ...(body && { body }) });
-    return status;
+  const start = async (environment: Environment) => {
+    tracing = await Tracing.ofCommand();
+    service = await startService(environment, tracing.prefix);
   };
-  const finish = async (): Promise<Call[]> => {
+  const change = async (method: string, path = '', body?: Buffer | string) => {
+    const headers = typeof body === 'string' ? { 'content-type': 'application/json' } : {};
+    return send(service.url, {
+      method,
+      path: `/v1/avatars/alice${path}`,
+      headers,
+      ...(body !== undefined && { body }),
+    });
+  };
+  const audit = async (root: string): Promise<Audit> => {
     await service.stop();
-    return tracing.finish(Number(service.process.pid));
+    return auditCalls(await tracing.finish(Number(service.process.pid)), root);
   };
 
-  it('is write, fsync, name, fsync of the folders, answer: from the first upload, whose root has to be made', async () => {
-    const statuses = [
-      await change('PUT', await picture('png')),
-      await change('PUT', await picture('jpeg')),
-      await change('PUT', await picture('jpeg')),
+  it('on a disk is write, fsync, name, fsync of the folders, answer, also where the root has to be made', async () => {
+    const root = join(folder, 'made', 'by', 'the-service');
+    await start({ ...(await local?.environment()), STORAGE_LOCAL_PATH: root });
+    const first = await change('PUT', '', await picture('png'));
+    const { version } = JSON.parse(first.body.toString()) as { version: string };
+    const answered = [
+      first,
+      await change('PUT', '', await picture('jpeg')),
+      await change('PUT', '', await picture('jpeg')),
+      await change('PUT', '/current', JSON.stringify({ version })),
       await change('DELETE'),
+      await change('DELETE', '?erase=true'),
     ];
-    expect(statuses).toEqual([201, 201, 200, 204]);
-    const { answers, violations } = auditCalls(await finish(), root);
+    expect(answered.map(({ status }) => status)).toEqual([201, 201, 200, 200, 204, 200]);
+    const { answers, violations } = await audit(root);
+    expect(violations).toEqual([]);
+    const master = ['mkdir avatars/alice/V', 'link avatars/alice/V/master.jpeg'];
+    const swap = 'rename manifests/alice.json';
+    const gone = ['unlink avatars/alice/V/master.jpeg', 'rmdir avatars/alice/V'];
+    expect(answers.map(effectsOf)).toEqual(
+      [
+        [
+          ...['mkdir made', 'mkdir by', 'mkdir the-service', 'mkdir avatars', 'mkdir avatars/alice'],
+          ...[...master, 'mkdir manifests', 'link manifests/alice.json'],
+        ],
+        [...master, swap],
+        [],
+        [swap],
+        [swap],
+        [swap, ...gone, ...gone, 'rmdir avatars/alice', 'rmdir avatars'],
+      ].map((effects) => effects.sort()),
+    );
+  });
+
+  it('of the outbox is the same, before a 202', async () => {
+    const outbox = join(folder, 'made', 'outbox');
+    await start({
+      STORAGE_BACKEND: 's3',
+      STORAGE_S3_BUCKET: 'away',
+      STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
+      STORAGE_S3_ACCESS_KEY_ID: 'nobody',
+      STORAGE_S3_SECRET_ACCESS_KEY: 'nothing',
+      OUTBOX_PATH: outbox,
+    });
+    const answered = [await change('PUT', '', await picture('png')), await change('DELETE')];
+    expect(answered.map(({ status }) => status)).toEqual([202, 202]);
+    const { answers, violations } = await audit(join(outbox, 'slot-0'));
     expect(violations).toEqual([]);
     expect(answers.map(effectsOf)).toEqual([
       [
-        '201',
-        ...['mkdir made', 'mkdir by', 'mkdir the-service'],
-        ...[
-          'mkdir avatars',
-          'mkdir avatars/alice',
-          'mkdir avatars/alice/V',
-          'link avatars/alice/V/master.jpeg',
-        ],
-        ...['mkdir manifests', 'link manifests/alice.json'],
+        ...['mkdir made', 'mkdir outbox', 'mkdir pending', 'mkdir slot-0'],
+        ...['rename pending/V.json', 'rename pending/V.master'],
       ],
-      ['201', 'mkdir avatars/alice/V', 'link avatars/alice/V/master.jpeg', 'rename manifests/alice.json'],
-      ['200'],
-      ['204', 'rename manifests/alice.json'],
+      ['rename pending/V.json'],
     ]);
   });
 });
 
-function effectsOf({ status, effects }: Audit['answers'][number]): string[] {
-  return [String(status), ...effects.map((effect) => effect.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'V'))];
+function effectsOf({ effects }: Audit['answers'][number]): string[] {
+  return effects.map((effect) => effect.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'V')).sort();
 }
 
 describe('the audit', () => {

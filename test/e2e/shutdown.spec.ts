@@ -70,7 +70,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     while (!service.log().includes('stopping')) await sleep(10);
     connection.send(head('GET', '/v1/avatars/nobody'));
     const answer = await connection.answer();
-    expect([answer.status, answer.headers['connection']]).toEqual([404, 'close']);
+    expect([answer.status, answer.headers.connection]).toEqual([404, 'close']);
     expect(await connection.closes(2000)).toBe(true);
     expect(await ended).toEqual([0, null]);
     await service.stop();

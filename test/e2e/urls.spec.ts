@@ -92,7 +92,22 @@ describe.each(backends)('URLs on $name', (backend) => {
       .get('/v1/avatars/Me/info')
       .expect(200);
     const { urls } = info.body as { urls: Record<string, string> };
-    await fetch(urls['32'] ?? '').then(({ status }) => expect(status).toBe(200));
+    expect((await fetch(urls['32'] ?? '')).status).toBe(200);
+  });
+
+  it('never enlarge: a size above the master gives its own, one that is not offered nothing', async () => {
+    const { version } = await urlIn({});
+    const address = service?.url ?? '';
+    const { urls } = (await request(address).get('/v1/avatars/Me/info')).body as { urls: object };
+    expect(Object.keys(urls)).toEqual(['16', '32', '48', '64', '96', '128', '192', 'master']);
+    for (const path of [`~4de/${version}/1024.jpeg`, 'Me?size=1024']) {
+      const answer = await fetch(`${address}/v1/avatars/${path}`);
+      const picture = sharp(Buffer.from(await answer.arrayBuffer()));
+      expect(await picture.metadata()).toMatchObject({ format: 'jpeg', width: 200, height: 200 });
+    }
+    await request(address)
+      .get(`/v1/avatars/~4de/${version}/200.jpeg`)
+      .expect(404, /rendition_not_found/);
   });
 
   it('does not give a URL of an avatar without a picture', async () => {

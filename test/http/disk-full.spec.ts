@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { backends } from '../support/service.js';
+import { type Environment, backends } from '../support/service.js';
 import { fileForm, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
+import { picture } from './support/pictures.js';
 
 const FULL = { status: 507, code: 'storage_full' };
 const [local] = backends;
@@ -22,33 +23,104 @@ describe('a disk that is full', () => {
       .jpeg()
       .toBuffer();
   });
-  beforeEach(async () => {
+  const mount = async (options: string) => {
     disk = await mkdtemp(join(tmpdir(), 'visage-disk-'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk]);
-    filler = join(disk, '.locks', 'filler');
-  });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', disk]);
+  };
   afterEach(async () => {
     execFileSync('umount', [disk]);
     await rmdir(disk);
   });
 
-  it('under the objects: refuses, keeps nothing, deletes, and recovers', async () => {
-    const harness = await Harness.start({ ...(await local?.environment()), STORAGE_LOCAL_PATH: disk });
-    await harness.takesUploads();
-    await writeFile(filler, Buffer.alloc(700 * 1024));
-    const before = await harness.traces();
-    for (const outgoing of [{ body: photo }, fileForm(photo)]) {
-      expect(problemOf(await harness.put('/v1/avatars/large', outgoing))).toEqual(FULL);
-      await harness.cleanAs(before);
-    }
-    expect((await harness.send({ method: 'DELETE', path: '/v1/avatars/good-1' })).status).toBe(204);
-    expect((await harness.send({ path: '/v1/avatars/good-1' })).status).toBe(404);
-    await rm(filler);
-    expect((await harness.put('/v1/avatars/large', { body: photo })).status).toBe(201);
-    await harness.stop();
+  describe('under the objects', () => {
+    let harness: Harness;
+    let environment: Environment;
+
+    const start = async (options: string) => {
+      await mount(options);
+      environment = { ...(await local?.environment()), STORAGE_LOCAL_PATH: join(disk, 'objects') };
+      harness = await Harness.start(environment);
+      for (const id of ['a', 'b', 'c']) {
+        expect((await harness.put(`/v1/avatars/${id}`, { body: await picture('png') })).status).toBe(201);
+      }
+      filler = join(disk, 'filler');
+    };
+    const refuses = async () => {
+      const before = await harness.traces();
+      for (const outgoing of [{ body: photo }, fileForm(photo)]) {
+        expect(problemOf(await harness.put('/v1/avatars/large', outgoing))).toEqual(FULL);
+        await harness.cleanAs(before);
+      }
+    };
+    const recovers = async () => {
+      expect((await harness.put('/v1/avatars/large', { body: photo })).status).toBe(201);
+      expect((await harness.send({ path: '/v1/avatars/large' })).status).toBe(200);
+      await harness.stop();
+    };
+    const deletes = async (path: string, status: number) => {
+      expect((await harness.send({ method: 'DELETE', path })).status).toBe(status);
+      expect((await harness.send({ path: path.split('?', 1)[0] ?? '' })).status).toBe(404);
+    };
+
+    it('with no byte left: refuses, keeps nothing, deletes, erases, and recovers', async () => {
+      await start('size=8m');
+      await fill(filler);
+      expect((await statfs(disk)).bfree).toBe(0);
+      await refuses();
+      // More than once, and while others try to take what is set free for a moment.
+      const uploads = Array.from({ length: 8 }, (_, i) =>
+        harness.put(`/v1/avatars/new-${i}`, { body: photo }),
+      );
+      await Promise.all(['a', 'b'].map((id) => deletes(`/v1/avatars/${id}`, 204)));
+      expect((await Promise.all(uploads)).map(({ status }) => status)).toEqual(uploads.map(() => 507));
+      expect((await statfs(disk)).bfree).toBe(0);
+      const restored = await restore('a');
+      expect(restored).toBe(200);
+      await deletes('/v1/avatars/a', 204);
+      await deletes('/v1/avatars/c?erase=true', 200);
+      await rm(filler);
+      await recovers();
+    });
+
+    it('with no inode left: refuses, keeps nothing, deletes, and recovers', async () => {
+      await start('size=8m,nr_inodes=400');
+      await mkdir(filler);
+      await exhaust(async (i) => writeFile(join(filler, String(i)), ''));
+      await refuses();
+      await deletes('/v1/avatars/a', 204);
+      await deletes('/v1/avatars/b', 204);
+      await rm(filler, { recursive: true });
+      await recovers();
+    });
+
+    it('is told by readiness, which still lets readers in', async () => {
+      await start('size=8m');
+      await fill(filler);
+      await harness.stop();
+      harness = await Harness.start(environment);
+      const ready = await harness.send({ path: '/health/ready' });
+      expect(ready.status).toBe(200);
+      expect(JSON.parse(ready.body.toString())).toMatchObject({
+        status: 'degraded',
+        storage: { full: true },
+      });
+      await deletes('/v1/avatars/a', 204);
+      await rm(filler);
+      await recovers();
+    });
+
+    const restore = async (id: string) => {
+      const path = `/v1/avatars/${id}`;
+      const { body } = await harness.send({ path: `${path}/versions` });
+      const { versions } = JSON.parse(body.toString()) as { versions: { version: string }[] };
+      const headers = { 'content-type': 'application/json' };
+      const wanted = JSON.stringify({ version: versions[0]?.version });
+      return (await harness.send({ method: 'PUT', path: `${path}/current`, headers, body: wanted })).status;
+    };
   });
 
   it('under the spool: refuses, keeps nothing, and recovers', async () => {
+    await mount('size=1m');
     filler = join(disk, 'filler');
     const harness = await Harness.start({ ...(await local?.environment()), UPLOAD_SPOOL_PATH: disk });
     await writeFile(filler, Buffer.alloc(900 * 1024));
@@ -60,3 +132,16 @@ describe('a disk that is full', () => {
     await harness.stop();
   });
 });
+
+/** Writes to a file until the disk has no byte left. */
+async function fill(path: string): Promise<void> {
+  for (const size of [65_536, 4096, 1]) await exhaust(() => appendFile(path, Buffer.alloc(size)));
+}
+
+async function exhaust(task: (i: number) => Promise<unknown>): Promise<void> {
+  try {
+    for (let i = 0; ; i++) await task(i);
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+  }
+}

@@ -1,7 +1,7 @@
 import { send } from '../http/support/client.js';
-import { Harness } from '../http/support/harness.js';
+import { picture } from '../http/support/pictures.js';
 import { type Metric, readMetrics } from '../support/scrape.js';
-import { backends } from '../support/service.js';
+import { startService } from '../support/service.js';
 
 export async function scrape(url: string): Promise<Map<string, Metric>> {
   const { status, body } = await send(url, { path: '/metrics' });
@@ -9,13 +9,27 @@ export async function scrape(url: string): Promise<Map<string, Metric>> {
   return readMetrics(body.toString());
 }
 
-/** A scrape of a service on a bucket that has done a little of everything, so that every metric has its labels. */
+/**
+ * A scrape of a service that has done a little of everything, so that every metric has its labels. It has an outbox and a
+ * breaker, which only a service on a bucket has, and no bucket, so that it needs no server.
+ */
 export async function everyMetric(): Promise<Map<string, Metric>> {
-  const harness = await Harness.start((await backends.at(-1)?.environment()) ?? {});
-  await harness.takesUploads();
-  await harness.send({ path: '/v1/avatars/nobody' });
-  const metrics = await scrape(harness.service.url);
-  await harness.stop();
+  const service = await startService({
+    STORAGE_BACKEND: 's3',
+    STORAGE_S3_BUCKET: 'visage-none',
+    STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
+    STORAGE_S3_ACCESS_KEY_ID: 'none',
+    STORAGE_S3_SECRET_ACCESS_KEY: 'none',
+  });
+  const uploaded = await send(service.url, {
+    method: 'PUT',
+    path: '/v1/avatars/a',
+    body: await picture('png'),
+  });
+  expect(uploaded.status).toBe(202);
+  expect((await send(service.url, { path: '/v1/avatars/nobody' })).status).toBe(503);
+  const metrics = await scrape(service.url);
+  await service.stop();
   return metrics;
 }
 

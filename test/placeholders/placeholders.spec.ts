@@ -5,12 +5,7 @@ import { CodedError } from '../../src/errors.js';
 import { RENDITION_FORMATS } from '../../src/images/image-pipeline.js';
 import { openPipeline } from '../../src/images/open-pipeline.js';
 import { SCHEMES, colorsOf, greyOf } from '../../src/placeholders/colors.js';
-import {
-  PLACEHOLDER_KINDS,
-  type Placeholder,
-  type PlaceholderKind,
-  Placeholders,
-} from '../../src/placeholders/placeholders.js';
+import { PLACEHOLDER_KINDS, type Placeholder, Placeholders } from '../../src/placeholders/placeholders.js';
 
 const open = (queue = 1000) => new Placeholders(openPipeline(new Settings()), { concurrency: 2, queue });
 const placeholders = open();
@@ -144,9 +139,7 @@ describe('placeholders', () => {
 
   it('are refused, not piled up, when too many are wanted', async () => {
     const few = open(3);
-    const wanted = Array.from({ length: 20 }, (_, seed) =>
-      png({ kind: 'mp', seed: `${seed}` }, few),
-    );
+    const wanted = Array.from({ length: 20 }, (_, seed) => png({ kind: 'mp', seed: `${seed}` }, few));
     const settled = await Promise.allSettled(wanted);
     const refused = settled
       .filter((result) => result.status === 'rejected')

@@ -1,43 +1,27 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { buffer } from 'node:stream/consumers';
-import { join } from 'node:path';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { PreconditionFailed } from '../../src/storage/object-store.js';
 import { S3Store } from '../../src/storage/s3.store.js';
 import { probeConditionalWrites } from '../../src/storage/s3.conditional-writes.js';
 import { statusOf } from '../../src/storage/s3.outcome.js';
 import { type TestS3, createBucket, s3Client, storeOptions, testS3 } from '../support/s3.js';
+import { startS3rver } from '../support/s3rver.js';
 
 const probe = async (s3: TestS3) =>
   probeConditionalWrites(s3Client(s3), await createBucket(s3), AbortSignal.timeout(10_000));
 
 describe('the probe of conditional writes', () => {
   describe('on s3rver, which ignores preconditions', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'visage-s3rver-'));
     let fake: TestS3;
-    let stop: () => void;
+    let stop: () => Promise<void>;
 
     beforeAll(async () => {
-      const program = `new (require('s3rver'))({ port: 0, address: '127.0.0.1', silent: true, directory: process.argv[1] })
-        .run().then(({ port }) => console.log(port))`;
-      const child = spawn(process.execPath, ['-e', program, folder], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      const [banner] = (await once(child.stdout, 'data')) as [Buffer];
-      const port = banner.toString().trim();
-      const endpoint = `http://127.0.0.1:${port}`;
-      fake = { endpoint, endpoints: [endpoint], accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
-      stop = () => child.kill();
+      ({ stop, ...fake } = await startS3rver());
     });
-    afterAll(() => {
-      stop();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    afterAll(() => stop());
 
     it('finds none, and leaves no object behind', async () => {
       expect(await probe(fake)).toBe('none');

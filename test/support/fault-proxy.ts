@@ -36,7 +36,7 @@ export type Fault =
 /** Which requests a rule is for; what is left out fits all. */
 export interface Match {
   operation?: Operation;
-  /** The object's key, whole or by pattern. */
+  /** The object's key or the prefix of a listing, whole or by pattern. */
   key?: string | RegExp;
 }
 
@@ -56,7 +56,7 @@ export type Operation = (typeof OPERATIONS)[keyof typeof OPERATIONS];
 export interface Seen {
   /** As the S3 API names it. */
   operation: Operation;
-  /** Empty where it is about the bucket. */
+  /** Of a listing its prefix; empty where it is about the bucket. */
   key: string;
   headers: IncomingMessage['headers'];
   fault: Fault['type'] | undefined;
@@ -220,10 +220,11 @@ export class FaultProxy {
 
   /** Notes a request. @returns what is to happen to it */
   private register(incoming: IncomingMessage): Fault | undefined {
-    const [, , ...segments] = (incoming.url ?? '').split('?', 1)[0]?.split('/') ?? [];
-    const key = decodeURIComponent(segments.join('/'));
-    const kind = `${incoming.method ?? ''} ${key === '' ? 'bucket' : 'object'}`;
+    const { pathname, searchParams } = new URL(incoming.url ?? '', this.url);
+    const object = decodeURIComponent(pathname.split('/').slice(2).join('/'));
+    const kind = `${incoming.method ?? ''} ${object === '' ? 'bucket' : 'object'}`;
     if (!isKnown(kind)) throw new Error(`the proxy does not know ${kind}`);
+    const key = object || (searchParams.get('prefix') ?? '');
     const seen: Seen = { operation: OPERATIONS[kind], key, headers: incoming.headers, fault: undefined };
     this.seen.push(seen);
     for (const entry of this.rules) {

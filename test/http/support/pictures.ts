@@ -68,6 +68,14 @@ export function pngOf(header: PngHeader, data: { width: number; height: number }
   ]);
 }
 
+/** A small PNG whose bytes differ from those of any other text: https://www.w3.org/TR/png/#11tEXt */
+export async function uniquePng(text: string): Promise<Buffer> {
+  const plain = await picture('png');
+  const header = 8 + 25;
+  const comment = pngChunk('tEXt', Buffer.from(`Comment\0${text}`, 'latin1'));
+  return Buffer.concat([plain.subarray(0, header), comment, plain.subarray(header)]);
+}
+
 /** The same JPEG, whose frame header says another size. */
 export function jpegClaiming(jpeg: Buffer, width: number, height: number): Buffer {
   const lying = Buffer.from(jpeg);

@@ -1,0 +1,124 @@
+import { Agent } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { uniquePng } from '../http/support/pictures.js';
+import type { Cluster, ClusterAnswer, ClusterRequest } from '../support/cluster.js';
+import type { Operation } from './checker.js';
+
+/** What a writer does, by shares of one. */
+export interface Mix {
+  restores: number;
+  deletes: number;
+}
+
+/** Writers and readers of one avatar, and what they saw. */
+export class Clients {
+  readonly history: Operation[] = [];
+  /** Answers that no client should get. */
+  readonly surprises: string[] = [];
+  private readonly path: string;
+  private connections = 0;
+  private pictures = 0;
+
+  constructor(
+    private readonly cluster: Cluster,
+    id: string,
+  ) {
+    this.path = `/v1/avatars/${id}`;
+  }
+
+  /** Writes one thing after the other until it is told to end. */
+  async write(writer: number, mix: Mix, ended: () => boolean): Promise<void> {
+    const own: string[] = [];
+    for (let turn = writer; !ended(); turn++) {
+      const dice = Math.random();
+      const [version] = own;
+      if (dice < mix.deletes) await this.twice(turn, { kind: 'delete', version: null });
+      else if (dice < mix.deletes + mix.restores && version !== undefined) {
+        await this.twice(turn, { kind: 'restore', version });
+      } else
+        own.push(
+          ...(await this.twice(turn, { kind: 'upload' }, await uniquePng(`${this.path} ${++this.pictures}`))),
+        );
+    }
+  }
+
+  /** Reads from one replica, on one connection as long as it lasts. */
+  async read(reader: number, ended: () => boolean): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    let connection = ++this.connections;
+    while (!ended()) {
+      const startedAt = performance.now();
+      try {
+        const request = { path: `${this.path}/info`, agent };
+        const { status, body } = await this.cluster.ask(reader % this.cluster.size, request);
+        const version = status === 404 ? null : body?.['version'];
+        if (status === 200 || status === 404) {
+          this.note(
+            { kind: 'read', outcome: 'done', version: version as string | null, connection },
+            startedAt,
+          );
+        } else if (status !== 503) this.surprises.push(`read: ${status}`);
+      } catch {
+        connection = ++this.connections;
+      }
+      await sleep(20);
+    }
+    agent.destroy();
+  }
+
+  /** A write, and once more through another replica where the connection broke. @returns the version, if it is known */
+  private async twice(
+    turn: number,
+    write: Pick<Operation, 'kind' | 'version'>,
+    picture?: Buffer,
+  ): Promise<string[]> {
+    for (const replica of [turn, turn + 1]) {
+      const startedAt = performance.now();
+      try {
+        const answer = await this.cluster.ask(replica % this.cluster.size, this.requestOf(write, picture));
+        return this.take(write, answer, startedAt);
+      } catch {
+        this.note({ ...write, outcome: 'unknown' }, startedAt);
+      }
+    }
+    // Both replicas are down: no use to ask at once.
+    await sleep(200);
+    return [];
+  }
+
+  private requestOf(
+    { kind, version }: Pick<Operation, 'kind' | 'version'>,
+    picture?: Buffer,
+  ): ClusterRequest {
+    if (kind === 'delete') return { method: 'DELETE', path: this.path };
+    if (kind === 'upload') return { method: 'PUT', path: this.path, ...(picture && { body: picture }) };
+    return {
+      method: 'PUT',
+      path: `${this.path}/current`,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ version }),
+    };
+  }
+
+  private take(
+    write: Pick<Operation, 'kind' | 'version'>,
+    { status, body }: ClusterAnswer,
+    startedAt: number,
+  ): string[] {
+    const { kind } = write;
+    if (status >= 200 && status < 300) {
+      const version = kind === 'upload' ? String(body?.['version']) : write.version;
+      this.note({ kind, outcome: 'done', version }, startedAt);
+      return kind === 'upload' ? [String(version)] : [];
+    }
+    if (kind === 'restore' && status === 404) this.note({ ...write, outcome: 'missing' }, startedAt);
+    else if (status === 503)
+      this.note({ ...write, outcome: body?.['code'] === 'busy' ? 'refused' : 'unknown' }, startedAt);
+    else this.surprises.push(`${kind}: ${status} ${JSON.stringify(body)}`);
+    return [];
+  }
+
+  private note(operation: Omit<Operation, 'startedAt' | 'endedAt'>, startedAt: number): void {
+    this.history.push({ ...operation, startedAt, endedAt: performance.now() });
+  }
+}

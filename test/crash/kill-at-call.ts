@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunningService } from '../support/service.js';
+import { Tracing } from '../support/strace.js';
+import type { Shown } from './scene.js';
+
+/** The so manieth call of this name, and what it is about: the process is killed on entering it. */
+export type Call = readonly [name: string, nth: number, on: RegExp];
+
+export interface Point {
+  point: string;
+  at: Call;
+  /**
+   * Files take so many bytes and not one more, setrlimit(2): a write that breaks off, by a process that is killed before it
+   * can tidy up, leaves this much of its temporary file.
+   */
+  limit?: number;
+  /** What the avatar shows afterwards. */
+  shown: Shown;
+}
+
+export const TEMPORARY = /\.tmp\/[0-9a-f-]+/;
+
+/** strace counts the calls of each thread by itself: there has to be one only that calls the file system. */
+export const ONE_THREAD = { UV_THREADPOOL_SIZE: '1' };
+
+/**
+ * Has a service killed at a system call of what `act` makes it do.
+ * @param temporary where it keeps unfinished files
+ * @param act gets a function that puts the point's limit into force
+ */
+export async function killAtCall(
+  service: RunningService,
+  { at: [name, nth, on], limit }: Omit<Point, 'shown'>,
+  temporary: string,
+  act: (restrict: () => void) => Promise<unknown>,
+): Promise<void> {
+  const pid = Number(service.process.pid);
+  const ended = once(service.process, 'exit');
+  const tracing = await Tracing.ofProcess(pid, ['-e', `inject=${name}:signal=KILL:when=${nth}`]);
+  await act(() => {
+    if (limit !== undefined) execFileSync('prlimit', ['--pid', String(pid), `--fsize=${limit}`]);
+  });
+  expect(await ended).toEqual([null, 'SIGKILL']);
+  const calls = await tracing.finish(pid);
+  const last = calls.filter((call) => call.name === name && call.result === '?');
+  expect(last.map((call) => call.arguments)).toEqual([expect.stringMatching(on)]);
+  if (limit !== undefined) expect(await bytesIn(temporary)).toBe(limit);
+  await service.stop();
+}
+
+/** Of all files of a folder. */
+export async function bytesIn(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}

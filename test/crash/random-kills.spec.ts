@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import { type Manifest, currentVersion } from '../../src/avatars/manifest.js';
+import { send } from '../http/support/client.js';
+import { openBackend } from '../support/backend.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { expectSound } from './scene.js';
+
+/** For each backend. Some hundreds take an hour: for a night. */
+const KILLS = Number(process.env['CRASH_KILLS'] ?? 10);
+const WRITERS = 6;
+const KILLS_PER_AVATAR = 10;
+const LONGEST_LIFE_MS = 1500;
+
+/** What its only writer knows of an avatar. */
+interface Avatar {
+  id: string;
+  /** SHA-256 of each upload that was answered, by version. */
+  answered: Map<string, string>;
+  /** What may be current: the SHA-256 of an upload, or `null`. After a request without an answer that is two things. */
+  current: (string | null)[];
+  requests: number;
+}
+
+describe.each(backends)('random kills under load on $name', (backend) => {
+  it(
+    `lose nothing that was answered: ${KILLS} of them`,
+    async () => {
+      const environment = {
+        ...(await backend.environment()),
+        AVATAR_HISTORY: '1000',
+        STORAGE_FALLBACK: 'none',
+      };
+      let avatars: Avatar[] = [];
+      let [answers, versions] = [0, 0];
+      for (let kill = 0; kill < KILLS; kill++) {
+        if (kill % KILLS_PER_AVATAR === 0) {
+          versions += await account(environment, avatars);
+          avatars = Array.from({ length: WRITERS }, (_, i) => unknown(`writer-${i}-${kill}`));
+        }
+        answers += await killOnce(environment, avatars);
+      }
+      versions += await account(environment, avatars);
+      expect(answers).toBeGreaterThan(0);
+      process.stderr.write(
+        `${backend.name}: ${KILLS} kills, ${answers} changes answered, ${versions} versions found, none missing\n`,
+      );
+    },
+    60_000 + KILLS * 20_000,
+  );
+});
+
+function unknown(id: string): Avatar {
+  return { id, answered: new Map(), current: [null], requests: 0 };
+}
+
+/** @returns how many changes were answered */
+async function killOnce(environment: Environment, avatars: Avatar[]): Promise<number> {
+  const service = await startService(environment);
+  // What a killed process left is judged by the next one, before anything is mended by new writes.
+  await Promise.all(avatars.map((avatar) => expectShown(service, avatar)));
+  const ended = once(service.process, 'exit');
+  const writing = avatars.map((avatar) => write(service, avatar));
+  await sleep(Math.random() * LONGEST_LIFE_MS);
+  service.process.kill('SIGKILL');
+  expect(await ended).toEqual([null, 'SIGKILL']);
+  const answers = await Promise.all(writing);
+  await service.stop();
+  return answers.reduce((sum, count) => sum + count, 0);
+}
+
+/** Uploads, and now and then deletes, until the service is gone. @returns how many changes were answered */
+async function write(service: RunningService, avatar: Avatar): Promise<number> {
+  const path = `/v1/avatars/${avatar.id}`;
+  for (let answers = 0; ; answers++) {
+    const number = ++avatar.requests;
+    const removing = number % 5 === 0;
+    const body = removing ? undefined : await picture(avatar.id, number);
+    const source = body ? createHash('sha256').update(body).digest('hex') : null;
+    avatar.current.push(source);
+    try {
+      const answer = await send(service.url, {
+        path,
+        ...(body ? { method: 'PUT', body } : { method: 'DELETE' }),
+      });
+      expect([204, 201]).toContain(answer.status);
+      avatar.current = [source];
+      if (source === null) continue;
+      const { version } = JSON.parse(answer.body.toString()) as { version: string };
+      avatar.answered.set(version, source);
+    } catch (error) {
+      if (/hang up|ECONNRESET|ECONNREFUSED/.test(String(error))) return answers;
+      throw error;
+    }
+  }
+}
+
+async function expectShown(service: RunningService, { id, answered, current }: Avatar): Promise<void> {
+  const { status, headers, body } = await send(service.url, { path: `/v1/avatars/${id}` });
+  if (status === 404) {
+    expect(current).toContain(null);
+    return;
+  }
+  expect(status).toBe(200);
+  await sharp(body).stats();
+  const version = /^"([^/]+)\//.exec(headers.etag ?? '')?.[1] ?? '';
+  const source = answered.get(version);
+  // One that was never answered came from a request that broke.
+  if (source === undefined) expect(current.length).toBeGreaterThan(1);
+  else expect(current).toContain(source);
+}
+
+/** Holds what is stored against what the writers were told. @returns how many versions there are */
+async function account(environment: Environment, avatars: Avatar[]): Promise<number> {
+  const manifests = await expectSound(openBackend(environment));
+  const missing: string[] = [];
+  let versions = 0;
+  for (const { id, answered, current } of avatars) {
+    const manifest = manifests.get(id);
+    expect(current).toContain((manifest && currentVersion(manifest))?.source ?? null);
+    versions += manifest?.versions.length ?? 0;
+    for (const [version, source] of answered) {
+      if (!has(manifest, version, source)) missing.push(`${version} of ${id}`);
+    }
+  }
+  expect(missing).toEqual([]);
+  return versions;
+}
+
+function has(manifest: Manifest | undefined, version: string, source: string): boolean {
+  return manifest?.versions.some((known) => known.version === version && known.source === source) ?? false;
+}
+
+/** One of its own for each request: its name in colours. */
+function picture(id: string, number: number): Promise<Buffer> {
+  const pixels = createHash('sha256').update(`${id} ${number}`).digest().subarray(0, 27);
+  return sharp(pixels, { raw: { width: 3, height: 3, channels: 3 } })
+    .resize(96, 96, { kernel: 'nearest' })
+    .png()
+    .toBuffer();
+}

@@ -1,0 +1,78 @@
+import { uniquePng } from '../http/support/pictures.js';
+import { Cluster, type ClusterAnswer, type ClusterRequest } from '../support/cluster.js';
+import { backends } from '../support/service.js';
+
+const REPLICAS = 3;
+const WORKERS = 8;
+
+describe.each(backends)('a rolling restart of three replicas on $name, under load', (backend) => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    const environment = { ...(await backend.environment()), AVATAR_HISTORY: '1000', CACHE_MAX_AGE_MS: '0' };
+    cluster = await Cluster.start(Array.from({ length: REPLICAS }, () => environment));
+  });
+  afterAll(() => cluster.stop());
+
+  it('fails no request that a single retry does not cure, and loses no upload', async () => {
+    const failures: string[] = [];
+    const retried: string[] = [];
+    const accepted = new Map<string, string[]>();
+    let turn = 0;
+    let restarted = false;
+
+    /** A tiny balancer: the replicas in turn, and the next one where a connection fails or a 503 comes. */
+    const ask = async (request: ClusterRequest): Promise<ClusterAnswer | undefined> => {
+      const replica = turn++;
+      const once = async (next: number): Promise<ClusterAnswer | string> => {
+        try {
+          const answer = await cluster.ask(next % REPLICAS, request);
+          return answer.status === 503 ? '503' : answer;
+        } catch (error) {
+          return String(error);
+        }
+      };
+      const first = await once(replica);
+      if (typeof first === 'object') return first;
+      retried.push(first);
+      const second = await once(replica + 1);
+      if (typeof second === 'object') return second;
+      failures.push(`${first}, then ${second}`);
+      return undefined;
+    };
+
+    const work = async (worker: number) => {
+      const path = `/v1/avatars/worker-${worker}`;
+      for (let i = 0; !restarted; i++) {
+        const body = await uniquePng(`${worker} ${i}`);
+        const uploaded = await ask({ method: 'PUT', path, body });
+        if (uploaded === undefined) continue;
+        if (uploaded.status !== 201) failures.push(`upload: ${uploaded.status}`);
+        else accepted.set(path, [...(accepted.get(path) ?? []), String(uploaded.body?.['version'])]);
+        const read = await ask({ path: `${path}/info` });
+        if (read && read.status !== 200) failures.push(`info: ${read.status}`);
+      }
+    };
+    const restartAll = async () => {
+      const codes: (number | null)[] = [];
+      for (let replica = 0; replica < REPLICAS; replica++) {
+        codes.push(await cluster.restart(replica, 'SIGTERM'));
+      }
+      restarted = true;
+      return codes;
+    };
+    const [codes] = await Promise.all([restartAll(), ...Array.from({ length: WORKERS }, (_, i) => work(i))]);
+
+    expect(codes).toEqual([0, 0, 0]);
+    expect(failures).toEqual([]);
+    // Else nothing was asked while a replica was away.
+    expect(retried.length).toBeGreaterThan(0);
+    expect(accepted.size).toBe(WORKERS);
+    for (const [path, versions] of accepted) {
+      const { body } = await cluster.ask(0, { path: `${path}/versions` });
+      const kept = ((body?.['versions'] ?? []) as { version: string }[]).map(({ version }) => version);
+      expect(kept).toEqual(expect.arrayContaining(versions));
+      expect(body?.['current']).toBe(versions.at(-1));
+    }
+  });
+});

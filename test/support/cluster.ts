@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { type Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
+import { createServer } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { type Environment, type RunningService, startService } from './service.js';
+
+export interface ClusterRequest {
+  method?: string;
+  path: string;
+  headers?: OutgoingHttpHeaders;
+  body?: Buffer | string;
+  agent?: Agent;
+}
+
+export interface ClusterAnswer {
+  status: number;
+  /** The JSON of the body; undefined where there is none. */
+  body: Record<string, unknown> | undefined;
+}
+
+/** Replicas on fixed ports, that can be ended and started again while clients ask them. */
+export class Cluster {
+  private constructor(
+    private readonly environments: readonly Environment[],
+    private readonly replicas: RunningService[],
+  ) {}
+
+  /** @param environments one for each replica */
+  static async start(environments: readonly Environment[]): Promise<Cluster> {
+    const ports = await Promise.all(environments.map(() => freePort()));
+    const fixed = environments.map((environment, i) => ({ ...environment, PORT: String(ports[i]) }));
+    const replicas = await Promise.all(fixed.map((environment) => startService(environment)));
+    return new Cluster(fixed, replicas);
+  }
+
+  get size(): number {
+    return this.replicas.length;
+  }
+
+  /** @throws Error where the connection is refused or breaks */
+  async ask(replica: number, { path, body, ...options }: ClusterRequest): Promise<ClusterAnswer> {
+    const sending = request(new URL(path, this.at(replica).url), { agent: false, ...options });
+    sending.end(body);
+    const [answer] = (await once(sending, 'response')) as [IncomingMessage];
+    const text = (await buffer(answer)).toString();
+    return {
+      status: answer.statusCode ?? 0,
+      body: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>),
+    };
+  }
+
+  /** Ends a replica by a signal and starts it again on the same port. @returns its exit code, null after SIGKILL */
+  async restart(replica: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const { process } = this.at(replica);
+    const exited = once(process, 'exit');
+    process.kill(signal);
+    await exited;
+    await this.at(replica).stop();
+    this.replicas[replica] = await startService(this.environments[replica] ?? {});
+    return process.exitCode;
+  }
+
+  logs(): string {
+    return this.replicas.map((replica) => replica.log()).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.stop()));
+  }
+
+  private at(replica: number): RunningService {
+    const found = this.replicas[replica];
+    if (!found) throw new RangeError(`there is no replica ${replica}`);
+    return found;
+  }
+}
+
+/** Below the range of outgoing connections, so that none takes it while a replica is away. */
+async function freePort(): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    try {
+      const listening = once(server, 'listening');
+      server.listen(port, '127.0.0.1');
+      await listening;
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+      return port;
+    } catch (error) {
+      if (attempt === 100) throw error;
+    }
+  }
+}
