@@ -18,5 +18,7 @@ export default {
       },
     ],
   },
+  // Much of the time they wait, for deadlines and processes: more of them than there are cores.
+  maxWorkers: 3,
   testTimeout: 60_000,
 };

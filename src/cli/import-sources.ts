@@ -164,8 +164,12 @@ async function fileOf(
   const invalid = invalidId(id, where);
   if (invalid) return invalid;
   const path = resolve(dirname(list), file);
-  if (!(await statOf(path))?.isFile()) {
-    return { finding: { code: 'file_not_found', where, message: `There is no file ${path}.` } };
+  try {
+    if (!(await statOf(path))?.isFile()) {
+      return { finding: { code: 'file_not_found', where, message: `There is no file ${path}.` } };
+    }
+  } catch (error) {
+    return { finding: { code: 'file_unreadable', where, message: (error as Error).message } };
   }
   return { id, where, open: () => openFile(path) };
 }
@@ -192,7 +196,9 @@ async function statOf(path: string) {
   try {
     return await stat(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    // A name that no file can have is the name of none.
+    const absent = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
+    if (absent.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }

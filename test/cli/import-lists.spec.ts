@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -73,6 +73,25 @@ describe('lists to import', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it.each(['\0', 'x'.repeat(300), 'none.png/none.png', '.'])(
+    'say of %j that it is no file to be had',
+    async (name) => {
+      const lists = [
+        readCsv(await written(`alice,${name}`)),
+        readJsonLines(await written(JSON.stringify({ id: 'alice', file: name }))),
+      ];
+      for (const list of lists) expect((await all(list)).map(kindOf)).toEqual(['file_not_found']);
+    },
+  );
+
+  it('say of a file that cannot be looked at why', async () => {
+    await symlink('loop', join(folder, 'loop'));
+    const [entry] = await all(readCsv(await written('alice,loop')));
+    expect(entry).toMatchObject({
+      finding: { code: 'file_unreadable', message: expect.stringContaining('ELOOP') as string },
+    });
   });
 
   it('name the line of what cannot be imported', async () => {

@@ -73,11 +73,14 @@ describe('a disk that is full', () => {
       );
       await Promise.all(['a', 'b'].map((id) => deletes(`/v1/avatars/${id}`, 204)));
       expect((await Promise.all(uploads)).map(({ status }) => status)).toEqual(uploads.map(() => 507));
+      // A block that a shorter manifest left.
+      await fill(`${filler}-2`);
       expect((await statfs(disk)).bfree).toBe(0);
       const restored = await restore('a');
       expect(restored).toBe(200);
       await deletes('/v1/avatars/a', 204);
       await deletes('/v1/avatars/c?erase=true', 200);
+      await rm(`${filler}-2`);
       await rm(filler);
       await recovers();
     });

@@ -110,7 +110,7 @@ export const FAULTS: Row[] = [
   {
     name: '404 in truncated XML',
     fault: { type: 'error', status: 404, code: 'NoSuchBucket', truncated: true },
-    affects: ({ request }) => request.operation !== 'HeadObject' && request.operation !== 'HeadBucket',
+    affects: ({ request }) => request.operation !== 'HeadObject',
     expected: refused,
   },
   {
