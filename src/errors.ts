@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'invalid_animated',
   'invalid_boundary',
   'invalid_crop',
+  'invalid_default',
   'invalid_erase',
   'invalid_form',
   'invalid_format',

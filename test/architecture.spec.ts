@@ -9,6 +9,7 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
     /^@aws-sdk\//,
     ['storage/s3.store.ts', 'storage/s3.conditional-writes.ts', 'storage/s3.outcome.ts'],
   ],
+  ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$|woff2-encoder)/, ['placeholders/']],
   ['multer', /^multer$/, ['http/upload.ts']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
   [
@@ -34,12 +35,13 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
 const LAYERS: Record<string, readonly string[]> = {
   storage: ['config'],
   images: ['config'],
-  config: ['images'],
-  delivery: ['avatars', 'images', 'storage'],
+  config: ['images', 'placeholders'],
+  delivery: ['avatars', 'images', 'placeholders', 'storage'],
   http: ['config'],
+  placeholders: ['config', 'images'],
   ops: ['images', 'outbox', 'storage'],
   outbox: ['avatars', 'config', 'images', 'storage'],
-  avatars: ['config', 'delivery', 'http', 'images', 'outbox', 'storage'],
+  avatars: ['config', 'delivery', 'http', 'images', 'outbox', 'placeholders', 'storage'],
   cli: ['avatars', 'config', 'delivery', 'images', 'ops', 'outbox', 'storage'],
 };
 
@@ -100,7 +102,7 @@ describe('the source', () => {
 
   it('knows no HTTP in ports, drivers and domain', () => {
     const inner = files.filter(({ path }) =>
-      /^(storage|images|delivery)\/|^errors\.ts$|repository|service|manifest|keys/.test(path),
+      /^(storage|images|delivery|placeholders)\/|^errors\.ts$|repository|service|manifest|keys/.test(path),
     );
     const strays = inner.filter(({ imports }) =>
       imports.some((name) => /fastify|http\/|node:http/.test(name)),

@@ -24,6 +24,8 @@ import { MOTION_HEADERS, PictureAnswers, preferencesOf } from '../http/picture-a
 import { PublicUrls } from '../http/public-urls.js';
 import { UploadReceiver } from '../http/upload.js';
 import {
+  DefaultPipe,
+  DefaultQuery,
   ErasePipe,
   ExistsAnswer,
   HistoryAnswer,
@@ -107,13 +109,23 @@ export class AvatarsController {
   async get(
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) query: PictureQuery,
+    @Query(DefaultPipe) drawing: DefaultQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    const { size, format } = query;
     const { accept, still } = preferencesOf(request, query.animated);
-    const picture = found(
-      await this.avatars.get(id, { size: query.size, format: query.format, accept, still }),
-    );
+    const picture = await this.avatars.get(id, { size, format, accept, still });
+    if (!picture) {
+      const drawn = found(await this.avatars.getDefault(id, { ...drawing, size, format, accept }));
+      this.pictures.send(request, reply, {
+        ...drawn,
+        etag: etagOf(drawn.tag),
+        cacheControl: this.pictures.stable,
+        vary: format === undefined ? ['Accept'] : [],
+      });
+      return;
+    }
     const vary = [
       ...(query.format === undefined ? ['Accept'] : []),
       ...(picture.animated && query.animated === undefined ? MOTION_HEADERS : []),

@@ -3,6 +3,7 @@ import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { CodedError } from '../errors.js';
 import { type Crop, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+import { PLACEHOLDER_KINDS } from '../placeholders/kinds.js';
 import { isVersion } from './keys.js';
 import type { Version } from './manifest.js';
 
@@ -30,6 +31,27 @@ export class PictureQuery {
   animated?: boolean | undefined;
 }
 
+/** What to show where there is no picture. */
+export class DefaultQuery {
+  @ApiPropertyOptional({
+    enum: ['404', 'mm', ...PLACEHOLDER_KINDS],
+    description: 'Without it, AVATAR_DEFAULT decides; 404 shows nothing.',
+  })
+  default?: string;
+
+  @ApiPropertyOptional({ maxLength: 256, description: 'Of a person, for the initials.' })
+  name?: string;
+
+  @ApiPropertyOptional({ maxLength: 32, description: 'Initials to show instead of those of the name.' })
+  initials?: string;
+
+  @ApiPropertyOptional({ example: '35a788', description: 'The background, instead of one by the id.' })
+  color?: string;
+
+  @ApiPropertyOptional({ enum: ['light', 'dark'] })
+  scheme?: 'light' | 'dark';
+}
+
 /** Which part of an upload to keep; also a field of the form. */
 export class UploadQuery {
   @ApiPropertyOptional({
@@ -48,6 +70,28 @@ export const PicturePipe: PipeTransform<Record<string, unknown>, PictureQuery> =
     ...(animated !== undefined && { animated: parseAnimated(animated) }),
   }),
 };
+
+/** @throws CodedError `invalid_default` */
+export const DefaultPipe: PipeTransform<Record<string, unknown>, DefaultQuery> = {
+  transform: ({ default: kind, name, initials, color, scheme }) => ({
+    ...(kind !== undefined && { default: checked('default', kind, DEFAULT) }),
+    ...(name !== undefined && { name: checked('name', name, /^.{0,256}$/su) }),
+    ...(initials !== undefined && { initials: checked('initials', initials, /^.{0,32}$/su) }),
+    ...(color !== undefined && { color: checked('color', color, /^#?[0-9a-f]{6}$/i).replace(/^#?/, '#') }),
+    ...(scheme !== undefined && {
+      scheme: checked('scheme', scheme, /^(?:light|dark)$/) as 'light' | 'dark',
+    }),
+  }),
+};
+
+const DEFAULT = new RegExp(`^(?:404|mm|${PLACEHOLDER_KINDS.join('|')})$`);
+
+function checked(parameter: string, text: unknown, pattern: RegExp): string {
+  if (typeof text === 'string' && pattern.test(text)) return text;
+  throw new CodedError('invalid_default', `The parameter ${parameter} is not as the API describes it.`, {
+    parameter,
+  });
+}
 
 /** @throws CodedError `invalid_crop` */
 export const UploadPipe: PipeTransform<Record<string, unknown>, UploadQuery> = {

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
+import { DefaultPictures } from '../delivery/default-pictures.js';
 import { Renditions } from '../delivery/renditions.js';
 import { PictureAnswers } from '../http/picture-answers.js';
 import { PublicUrls } from '../http/public-urls.js';
@@ -18,6 +19,8 @@ import { ImagesModule } from '../images/images.module.js';
 import { OutboxModule } from '../outbox/outbox.module.js';
 import { Outbox } from '../outbox/outbox.js';
 import { OutboxReplay } from '../outbox/replay.js';
+import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
+import { Placeholders } from '../placeholders/placeholders.js';
 import { ObjectStore } from '../storage/object-store.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { Adoption } from './adoption.js';
@@ -28,8 +31,9 @@ import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
 import { isErased } from './manifest.js';
 
-/** Of CACHE_BYTES, the part that manifests get; pictures get the rest. */
+/** Of CACHE_BYTES, the parts that manifests and generated pictures get; pictures get the rest. */
 const MANIFEST_SHARE = 1 / 8;
+const DEFAULTS_SHARE = 1 / 16;
 
 /** A hot answer holds headers only, and there may be some for each picture in memory. */
 const BYTES_PER_HOT_ANSWER = 8192;
@@ -40,7 +44,7 @@ const JSON_MAX_BYTES = 4096;
 const settingsOf = (config: Config) => config.get('settings', { infer: true });
 
 @Module({
-  imports: [StorageModule, ImagesModule, OutboxModule],
+  imports: [StorageModule, ImagesModule, OutboxModule, PlaceholdersModule],
   controllers: [AvatarsController],
   providers: [
     {
@@ -72,7 +76,7 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
           isErased: async (id: string, version: string) => isErased(await repository.read(id), version),
         };
         return new Renditions(store, pipeline, surroundings, {
-          cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE),
+          cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE - DEFAULTS_SHARE),
           sizes: settings.avatarSizes,
           warmSizes: settings.avatarWarmSizes,
           backgroundQueue: settings.imageBackgroundQueue,
@@ -134,9 +138,11 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
         adoption: Adoption,
         changes: AvatarChanges,
         renditions: Renditions,
+        defaults: DefaultPictures,
       ) => {
-        const { urlMode, publicBaseUrl, urlExpiresIn } = settingsOf(config);
-        return new AvatarsService(store, pipeline, repository, adoption, changes, renditions, {
+        const { urlMode, publicBaseUrl, urlExpiresIn, avatarDefault } = settingsOf(config);
+        return new AvatarsService(store, pipeline, repository, adoption, changes, renditions, defaults, {
+          defaultPicture: avatarDefault,
           urlMode,
           publicBaseUrl,
           urlExpiresIn,
@@ -161,6 +167,14 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
       inject: [ConfigService],
       useFactory: (config: Config) =>
         new JsonReceiver({ maxBytes: JSON_MAX_BYTES, timeoutMs: settingsOf(config).uploadTimeoutMs }),
+    },
+    {
+      provide: DefaultPictures,
+      inject: [ConfigService, Placeholders],
+      useFactory: (config: Config, placeholders: Placeholders) => {
+        const { cacheBytes, avatarSizes: sizes } = settingsOf(config);
+        return new DefaultPictures(placeholders, { sizes, cacheBytes: cacheBytes * DEFAULTS_SHARE });
+      },
     },
     {
       provide: HotAnswers,

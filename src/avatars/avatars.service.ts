@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { DefaultPicture, DefaultPictures, DefaultWish } from '../delivery/default-pictures.js';
 import { acceptedFormats } from '../delivery/negotiation.js';
 import {
   type Rendition,
@@ -9,6 +10,7 @@ import {
 import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import type { Crop, ImagePipeline, RenditionFormat } from '../images/image-pipeline.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { Adoption } from './adoption.js';
 import type { AvatarChanges, Committed, Receipt, Sight } from './avatar.changes.js';
@@ -58,6 +60,12 @@ export interface CurrentPicture extends Picture {
   animated: boolean;
 }
 
+/** A generated picture for an avatar that has none. */
+export type DrawnPicture = DefaultPicture & Pick<Picture, 'again'>;
+
+/** `default`: a kind, `mm`, or `404` for nothing; undefined: as the settings say. */
+export type WishedDefault = Omit<DefaultWish, 'kind' | 'seed'> & { default?: string | undefined };
+
 /** What a reader wants to see of the current version. */
 export interface PictureWish extends RenditionRequest {
   /** Undefined: the best that `accept`, the header, takes. */
@@ -80,6 +88,8 @@ export interface AvatarsServiceOptions {
   publicBaseUrl?: string | undefined;
   /** Life of a presigned URL in seconds. */
   urlExpiresIn: number;
+  /** What is shown where there is no picture and nobody says what; `404`: nothing. */
+  defaultPicture: '404' | PlaceholderKind;
 }
 
 /** Avatars by id: what the main application can do with them. Ids are valid already. */
@@ -91,6 +101,7 @@ export class AvatarsService {
     private readonly adoption: Adoption,
     private readonly changes: AvatarChanges,
     private readonly renditions: Renditions,
+    private readonly defaults: DefaultPictures,
     private readonly options: AvatarsServiceOptions,
   ) {}
 
@@ -152,6 +163,21 @@ export class AvatarsService {
       return picture && { ...picture, animated };
     }
     return undefined;
+  }
+
+  /**
+   * What is shown of an avatar without a picture.
+   * @returns undefined where that is nothing
+   */
+  async getDefault(
+    id: string,
+    { default: asked, ...wish }: WishedDefault,
+  ): Promise<DrawnPicture | undefined> {
+    const kind = asked === 'mm' ? 'mp' : (asked ?? this.options.defaultPicture);
+    if (!isKind(kind)) return undefined;
+    const isValid = this.repository.validity(id);
+    const drawn = await this.defaults.get({ ...wish, kind, seed: id });
+    return { ...drawn, again: isValid && (() => (isValid() ? drawn.take() : undefined)) };
   }
 
   /** One rendition of one version, current or not. @returns undefined where there is none, or it was erased */
@@ -287,6 +313,10 @@ export class AvatarsService {
   private publicUrl(key: string, base: string | undefined): Promise<string | undefined> {
     return base === undefined ? this.store.getUrl(key) : Promise.resolve(`${base}/${key}`);
   }
+}
+
+function isKind(text: string): text is PlaceholderKind {
+  return PLACEHOLDER_KINDS.some((kind) => kind === text);
 }
 
 function versionNotFound(): CodedError {

@@ -14,6 +14,7 @@ import {
   Max,
   Min,
 } from 'class-validator';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
 import { SOURCE_FORMATS, type SourceFormat } from '../images/image-pipeline.js';
 
 /**
@@ -161,6 +162,9 @@ export class Settings {
   @Min(16, { each: true })
   @Max(1024, { each: true })
   avatarWarmSizes = [64, 128, 256];
+
+  @IsIn(['404', ...PLACEHOLDER_KINDS])
+  avatarDefault: '404' | PlaceholderKind = '404';
 
   @IsInteger(1, 1000)
   avatarHistory = 10;

@@ -12,6 +12,7 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_animated: 400,
   invalid_boundary: 400,
   invalid_crop: 400,
+  invalid_default: 400,
   invalid_erase: 400,
   invalid_form: 400,
   invalid_host: 400,

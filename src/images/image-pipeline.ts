@@ -34,6 +34,14 @@ export interface Master {
   color: string;
 }
 
+/** A picture drawn here: RGBA, sRGB, 8 bits each, every pixel either opaque or nothing. */
+export interface Pixels {
+  rgba: Buffer;
+  /** In px, both. */
+  width: number;
+  height: number;
+}
+
 /** How many pictures are being worked on, and how many wait for that. */
 export interface ImageTurns {
   active: number;
@@ -71,6 +79,12 @@ export abstract class ImagePipeline {
    * @throws CodedError `busy` the queue is full, or it takes too long
    */
   abstract render(master: Buffer, rendering: Rendering): Promise<Buffer>;
+
+  /**
+   * @param format JPEG puts white where nothing is
+   * @throws CodedError `busy` the queue is full
+   */
+  abstract encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer>;
 
   /** The lines that pictures stand in, as they are now. */
   abstract turns(): Record<ImageLine, ImageTurns>;

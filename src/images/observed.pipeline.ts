@@ -5,6 +5,8 @@ import {
   ImagePipeline,
   type ImageTurns,
   type Master,
+  type Pixels,
+  type RenditionFormat,
   type Rendering,
 } from './image-pipeline.js';
 
@@ -36,6 +38,10 @@ export class ObservedPipeline extends ImagePipeline {
 
   override render(master: Buffer, rendering: Rendering): Promise<Buffer> {
     return this.observe('rendition', () => this.inner.render(master, rendering));
+  }
+
+  override encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer> {
+    return this.observe('rendition', () => this.inner.encode(pixels, format));
   }
 
   override turns(): Record<ImageLine, ImageTurns> {

@@ -8,6 +8,7 @@ import {
   ImagePipeline,
   type ImageTurns,
   type Master,
+  type Pixels,
   type Rendering,
   type RenditionFormat,
   type SourceFormat,
@@ -114,16 +115,17 @@ export class SharpPipeline extends ImagePipeline {
     master: Buffer,
     { size, format, still = false, exact = false }: Rendering,
   ): Promise<Buffer> {
-    return this.queued(format === 'avif' ? this.lines.avif : this.lines.renditions, async (open) => {
+    return this.queued(this.lineOf(format), async (open) => {
       const picture = open(master, { animated: MOVING.includes(format) && !still });
-      try {
-        return await RENDER[format](picture.resize(size, size, { withoutEnlargement: !exact })).toBuffer();
-      } catch (error) {
-        if (!isTimeout(error)) throw error;
-        throw new CodedError('busy', 'The picture takes too long to make. Try another size.', {
-          cause: error,
-        });
-      }
+      const sized = picture.resize(size, size, { withoutEnlargement: !exact });
+      return inTime(() => RENDER[format](sized).toBuffer());
+    });
+  }
+
+  override async encode({ rgba, width, height }: Pixels, format: RenditionFormat): Promise<Buffer> {
+    return this.queued(this.lineOf(format), async (open) => {
+      const picture = open(rgba, { raw: { width, height, channels: 4 } });
+      return inTime(() => RENDER[format](picture).toBuffer());
     });
   }
 
@@ -131,6 +133,10 @@ export class SharpPipeline extends ImagePipeline {
     const { masters, renditions, avif } = this.lines;
     const turnsOf = ({ activeCount: active, pendingCount: waiting }: LimitFunction) => ({ active, waiting });
     return { masters: turnsOf(masters), renditions: turnsOf(renditions), avif: turnsOf(avif) };
+  }
+
+  private lineOf(format: RenditionFormat): LimitFunction {
+    return format === 'avif' ? this.lines.avif : this.lines.renditions;
   }
 
   /** @param task gets what opens pictures within the time of its turn */
@@ -204,6 +210,16 @@ export class SharpPipeline extends ImagePipeline {
       animated: animated && isAnimated(await sharp(bytes, this.input).metadata()),
       ...impression,
     };
+  }
+}
+
+/** @throws CodedError `busy` where a rendition takes too long */
+async function inTime(render: () => Promise<Buffer>): Promise<Buffer> {
+  try {
+    return await render();
+  } catch (error) {
+    if (!isTimeout(error)) throw error;
+    throw new CodedError('busy', 'The picture takes too long to make. Try another size.', { cause: error });
   }
 }
 
