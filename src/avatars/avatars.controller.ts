@@ -117,7 +117,7 @@ export class AvatarsController {
     const { accept, still } = preferencesOf(request, query.animated);
     const picture = await this.avatars.get(id, { size, format, accept, still });
     if (!picture) {
-      const drawn = found(await this.avatars.getDefault(id, { ...drawing, size, format, accept }));
+      const drawn = found(await this.avatars.getDefault(id, drawing, { size, format, accept }));
       this.pictures.send(request, reply, {
         ...drawn,
         etag: etagOf(drawn.tag),

@@ -129,6 +129,7 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
         Adoption,
         AvatarChanges,
         Renditions,
+        DefaultPictures,
       ],
       useFactory: (
         config: Config,

@@ -64,7 +64,9 @@ export interface CurrentPicture extends Picture {
 export type DrawnPicture = DefaultPicture & Pick<Picture, 'again'>;
 
 /** `default`: a kind, `mm`, or `404` for nothing; undefined: as the settings say. */
-export type WishedDefault = Omit<DefaultWish, 'kind' | 'seed'> & { default?: string | undefined };
+export type WishedDrawing = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
+  default?: string | undefined;
+};
 
 /** What a reader wants to see of the current version. */
 export interface PictureWish extends RenditionRequest {
@@ -171,12 +173,13 @@ export class AvatarsService {
    */
   async getDefault(
     id: string,
-    { default: asked, ...wish }: WishedDefault,
+    { default: asked, name, initials, color, scheme }: WishedDrawing,
+    wish: Pick<DefaultWish, 'size' | 'format' | 'accept'>,
   ): Promise<DrawnPicture | undefined> {
     const kind = asked === 'mm' ? 'mp' : (asked ?? this.options.defaultPicture);
     if (!isKind(kind)) return undefined;
     const isValid = this.repository.validity(id);
-    const drawn = await this.defaults.get({ ...wish, kind, seed: id });
+    const drawn = await this.defaults.get({ ...wish, kind, seed: id, name, initials, color, scheme });
     return { ...drawn, again: isValid && (() => (isValid() ? drawn.take() : undefined)) };
   }
 
