@@ -159,7 +159,7 @@ export class Settings {
 
   @IsList(Number)
   @IsInt({ each: true })
-  @Min(16, { each: true })
+  @Min(0, { each: true })
   @Max(1024, { each: true })
   avatarWarmSizes = [64, 128, 256];
 

@@ -131,7 +131,7 @@ export class Renditions {
   /** Prepares what most readers of a new version will ask for. */
   warm(id: string, version: Version): void {
     const { warmSizes, sizes } = this.options;
-    for (const size of warmSizes.filter((one) => one < version.width)) {
+    for (const size of warmSizes.filter((one) => one > 0 && one < version.width)) {
       this.prepare(id, version.version, chooseRendition(version, { size, format: 'webp' }, sizes));
     }
   }

@@ -182,7 +182,7 @@ describe('/metrics of a service at work', () => {
     }
     expect(refused).toBeGreaterThan(0);
     const now = await scrape(harness.service.url);
-    expect(total(now, 'visage_image_turns')).toBe(0);
+    expect(total(now, 'visage_image_turns', { line: 'masters' })).toBe(0);
     expect(total(now, 'visage_pictures_total', { kind: 'master', outcome: 'busy' })).toBe(refused);
     expect(total(now, 'visage_http_problems_total', { code: 'busy' })).toBe(refused);
     expect(total(now, REQUESTS, { method: 'PUT', status: '5xx' })).toBe(refused);
