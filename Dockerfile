@@ -21,10 +21,12 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --prefer-offline \
 
 FROM ${NODE_IMAGE}
 # - MALLOC_ARENA_MAX: glibc otherwise keeps an arena of freed pixels for each of libvips' threads.
+# - MALLOC_MMAP_THRESHOLD_: glibc's own default, which it otherwise raises to 32 MiB as it goes, and then keeps what pictures were decoded in.
 # - UV_THREADPOOL_SIZE: pictures being decoded would otherwise take all of Node's four threads from the file system and DNS.
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     UV_THREADPOOL_SIZE=8
 WORKDIR /app
 # A new volume on /data takes its owner from here. `./data` and `./outbox` are where the service keeps things unless told otherwise; an ENV

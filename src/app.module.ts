@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AvatarsModule } from './avatars/avatars.module.js';
+import { GravatarModule } from './avatars/gravatar.module.js';
 import { configModule } from './config/config.module.js';
 import type { Settings } from './config/settings.js';
 import { MetricsModule } from './ops/metrics.module.js';
@@ -8,6 +9,9 @@ import { OpsModule } from './ops/ops.module.js';
 @Module({})
 export class AppModule {
   static with(settings: Settings): DynamicModule {
-    return { module: AppModule, imports: [configModule(settings), AvatarsModule, MetricsModule, OpsModule] };
+    return {
+      module: AppModule,
+      imports: [configModule(settings), AvatarsModule, GravatarModule, MetricsModule, OpsModule],
+    };
   }
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
@@ -7,12 +6,15 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
 import { answerClientError, refuseExpectation } from './http/client-error.js';
+import { OPEN, answerPreflights } from './http/cors.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
-import { ProblemFilter, sendProblem } from './http/problem.filter.js';
+import { ProblemFilter, refuseEarly } from './http/problem.filter.js';
+import { refuseRest } from './http/refuse-rest.js';
+import { requestId } from './http/request-id.js';
 import { isForm } from './http/upload.js';
 import { observe } from './observe.js';
-import { NestLogger } from './ops/logging.js';
+import { NestLogger, loggedPath } from './ops/logging.js';
 
 /** Longer than any path that there is; what is longer is nobody's but an attacker's. */
 const LOGGED_PATH_CHARACTERS = 300;
@@ -24,8 +26,10 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     routerOptions: { maxParamLength: 1024 },
-    frameworkErrors: sendProblem,
-    clientErrorHandler: answerClientError,
+    frameworkErrors: refuseEarly,
+    clientErrorHandler: (error, socket) => {
+      answerClientError(error, socket, logger);
+    },
     multipart: false,
     // A request that still comes in while closing is answered as any other; its connection ends with the answer.
     return503OnClosing: false,
@@ -33,6 +37,8 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     requestTimeout: settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs,
     http: {
       headersTimeout: settings.requestHeadersTimeoutMs,
+      // We say what is wrong, see assertHost.
+      requireHostHeader: false,
       connectionsCheckingInterval: Math.min(settings.requestHeadersTimeoutMs, 5000),
     },
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
@@ -43,17 +49,17 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   rememberRoutes(adapter.getInstance());
   takeBodiesRaw(adapter.getInstance());
   logRequests(adapter.getInstance(), logger);
-  adapter.getInstance().server.on('checkExpectation', refuseExpectation);
+  answerPreflights(adapter.getInstance());
+  const server = app.getHttpServer();
+  server.on('checkExpectation', (request, response) => {
+    refuseExpectation(request, response, logger);
+  });
+  // How long they are together is limited; of more than so many Node would drop some without a word, such as an If-Match.
+  server.maxHeadersCount = 0;
   observe(app);
   app.useGlobalFilters(new ProblemFilter());
   describeApi(app);
   return app;
-}
-
-/** An id that a proxy gave, if it is harmless in a log; else a new one. */
-function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
 /** Bodies are uploads, which their receiver reads; and of what type a bare picture is, its bytes say and not its header. */
@@ -67,15 +73,17 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
     assertHost(request.raw);
     done();
   });
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    refuseRest(request, reply);
+    done(null, payload);
+  });
 }
 
 /** A line for every change and every failure; readers only with LOG_LEVEL=debug, since they are many. */
 function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    reply.header('X-Request-Id', request.id);
-    // What anybody may read, pages of other origins may read too.
-    if (request.method === 'GET' || request.method === 'HEAD')
-      reply.header('Access-Control-Allow-Origin', '*');
+    reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff' });
+    if (request.method === 'GET' || request.method === 'HEAD') reply.headers(OPEN);
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -83,13 +91,14 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
     const reading = method === 'GET' || method === 'HEAD';
     const level = reading && reply.statusCode < 500 ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) {
-      const path = request.url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS);
+      const path = loggedPath(request.url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
       log[level]({ method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
     }
     done();
   });
 }
 
+/** At `/docs`, which is where the root leads. */
 function describeApi(app: NestFastifyApplication): void {
   const description = new DocumentBuilder()
     .setTitle('Visage')
@@ -98,4 +107,6 @@ function describeApi(app: NestFastifyApplication): void {
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'one of the keys of API_KEYS' })
     .build();
   SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, description));
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.get('/', (_request, reply) => reply.redirect('docs'));
 }

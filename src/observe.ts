@@ -1,12 +1,14 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AvatarRepository } from './avatars/avatar.repository.js';
 import { Renditions } from './delivery/renditions.js';
+import { HotAnswers } from './http/hot-answers.js';
 import { problemCodeOf } from './http/problem.filter.js';
 import { UploadReceiver } from './http/upload.js';
 import { ImagePipeline } from './images/image-pipeline.js';
 import {
   registerBreaker,
   registerCaches,
+  registerHotAnswers,
   registerOutbox,
   registerStorage,
   registerTurns,
@@ -37,8 +39,14 @@ export function observe(app: NestFastifyApplication): void {
     });
 
   const { registry } = metrics;
+  const hot = app.get(HotAnswers);
+  registerHotAnswers(registry, () => hot.counts);
   const [manifests, renditions] = [app.get(AvatarRepository), app.get(Renditions)];
-  registerCaches(registry, () => ({ manifests: manifests.usage(), renditions: renditions.usage() }));
+  registerCaches(registry, () => ({
+    manifests: manifests.usage(),
+    renditions: renditions.usage(),
+    hot: hot.usage(),
+  }));
   const pipeline = app.get(ImagePipeline);
   registerTurns(registry, () => pipeline.turns());
   const uploads = app.get(UploadReceiver);

@@ -1,15 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CodedError } from './errors.js';
+import { removeFile } from './remove-file.js';
 
 const PREFIX = 'visage-upload-';
 
-/** How much of an upload may wait in memory to be written. */
-const BUFFERED_BYTES = 256 * 1024;
+/** How much of an upload may wait in memory to be written: less than one chunk from the network would bring nothing. */
+export const LEAST_BUFFER_BYTES = 64 * 1024;
 
 /** A file older than this, in ms, belongs to a process that died. */
 const STALE_AFTER_MS = 3_600_000;
@@ -21,9 +22,11 @@ export class SpooledUpload {
   private size = 0;
   private writing: Promise<unknown> = Promise.resolve();
 
+  /** @param bufferBytes how much may wait in memory to be written; more of it is written at once, and so sooner */
   constructor(
     folder: string,
     private readonly maxBytes: number,
+    private readonly bufferBytes = LEAST_BUFFER_BYTES,
   ) {
     this.path = join(folder, `${PREFIX}${randomUUID()}`);
   }
@@ -48,14 +51,16 @@ export class SpooledUpload {
   async discard(): Promise<void> {
     // The file may be about to be made.
     await this.writing;
-    await rm(this.path, { force: true });
+    await removeFile(this.path);
   }
 
   private async takeIn(source: Readable): Promise<void> {
-    const file = createWriteStream(this.path, { flags: 'wx', mode: 0o600, highWaterMark: BUFFERED_BYTES });
+    const file = createWriteStream(this.path, { flags: 'wx', mode: 0o600, highWaterMark: this.bufferBytes });
     try {
       await pipeline(this.counted(source), file);
     } catch (error) {
+      // A pipeline that fails does not wait for a file that is being made.
+      if (!file.closed) await new Promise<void>((resolve) => file.once('close', resolve));
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
       throw new CodedError('storage_full', 'There is no room left to take the upload in.', { cause: error });
@@ -84,7 +89,7 @@ export async function prepareSpool(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(folder, name);
-    if (Date.now() - (await modifiedMs(path)) > STALE_AFTER_MS) await rm(path, { force: true });
+    if (Date.now() - (await modifiedMs(path)) > STALE_AFTER_MS) await removeFile(path);
   }
 }
 

@@ -9,19 +9,10 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
     /^@aws-sdk\//,
     ['storage/s3.store.ts', 'storage/s3.conditional-writes.ts', 'storage/s3.outcome.ts'],
   ],
+  ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$|woff2-encoder)/, ['placeholders/']],
   ['multer', /^multer$/, ['http/upload.ts']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
-  [
-    'fastify',
-    /^fastify$/,
-    [
-      'app.ts',
-      'http/',
-      'ops/health.controller.ts',
-      'ops/metrics.controller.ts',
-      'avatars/avatars.controller.ts',
-    ],
-  ],
+  ['fastify', /^fastify$/, ['app.ts', 'http/', '.controller.ts']],
   ['prom-client', /^prom-client$/, ['ops/metrics.ts', 'ops/gauges.ts']],
   [
     "Nest's configuration",
@@ -34,12 +25,13 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
 const LAYERS: Record<string, readonly string[]> = {
   storage: ['config'],
   images: ['config'],
-  config: ['images'],
-  delivery: ['avatars', 'images', 'storage'],
+  config: ['images', 'placeholders'],
+  delivery: ['avatars', 'images', 'placeholders', 'storage'],
   http: ['config'],
+  placeholders: ['config', 'images'],
   ops: ['images', 'outbox', 'storage'],
   outbox: ['avatars', 'config', 'images', 'storage'],
-  avatars: ['config', 'delivery', 'http', 'images', 'outbox', 'storage'],
+  avatars: ['config', 'delivery', 'http', 'images', 'outbox', 'placeholders', 'storage'],
   cli: ['avatars', 'config', 'delivery', 'images', 'ops', 'outbox', 'storage'],
 };
 
@@ -87,7 +79,7 @@ describe('the source', () => {
         .map((name) => normalize(join(dirname(path), name)))
         .filter(
           (target) =>
-            !['errors.js', 'spool.js'].includes(target) &&
+            !['errors.js', 'remove-file.js', 'spool.js'].includes(target) &&
             !within(
               target,
               [layer, ...allowed].map((name) => `${name}/`),
@@ -100,7 +92,9 @@ describe('the source', () => {
 
   it('knows no HTTP in ports, drivers and domain', () => {
     const inner = files.filter(({ path }) =>
-      /^(storage|images|delivery)\/|^errors\.ts$|repository|service|manifest|keys/.test(path),
+      /^(storage|images|delivery|placeholders)\/|^errors\.ts$|repository|service|manifest|keys|\/(aliases|lookup)\.ts$/.test(
+        path,
+      ),
     );
     const strays = inner.filter(({ imports }) =>
       imports.some((name) => /fastify|http\/|node:http/.test(name)),

@@ -11,12 +11,16 @@ const CEPH = 'test/support/ceph-rgw.sh';
 
 /** Programs that the tests run, and Debian's packages that have them. */
 const TOOLS = {
+  dnsmasq: 'dnsmasq-base',
   exiftool: 'libimage-exiftool-perl',
   haproxy: 'haproxy',
   kubectl: 'kubernetes-client',
   promtool: 'prometheus',
   strace: 'strace',
 };
+
+/** Modules of Perl that the tests use, and Debian's packages that have them. */
+const PERL_MODULES = { 'Libravatar::URL': 'libgravatar-url-perl' };
 
 const scratch = mkdtempSync(join(tmpdir(), 'visage-test-'));
 let stopS3 = () => {};
@@ -49,9 +53,11 @@ function report({ success, numPassedTests, numFailedTests, numRuntimeErrorTestSu
 
 /** Where they cannot be installed, the tests that need them fail and say which one is missing. */
 function installTools() {
-  const missing = Object.keys(TOOLS).filter((tool) => !has(tool));
-  if (missing.length === 0 || process.getuid() !== 0 || !has('apt-get')) return;
-  const packages = missing.map((tool) => TOOLS[tool]);
+  const packages = [
+    ...Object.keys(TOOLS).flatMap((tool) => (has(tool) ? [] : TOOLS[tool])),
+    ...Object.keys(PERL_MODULES).flatMap((name) => (hasPerl(name) ? [] : PERL_MODULES[name])),
+  ];
+  if (packages.length === 0 || process.getuid() !== 0 || !has('apt-get')) return;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-qq'], { env });
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env });
@@ -59,6 +65,10 @@ function installTools() {
 
 function has(tool) {
   return spawnSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' }).status === 0;
+}
+
+function hasPerl(name) {
+  return spawnSync('perl', [`-M${name}`, '-e', '1'], { stdio: 'ignore' }).status === 0;
 }
 
 /** @returns the variables that tell the tests where the server is */

@@ -9,6 +9,7 @@ import type { AvatarObjects } from './avatar.objects.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import { prefixOf, timeOfVersion, versionOf, writeId } from './keys.js';
 import { type Manifest, type Version, isUntouched } from './manifest.js';
+import { SingleFlight } from './single-flight.js';
 
 export interface AdoptionOptions {
   spoolPath: string;
@@ -32,7 +33,7 @@ export interface Legacy {
 export class Adoption {
   private readonly logger = new Logger(Adoption.name);
   private readonly nothingThere = new LRUCache<string, true>(NOTHING_THERE);
-  private readonly adopting = new Map<string, Promise<Manifest>>();
+  private readonly adopting = new SingleFlight<Manifest>();
 
   constructor(
     private readonly store: ObjectStore,
@@ -50,12 +51,7 @@ export class Adoption {
   async ensure(manifest: Manifest): Promise<Manifest> {
     const { id } = manifest;
     if (!isUntouched(manifest) || writeId(id) !== id || this.nothingThere.has(id)) return manifest;
-    let adopting = this.adopting.get(id);
-    if (!adopting) {
-      adopting = this.adoptNewest(manifest).finally(() => this.adopting.delete(id));
-      this.adopting.set(id, adopting);
-    }
-    return adopting;
+    return this.adopting.run(id, () => this.adoptNewest(manifest));
   }
 
   /** What there is to adopt, newest first. */

@@ -2,12 +2,13 @@ import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import type { Outbox } from '../outbox/outbox.js';
 import { isAway } from '../storage/object-store.js';
+import { type Aliases, hashesOf } from './aliases.js';
 import type { AvatarObjects, Swept } from './avatar.objects.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import {
   type Instant,
-  type Intent,
   type Manifest,
+  type PictureIntent,
   type Publish,
   type Version,
   emptyManifest,
@@ -18,6 +19,8 @@ import {
 /** What an erasure removed. */
 export interface Receipt extends Swept {
   erasedAt: Instant;
+  /** Hashes that stand for the avatar no more; their objects are not among `objects`. */
+  aliases: number;
 }
 
 /** How a change ended: it is in the store, or waits in the outbox. */
@@ -30,7 +33,7 @@ export interface Sight {
   away?: Error;
 }
 
-type Decide = (manifest: Manifest) => Intent | undefined;
+type Decide = (manifest: Manifest) => PictureIntent | undefined;
 
 /**
  * The changes of avatars. A picture is stored first and the manifest last: a crash in between leaves an object that nothing
@@ -41,6 +44,7 @@ export class AvatarChanges {
   constructor(
     private readonly repository: AvatarRepository,
     private readonly objects: AvatarObjects,
+    private readonly aliases: Aliases,
     private readonly renditions: Renditions,
     private readonly outbox: Outbox | undefined,
     private readonly options: { history: number },
@@ -103,28 +107,28 @@ export class AvatarChanges {
   }
 
   /** Restores or removes. */
-  async point(sight: Sight, intent: Intent, exact: boolean, decide: Decide): Promise<Committed> {
+  async point(sight: Sight, intent: PictureIntent, exact: boolean, decide: Decide): Promise<Committed> {
     return this.orPending<Committed>(sight, exact, { intent }, async () => {
       await this.repository.change(sight.manifest.id, decide);
       return 'stored';
     });
   }
 
-  /** Removes every trace of an avatar's pictures for good. What is pending is void from here on. */
+  /** Removes every trace of an avatar for good. What is pending is void from here on. */
   async erase(id: string): Promise<Receipt & { committed: Committed }> {
     const sight = await this.look(id, false);
     const at = instantAfter(sight.manifest, new Date());
-    let receipt: Receipt = { erasedAt: at, objects: 0, bytes: 0 };
+    let receipt: Receipt = { erasedAt: at, objects: 0, bytes: 0, aliases: 0 };
     const committed = await this.orPending<Committed>(
       sight,
       false,
       { intent: { type: 'erase', at } },
       async () => {
-        receipt = await this.eraseStored(id);
+        receipt = await this.eraseStored(id, (manifest) => instantAfter(manifest, new Date()));
         return 'stored';
       },
     );
-    this.renditions.forget(id);
+    await this.renditions.forget(id);
     const voided = await this.dropVoid(id, receipt.erasedAt);
     return {
       ...receipt,
@@ -138,7 +142,7 @@ export class AvatarChanges {
    * Carries out what the outbox held, exactly once however often it is called.
    * @returns undefined, or the reason why it can never be carried out
    */
-  async replay(id: string, intent: Intent, master: Buffer | undefined): Promise<string | undefined> {
+  async replay(id: string, intent: PictureIntent, master: Buffer | undefined): Promise<string | undefined> {
     switch (intent.type) {
       case 'publish': {
         if (!master) return 'the master is missing';
@@ -154,19 +158,29 @@ export class AvatarChanges {
         await this.repository.change(id, () => intent);
         return undefined;
       case 'erase':
-        await this.objects.sweep(await this.repository.change(id, () => intent));
+        await this.eraseStored(id, () => intent.at);
         return undefined;
     }
   }
 
-  private async eraseStored(id: string): Promise<Receipt> {
-    const after = await this.repository.change(id, (manifest) => ({
-      type: 'erase',
-      at: instantAfter(manifest, new Date()),
-    }));
+  /**
+   * Hashes are listed in the manifest only, so their objects go before it changes: an erasure that is cut can be repeated. Those
+   * that it then replaces go again, since somebody may have registered them in between.
+   */
+  private async eraseStored(id: string, instant: (manifest: Manifest) => Instant): Promise<Receipt> {
+    const voided = (manifest: Manifest) =>
+      (manifest.aliases?.at ?? '') <= instant(manifest) ? hashesOf(manifest) : [];
+    const before = voided(await this.repository.readStored(id));
+    const first = await this.aliases.remove(id, before);
+    const hashes = new Set(before);
+    const after = await this.repository.change(id, (manifest) => {
+      for (const hash of voided(manifest)) hashes.add(hash);
+      return { type: 'erase', at: instant(manifest) };
+    });
+    const aliases = first + (await this.aliases.settle(id, [...hashes]));
     const { erasedAt } = after;
     if (erasedAt === undefined) throw new Error('an erasure left no mark');
-    return { erasedAt, ...(await this.objects.sweep(after)) };
+    return { erasedAt, aliases, ...(await this.objects.sweep(after)) };
   }
 
   /** Drops entries that an erasure made void; the erasure itself is one that stays. */
@@ -186,7 +200,7 @@ export class AvatarChanges {
   private async orPending<T>(
     { manifest: { id }, away }: Sight,
     exact: boolean,
-    entry: { intent: Intent; master?: Buffer },
+    entry: { intent: PictureIntent; master?: Buffer },
     commit: () => Promise<T>,
   ): Promise<T | 'pending'> {
     if (away === undefined) {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
@@ -6,6 +7,7 @@ import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { type ObjectStore, PreconditionFailed, isAway } from '../storage/object-store.js';
 import { manifestKey } from './keys.js';
 import { type Intent, type Manifest, apply, emptyManifest, readManifest, writeManifest } from './manifest.js';
+import { SingleFlight } from './single-flight.js';
 
 export interface AvatarRepositoryOptions {
   /** Versions kept in a manifest. */
@@ -26,6 +28,9 @@ export interface PendingIntents {
   of(id: string): readonly Intent[];
 }
 
+/** What is wanted of a manifest; undefined where all is as wished. */
+type Decide = (manifest: Manifest) => Intent | undefined;
+
 interface Snapshot {
   readonly manifest: Manifest;
   /** Undefined where the store has no manifest. */
@@ -36,7 +41,9 @@ interface Snapshot {
 interface Entry {
   readonly snapshot: Snapshot;
   /** By the monotonic clock, in ms. */
-  readonly readAt: number;
+  readAt: number;
+  /** It has left the cache. */
+  gone: boolean;
 }
 
 /**
@@ -45,7 +52,7 @@ interface Entry {
  */
 export class AvatarRepository {
   private readonly cache: LRUCache<string, Entry>;
-  private readonly reading = new Map<string, Promise<Snapshot>>();
+  private readonly reading = new SingleFlight<Snapshot>();
   private readonly changes = new KeyedMutex();
   private hits = 0;
   private misses = 0;
@@ -58,6 +65,9 @@ export class AvatarRepository {
     this.cache = new LRUCache({
       maxSize: Math.max(1, options.cacheBytes),
       sizeCalculation: ({ snapshot }, key) => snapshot.bytes + key.length + 200,
+      dispose: (entry) => {
+        entry.gone = true;
+      },
     });
   }
 
@@ -69,7 +79,12 @@ export class AvatarRepository {
 
   /** The manifest as it is in the store now; an empty one where there is none. */
   async read(id: string): Promise<Manifest> {
-    return this.withPending((await this.revalidate(id)).manifest);
+    return this.withPending(await this.readStored(id));
+  }
+
+  /** The same without what is pending. */
+  async readStored(id: string): Promise<Manifest> {
+    return (await this.revalidate(id)).manifest;
   }
 
   /**
@@ -78,7 +93,7 @@ export class AvatarRepository {
    */
   async recall(id: string): Promise<Manifest> {
     const entry = this.cache.get(id);
-    if (entry && performance.now() - entry.readAt < this.options.maxAgeMs) {
+    if (entry && this.isFresh(entry)) {
       this.hits++;
       return this.withPending(entry.snapshot.manifest);
     }
@@ -92,6 +107,21 @@ export class AvatarRepository {
     }
   }
 
+  /**
+   * What tells, at the cost of reading a clock, whether the manifest that `recall` just gave would still be given.
+   * @returns undefined where that cannot be known without the store
+   */
+  validity(id: string): (() => boolean) | undefined {
+    const entry = this.cache.get(id);
+    const isValid = () => entry !== undefined && this.isFresh(entry) && this.pending.of(id).length === 0;
+    if (!isValid()) return undefined;
+    return () => {
+      const valid = isValid();
+      if (valid) this.hits++;
+      return valid;
+    };
+  }
+
   /** The manifest as this process knows it, however old. @returns undefined where it knows nothing of the avatar */
   lastKnown(id: string): Manifest | undefined {
     const entry = this.cache.get(id);
@@ -100,22 +130,23 @@ export class AvatarRepository {
   }
 
   /**
-   * Changes an avatar: reads its manifest, asks what is wanted, writes the result if nobody else wrote in between, and else
-   * begins again.
-   * @param decide gets the manifest as it is in the store, and gives the intent, or nothing where all is as wished; it may be called
-   * several times, and what it throws ends the change
+   * Changes an avatar: asks what is wanted of its manifest, writes the result if that is still the manifest in the store, and else
+   * reads it and begins again.
+   * @param decide gets a manifest, and gives the intent, or nothing where all is as wished; it may be called several times, and what
+   * it throws of the manifest as it is in the store ends the change
    * @returns the manifest that holds the change
    * @throws CodedError `busy` where others kept writing; what the store throws
    */
-  async change(id: string, decide: (manifest: Manifest) => Intent | undefined): Promise<Manifest> {
+  async change(id: string, decide: Decide): Promise<Manifest> {
     const giveUp = performance.now() + this.options.commitTimeoutMs;
     return this.changes.run(id, async () => {
+      const first = await this.changeLastRead(id, decide);
+      if (first) return first;
       for (let attempt = 1; ; attempt++) {
         const before = await this.revalidate(id);
-        const intent = decide(before.manifest);
-        if (!intent) return before.manifest;
-        const after = await this.swap(id, before, apply(before.manifest, intent, this.options.history));
-        if (after) return after;
+        const changed = this.changed(before, decide);
+        if (!changed) return before.manifest;
+        if (await this.swap(id, before, changed)) return changed;
         if (performance.now() > giveUp) {
           throw new CodedError(
             'busy',
@@ -133,30 +164,56 @@ export class AvatarRepository {
     return pending.reduce((shown, intent) => apply(shown, intent, this.options.history), manifest);
   }
 
+  private isFresh({ readAt, gone }: Entry): boolean {
+    return !gone && performance.now() - readAt < this.options.maxAgeMs;
+  }
+
+  private keep(id: string, snapshot: Snapshot, readAt: number): void {
+    this.cache.set(id, { snapshot, readAt, gone: false });
+  }
+
   /** Who asks while a request is on its way gets its answer; with a `maxAgeMs` of 0 it may be older than the question. */
   private revalidateOnce(id: string): Promise<Snapshot> {
     if (this.options.maxAgeMs === 0) return this.revalidate(id);
-    let reading = this.reading.get(id);
-    if (!reading) {
-      reading = this.revalidate(id).finally(() => this.reading.delete(id));
-      this.reading.set(id, reading);
-    }
-    return reading;
+    return this.reading.run(id, () => this.revalidate(id));
   }
 
-  /** @returns undefined where somebody else was faster */
-  private async swap(id: string, before: Snapshot, manifest: Manifest): Promise<Manifest | undefined> {
+  /**
+   * Mostly enough, and a call to the store less: whoever changes an avatar has just looked at it. That nobody wrote since then only a
+   * swap proves, so without one nothing is concluded.
+   * @returns undefined where the manifest has to be read
+   */
+  private async changeLastRead(id: string, decide: Decide): Promise<Manifest | undefined> {
+    const before = this.cache.get(id)?.snapshot;
+    if (!before) return undefined;
+    let changed: Manifest | undefined;
+    try {
+      changed = this.changed(before, decide);
+    } catch {
+      // It may be wrong of an old manifest only, and is asked again of the new one.
+    }
+    return changed && (await this.swap(id, before, changed)) ? changed : undefined;
+  }
+
+  /** @returns undefined where all is as wished */
+  private changed({ manifest, etag }: Snapshot, decide: Decide): Manifest | undefined {
+    const intent = decide(manifest);
+    const changed = intent && apply(manifest, intent, this.options.history);
+    return etag !== undefined && isDeepStrictEqual(changed, manifest) ? undefined : changed;
+  }
+
+  /** @returns whether nobody else was faster */
+  private async swap(id: string, before: Snapshot, manifest: Manifest): Promise<boolean> {
     const bytes = writeManifest(manifest);
-    if (before.etag !== undefined && bytes.equals(writeManifest(before.manifest))) return before.manifest;
     try {
       const { etag } = await this.store.store(manifestKey(id), bytes, {
         ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
         ...MANIFEST_ATTRIBUTES,
       });
-      this.cache.set(id, { snapshot: { manifest, etag, bytes: bytes.length }, readAt: performance.now() });
-      return manifest;
+      this.keep(id, { manifest, etag, bytes: bytes.length }, performance.now());
+      return true;
     } catch (error) {
-      if (error instanceof PreconditionFailed) return undefined;
+      if (error instanceof PreconditionFailed) return false;
       throw error;
     }
   }
@@ -166,7 +223,10 @@ export class AvatarRepository {
     const readAt = performance.now();
     const snapshot = await this.load(id, known?.snapshot);
     // A change that was committed here while we read is newer than what we read.
-    if (this.cache.peek(id) === known) this.cache.set(id, { snapshot, readAt });
+    if (this.cache.peek(id) !== known) return snapshot;
+    // What was answered of it holds on.
+    if (known?.snapshot === snapshot) known.readAt = readAt;
+    else this.keep(id, snapshot, readAt);
     return snapshot;
   }
 
@@ -176,6 +236,7 @@ export class AvatarRepository {
       known?.etag === undefined ? {} : { ifNoneMatch: known.etag },
     );
     if (object === 'unchanged' && known) return known;
+    if (object === undefined && known && known.etag === undefined) return known;
     if (object === undefined || object === 'unchanged')
       return { manifest: emptyManifest(id), etag: undefined, bytes: 0 };
     try {

@@ -4,7 +4,6 @@ import {
   Get,
   Header,
   Param,
-  type PipeTransform,
   Post,
   Put,
   Query,
@@ -14,15 +13,18 @@ import {
 } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { parseRenditionName, renditionName } from '../delivery/rendition.js';
+import { mayMove, parseRenditionName } from '../delivery/rendition.js';
 import { IMMUTABLE } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
-import { etagOf, matchesNoneMatch, preconditionOf } from '../http/conditional.js';
+import { etagOf, preconditionOf } from '../http/conditional.js';
 import { JsonReceiver } from '../http/json-body.js';
+import { MOTION_HEADERS, PictureAnswers, preferencesOf } from '../http/picture-answers.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { UploadReceiver } from '../http/upload.js';
 import {
+  DefaultPipe,
+  DefaultQuery,
   ErasePipe,
   ExistsAnswer,
   HistoryAnswer,
@@ -32,7 +34,10 @@ import {
   UploadPipe,
   UploadQuery,
   UrlAnswer,
+  UrlQuery,
+  ValidId,
   VersionAnswer,
+  oneAlt,
   oneCrop,
   versionOf,
 } from './avatars.dto.js';
@@ -45,18 +50,11 @@ import {
   DescribeUpload,
 } from './avatars.openapi.js';
 import { DescribeProblems } from './avatars.problems.js';
-import { AvatarsService, type Picture, type UploadOutcome } from './avatars.service.js';
-import { assertId, isVersion, readId } from './keys.js';
+import { AvatarsService, type UploadOutcome } from './avatars.service.js';
+import { isVersion, readId } from './keys.js';
 
-const ValidId: PipeTransform<string, string> = {
-  transform(id) {
-    assertId(id);
-    return id;
-  },
-};
-
-/** Whoever has the picture asks whether it is still current: it may be replaced at any time. */
-const REVALIDATE = 'public, no-cache';
+/** Much more than the name of a version takes. */
+const RESTORE_MAX_BYTES = 4096;
 
 const UPLOAD_STATUS: Record<UploadOutcome, number> = { created: 201, unchanged: 200, pending: 202 };
 
@@ -69,6 +67,7 @@ export class AvatarsController {
     private readonly uploads: UploadReceiver,
     private readonly json: JsonReceiver,
     private readonly urls: PublicUrls,
+    private readonly pictures: PictureAnswers,
   ) {}
 
   @Put(':id')
@@ -82,7 +81,11 @@ export class AvatarsController {
   ): Promise<VersionAnswer> {
     const precondition = preconditionOf(request.headers);
     const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
-      this.avatars.upload(id, upload, { crop: oneCrop(query.crop, upload.fields['crop']), precondition }),
+      this.avatars.upload(id, upload, {
+        crop: oneCrop(query.crop, upload.fields['crop']),
+        alt: oneAlt(query.alt, upload.fields['alt']),
+        precondition,
+      }),
     );
     reply.status(UPLOAD_STATUS[outcome]).headers({
       ETag: etagOf(version.version),
@@ -108,12 +111,20 @@ export class AvatarsController {
   async get(
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) query: PictureQuery,
+    @Query(DefaultPipe) drawing: DefaultQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const picture = found(await this.avatars.get(id, query));
-    const etag = etagOf(picture.version, renditionName(picture.rendition));
-    sendPicture(request, reply, picture, etag, REVALIDATE);
+    const { size, format } = query;
+    const { accept, still } = preferencesOf(request, query.animated);
+    const picture = await this.avatars.get(id, { size, format, accept, still });
+    const shown = picture ?? found(await this.avatars.getDefault(id, drawing, { size, format, accept }));
+    const vary = [
+      ...(format === undefined ? ['Accept'] : []),
+      ...(picture?.animated && query.animated === undefined && mayMove(format) ? MOTION_HEADERS : []),
+    ];
+    const cacheControl = this.pictures.stable;
+    this.pictures.send(request, reply, { ...shown, etag: etagOf(shown.tag), cacheControl, vary });
   }
 
   @Get(':id/exists')
@@ -133,10 +144,11 @@ export class AvatarsController {
   @DescribeMissing()
   async getUrl(
     @Param('id', ValidId) id: string,
-    @Query(PicturePipe) query: PictureQuery,
+    @Query(PicturePipe) { size, format, animated }: UrlQuery,
     @Req() request: FastifyRequest,
   ): Promise<UrlAnswer> {
-    const { key, url, version, expiresAt } = found(await this.avatars.getUrl(id, query));
+    const wish = { size, format, still: animated === false };
+    const { key, url, version, expiresAt } = found(await this.avatars.getUrl(id, wish));
     return { url: url ?? this.urls.of(request, key), version, expiresAt };
   }
 
@@ -168,7 +180,7 @@ export class AvatarsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
     const precondition = preconditionOf(request.headers);
-    const name = versionOf(await this.json.receive(request.raw));
+    const name = versionOf(await this.json.receive(request.raw, RESTORE_MAX_BYTES));
     const { version, committed } = await this.avatars.restore(id, name, { precondition });
     reply.status(committed === 'pending' ? 202 : 200).header('ETag', etagOf(version.version));
     return this.answer(request, id, version, committed === 'pending');
@@ -186,10 +198,10 @@ export class AvatarsController {
     const precondition = preconditionOf(request.headers);
     if (erase) {
       assertUnconditional(precondition);
-      const { committed, erasedAt, objects, bytes } = await this.avatars.erase(id);
+      const { committed, erasedAt, objects, bytes, aliases } = await this.avatars.erase(id);
       const pending = committed === 'pending';
       reply.status(pending ? 202 : 200);
-      return { id, erasedAt, objects, bytes, pending };
+      return { id, erasedAt, objects, bytes, aliases, pending };
     }
     const committed = await this.avatars.delete(id, { precondition });
     reply.status(committed === 'pending' ? 202 : 204);
@@ -209,7 +221,12 @@ export class AvatarsController {
     const rendition = isVersion(version) ? parseRenditionName(name) : undefined;
     const picture = rendition && (await this.avatars.getRendition(id, version, rendition));
     if (!picture) throw new CodedError('rendition_not_found', 'There is no such rendition of the avatar.');
-    sendPicture(request, reply, picture, etagOf(version, name), IMMUTABLE);
+    this.pictures.send(request, reply, {
+      ...picture,
+      etag: etagOf(picture.tag),
+      cacheControl: IMMUTABLE,
+      vary: [],
+    });
   }
 
   private answer(
@@ -233,27 +250,4 @@ function assertUnconditional(precondition: unknown): void {
 function found<T>(value: T | undefined): T {
   if (value === undefined) throw new CodedError('avatar_not_found', 'The avatar has no picture.');
   return value;
-}
-
-function sendPicture(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { bytes, rendition }: Picture,
-  etag: string,
-  cacheControl: string,
-): void {
-  reply.headers({
-    ETag: etag,
-    'Cache-Control': cacheControl,
-    // Pictures come from strangers and are shown on other origins' pages: nothing in them may run, everyone may show them.
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; sandbox",
-    'Cross-Origin-Resource-Policy': 'cross-origin',
-  });
-  if (matchesNoneMatch(request.headers['if-none-match'], etag)) {
-    void reply.status(304).send();
-    return;
-  }
-  reply.header('Content-Disposition', `inline; filename="avatar.${rendition.format}"`);
-  void reply.type(`image/${rendition.format}`).send(bytes);
 }

@@ -1,10 +1,22 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PipeTransform } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { CodedError } from '../errors.js';
 import { type Crop, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
-import { isVersion } from './keys.js';
+import { PLACEHOLDER_KINDS } from '../placeholders/kinds.js';
+import { assertId, isVersion } from './keys.js';
 import type { Version } from './manifest.js';
+
+/** @throws CodedError `invalid_id` */
+export const ValidId: PipeTransform<string, string> = {
+  transform(id) {
+    assertId(id);
+    return id;
+  },
+};
+
+const ALT_CHARACTERS = 250;
+const ALT = new RegExp(`^\\P{Cc}{0,${ALT_CHARACTERS}}$`, 'u');
 
 /** What a reader wants to see. */
 export class PictureQuery {
@@ -16,11 +28,57 @@ export class PictureQuery {
   })
   size?: number;
 
-  @ApiPropertyOptional({ enum: RENDITION_FORMATS, description: "Left out: the master's own." })
-  format?: RenditionFormat;
+  @ApiPropertyOptional({
+    enum: ['auto', ...RENDITION_FORMATS],
+    description: 'auto, the default: the best that the header Accept takes.',
+  })
+  format?: RenditionFormat | undefined;
+
+  @ApiPropertyOptional({
+    enum: ['auto', 'true', 'false'],
+    description:
+      'false: the first frame of an animation; auto, the default: false where the client asks for reduced motion or data.',
+  })
+  animated?: boolean | undefined;
 }
 
-/** Which part of an upload to keep; also a field of the form. */
+/** Of which picture a URL is wanted. Nothing is negotiated: whoever opens it is not the one who asks. */
+export class UrlQuery extends PickType(PictureQuery, ['size']) {
+  @ApiPropertyOptional({
+    enum: ['auto', ...RENDITION_FORMATS],
+    description: "auto, the default: the master's.",
+  })
+  format?: RenditionFormat | undefined;
+
+  @ApiPropertyOptional({
+    enum: ['auto', 'true', 'false'],
+    description: 'false: the first frame of an animation.',
+  })
+  animated?: boolean | undefined;
+}
+
+/** What to show where there is no picture. */
+export class DefaultQuery {
+  @ApiPropertyOptional({
+    enum: ['404', 'mm', ...PLACEHOLDER_KINDS],
+    description: 'Without it, AVATAR_DEFAULT decides; 404 shows nothing.',
+  })
+  default?: string;
+
+  @ApiPropertyOptional({ maxLength: 256, description: 'Of a person, for the initials.' })
+  name?: string;
+
+  @ApiPropertyOptional({ maxLength: 32, description: 'Initials to show instead of those of the name.' })
+  initials?: string;
+
+  @ApiPropertyOptional({ example: '35a788', description: 'The background, instead of one by the id.' })
+  color?: string;
+
+  @ApiPropertyOptional({ enum: ['light', 'dark'] })
+  scheme?: 'light' | 'dark';
+}
+
+/** Which part of an upload to keep, and what it shows; also fields of the form. */
 export class UploadQuery {
   @ApiPropertyOptional({
     type: String,
@@ -28,26 +86,56 @@ export class UploadQuery {
     description: 'x,y,width,height in px of the upright picture',
   })
   crop: Crop | undefined;
+
+  @ApiPropertyOptional({
+    type: String,
+    maxLength: ALT_CHARACTERS,
+    description: 'What the picture shows, in words for those who do not see it.',
+  })
+  alt: string | undefined;
 }
 
-/** By hand, since it is on the way of every picture. @throws CodedError `invalid_size`, `invalid_format` */
+/** By hand, since it is on the way of every picture. @throws CodedError `invalid_size`, `invalid_format`, `invalid_animated` */
 export const PicturePipe: PipeTransform<Record<string, unknown>, PictureQuery> = {
-  transform: ({ size, format }) => ({
+  transform: ({ size, format, animated }) => ({
     ...(size !== undefined && { size: parseSize(size) }),
     ...(format !== undefined && { format: parseFormat(format) }),
+    ...(animated !== undefined && { animated: parseAnimated(animated) }),
   }),
 };
 
-/** @throws CodedError `invalid_crop` */
+/** @throws CodedError `invalid_default` */
+export const DefaultPipe: PipeTransform<Record<string, unknown>, DefaultQuery> = {
+  transform: ({ default: kind, name, initials, color, scheme }) => ({
+    ...(kind !== undefined && { default: checked('default', kind, DEFAULT) }),
+    ...(name !== undefined && { name: checked('name', name, /^.{0,256}$/su) }),
+    ...(initials !== undefined && { initials: checked('initials', initials, /^.{0,32}$/su) }),
+    ...(color !== undefined && { color: checked('color', color, /^#?[0-9a-f]{6}$/i).replace(/^#?/, '#') }),
+    ...(scheme !== undefined && {
+      scheme: checked('scheme', scheme, /^(?:light|dark)$/) as 'light' | 'dark',
+    }),
+  }),
+};
+
+const DEFAULT = new RegExp(`^(?:404|mm|${PLACEHOLDER_KINDS.join('|')})$`);
+
+function checked(parameter: string, text: unknown, pattern: RegExp): string {
+  if (typeof text === 'string' && pattern.test(text)) return text;
+  throw new CodedError('invalid_default', `The parameter ${parameter} is not as the API describes it.`, {
+    parameter,
+  });
+}
+
+/** @throws CodedError `invalid_crop`, `invalid_alt` */
 export const UploadPipe: PipeTransform<Record<string, unknown>, UploadQuery> = {
-  transform: ({ crop }) => ({ crop: parseCrop(crop) }),
+  transform: ({ crop, alt }) => ({ crop: parseCrop(crop), alt: parseAlt(alt) }),
 };
 
 /** @throws CodedError `invalid_erase` */
 export const ErasePipe: PipeTransform<Record<string, unknown>, boolean> = {
   transform: ({ erase }) => {
     if (erase === undefined || erase === 'false') return false;
-    if (erase === 'true' || erase === '') return true;
+    if (erase === 'true') return true;
     throw new CodedError('invalid_erase', 'erase is true or false.', { parameter: 'erase' });
   },
 };
@@ -73,14 +161,20 @@ function parseSize(text: unknown): number {
   return size;
 }
 
-function parseFormat(text: unknown): RenditionFormat {
+function parseFormat(text: unknown): RenditionFormat | undefined {
   const format = RENDITION_FORMATS.find((known) => known === text);
-  if (format === undefined) {
-    throw new CodedError('invalid_format', `A format is one of ${RENDITION_FORMATS.join(', ')}.`, {
+  if (format === undefined && text !== 'auto') {
+    throw new CodedError('invalid_format', `A format is auto or one of ${RENDITION_FORMATS.join(', ')}.`, {
       parameter: 'format',
     });
   }
   return format;
+}
+
+function parseAnimated(text: unknown): boolean | undefined {
+  if (text === 'auto') return undefined;
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new CodedError('invalid_animated', 'animated is true, false or auto.', { parameter: 'animated' });
 }
 
 /**
@@ -95,6 +189,32 @@ export function oneCrop(inQuery: Crop | undefined, field: unknown): Crop | undef
     });
   }
   return inQuery ?? inForm;
+}
+
+/**
+ * The alternative text that an upload brings in its query, its form, or both alike.
+ * @throws CodedError `invalid_alt`
+ */
+export function oneAlt(inQuery: string | undefined, field: unknown): string | undefined {
+  const inForm = parseAlt(field);
+  if (inQuery === undefined || inForm === undefined || inQuery === inForm) return inQuery ?? inForm;
+  throw new CodedError('invalid_alt', 'The query and the form have different alt texts.', {
+    parameter: 'alt',
+  });
+}
+
+/** @returns undefined where it is empty @throws CodedError `invalid_alt` */
+function parseAlt(text: unknown): string | undefined {
+  if (text === undefined) return undefined;
+  const alt = typeof text === 'string' ? text.trim() : undefined;
+  if (alt === undefined || !ALT.test(alt)) {
+    throw new CodedError(
+      'invalid_alt',
+      `An alt text has at most ${ALT_CHARACTERS} characters, none of them a control character.`,
+      { parameter: 'alt' },
+    );
+  }
+  return alt === '' ? undefined : alt;
 }
 
 /** @throws CodedError `invalid_crop` unless it is `x,y,width,height` in whole px */
@@ -160,6 +280,9 @@ export class VersionAnswer {
   @ApiProperty({ example: '#35a788', description: 'The dominant colour.' })
   color: string;
 
+  @ApiPropertyOptional({ description: 'What the picture shows, as its uploader put it.' })
+  alt?: string;
+
   @ApiProperty({ format: 'date-time' })
   uploadedAt: string;
 
@@ -183,6 +306,7 @@ export class VersionAnswer {
     this.animated = version.animated;
     this.thumbhash = version.thumbhash;
     this.color = version.color;
+    if (version.alt !== undefined) this.alt = version.alt;
     this.uploadedAt = version.uploadedAt;
     this.urls = urls;
     if (pending) this.pending = true;
@@ -222,6 +346,9 @@ export class ReceiptAnswer {
 
   @ApiProperty({ description: 'How many bytes they had.' })
   bytes!: number;
+
+  @ApiProperty({ description: 'How many hashes of e-mail addresses stand for it no more.' })
+  aliases!: number;
 
   @ApiProperty({ description: 'true: the bucket is away, and will be cleared as soon as it is back.' })
   pending!: boolean;

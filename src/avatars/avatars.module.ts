@@ -7,8 +7,11 @@ import {
 } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
+import { DefaultPictures } from '../delivery/default-pictures.js';
 import { Renditions } from '../delivery/renditions.js';
+import { PictureAnswers } from '../http/picture-answers.js';
 import { PublicUrls } from '../http/public-urls.js';
+import { HotAnswers } from '../http/hot-answers.js';
 import { JsonReceiver } from '../http/json-body.js';
 import { UploadReceiver } from '../http/upload.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
@@ -16,27 +19,34 @@ import { ImagesModule } from '../images/images.module.js';
 import { OutboxModule } from '../outbox/outbox.module.js';
 import { Outbox } from '../outbox/outbox.js';
 import { OutboxReplay } from '../outbox/replay.js';
+import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
+import { Placeholders } from '../placeholders/placeholders.js';
 import { ObjectStore } from '../storage/object-store.js';
 import { StorageModule } from '../storage/storage.module.js';
+import { AliasesController } from './aliases.controller.js';
+import { Aliases } from './aliases.js';
 import { Adoption } from './adoption.js';
 import { AvatarChanges } from './avatar.changes.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
+import { LookupController } from './lookup.controller.js';
+import { Lookup } from './lookup.js';
 import { isErased } from './manifest.js';
 
-/** Of CACHE_BYTES, the part that manifests get; pictures get the rest. */
+/** Of CACHE_BYTES, the parts that manifests, aliases, generated pictures and hot answers get; pictures get the rest. */
 const MANIFEST_SHARE = 1 / 8;
-
-/** Much more than the name of a version takes. */
-const JSON_MAX_BYTES = 4096;
+const ALIASES_SHARE = 1 / 32;
+const DEFAULTS_SHARE = 1 / 16;
+const HOT_SHARE = 1 / 8;
 
 const settingsOf = (config: Config) => config.get('settings', { infer: true });
 
 @Module({
-  imports: [StorageModule, ImagesModule, OutboxModule],
-  controllers: [AvatarsController],
+  imports: [StorageModule, ImagesModule, OutboxModule, PlaceholdersModule],
+  controllers: [AvatarsController, AliasesController, LookupController],
+  exports: [Aliases, AvatarsService, DefaultPictures, PictureAnswers],
   providers: [
     {
       provide: AvatarRepository,
@@ -49,6 +59,14 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
           maxAgeMs: settings.cacheMaxAgeMs,
           cacheBytes: settings.cacheBytes * MANIFEST_SHARE,
         });
+      },
+    },
+    {
+      provide: Aliases,
+      inject: [ConfigService, ObjectStore, AvatarRepository],
+      useFactory: (config: Config, store: ObjectStore, repository: AvatarRepository) => {
+        const { cacheBytes, cacheMaxAgeMs: maxAgeMs } = settingsOf(config);
+        return new Aliases(store, repository, { maxAgeMs, cacheBytes: cacheBytes * ALIASES_SHARE });
       },
     },
     {
@@ -67,8 +85,10 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
           isErased: async (id: string, version: string) => isErased(await repository.read(id), version),
         };
         return new Renditions(store, pipeline, surroundings, {
-          cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE),
+          cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE - ALIASES_SHARE - DEFAULTS_SHARE - HOT_SHARE),
           sizes: settings.avatarSizes,
+          warmSizes: settings.avatarWarmSizes,
+          backgroundQueue: settings.imageBackgroundQueue,
         });
       },
     },
@@ -96,15 +116,16 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
     },
     {
       provide: AvatarChanges,
-      inject: [ConfigService, AvatarRepository, AvatarObjects, Renditions, Outbox],
+      inject: [ConfigService, AvatarRepository, AvatarObjects, Aliases, Renditions, Outbox],
       useFactory: (
         config: Config,
         repository: AvatarRepository,
         objects: AvatarObjects,
+        aliases: Aliases,
         renditions: Renditions,
         outbox: Outbox | undefined,
       ) =>
-        new AvatarChanges(repository, objects, renditions, outbox, {
+        new AvatarChanges(repository, objects, aliases, renditions, outbox, {
           history: settingsOf(config).avatarHistory,
         }),
     },
@@ -118,6 +139,7 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
         Adoption,
         AvatarChanges,
         Renditions,
+        DefaultPictures,
       ],
       useFactory: (
         config: Config,
@@ -127,14 +149,22 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
         adoption: Adoption,
         changes: AvatarChanges,
         renditions: Renditions,
+        defaults: DefaultPictures,
       ) => {
-        const { urlMode, publicBaseUrl, urlExpiresIn } = settingsOf(config);
-        return new AvatarsService(store, pipeline, repository, adoption, changes, renditions, {
+        const { urlMode, publicBaseUrl, urlExpiresIn, avatarDefault } = settingsOf(config);
+        return new AvatarsService(store, pipeline, repository, adoption, changes, renditions, defaults, {
+          defaultPicture: avatarDefault,
           urlMode,
           publicBaseUrl,
           urlExpiresIn,
         });
       },
+    },
+    {
+      provide: Lookup,
+      inject: [ConfigService, AvatarsService, Aliases],
+      useFactory: (config: Config, avatars: AvatarsService, aliases: Aliases) =>
+        new Lookup(avatars, aliases, settingsOf(config).lookupConcurrency),
     },
     {
       provide: UploadReceiver,
@@ -152,8 +182,37 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
     {
       provide: JsonReceiver,
       inject: [ConfigService],
-      useFactory: (config: Config) =>
-        new JsonReceiver({ maxBytes: JSON_MAX_BYTES, timeoutMs: settingsOf(config).uploadTimeoutMs }),
+      useFactory: (config: Config) => new JsonReceiver(settingsOf(config).uploadTimeoutMs),
+    },
+    {
+      provide: DefaultPictures,
+      inject: [ConfigService, Placeholders],
+      useFactory: (config: Config, placeholders: Placeholders) => {
+        const { cacheBytes, avatarSizes: sizes } = settingsOf(config);
+        return new DefaultPictures(placeholders, { sizes, cacheBytes: cacheBytes * DEFAULTS_SHARE });
+      },
+    },
+    {
+      provide: HotAnswers,
+      inject: [ConfigService],
+      useFactory: (config: Config) => {
+        const { cacheBytes, cacheMaxAgeMs, logLevel } = settingsOf(config);
+        // Where every read is to be logged, or asks the store, the framework has to see it.
+        const seesAll = logLevel === 'debug' || logLevel === 'trace' || cacheMaxAgeMs === 0;
+        return new HotAnswers(seesAll ? 0 : Math.floor(cacheBytes * HOT_SHARE));
+      },
+    },
+    {
+      provide: PictureAnswers,
+      inject: [ConfigService, HotAnswers],
+      useFactory: (config: Config, hot: HotAnswers) => {
+        const settings = settingsOf(config);
+        return new PictureAnswers(hot, {
+          maxAge: settings.cacheControlMaxAge,
+          staleWhileRevalidate: settings.cacheControlStaleWhileRevalidate,
+          staleIfError: settings.cacheControlStaleIfError,
+        });
+      },
     },
     {
       provide: PublicUrls,

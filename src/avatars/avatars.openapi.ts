@@ -4,16 +4,20 @@ import {
   ApiBearerAuth,
   ApiBody,
   ApiCreatedResponse,
+  ApiExtraModels,
   ApiHeader,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
   ApiQuery,
   ApiResponse,
+  getSchemaPath,
 } from '@nestjs/swagger';
 import { RENDITION_FORMATS } from '../images/image-pipeline.js';
+import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
 import { HistoryAnswer, ReceiptAnswer, RestoreBody, VersionAnswer } from './avatars.dto.js';
 import { DescribeRefusals, headersOf } from './avatars.problems.js';
+import { LookupBody, LookupEntry } from './lookup.dto.js';
 
 const stored = { type: VersionAnswer, headers: headersOf('ETag', 'Location') };
 
@@ -29,6 +33,7 @@ const form = {
         example: '0,0,400,400',
         description: 'x,y,width,height in px of the upright picture',
       },
+      alt: { type: 'string', maxLength: 250 },
     },
   },
 };
@@ -44,7 +49,7 @@ export function DescribeUpload(summary: string) {
       requestBody: { required: true, content: { 'multipart/form-data': form, 'image/*': binary } },
     }),
     ApiCreatedResponse({ ...stored, description: 'A new version, which is current' }),
-    ApiOkResponse({ ...stored, description: 'The current version was made from the same bytes already' }),
+    ApiOkResponse({ ...stored, description: 'The current version was made of the same upload already' }),
     ApiAcceptedResponse({ ...stored, description: PENDING }),
     DescribeRefusals(408, 413, 415, 422),
   );
@@ -84,14 +89,74 @@ export function DescribeDelete() {
   );
 }
 
+export function DescribeAliases() {
+  return applyDecorators(
+    ApiBearerAuth(),
+    ApiOperation({ summary: 'The hashes of e-mail addresses that stand for the avatar' }),
+    ApiOkResponse({ type: AliasesAnswer, headers: headersOf('Cache-Control') }),
+    DescribeRefusals(401),
+  );
+}
+
+export function DescribeAliasesChange() {
+  return applyDecorators(
+    ApiBearerAuth(),
+    ApiOperation({
+      summary: 'Replace the hashes of e-mail addresses that stand for the avatar; empty lists remove all',
+      description: 'One that stands for another avatar stands for this one from now on.',
+    }),
+    ApiBody({ type: AliasesBody }),
+    ApiOkResponse({ type: AliasesAnswer, headers: headersOf('Cache-Control') }),
+    DescribeRefusals(401, 408, 413, 507),
+  );
+}
+
+const entries = {
+  type: 'object' as const,
+  additionalProperties: { $ref: getSchemaPath(LookupEntry) },
+};
+
+export function DescribeLookup() {
+  const headers = headersOf('Cache-Control', 'ETag');
+  return applyDecorators(
+    ApiBearerAuth(),
+    ApiExtraModels(LookupEntry),
+    ApiOperation({
+      summary: 'Up to 1000 avatars at once, by their ids and by hashes of e-mail addresses',
+      description: 'PUT, and not POST, is how an avatar of the id "lookup" gets its picture.',
+    }),
+    ApiHeader({ name: 'If-None-Match', required: false, description: 'The ETag of the same lookup before' }),
+    ApiBody({ type: LookupBody }),
+    ApiOkResponse({
+      schema: {
+        type: 'object',
+        required: ['avatars', 'hashes'],
+        properties: {
+          avatars: { ...entries, description: 'By id.' },
+          hashes: { ...entries, description: 'By hash in lower case.' },
+        },
+      },
+      headers,
+      description: 'What there is of each',
+    }),
+    ApiResponse({
+      status: 304,
+      headers,
+      description: 'Nothing changed since the lookup that If-None-Match names',
+    }),
+    DescribeRefusals(401, 408, 413),
+  );
+}
+
 export function DescribePicture(summary: string) {
   const headers = headersOf('Cache-Control', 'ETag');
   const content = Object.fromEntries(RENDITION_FORMATS.map((format) => [`image/${format}`, binary]));
   return applyDecorators(
     ApiOperation({ summary }),
     ApiOkResponse({ content, headers, description: 'The picture' }),
+    ApiResponse({ status: 206, content, headers, description: 'The part that a Range asks for' }),
     ApiResponse({ status: 304, headers, description: 'The client has it already' }),
-    DescribeMissing(),
+    DescribeRefusals(404, 416),
   );
 }
 

@@ -11,15 +11,17 @@ const MEANINGS = {
   412: 'What is current is not what If-Match or If-None-Match asks',
   413: 'The body is too large',
   415: 'Not a picture of an accepted format, or a compressed body',
+  416: 'The Range begins behind the end of the picture',
   422: 'The picture is damaged or has too many pixels',
   503: 'The storage is away, or too much is going on: try again',
   507: 'There is no room left',
 } as const;
 
 const HEADERS = {
+  Allow: 'What there is',
   'Cache-Control': 'How long the answer may be kept',
-  ETag: 'The version and the rendition, or for an upload the version alone',
-  Location: 'The URL of the current picture',
+  ETag: 'The version and the rendition, for an upload the version alone, for a lookup its answer',
+  Location: 'Where the picture is',
   'Retry-After': 'Seconds after which trying again makes sense',
   'WWW-Authenticate': 'Bearer',
   'X-Request-Id': 'The `reqId` of the log’s lines',

@@ -1,4 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { DefaultPicture, DefaultPictures, DefaultWish } from '../delivery/default-pictures.js';
+import { type CommonFormat, acceptedFormats } from '../delivery/negotiation.js';
 import {
   type Rendition,
   type RenditionRequest,
@@ -7,15 +9,17 @@ import {
 } from '../delivery/rendition.js';
 import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import type { Crop, ImagePipeline } from '../images/image-pipeline.js';
+import type { Crop, ImagePipeline, RenditionFormat } from '../images/image-pipeline.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { Adoption } from './adoption.js';
 import type { AvatarChanges, Committed, Receipt, Sight } from './avatar.changes.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import { pictureKey } from './keys.js';
 import {
-  type Intent,
+  type Instant,
   type Manifest,
+  type PictureIntent,
   type Version,
   currentVersion,
   instantAfter,
@@ -39,15 +43,57 @@ export interface ChangeOptions {
 
 export interface UploadOptions extends ChangeOptions {
   crop?: Crop | undefined;
+  /** Undefined: none, or that of the same upload before. */
+  alt?: string | undefined;
 }
 
-/** `unchanged`: the current version was made from the same bytes and crop already; `pending`: it waits in the outbox. */
+/** `unchanged`: the current version was made from the same bytes and crop already, with the same alt; `pending`: it waits in the outbox. */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
+
+/** How a picture that was shown is shown again without asking the store. */
+interface Again {
+  /** Whether it is the right one still. */
+  isRight: () => boolean;
+  /** @returns undefined where they are not in memory any more */
+  bytes: () => Buffer | undefined;
+}
 
 export interface Picture {
   bytes: Buffer;
-  version: string;
-  rendition: Rendition;
+  format: RenditionFormat;
+  /** Names the version and the rendition: changes with what is shown. */
+  tag: string;
+  /** Undefined where only the store can tell. */
+  again: Again | undefined;
+}
+
+export interface CurrentPicture extends Picture {
+  /** Whether the version moves, in whatever rendition. */
+  animated: boolean;
+}
+
+/** A generated picture for an avatar that has none. */
+export type DrawnPicture = DefaultPicture & Pick<Picture, 'again'>;
+
+/** `default`: a kind, `mm`, or `404` for nothing; undefined: as the settings say. */
+export type WishedDrawing = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
+  default?: string | undefined;
+};
+
+/** What a reader wants to see of the current version. */
+export interface PictureWish extends RenditionRequest {
+  /** Undefined: the best that `accept`, the header, takes. */
+  format?: RenditionFormat | undefined;
+  accept?: string | undefined;
+  /** What is served to those who name nothing newer; undefined: as the master is. */
+  common?: CommonFormat | undefined;
+}
+
+/** Which pictures of a version somebody wants to know of. */
+export interface PictureSet {
+  /** In px. */
+  sizes?: readonly number[] | undefined;
+  format?: RenditionFormat | undefined;
 }
 
 /** The key of a picture, and the URL of the backend or CDN for it where the service does not serve it itself. */
@@ -65,6 +111,8 @@ export interface AvatarsServiceOptions {
   publicBaseUrl?: string | undefined;
   /** Life of a presigned URL in seconds. */
   urlExpiresIn: number;
+  /** What is shown where there is no picture and nobody says what; `404`: nothing. */
+  defaultPicture: '404' | PlaceholderKind;
 }
 
 /** Avatars by id: what the main application can do with them. Ids are valid already. */
@@ -76,6 +124,7 @@ export class AvatarsService {
     private readonly adoption: Adoption,
     private readonly changes: AvatarChanges,
     private readonly renditions: Renditions,
+    private readonly defaults: DefaultPictures,
     private readonly options: AvatarsServiceOptions,
   ) {}
 
@@ -86,50 +135,80 @@ export class AvatarsService {
   async upload(
     id: string,
     upload: Upload,
-    { crop, precondition }: UploadOptions = {},
+    { precondition, ...description }: UploadOptions = {},
   ): Promise<{ version: Version; outcome: UploadOutcome }> {
-    const exact = precondition !== undefined;
-    const sight = await this.look(id, exact);
+    const { sight, exact, at } = await this.begin(id, precondition);
     assertCurrent(sight.manifest, precondition);
-    const same = sameSource(sight.manifest, upload, crop);
+    const same = sameSource(sight.manifest, upload, description);
     // What was last known may be long past.
     if (same && (sight.away === undefined || this.changes.isPending(id, same.version))) {
       return this.existing(id, same);
     }
 
-    // When it was accepted, not when it is committed: a delete that comes in the meantime has to win.
-    const at = instantAfter(sight.manifest, new Date());
+    const { crop, alt } = description;
     const { bytes, format, ...facts } = await this.pipeline.makeMaster(upload.path, crop);
     const name = uuidv7({ msecs: Date.parse(at) });
     const origin = { version: name, source: upload.sha256, ...(crop && { crop }), master: format };
-    const version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
+    const described = { ...facts, ...(alt !== undefined && { alt }) };
+    const version = { ...origin, ...described, bytes: bytes.length, uploadedAt: at };
     const intent = { type: 'publish', at, version } as const;
 
     let existing: Version | undefined;
     const committed = await this.changes.publish(sight, intent, bytes, exact, (manifest) => {
       const shown = this.repository.withPending(manifest);
       assertCurrent(shown, precondition);
-      existing = sameSource(shown, upload, crop);
+      existing = sameSource(shown, upload, description);
       return existing ? undefined : intent;
     });
     if (existing) return this.existing(id, existing);
+    this.renditions.warm(id, version);
     return { version, outcome: committed === 'pending' ? 'pending' : 'created' };
   }
 
   /** The current picture. @returns undefined where there is none */
-  async get(id: string, request: RenditionRequest = {}): Promise<Picture | undefined> {
+  async get(id: string, wish: PictureWish = {}): Promise<CurrentPicture | undefined> {
     const version = await this.current(id);
     if (!version) return undefined;
-    const rendition = chooseRendition(version, request, this.renditions.sizes);
-    const bytes = await this.renditions.get(id, version.version, rendition);
-    return bytes && { bytes, version: version.version, rendition };
+    const { animated } = version;
+    let better: Rendition | undefined;
+    for (const format of this.formatsFor(version, wish)) {
+      const rendition = chooseRendition(version, { ...wish, format }, this.renditions.sizes);
+      // An AVIF takes long to make: whoever would take something else gets it meanwhile.
+      if (wish.format === undefined && format === 'avif') {
+        if (!this.renditions.holds(id, version.version, rendition)) {
+          this.renditions.prepare(id, version.version, rendition);
+          better = rendition;
+          continue;
+        }
+      }
+      const picture = await this.picture(id, version.version, rendition, better);
+      return picture && { ...picture, animated };
+    }
+    return undefined;
+  }
+
+  /**
+   * What is shown of an avatar without a picture.
+   * @param seed what it is drawn by; without one, the id, of which initials may be seen
+   * @returns undefined where that is nothing
+   */
+  async getDefault(
+    id: string,
+    { default: asked, name, initials, color, scheme }: WishedDrawing,
+    wish: Pick<DefaultWish, 'size' | 'exact' | 'format' | 'accept'>,
+    seed = id,
+  ): Promise<DrawnPicture | undefined> {
+    const kind = asked === 'mm' ? 'mp' : (asked ?? this.options.defaultPicture);
+    if (!isKind(kind)) return undefined;
+    const isValid = this.repository.validity(id);
+    const drawn = await this.defaults.get({ ...wish, kind, seed, name, initials, color, scheme });
+    return { ...drawn, again: isValid && { isRight: isValid, bytes: drawn.take } };
   }
 
   /** One rendition of one version, current or not. @returns undefined where there is none, or it was erased */
   async getRendition(id: string, version: string, rendition: Rendition): Promise<Picture | undefined> {
     if (isErased(await this.repository.recall(id), version)) return undefined;
-    const bytes = await this.renditions.get(id, version, rendition);
-    return bytes && { bytes, version, rendition };
+    return this.picture(id, version, rendition);
   }
 
   async exists(id: string): Promise<boolean> {
@@ -166,13 +245,26 @@ export class AvatarsService {
     return { key, url, version: version.version, expiresAt: null };
   }
 
-  /** The keys of a version's pictures in the master's format: `master`, and each smaller size. */
-  keysOf(id: string, version: Version): Record<string, string> {
-    const { sizes } = this.renditions;
-    const smaller = sizes.filter((size) => size < version.width);
-    const keyOf = (request: RenditionRequest) =>
-      pictureKey(id, version.version, renditionName(chooseRendition(version, request, sizes)));
-    return { master: keyOf({}), ...Object.fromEntries(smaller.map((size) => [size, keyOf({ size })])) };
+  /** Edges in px that pictures are made at, ascending. */
+  get sizes(): readonly number[] {
+    return this.renditions.sizes;
+  }
+
+  /**
+   * The keys of a version's pictures by size.
+   * @param wish.sizes undefined: `master`, and each smaller size
+   * @param wish.format undefined: the master's
+   */
+  keysOf(id: string, version: Version, { sizes, format }: PictureSet = {}): Record<string, string> {
+    const keyOf = (size?: number) => {
+      const rendition = chooseRendition(version, { size, format }, this.sizes);
+      return pictureKey(id, version.version, renditionName(rendition));
+    };
+    const wanted = sizes ?? this.sizes.filter((size) => size < version.width);
+    return {
+      ...(sizes === undefined && { master: keyOf() }),
+      ...Object.fromEntries(wanted.map((size) => [size, keyOf(size)])),
+    };
   }
 
   /**
@@ -184,10 +276,8 @@ export class AvatarsService {
     version: string,
     { precondition }: ChangeOptions = {},
   ): Promise<{ version: Version; committed: Committed }> {
-    const exact = precondition !== undefined;
-    const sight = await this.look(id, exact);
-    const at = instantAfter(sight.manifest, new Date());
-    const decide = (manifest: Manifest): Intent | undefined => {
+    const { sight, exact, at } = await this.begin(id, precondition);
+    const decide = (manifest: Manifest): PictureIntent | undefined => {
       const shown = this.repository.withPending(manifest);
       assertCurrent(shown, precondition);
       const found = shown.versions.find((known) => known.version === version);
@@ -206,10 +296,8 @@ export class AvatarsService {
    * @throws CodedError `precondition_failed`, and what the store and the outbox throw
    */
   async delete(id: string, { precondition }: ChangeOptions = {}): Promise<Committed> {
-    const exact = precondition !== undefined;
-    const sight = await this.look(id, exact);
-    const at = instantAfter(sight.manifest, new Date());
-    const decide = (manifest: Manifest): Intent | undefined => {
+    const { sight, exact, at } = await this.begin(id, precondition);
+    const decide = (manifest: Manifest): PictureIntent | undefined => {
       const shown = this.repository.withPending(manifest);
       assertCurrent(shown, precondition);
       return shown.current === null ? undefined : { type: 'remove', at };
@@ -218,7 +306,7 @@ export class AvatarsService {
     return intent ? this.changes.point(sight, intent, exact, decide) : 'stored';
   }
 
-  /** Removes every version and rendition of an avatar for good. Harmless where there is nothing. */
+  /** Removes every version, rendition and alias of an avatar for good. Harmless where there is nothing. */
   erase(id: string): Promise<Receipt & { committed: Committed }> {
     return this.changes.erase(id);
   }
@@ -231,14 +319,51 @@ export class AvatarsService {
     return this.adoption.ensure(await this.repository.recall(id));
   }
 
-  private async look(id: string, exact: boolean): Promise<Sight> {
-    const sight = await this.changes.look(id, exact);
-    return sight.away === undefined ? { manifest: await this.adoption.ensure(sight.manifest) } : sight;
+  /**
+   * What a change begins with: what is known of the avatar, whether it has to be known for certain, and when the change was
+   * accepted. Not when it is committed: a delete that comes in the meantime has to win.
+   */
+  private async begin(
+    id: string,
+    precondition: ChangeOptions['precondition'],
+  ): Promise<{ sight: Sight; exact: boolean; at: Instant }> {
+    const exact = precondition !== undefined;
+    const seen = await this.changes.look(id, exact);
+    const sight = seen.away === undefined ? { manifest: await this.adoption.ensure(seen.manifest) } : seen;
+    return { sight, exact, at: instantAfter(sight.manifest, new Date()) };
+  }
+
+  private formatsFor(
+    version: Version,
+    { format, accept, still = false, common }: PictureWish,
+  ): RenditionFormat[] {
+    return format === undefined ? acceptedFormats(version, accept, still, common) : [format];
+  }
+
+  /** @param better what is to be shown in its place as soon as it is in memory */
+  private async picture(
+    id: string,
+    version: string,
+    rendition: Rendition,
+    better?: Rendition,
+  ): Promise<Picture | undefined> {
+    const isValid = this.repository.validity(id);
+    const bytes = await this.renditions.get(id, version, rendition);
+    const isRight =
+      isValid && better ? () => isValid() && !this.renditions.holds(id, version, better) : isValid;
+    const again = isRight && { isRight, bytes: this.renditions.taker(id, version, rendition) };
+    const { format } = rendition;
+    const tag = `${version}/${renditionName(rendition)}`;
+    return bytes && { bytes, format, tag, again };
   }
 
   private publicUrl(key: string, base: string | undefined): Promise<string | undefined> {
     return base === undefined ? this.store.getUrl(key) : Promise.resolve(`${base}/${key}`);
   }
+}
+
+function isKind(text: string): text is PlaceholderKind {
+  return PLACEHOLDER_KINDS.some((kind) => kind === text);
 }
 
 function versionNotFound(): CodedError {
@@ -256,10 +381,15 @@ function assertCurrent({ current }: Manifest, precondition: ChangeOptions['preco
   throw new CodedError('precondition_failed', detail);
 }
 
-function sameSource(manifest: Manifest, upload: Upload, crop: Crop | undefined): Version | undefined {
+function sameSource(
+  manifest: Manifest,
+  upload: Upload,
+  { crop, alt }: Pick<UploadOptions, 'crop' | 'alt'>,
+): Version | undefined {
   const current = currentVersion(manifest);
   const same =
     current?.source === upload.sha256 &&
+    (alt === undefined || current.alt === alt) &&
     current.crop?.x === crop?.x &&
     current.crop?.y === crop?.y &&
     current.crop?.width === crop?.width &&

@@ -1,6 +1,7 @@
 import { CodedError } from '../errors.js';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
+const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
 const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
@@ -17,6 +18,11 @@ export function assertId(id: string): void {
 /** Whether it is a UUIDv7 in lower case, RFC 9562. */
 export function isVersion(text: string): boolean {
   return VERSION.test(text);
+}
+
+/** Whether it is an MD5 or SHA-256 in hex and lower case. */
+export function isHash(text: string): boolean {
+  return HASH.test(text);
 }
 
 /** When a version was uploaded, in ms since 1970: its first 48 bits (RFC 9562, section 5.7). */
@@ -53,9 +59,14 @@ export function readId(written: string): string {
 
 export const MANIFESTS = 'manifests/';
 export const AVATARS = 'avatars/';
+export const ALIASES = 'aliases/';
 
 export function manifestKey(id: string): string {
   return `${MANIFESTS}${writeId(id)}.json`;
+}
+
+export function aliasKey(hash: string): string {
+  return `${ALIASES}${hash}.json`;
 }
 
 /** @param name `master.jpeg`, `256.webp`, ... */

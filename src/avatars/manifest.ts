@@ -22,6 +22,8 @@ export interface Version {
   sha256?: string;
   thumbhash: string;
   color: string;
+  /** What the picture shows, in words for those who do not see it; as the uploader put it. */
+  alt?: string;
   /** Also the time in `version`. */
   uploadedAt: Instant;
 }
@@ -37,12 +39,17 @@ export interface Manifest {
   versions: Version[];
   /** What `current` was last set to, and when: intents that arrive late are weighed against it. */
   head?: { at: Instant; version: string | null };
-  /** Nothing that was uploaded up to then comes back. */
+  /** Nothing that was uploaded or registered up to then comes back. */
   erasedAt?: Instant;
+  /** The hashes of e-mail addresses that stand for the avatar, sorted, and when they were registered. */
+  aliases?: { at: Instant; hashes: readonly string[] };
 }
 
 /** A wish to change an avatar. A restore carries its version whole, so that it means the same at any time. */
-export type Intent = Publish | Restore | { type: 'remove' | 'erase'; at: Instant };
+export type Intent = PictureIntent | Alias;
+
+/** What may wait in the outbox. */
+export type PictureIntent = Publish | Restore | { type: 'remove' | 'erase'; at: Instant };
 
 export interface Publish {
   type: 'publish';
@@ -56,38 +63,64 @@ export interface Restore {
   version: Version;
 }
 
+/** Replaces all hashes of the avatar. */
+export interface Alias {
+  type: 'alias';
+  at: Instant;
+  /** Sorted. */
+  hashes: readonly string[];
+}
+
 export function emptyManifest(id: string): Manifest {
   return { schema: 1, id, current: null, versions: [] };
 }
 
 /**
  * The manifest after an intent. Pure, and the same whatever the order and however often intents of different times
- * arrive: the later `at` decides what is current, ties by version; nothing uploaded up to an erasure comes back.
+ * arrive: the later `at` decides what is current, ties by version, and which hashes stand for it; nothing uploaded or
+ * registered up to an erasure comes back.
  * @param history how many versions to keep
  */
 export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
-  const erasedAt = intent.type === 'erase' ? latest(manifest.erasedAt, intent.at) : manifest.erasedAt;
+  if (intent.type === 'alias') {
+    const { at, hashes } = intent;
+    return consistent({ ...manifest, aliases: laterAliases(manifest.aliases, { at, hashes }) }, history);
+  }
   const arriving = 'version' in intent ? [intent.version] : [];
-  const head = laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null });
-  return consistent(manifest.id, [...arriving, ...manifest.versions], head, erasedAt, history);
+  const changed = {
+    ...manifest,
+    versions: [...arriving, ...manifest.versions],
+    head: laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null }),
+    erasedAt: intent.type === 'erase' ? latest(manifest.erasedAt, intent.at) : manifest.erasedAt,
+  };
+  return consistent(changed, history);
 }
 
 /** One manifest of the same avatar out of two: the same as if the intents of both had arrived at either. Pure. */
 export function merge(a: Manifest, b: Manifest, history: number): Manifest {
-  const head = b.head === undefined ? a.head : laterHead(a.head, b.head);
-  return consistent(a.id, [...a.versions, ...b.versions], head, latest(a.erasedAt, b.erasedAt), history);
+  const merged = {
+    id: a.id,
+    versions: [...a.versions, ...b.versions],
+    head: b.head === undefined ? a.head : laterHead(a.head, b.head),
+    erasedAt: latest(a.erasedAt, b.erasedAt),
+    aliases: b.aliases === undefined ? a.aliases : laterAliases(a.aliases, b.aliases),
+  };
+  return consistent(merged, history);
 }
 
-/** @param versions in any order; of two with one name, the first counts */
-function consistent(
-  id: string,
-  versions: readonly Version[],
-  head: Manifest['head'],
-  erasedAt: Instant | undefined,
-  history: number,
-): Manifest {
+interface Parts {
+  id: string;
+  /** In any order; of two with one name, the first counts. */
+  versions: readonly Version[];
+  head?: Manifest['head'] | undefined;
+  erasedAt?: Instant | undefined;
+  aliases?: Manifest['aliases'] | undefined;
+}
+
+function consistent({ id, versions, head, erasedAt, aliases }: Parts, history: number): Manifest {
+  const stays = (at: Instant) => erasedAt === undefined || at > erasedAt;
   const kept = [...new Map([...versions].reverse().map((one) => [one.version, one])).values()]
-    .filter(({ uploadedAt }) => erasedAt === undefined || uploadedAt > erasedAt)
+    .filter(({ uploadedAt }) => stays(uploadedAt))
     .sort(newestFirst)
     .filter(({ version }, index) => index < history || version === head?.version);
   const current = kept.find(({ version }) => version === head?.version)?.version ?? null;
@@ -98,6 +131,7 @@ function consistent(
     versions: kept,
     ...(head && { head }),
     ...(erasedAt !== undefined && { erasedAt }),
+    ...(aliases && stays(aliases.at) && { aliases }),
   };
 }
 
@@ -111,7 +145,7 @@ export function isErased({ erasedAt }: Manifest, version: string): boolean {
   return erasedAt !== undefined && timeOfVersion(version) <= Date.parse(erasedAt);
 }
 
-/** Whether nothing was ever done to the avatar: the store has no manifest of it. */
+/** Whether nothing was ever done to the pictures of the avatar. */
 export function isUntouched({ head, erasedAt }: Manifest): boolean {
   return head === undefined && erasedAt === undefined;
 }
@@ -121,7 +155,8 @@ export function isUntouched({ head, erasedAt }: Manifest): boolean {
  * another replica's clock is ahead of ours.
  */
 export function instantAfter(manifest: Manifest, now: Date): Instant {
-  const known = [manifest.head?.at, manifest.erasedAt, manifest.versions[0]?.uploadedAt].reduce(latest);
+  const { head, erasedAt, versions, aliases } = manifest;
+  const known = [head?.at, erasedAt, versions[0]?.uploadedAt, aliases?.at].reduce(latest);
   const after = known === undefined ? 0 : Date.parse(known) + 1;
   return new Date(Math.max(now.getTime(), after)).toISOString();
 }
@@ -142,6 +177,15 @@ export function readManifest(id: string, bytes: Buffer): Manifest {
 function laterHead(a: Manifest['head'], b: NonNullable<Manifest['head']>): NonNullable<Manifest['head']> {
   if (a === undefined) return b;
   const rank = ({ at, version }: typeof b) => `${at} ${version ?? ''}`;
+  return rank(a) >= rank(b) ? a : b;
+}
+
+function laterAliases(
+  a: Manifest['aliases'],
+  b: NonNullable<Manifest['aliases']>,
+): NonNullable<Manifest['aliases']> {
+  if (a === undefined) return b;
+  const rank = ({ at, hashes }: typeof b) => `${at} ${hashes.join(' ')}`;
   return rank(a) >= rank(b) ? a : b;
 }
 

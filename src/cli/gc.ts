@@ -1,13 +1,14 @@
 import { collectable } from '../avatars/garbage.js';
-import { manifestKey, versionOf } from '../avatars/keys.js';
-import { type Manifest, emptyManifest, readManifest } from '../avatars/manifest.js';
+import { versionOf } from '../avatars/keys.js';
 import type { Settings } from '../config/settings.js';
-import type { ListedObject, ObjectStore } from '../storage/object-store.js';
+import type { ListedObject } from '../storage/object-store.js';
+import { PROBES } from '../storage/s3.conditional-writes.js';
+import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { forEach } from './for-each.js';
-import { countAvatars, listAvatars, writtenId } from './listing.js';
+import { countAvatars, listAliases, listAvatars, writtenId } from './listing.js';
+import { Unreadable, manifestOf } from './manifest-of.js';
 import { openExisting } from './stores.js';
-import { read } from './verified-copy.js';
 
 /**
  * Deletes what no manifest needs any more, by the rule that the service itself goes by: it is safe beside running uploads,
@@ -16,7 +17,7 @@ import { read } from './verified-copy.js';
 export async function runGc({ dryRun, concurrency, progress }: Task, settings: Settings): Promise<Outcome> {
   const store = openExisting(settings);
   const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
-  const facts = { storage: store.location, avatars: 0, versions: 0, objects: 0, bytes: 0 };
+  const facts = { storage: store.location, avatars: 0, versions: 0, objects: 0, bytes: 0, aliases: 0 };
   const findings: Finding[] = [];
   if (progress.visible) progress.start('gc', await countAvatars(store));
   const nothing = () => undefined;
@@ -36,31 +37,28 @@ export async function runGc({ dryRun, concurrency, progress }: Task, settings: S
       }
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
-      findings.push({ code: 'manifest_unreadable', where: manifestKey(id), message: error.message });
+      findings.push(error.finding);
     }
     progress.step();
+  });
+  for await (const probe of store.list(PROBES)) {
+    if (Date.now() - probe.modifiedAt.getTime() > rules.graceMs) await remove([probe]);
+  }
+  const inspector = new AliasInspector(store, settings);
+  await forEach(listAliases(store, nothing), concurrency, async (listed) => {
+    const found = await inspector.inspect(listed);
+    if (found?.fault !== 'unlisted') return;
+    facts.aliases++;
+    if (!dryRun) await inspector.aliases.settle(found.id, [listed.hash]);
   });
   return { findings, facts };
 
   async function remove(objects: readonly ListedObject[]): Promise<void> {
-    facts.versions += new Set(objects.map(({ key }) => versionOf(key))).size;
+    facts.versions += new Set(objects.flatMap(({ key }) => versionOf(key) ?? [])).size;
     for (const { key, size } of objects) {
       facts.objects++;
       facts.bytes += size;
       if (!dryRun) await store.delete(key);
     }
-  }
-}
-
-/** Nothing of an avatar whose manifest cannot be read is garbage. */
-class Unreadable extends Error {}
-
-async function manifestOf(store: ObjectStore, id: string): Promise<Manifest> {
-  const object = await read(store, manifestKey(id));
-  if (!object) return emptyManifest(id);
-  try {
-    return readManifest(id, object.bytes);
-  } catch (error) {
-    throw new Unreadable((error as Error).message, { cause: error });
   }
 }

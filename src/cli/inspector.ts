@@ -1,7 +1,8 @@
 import { masterKey } from '../avatars/avatar.objects.js';
+import { type Aliases, hashesOf } from '../avatars/aliases.js';
 import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
 import { type GarbageRules, collectable } from '../avatars/garbage.js';
-import { manifestKey, versionOf } from '../avatars/keys.js';
+import { aliasKey, manifestKey, versionOf } from '../avatars/keys.js';
 import {
   type Manifest,
   type Version,
@@ -29,6 +30,7 @@ export class Inspector {
   constructor(
     private readonly store: ObjectStore,
     private readonly pipeline: ImagePipeline,
+    private readonly aliases: Aliases,
     private readonly rules: Omit<GarbageRules, 'now'>,
   ) {}
 
@@ -51,6 +53,7 @@ export class Inspector {
     }
     if (object) found.push(...this.pointer(manifest, object.etag));
     found.push(...this.garbage(manifest, known));
+    for (const hash of hashesOf(manifest)) found.push(...(await this.alias(id, hash)));
     for (const version of manifest.versions) found.push(...(await this.version(id, version, known)));
     return found;
   }
@@ -79,6 +82,14 @@ export class Inspector {
         ? { ...finding('erased_object', key, 'Its avatar was erased.'), repair: () => this.remove(key) }
         : finding('orphaned_object', key, 'No manifest names it: visage gc deletes it.'),
     );
+  }
+
+  /** One that points at another avatar was taken over. */
+  private async alias(id: string, hash: string): Promise<Repairable[]> {
+    const key = aliasKey(hash);
+    if (await this.store.exists(key)) return [];
+    const repair = () => this.aliases.restore(hash, id);
+    return [{ ...finding('missing_alias', key, 'The manifest lists it, but it is not there.'), repair }];
   }
 
   private async version(id: string, version: Version, known: readonly ListedObject[]): Promise<Repairable[]> {
@@ -129,7 +140,7 @@ export class Inspector {
   private async isPicture(bytes: Buffer): Promise<boolean> {
     try {
       // WebP is the format that keeps, and so decodes, every frame.
-      await this.pipeline.render(bytes, 16, 'webp');
+      await this.pipeline.render(bytes, { size: 16, format: 'webp' });
       return true;
     } catch (error) {
       if (error instanceof CodedError) throw error;

@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import { AVATARS, MANIFESTS, readId } from '../avatars/keys.js';
+import { ALIASES, AVATARS, MANIFESTS, isHash, readId } from '../avatars/keys.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 
 /** All that one store lists of one avatar. */
@@ -11,7 +11,12 @@ export interface ListedAvatar {
   pictures: ListedObject[];
 }
 
-/** Gets what lies where neither manifests nor pictures do. */
+/** The object of a hash that stands for an avatar. */
+export interface ListedAlias extends ListedObject {
+  hash: string;
+}
+
+/** Gets what has a key like none of Visage's. */
 type Strange = (object: ListedObject) => void;
 
 /**
@@ -63,6 +68,14 @@ async function* listFolders(store: ObjectStore, strange: Strange) {
     folder.pictures.push(object);
   }
   if (folder) yield folder;
+}
+
+export async function* listAliases(store: ObjectStore, strange: Strange): AsyncIterable<ListedAlias> {
+  for await (const object of store.list(ALIASES)) {
+    const [, hash = ''] = /^aliases\/([^/.]+)\.json$/.exec(object.key) ?? [];
+    if (isHash(hash)) yield { ...object, hash };
+    else strange(object);
+  }
 }
 
 /** The id that keys write so. @returns undefined where no id is written so */

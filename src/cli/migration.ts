@@ -1,6 +1,7 @@
+import { hashesOf, lists, targetOf } from '../avatars/aliases.js';
 import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
 import { masterKey } from '../avatars/avatar.objects.js';
-import { MANIFESTS, readId, versionOf } from '../avatars/keys.js';
+import { MANIFESTS, aliasKey, readId, versionOf } from '../avatars/keys.js';
 import {
   type Manifest,
   emptyManifest,
@@ -12,6 +13,7 @@ import {
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import type { Finding } from './command.js';
 import type { ListedAvatar } from './listing.js';
+import { Unreadable, manifestOf } from './manifest-of.js';
 import { type Copied, copyVerified, read, sha256 } from './verified-copy.js';
 
 export interface MigrationOptions {
@@ -69,7 +71,7 @@ export class Migration {
     }
     const manifests = this.readBoth(source.written, ours?.bytes, theirs?.bytes);
     if (!manifests) return;
-    const { before, after } = manifests;
+    const { before, there: replaced, after } = manifests;
     const bytes = theirs ? writeManifest(after) : ours?.bytes;
     const same = bytes === undefined || theirs?.bytes.equals(bytes) === true;
     // By the listing on both sides: what a reading gives is in whole seconds with S3.
@@ -80,7 +82,7 @@ export class Migration {
     for (const picture of this.wanted(before, after, source)) {
       const there = present.get(picture.key);
       if (there?.size === picture.size && there.modifiedAt.getTime() <= vouchedUntil) continue;
-      const { result } = await this.copy(picture.key, there);
+      const { result } = await this.copy(picture.key, there !== undefined);
       if (result === 'damaged') return;
       if (result === 'gone') gone.push(picture.key);
     }
@@ -92,8 +94,12 @@ export class Migration {
     for (const missing of gone.filter((name) => name.includes('/master.'))) {
       this.problem('missing_master', missing, 'The manifest of the source names it, but it is not there.');
     }
-    if (!same) await this.swapManifest(key, bytes, theirs?.etag);
+    if (!same) {
+      if (!(await this.copyAliases(before, after))) return;
+      await this.swapManifest(key, bytes, theirs?.etag);
+    }
     await this.removeErased(after, present);
+    await this.removeAliases(replaced, after);
   }
 
   refuse(key: string): void {
@@ -102,12 +108,14 @@ export class Migration {
 
   /** The manifest of the source, and what the destination's becomes by it. */
   private readBoth(written: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
-    if (!ours && !theirs) return { before: emptyManifest(written), after: emptyManifest(written) };
+    const empty = emptyManifest(written);
+    if (!ours && !theirs) return { before: empty, there: empty, after: empty };
     const id = readId(written);
     try {
       const before = ours ? readManifest(id, ours) : emptyManifest(id);
-      const after = theirs ? merge(before, readManifest(id, theirs), this.options.history) : before;
-      return { before, after };
+      const there = theirs ? readManifest(id, theirs) : emptyManifest(id);
+      const after = theirs ? merge(before, there, this.options.history) : before;
+      return { before, there, after };
     } catch (error) {
       this.problem('manifest_unreadable', manifestKeyOf(written), (error as Error).message);
       return undefined;
@@ -142,9 +150,55 @@ export class Migration {
     return [...wanted.values()];
   }
 
-  private async copy(key: string, there: ListedObject | undefined): Promise<Copied> {
+  /**
+   * The hashes that the source's list has, where it is the later one. One that another avatar of the source has taken over is
+   * that one's; one that another avatar of the destination has registered since, stays.
+   * @returns whether all are there
+   */
+  private async copyAliases({ id, aliases }: Manifest, after: Manifest): Promise<boolean> {
+    if (after.aliases !== aliases) return true;
+    for (const hash of aliases?.hashes ?? []) {
+      const key = aliasKey(hash);
+      if (targetOf(await read(this.from, key)) !== id) continue;
+      const there = targetOf(await read(this.to, key));
+      if (
+        there === id ||
+        (there !== undefined && (await this.registeredAt(there, hash)) > (aliases?.at ?? ''))
+      )
+        continue;
+      const { result } = await this.copy(key, there !== undefined);
+      if (result === 'damaged') return false;
+    }
+    return true;
+  }
+
+  /** When an avatar of the destination got a hash; never: before everything. */
+  private async registeredAt(id: string, hash: string): Promise<string> {
+    try {
+      const manifest = await manifestOf(this.to, id);
+      return lists(manifest, hash) ? (manifest.aliases?.at ?? '') : '';
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      const { code, where, message } = error.finding;
+      this.problem(code, where, message);
+      return '';
+    }
+  }
+
+  /** Those that the destination listed before, and do not stand for the avatar any more. */
+  private async removeAliases(replaced: Manifest, after: Manifest): Promise<void> {
+    for (const hash of hashesOf(replaced)) {
+      const key = aliasKey(hash);
+      if (lists(after, hash) || targetOf(await read(this.to, key)) !== after.id) continue;
+      this.changes++;
+      this.numbers.removed++;
+      if (!this.options.dryRun) await this.to.delete(key);
+    }
+  }
+
+  private async copy(key: string, present: boolean): Promise<Copied> {
     const { dryRun } = this.options;
-    const copied = await copyVerified(this.from, this.to, key, { present: there !== undefined, dryRun });
+    const copied = await copyVerified(this.from, this.to, key, { present, dryRun });
     if (copied.result === 'gone') return copied;
     if (copied.result === 'damaged') {
       this.problem('wrong_checksum', key, 'What was read back from the destination is not what was written.');

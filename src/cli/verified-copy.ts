@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
+import { ALIASES } from '../avatars/keys.js';
 import { parseRenditionName } from '../delivery/rendition.js';
 import { attributes } from '../delivery/renditions.js';
 import type { ObjectStore, StoredObject, StoreOptions } from '../storage/object-store.js';
@@ -13,7 +15,7 @@ export interface CopyOptions {
 export type Copied =
   { result: 'gone' } | { result: 'same' | 'copied' | 'replaced' | 'damaged'; bytes: number };
 
-/** Copies an object that never changes, reads it back, and compares the SHA-256 of both sides. */
+/** Copies an object, reads it back, and compares the SHA-256 of both sides. */
 export async function copyVerified(
   from: ObjectStore,
   to: ObjectStore,
@@ -42,8 +44,9 @@ export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** What the store tells readers of the bucket, by the kind of the key: a rendition, or an upload as it came. */
+/** What the store tells readers of the bucket, by the kind of the key: an alias, a rendition, or an upload as it came. */
 function attributesOf(key: string): StoreOptions {
+  if (key.startsWith(ALIASES)) return MANIFEST_ATTRIBUTES;
   const rendition = parseRenditionName(key.slice(key.lastIndexOf('/') + 1));
   if (rendition) return attributes(rendition);
   const extension = key.slice(key.lastIndexOf('.') + 1).toLowerCase();

@@ -1,14 +1,15 @@
-import { rm } from 'node:fs/promises';
 import { AVATARS, manifestKey } from '../avatars/keys.js';
 import { Settings } from '../config/settings.js';
 import { RENDITION_FORMATS } from '../images/image-pipeline.js';
 import { openPipeline } from '../images/open-pipeline.js';
+import { removeFile } from '../remove-file.js';
 import { LocalStore } from '../storage/local.store.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
+import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { forEach } from './for-each.js';
 import { Inspector, type Repairable } from './inspector.js';
-import { type ListedAvatar, countAvatars, listAvatars, writtenId } from './listing.js';
+import { type ListedAvatar, countAvatars, listAliases, listAvatars, writtenId } from './listing.js';
 import { openExisting } from './stores.js';
 import { stuckInOutbox } from './stuck-outbox.js';
 
@@ -19,9 +20,10 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
   const decodesAll = { avatarAllowedTypes: [...RENDITION_FORMATS], imageQueue: concurrency };
   const pipeline = openPipeline(Object.assign(new Settings(), settings, decodesAll));
   const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
-  const inspector = new Inspector(store, pipeline, rules);
+  const aliases = new AliasInspector(store, settings);
+  const inspector = new Inspector(store, pipeline, aliases.aliases, rules);
   const findings: Finding[] = [];
-  const facts = { storage: store.location, avatars: 0, objects: 0 };
+  const facts = { storage: store.location, avatars: 0, objects: 0, aliases: 0 };
   const settle = async ({ repair: mend, ...finding }: Repairable) => {
     if (repair && !dryRun && mend) findings.push({ ...finding, ...((await mend()) && { repaired: true }) });
     else findings.push({ ...finding, ...(mend && { repairable: true }) });
@@ -40,6 +42,21 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
       const found = first.length > 0 ? await inspector.inspect(await listAgain(store, listed)) : first;
       for (const finding of found) await settle(finding);
       progress.step();
+    },
+  );
+  await forEach(
+    listAliases(store, (object) => strange.push(object)),
+    concurrency,
+    async (listed) => {
+      facts.aliases++;
+      const found = await aliases.inspect(listed);
+      if (found?.fault === 'unlisted') {
+        const message = 'No manifest lists it: visage gc deletes it.';
+        findings.push({ code: 'orphaned_alias', where: listed.key, message });
+      } else if (found) {
+        const message = 'It cannot be read: register it again.';
+        findings.push({ code: 'alias_unreadable', where: listed.key, message });
+      }
     },
   );
   for (const { key } of strange) {
@@ -67,7 +84,7 @@ async function* stuckTemporaries(store: LocalStore): AsyncIterable<Repairable> {
       where: path,
       message: `A write that never ended, of ${modifiedAt.toISOString()}.`,
       repair: async () => {
-        await rm(path, { force: true });
+        await removeFile(path);
         return true;
       },
     };

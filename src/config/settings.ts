@@ -14,7 +14,10 @@ import {
   Max,
   Min,
 } from 'class-validator';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
 import { SOURCE_FORMATS, type SourceFormat } from '../images/image-pipeline.js';
+
+const WEB_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
 
 /**
  * Every setting with its default. A variable is the property's name in upper case: `storageS3Bucket` is STORAGE_S3_BUCKET.
@@ -156,6 +159,25 @@ export class Settings {
   @Max(1024, { each: true })
   avatarSizes = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
 
+  @IsList(Number)
+  @IsInt({ each: true })
+  @Min(0, { each: true })
+  @Max(1024, { each: true })
+  avatarWarmSizes = [64, 128, 256];
+
+  @IsIn(['404', ...PLACEHOLDER_KINDS])
+  avatarDefault: '404' | PlaceholderKind = '404';
+
+  @IsInteger(1, 2048)
+  gravatarMaxSize = 512;
+
+  @IsList()
+  @IsUrl(
+    { ...WEB_URL, disallow_auth: true, allow_query_components: false, allow_fragments: false },
+    { each: true, message: '$property must be URLs that start with https:// or http://, comma separated' },
+  )
+  gravatarDefaultUrls: string[] = [];
+
   @IsInteger(1, 1000)
   avatarHistory = 10;
 
@@ -181,14 +203,29 @@ export class Settings {
   @IsInteger(0)
   imageQueue = 256;
 
+  @IsInteger(0)
+  imageBackgroundQueue = 256;
+
   @IsInteger(1000)
   imageTimeoutMs = 20_000;
+
+  @IsInteger(1)
+  lookupConcurrency = 32;
 
   @IsInteger(0)
   cacheBytes = 128 * 1024 * 1024;
 
   @IsInteger(0)
   cacheMaxAgeMs = 1000;
+
+  @IsInteger(0)
+  cacheControlMaxAge = 60;
+
+  @IsInteger(0)
+  cacheControlStaleWhileRevalidate = 600;
+
+  @IsInteger(0)
+  cacheControlStaleIfError = 86_400;
 
   @IsInteger(100)
   requestHeadersTimeoutMs = 10_000;
@@ -234,12 +271,11 @@ function IsList(convert: (item: string) => unknown = String): PropertyDecorator 
 }
 
 function IsWebUrl(): PropertyDecorator {
-  const options = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
   return all(
     Transform(({ value }: { value: unknown }) =>
       typeof value === 'string' ? value.replace(/\/+$/, '') : value,
     ),
-    IsUrl(options, { message: '$property must be a URL that starts with http:// or https://' }),
+    IsUrl(WEB_URL, { message: '$property must be a URL that starts with http:// or https://' }),
   );
 }
 

@@ -1,9 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import pLimit from 'p-limit';
 import { pictureKey, prefixOf } from '../avatars/keys.js';
+import type { Version } from '../avatars/manifest.js';
 import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
 import { type ObjectStore, isAway } from '../storage/object-store.js';
-import { type Rendition, renditionName } from './rendition.js';
+import { type Rendition, chooseRendition, renditionName } from './rendition.js';
 
 /** What a cache has done since the start, and what it holds now. */
 export interface CacheUsage {
@@ -18,6 +20,10 @@ export interface RenditionsOptions {
   cacheBytes: number;
   /** Edges in px that renditions are made at, ascending. */
   sizes: readonly number[];
+  /** Of these, those that are made of a new version before anybody asks. */
+  warmSizes: readonly number[];
+  /** Renditions that may wait to be made in the background. */
+  backgroundQueue: number;
 }
 
 /** Cache-Control of bytes that never change under their URL. */
@@ -44,6 +50,9 @@ interface Wanted {
 export class Renditions {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, Wanted>;
+  private readonly background = pLimit(1);
+  private readonly preparing = new Set<string>();
+  private readonly keeping = new Map<string, Promise<void>>();
   private hits = 0;
   private misses = 0;
 
@@ -83,10 +92,61 @@ export class Renditions {
     return this.cache.fetch(key, { context: { id, version, rendition } });
   }
 
-  /** Forgets the pictures of an avatar that was erased. */
-  forget(id: string): void {
+  /** Whether a rendition is in memory. */
+  holds(id: string, version: string, rendition: Rendition): boolean {
+    return this.cache.has(pictureKey(id, version, renditionName(rendition)));
+  }
+
+  /** What takes a rendition out of memory, as long as it is there: costs no call to the store. */
+  taker(id: string, version: string, rendition: Rendition): () => Buffer | undefined {
+    const key = pictureKey(id, version, renditionName(rendition));
+    return () => {
+      const known = this.cache.get(key);
+      if (known) this.hits++;
+      return known;
+    };
+  }
+
+  /**
+   * Makes a rendition in the background, so that it is in memory and in the store for those who come later. One at a time, and
+   * none more where too many wait: it can be asked for again.
+   */
+  prepare(id: string, version: string, rendition: Rendition): void {
+    const key = pictureKey(id, version, renditionName(rendition));
+    if (
+      this.preparing.has(key) ||
+      this.preparing.size > this.options.backgroundQueue ||
+      this.cache.has(key)
+    ) {
+      return;
+    }
+    this.preparing.add(key);
+    void this.background(async () => {
+      try {
+        await this.cache.fetch(key, { context: { id, version, rendition } });
+      } catch (error) {
+        this.logger.debug({ key, err: error }, 'a rendition could not be made in the background');
+      } finally {
+        this.preparing.delete(key);
+      }
+    });
+  }
+
+  /** Prepares what most readers of a new version will ask for. */
+  warm(id: string, version: Version): void {
+    const { warmSizes, sizes } = this.options;
+    for (const size of warmSizes.filter((one) => one > 0 && one < version.width)) {
+      this.prepare(id, version.version, chooseRendition(version, { size, format: 'webp' }, sizes));
+    }
+  }
+
+  /** Forgets the pictures of an avatar that was erased, once none of them is on its way to the store. */
+  async forget(id: string): Promise<void> {
     const prefix = prefixOf(id);
     for (const key of this.cache.keys()) if (key.startsWith(prefix)) this.cache.delete(key);
+    await Promise.all(
+      [...this.keeping].filter(([key]) => key.startsWith(prefix)).map(([, keeping]) => keeping),
+    );
   }
 
   /** Sees to it that the store has a rendition, for readers that go there without us. */
@@ -98,14 +158,15 @@ export class Renditions {
   }
 
   private async load(key: string, { id, version, rendition }: Wanted): Promise<Buffer | undefined> {
-    const stored = await this.fromStore(key, id, version, rendition);
+    const { size, format, still, exact } = rendition;
+    const stored = exact ? undefined : await this.fromStore(key, id, version, rendition);
     if (stored) return stored;
-    const { size, format } = rendition;
-    if (size === undefined || !this.options.sizes.includes(size)) return undefined;
+    if (size === undefined || !(exact || this.options.sizes.includes(size))) return undefined;
     const master = await this.master(id, version);
     if (!master) return undefined;
-    const bytes = await this.pipeline.render(master, size, format);
-    void this.keep(key, bytes, { id, version, rendition });
+    const bytes = await this.pipeline.render(master, { size, format, still, exact });
+    // Of the exact ones there may be thousands.
+    if (!exact) this.keepAside(key, bytes, { id, version, rendition });
     return bytes;
   }
 
@@ -144,8 +205,14 @@ export class Renditions {
   }
 
   /** A rendition can always be made again: that it could not be kept is for the log only. */
+  private keepAside(key: string, bytes: Buffer, wanted: Wanted): void {
+    const keeping = this.keep(key, bytes, wanted).finally(() => this.keeping.delete(key));
+    this.keeping.set(key, keeping);
+  }
+
   private async keep(key: string, bytes: Buffer, { id, version, rendition }: Wanted): Promise<void> {
     try {
+      if (await this.surroundings.isErased(id, version)) return;
       await this.store.store(key, bytes, attributes(rendition));
       // The erasure may have looked for what to delete before this was there.
       if (await this.surroundings.isErased(id, version)) await this.store.delete(key);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.js';
 import { problem } from './problem.js';
 
@@ -13,7 +14,7 @@ const REFUSALS: Record<string, readonly [number, ErrorCode, string]> = {
 };
 
 /** Answers what is no HTTP, or came too slowly to be a request, and ends the connection. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -21,6 +22,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
   const refusal = REFUSALS[error.code ?? ''] ?? ([400, 'bad_request', 'This is no HTTP request.'] as const);
   const [status, code, detail] = refusal;
   const requestId = randomUUID();
+  logger.info({ reqId: requestId, reason: error.code, status }, 'no request could be read');
   const body = JSON.stringify(problem(status, code, detail, requestId));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
@@ -34,8 +36,9 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
 }
 
 /** Answers a request that expects what nobody offers, and ends the connection: its body may come or not. */
-export function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
+export function refuseExpectation(request: IncomingMessage, response: ServerResponse, logger: Logger): void {
   const requestId = randomUUID();
+  logger.info({ reqId: requestId, status: 417 }, 'the expectation of a request was refused');
   const detail = 'The only expectation that is met is 100-continue.';
   const body = JSON.stringify(problem(417, 'bad_request', detail, requestId));
   const headers = {

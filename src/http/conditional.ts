@@ -9,7 +9,7 @@ const ETAGS = /^\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"\s*(?:,\s*(?:W\/)?"[\x21\x
  */
 export function matchesNoneMatch(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
-  return header.trim() === '*' || tagsOf(header).includes(etag.slice(1, -1));
+  return header === etag || header.trim() === '*' || tagsOf(header).includes(etag.slice(1, -1));
 }
 
 /** What has to be current for a write to pass: one of these versions, any (`*`), or none. */
@@ -44,9 +44,9 @@ export function preconditionOf(headers: IncomingHttpHeaders): Precondition | und
     .map(([, , version]) => version ?? '');
 }
 
-/** The entity tag of a rendition, or of a version as a whole. */
-export function etagOf(version: string, rendition?: string): string {
-  return rendition === undefined ? `"${version}"` : `"${version}/${rendition}"`;
+/** @param tag the name of a version, or what names a picture */
+export function etagOf(tag: string): string {
+  return `"${tag}"`;
 }
 
 function tagsOf(header: string): string[] {

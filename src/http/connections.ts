@@ -29,9 +29,11 @@ export class Connections {
     this.winding = true;
   }
 
-  /** Ends every connection on which no request is being answered. */
+  /** Ends every connection on which no request is being answered, nor the end of an answer still on its way. */
   closeIdle(): void {
-    for (const [socket, requests] of this.open) if (requests === 0) socket.destroy();
+    for (const [socket, requests] of this.open) {
+      if (requests === 0 && socket.writableLength === 0) socket.destroy();
+    }
   }
 
   private count(socket: Socket, change: 1 | -1): void {

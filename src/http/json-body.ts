@@ -1,40 +1,40 @@
 import type { IncomingMessage } from 'node:http';
 import { CodedError } from '../errors.js';
-import { RequestBody, inTime } from './request-body.js';
-
-export interface JsonReceiverOptions {
-  maxBytes: number;
-  /** How long a body may take to arrive, in ms. */
-  timeoutMs: number;
-}
+import { RequestBody, assertNotEncoded, inTime } from './request-body.js';
 
 /** Takes in small bodies of JSON, whatever their Content-Type says. */
 export class JsonReceiver {
-  constructor(private readonly options: JsonReceiverOptions) {}
+  /** @param timeoutMs how long a body may take to arrive */
+  constructor(private readonly timeoutMs: number) {}
 
-  /** @throws CodedError `invalid_json`, `upload_too_large`, `upload_timeout`, `truncated_body` */
-  async receive(request: IncomingMessage): Promise<unknown> {
-    const { maxBytes, timeoutMs } = this.options;
+  /** @throws CodedError `invalid_json`, `unsupported_encoding`, `upload_too_large`, `upload_timeout`, `truncated_body` */
+  async receive(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+    assertNotEncoded(request);
     const tooLarge = () => new CodedError('upload_too_large', `The body is larger than ${maxBytes} bytes.`);
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
     const body = new RequestBody(request, maxBytes, tooLarge);
     try {
-      const text = await inTime(request, body, timeoutMs, () => textOf(body));
-      return JSON.parse(text) as unknown;
-    } catch (error) {
-      if (error instanceof CodedError) throw error;
-      throw new CodedError('invalid_json', 'The body is not JSON.', { cause: error });
+      return parse(await inTime(request, body, this.timeoutMs, () => bytesOf(body)));
     } finally {
       body.destroy();
     }
   }
 }
 
-async function textOf(body: RequestBody): Promise<string> {
+/** What is wrong with it is not told by the parser's own words, which repeat what may be for nobody to see. */
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+  } catch {
+    throw new CodedError('invalid_json', 'The body is not JSON in UTF-8.');
+  }
+}
+
+async function bytesOf(body: RequestBody): Promise<Buffer> {
   const { 'content-length': length, 'transfer-encoding': encoding } = body.headers;
-  if (length === undefined && encoding === undefined) return '';
+  if (length === undefined && encoding === undefined) return Buffer.alloc(0);
   body.start();
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../errors.js';
 import { methodsOf } from './known-routes.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
-import { isReceiving, refuseBody } from './refuse-body.js';
+import { refuseRest } from './refuse-rest.js';
 
 const codes = new WeakMap<FastifyRequest, string>();
 
@@ -21,7 +21,13 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+/** Answers what Fastify refuses before any hook has seen the request. */
+export function refuseEarly(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  refuseRest(request, reply);
+  sendProblem(error, request, reply);
+}
+
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = describe(error, request, reply);
   codes.set(request, answer.code);
   if (answer.status >= 500) request.log.error({ err: error, code: answer.code }, 'the request failed');
@@ -32,14 +38,15 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const seconds = retryAfter(answer.code);
   if (seconds !== undefined) reply.header('Retry-After', seconds);
   if (answer.status === 401) reply.header('WWW-Authenticate', 'Bearer');
-  if (isReceiving(request.raw)) refuseBody(request.raw, reply);
   void reply
     .status(answer.status)
-    // What Fastify refuses by itself passes by the hook that sets it on all other answers.
-    .headers({ 'Cache-Control': 'no-store', 'X-Request-Id': request.id })
+    // What Fastify refuses by itself passes by the hook that sets these on all other answers.
+    .headers({ ...ALWAYS, 'X-Request-Id': request.id })
     .type('application/problem+json')
     .send(answer);
 }
+
+const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
 
 /** What Fastify refuses in words that repeat the URL, however long it is. */
 const DETAILS: Record<string, string> = {
@@ -51,10 +58,10 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
   if (error instanceof CodedError) {
     return problem(statusOfCode(error.code), error.code, error.message, request.id, error.parameter);
   }
-  const status = error instanceof HttpException ? error.getStatus() : fastifyStatus(error);
+  const status = statusOf(error);
   if (status === 404) {
     const methods = methodsOf(request);
-    if (methods.length === 0)
+    if (methods.length === 0 || methods.includes(request.method))
       return problem(404, 'route_not_found', 'There is nothing under this path.', request.id);
     reply.header('Allow', methods.join(', '));
     return problem(405, 'method_not_allowed', `This path takes ${methods.join(', ')}.`, request.id);
@@ -66,7 +73,10 @@ function describe(error: unknown, request: FastifyRequest, reply: FastifyReply):
   return problem(status, 'internal', 'Something went wrong here. The log has the details.', request.id);
 }
 
-function fastifyStatus(error: unknown): number {
-  const { statusCode } = error as { statusCode?: unknown };
+function statusOf(error: unknown): number {
+  const { cause, statusCode } = error as { cause?: { code?: unknown }; statusCode?: unknown };
+  // Of the method QUERY Fastify wants a Content-Type first, also where there is no such route; Nest wraps that.
+  if (cause?.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE') return 404;
+  if (error instanceof HttpException) return error.getStatus();
   return typeof statusCode === 'number' ? statusCode : 500;
 }

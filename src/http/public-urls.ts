@@ -8,7 +8,12 @@ export class PublicUrls {
 
   /** The immutable URL of a picture: the path is `/v1/` and its key. */
   of(request: FastifyRequest, key: string): string {
-    return `${this.base ?? `${request.protocol}://${request.host || addressOf(request)}`}/v1/${key}`;
+    return this.at(request, `/v1/${key}`);
+  }
+
+  /** @param path with what follows it, as a URL has it */
+  at(request: FastifyRequest, path: string): string {
+    return `${this.base ?? `${request.protocol}://${request.host || addressOf(request)}`}${path}`;
   }
 }
 

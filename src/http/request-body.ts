@@ -75,7 +75,8 @@ export async function inTime<T>(
     body.destroy(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
   }, timeoutMs);
   const onClose = () => {
-    if (!request.complete) body.destroy(truncated('The connection closed before the end of the body.'));
+    // Of a body that has arrived Node throws away what was not read yet, too.
+    if (!request.readableEnded) body.destroy(truncated('The connection closed before the end of the body.'));
   };
   request.once('close', onClose);
   if (request.destroyed) onClose();
@@ -85,6 +86,14 @@ export async function inTime<T>(
     clearTimeout(timer);
     request.off('close', onClose);
   }
+}
+
+/** @throws CodedError `unsupported_encoding` */
+export function assertNotEncoded({ headers }: IncomingMessage): void {
+  if (/^\s*(identity\s*)?$/i.test(headers['content-encoding'] ?? '')) return;
+  throw new CodedError('unsupported_encoding', 'Send the body as it is, without a Content-Encoding.', {
+    parameter: 'Content-Encoding',
+  });
 }
 
 export function truncated(message: string, cause?: unknown): CodedError {

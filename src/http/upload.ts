@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { CodedError } from '../errors.js';
-import { RequestBody, inTime, truncated } from './request-body.js';
-import { SpooledUpload, tooLarge } from '../spool.js';
+import { RequestBody, assertNotEncoded, inTime, truncated } from './request-body.js';
+import { LEAST_BUFFER_BYTES, SpooledUpload, tooLarge } from '../spool.js';
 
 export interface UploadReceiverOptions {
   spoolPath: string;
@@ -22,6 +22,10 @@ export interface ReceivedUpload {
 
 /** Room for boundaries, headers and fields around a file. */
 const FORM_OVERHEAD_BYTES = 64 * 1024;
+
+/** What one upload may have waiting in memory to be written, and what those on their way share beyond their least. */
+const MOST_BUFFER_BYTES = 1024 * 1024;
+const SHARED_BUFFER_BYTES = 4 * MOST_BUFFER_BYTES;
 
 const FORM_LIMITS = { files: 1, fields: 4, parts: 6, fieldSize: 1024, fieldNameSize: 100, headerPairs: 20 };
 
@@ -51,8 +55,9 @@ export class UploadReceiver {
       throw new CodedError('busy', 'Too many uploads are on their way. Try again shortly.');
     }
     this.receiving++;
-    const spooled = new SpooledUpload(this.options.spoolPath, this.options.maxBytes);
-    const body = new RequestBody(request, this.allowedBytes(request), () => tooLarge(this.options.maxBytes));
+    const { spoolPath, maxBytes } = this.options;
+    const spooled = new SpooledUpload(spoolPath, maxBytes, this.bufferBytes());
+    const body = new RequestBody(request, this.allowedBytes(request), () => tooLarge(maxBytes));
     try {
       const fields = await inTime(request, body, this.options.timeoutMs, () =>
         isForm(request) ? receiveForm(body, response, spooled) : receiveBare(body, spooled),
@@ -63,6 +68,12 @@ export class UploadReceiver {
       body.destroy();
       await spooled.discard();
     }
+  }
+
+  /** Few at a time are written sooner, many take no more memory. */
+  private bufferBytes(): number {
+    const share = Math.floor(SHARED_BUFFER_BYTES / this.receiving);
+    return Math.min(MOST_BUFFER_BYTES, Math.max(LEAST_BUFFER_BYTES, share));
   }
 
   /** What says beforehand that it is too large is refused before a byte of it is read. */
@@ -173,14 +184,6 @@ function noFile(asText: boolean): CodedError {
     ? 'The field "file" is text: send it as a file, with a file name.'
     : 'The form has no field "file".';
   return new CodedError('no_file', detail, { parameter: 'file' });
-}
-
-/** @throws CodedError `unsupported_encoding` */
-function assertNotEncoded({ headers }: IncomingMessage): void {
-  if (/^\s*(identity\s*)?$/i.test(headers['content-encoding'] ?? '')) return;
-  throw new CodedError('unsupported_encoding', 'Send the body as it is, without a Content-Encoding.', {
-    parameter: 'Content-Encoding',
-  });
 }
 
 export function isForm(request: IncomingMessage): boolean {

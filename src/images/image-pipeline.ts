@@ -7,8 +7,11 @@ export const MASTER_FORMATS = ['jpeg', 'webp'] as const;
 export type MasterFormat = (typeof MASTER_FORMATS)[number];
 
 /** Formats that a rendition can have; each is also the extension of its key. */
-export const RENDITION_FORMATS = ['jpeg', 'png', 'webp'] as const;
+export const RENDITION_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
+
+/** Formats in which an animation moves. */
+export const MOVING_FORMATS: readonly RenditionFormat[] = ['webp', 'gif'];
 
 /** A rectangle in px of the upright source picture; an animation is upright as it is stored. */
 export interface Crop {
@@ -34,10 +37,33 @@ export interface Master {
   color: string;
 }
 
+/** A picture drawn here: RGBA, sRGB, 8 bits each, every pixel either opaque or nothing. */
+export interface Pixels {
+  rgba: Buffer;
+  /** In px, both. */
+  width: number;
+  height: number;
+}
+
 /** How many pictures are being worked on, and how many wait for that. */
 export interface ImageTurns {
   active: number;
   waiting: number;
+}
+
+/** What stands in one line: uploads, renditions, and those renditions that take long. */
+export type ImageLine = 'masters' | 'renditions' | 'avif';
+
+/** How a master is to be shown. */
+export interface Rendering {
+  /** Edge in px. */
+  size: number;
+  /** WebP and GIF keep an animation, the others show its first frame; JPEG puts white where nothing is. */
+  format: RenditionFormat;
+  /** The first frame of an animation only. */
+  still?: boolean | undefined;
+  /** Enlarge a master that is smaller. */
+  exact?: boolean | undefined;
 }
 
 /** Turns uploaded bytes into masters: the port, and its injection token. */
@@ -53,12 +79,16 @@ export abstract class ImagePipeline {
 
   /**
    * @param master bytes that `makeMaster` gave
-   * @param size edge in px; a master is never enlarged
-   * @param format WebP keeps an animation, the others show its first frame; JPEG puts white where nothing is
+   * @throws CodedError `busy` the queue is full, or it takes too long
+   */
+  abstract render(master: Buffer, rendering: Rendering): Promise<Buffer>;
+
+  /**
+   * @param format JPEG puts white where nothing is
    * @throws CodedError `busy` the queue is full
    */
-  abstract render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer>;
+  abstract encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer>;
 
-  /** The two lines that pictures stand in, as they are now. */
-  abstract turns(): Record<'masters' | 'renditions', ImageTurns>;
+  /** The lines that pictures stand in, as they are now. */
+  abstract turns(): Record<ImageLine, ImageTurns>;
 }

@@ -1,10 +1,13 @@
 import { CodedError, type ErrorCode } from '../errors.js';
 import {
   type Crop,
+  type ImageLine,
   ImagePipeline,
   type ImageTurns,
   type Master,
+  type Pixels,
   type RenditionFormat,
+  type Rendering,
 } from './image-pipeline.js';
 
 export interface PictureAttempt {
@@ -33,11 +36,15 @@ export class ObservedPipeline extends ImagePipeline {
     return this.observe('master', () => this.inner.makeMaster(path, crop));
   }
 
-  override render(master: Buffer, size: number, format: RenditionFormat): Promise<Buffer> {
-    return this.observe('rendition', () => this.inner.render(master, size, format));
+  override render(master: Buffer, rendering: Rendering): Promise<Buffer> {
+    return this.observe('rendition', () => this.inner.render(master, rendering));
   }
 
-  override turns(): Record<'masters' | 'renditions', ImageTurns> {
+  override encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer> {
+    return this.observe('rendition', () => this.inner.encode(pixels, format));
+  }
+
+  override turns(): Record<ImageLine, ImageTurns> {
     return this.inner.turns();
   }
 

@@ -37,6 +37,27 @@ export function registerCounter(registry: Registry, name: string, help: string, 
   });
 }
 
+/** @param read how many answers were given again from memory, by method and status */
+export function registerHotAnswers(
+  registry: Registry,
+  read: () => Readonly<Record<string, Readonly<Record<string, number>>>>,
+): void {
+  registerCounter(
+    registry,
+    'visage_http_hot_answers_total',
+    'Requests answered from memory before they are measured; none of the other metrics of requests has them.',
+    {
+      labels: ['method', 'status'],
+      read: () =>
+        Object.entries(read()).flatMap(([method, counts]) =>
+          Object.entries(counts).map(
+            ([status, count]) => [{ method, status: `${status[0]}xx` }, count] as const,
+          ),
+        ),
+    },
+  );
+}
+
 export interface CacheReading {
   hits: number;
   misses: number;

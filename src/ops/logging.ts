@@ -4,6 +4,20 @@ import type { Logger as Pino } from 'pino';
 /** What Nest tells of its own start, a line for each class. */
 const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
 
+/**
+ * The hash of an e-mail address in the key of an object, which errors of a disk name, or in the path of a request: addresses
+ * can be guessed by it.
+ */
+const HASH = /(\baliases\/|\/avatar\/)[0-9a-f]{32,64}\b/gi;
+
+/** For pino: what never reaches the log, whoever writes it. */
+export const LOG_HOOKS = { streamWrite: (line: string) => line.replace(HASH, '$1-') };
+
+/** The path of a request: below `/v1/` ids stand as they are, elsewhere there is nothing in hex but such hashes. */
+export function loggedPath(path: string): string {
+  return path.startsWith('/v1/') ? path : path.replace(/[0-9a-f]{32,64}/gi, '-');
+}
+
 /** Nest's logger on the one stream of the service: lines of JSON by pino. */
 export class NestLogger implements LoggerService {
   constructor(private readonly pino: Pino) {}

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import type { Instant, Intent, Version } from '../avatars/manifest.js';
+import type { Instant, PictureIntent, Version } from '../avatars/manifest.js';
 import { CodedError } from '../errors.js';
 import type { MasterFormat } from '../images/image-pipeline.js';
 import type { OutboxFolder, OutboxFolders } from './outbox-folders.js';
@@ -18,7 +18,7 @@ export interface OutboxEntry {
   /** A UUIDv7: entries sort by when they were accepted. */
   readonly name: string;
   readonly id: string;
-  readonly intent: Intent;
+  readonly intent: PictureIntent;
   readonly acceptedAt: Instant;
 }
 
@@ -69,8 +69,8 @@ export class Outbox {
   }
 
   /** Intents of an avatar that are not in the store yet, oldest first. */
-  of(id: string): readonly Intent[] {
-    return (this.byId.get(id) ?? NOTHING).map(({ intent }) => intent);
+  of(id: string): readonly PictureIntent[] {
+    return this.byId.get(id)?.map(({ intent }) => intent) ?? [];
   }
 
   /** All entries, oldest first. */
@@ -108,7 +108,7 @@ export class Outbox {
    * @param master of a version that is published
    * @throws CodedError `outbox_full`; `storage_full` where the disk is
    */
-  async add(id: string, intent: Intent, master?: Buffer): Promise<void> {
+  async add(id: string, intent: PictureIntent, master?: Buffer): Promise<void> {
     const entry = { name: uuidv7(), id, intent, acceptedAt: new Date().toISOString() };
     const bytes = Buffer.from(JSON.stringify({ schema: 1, ...entry }));
     const size = bytes.length + (master?.length ?? 0);

@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
-import { access, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, link, mkdir, open, readdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { tryLock } from 'fs-native-extensions';
 import { CodedError } from '../errors.js';
+import { removeFile } from '../remove-file.js';
 import { DiskReserve, isFull } from './disk-reserve.js';
-import { KeyedMutex } from './keyed-mutex.js';
+import { DurableFolders } from './durable-folders.js';
+import { FileLocks } from './file-locks.js';
 import {
   type ListedObject,
   ObjectStore,
@@ -36,8 +36,6 @@ const MARKER = 'root-';
 /** The lock of the reserve; who holds it may take another one, never the other way round. */
 const RESERVE = 'reserve';
 
-const STRIPES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
-
 /**
  * Objects as files: a key is the path below the root.
  *
@@ -47,8 +45,7 @@ const STRIPES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2,
  *
  * A full disk takes nothing new, and still replaces what is there: see {@link DiskReserve}.
  *
- * Replacing and deleting take one of 256 lock files, by key. They are the kernel's locks (open file descriptions, see
- * fcntl(2)): they hold between processes and containers of one machine, and a process that is killed lets go of them.
+ * Replacing and deleting hold between the processes of one machine: see {@link FileLocks}.
  *
  * The root is made at the first use, and never again: a disk that was unmounted, or a folder that was deleted, is an outage
  * and not an empty storage. A file of its own name in the root tells it from whatever may be in its place.
@@ -57,17 +54,17 @@ export class LocalStore extends ObjectStore {
   readonly backend = 'local';
   readonly location: string;
   private readonly temporary: string;
-  private readonly locks: string;
+  private readonly locks: FileLocks;
+  private readonly folders: DurableFolders;
   private readonly reserve: DiskReserve;
   private opening: Promise<string> | undefined;
-  private readonly writers = new KeyedMutex();
-  private rootKept: Promise<unknown> | undefined;
 
-  constructor(private readonly options: LocalStoreOptions) {
+  constructor(options: LocalStoreOptions) {
     super();
     this.location = resolve(options.path);
     this.temporary = join(this.location, '.tmp');
-    this.locks = join(this.location, '.locks');
+    this.locks = new FileLocks(join(this.location, '.locks'), options.lockTimeoutMs);
+    this.folders = new DurableFolders(this.location);
     this.reserve = new DiskReserve(join(this.location, '.reserve'));
   }
 
@@ -117,9 +114,9 @@ export class LocalStore extends ObjectStore {
     const path = this.pathOf(key);
     try {
       await this.assertRoot();
-      await this.locked(key, () => rm(path, { force: true }));
+      await this.locks.ofKey(key, () => removeFile(path));
       await this.removeEmptyFolders(path);
-      await this.syncFolders(path);
+      await this.folders.sync(dirname(path));
     } catch (error) {
       throw outcome(error);
     }
@@ -146,16 +143,16 @@ export class LocalStore extends ObjectStore {
     try {
       await this.assertRoot();
       await this.sweepTemporary();
-      await this.withReserve(() => this.makeLocks());
-      await this.locked(probe, () => Promise.resolve());
+      await this.withReserve(() => this.locks.make());
+      await this.locks.ofKey(probe, () => Promise.resolve());
       await this.writeDurably(probe, Buffer.from('probe'));
       await link(probe, linked);
     } catch (error) {
       if (!isFull(error)) throw outcome(error);
       return { conditionalWrites: 'honoured', full: true };
     } finally {
-      await rm(linked, { force: true });
-      await rm(probe, { force: true });
+      await removeFile(linked);
+      await removeFile(probe);
     }
     return { conditionalWrites: 'honoured' };
   }
@@ -189,19 +186,11 @@ export class LocalStore extends ObjectStore {
 
   /** @returns a file whose name no other root has */
   private async open(): Promise<string> {
-    for (const folder of [this.temporary, this.locks]) await mkdir(folder, { recursive: true });
-    const known = (await readdir(this.locks)).find((name) => name.startsWith(MARKER));
-    const marker = join(this.locks, known ?? `${MARKER}${randomUUID()}`);
+    for (const folder of [this.temporary, this.locks.folder]) await mkdir(folder, { recursive: true });
+    const known = (await readdir(this.locks.folder)).find((name) => name.startsWith(MARKER));
+    const marker = join(this.locks.folder, known ?? `${MARKER}${randomUUID()}`);
     if (known === undefined) await (await open(marker, 'a')).close();
     return marker;
-  }
-
-  /** Beforehand, since a disk may run out of inodes as well. */
-  private async makeLocks(): Promise<void> {
-    const present = new Set(await readdir(this.locks));
-    for (const stripe of STRIPES) {
-      if (!present.has(stripe)) await (await open(join(this.locks, stripe), 'a')).close();
-    }
   }
 
   private async writeDurably(path: string, bytes: Buffer): Promise<void> {
@@ -239,22 +228,22 @@ export class LocalStore extends ObjectStore {
       if (options.ifAbsent) {
         await this.inFolder(path, () => link(temporary, path));
       } else {
-        await this.locked(key, async () => {
+        await this.locks.ofKey(key, async () => {
           if (options.ifMatch !== undefined && (await this.read(path))?.etag !== options.ifMatch) {
             throw new PreconditionFailed(key);
           }
           await this.inFolder(path, () => rename(temporary, path));
         });
       }
-      await this.syncFolders(path);
+      await this.folders.sync(dirname(path));
     } finally {
-      await rm(temporary, { force: true });
+      await removeFile(temporary);
     }
   }
 
   /** Runs a task that may use the reserve up, and fills it again. */
   private async withReserve(task: () => Promise<void>): Promise<void> {
-    await this.holding(RESERVE, async () => {
+    await this.locks.named(RESERVE, async () => {
       try {
         await task();
       } finally {
@@ -282,46 +271,6 @@ export class LocalStore extends ObjectStore {
       if (isAbsent(error)) return undefined;
       throw error;
     }
-  }
-
-  /** Runs the task while no other writer, in whatever process, holds the lock that this key falls under. */
-  private async locked<T>(key: string, task: () => Promise<T>): Promise<T> {
-    return this.holding(createHash('sha256').update(key).digest('hex').slice(0, 2), task);
-  }
-
-  private async holding<T>(stripe: string, task: () => Promise<T>): Promise<T> {
-    return this.writers.run(stripe, async () => {
-      const lock = await open(join(this.locks, stripe), 'a');
-      try {
-        const giveUp = performance.now() + this.options.lockTimeoutMs;
-        // Polled, since the library's blocking wait would hold a thread that the lock's owner may need to finish.
-        while (!tryLock(lock.fd)) {
-          if (performance.now() > giveUp) throw new Error(`lock ${stripe} is held by another process`);
-          await sleep(1 + Math.random() * 9);
-        }
-        return await task();
-      } finally {
-        await lock.close();
-      }
-    });
-  }
-
-  /** Every folder up to the root: another process may have made one of them and not have fsynced its parent yet. */
-  private async syncFolders(path: string): Promise<void> {
-    const folders = [this.location];
-    for (let folder = dirname(path); folder !== this.location; folder = dirname(folder)) folders.push(folder);
-    await Promise.all([...folders.map(syncFolder), this.keepRoot()]);
-  }
-
-  /** Once: the root itself may be new, made by us or by a process that was killed before it got here. */
-  private async keepRoot(): Promise<void> {
-    this.rootKept ??= Promise.all(foldersAbove(this.location).map(syncForeignFolder)).catch(
-      (error: unknown) => {
-        this.rootKept = undefined;
-        throw error;
-      },
-    );
-    await this.rootKept;
   }
 
   /** A folder bears the id of a user: it goes with the last object in it. */
@@ -373,42 +322,12 @@ export class LocalStore extends ObjectStore {
   }
 
   private async sweepTemporary(): Promise<void> {
-    for await (const { path } of this.stuckTemporaries()) await rm(path, { force: true });
+    for await (const { path } of this.stuckTemporaries()) await removeFile(path);
   }
 }
 
 function etagOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** One that was removed in the meantime has nothing left to make durable but its absence, which its parent tells. */
-async function syncFolder(path: string): Promise<void> {
-  let folder;
-  try {
-    folder = await open(path, 'r');
-  } catch (error) {
-    if (isAbsent(error)) return;
-    throw error;
-  }
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-function foldersAbove(path: string): string[] {
-  const parent = dirname(path);
-  return parent === path ? [] : [parent, ...foldersAbove(parent)];
-}
-
-/** One above the root. Where it is out of our reach, or of a kind that has no fsync, no folder of ours was made in it. */
-async function syncForeignFolder(path: string): Promise<void> {
-  try {
-    await syncFolder(path);
-  } catch (error) {
-    if (!['EACCES', 'EPERM', 'EROFS', 'EINVAL'].includes(codeOf(error) ?? '')) throw error;
-  }
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -5,6 +5,9 @@ import { statusOf } from './s3.outcome.js';
 /** How a server wants the etag of an If-Match written; `none`: it ignores or does not know conditional writes. */
 export type ConditionalWrites = 'quoted' | 'unquoted' | 'none';
 
+/** Where the objects lie that this writes. */
+export const PROBES = 'probes/';
+
 /** What a put with a precondition came to. */
 type Put = { etag: string } | 'failed' | 'not implemented';
 
@@ -20,7 +23,7 @@ export async function probeConditionalWrites(
   abortSignal: AbortSignal,
 ): Promise<ConditionalWrites> {
   for (let attempt = 1; ; attempt++) {
-    const found = await probeOnce(client, { Bucket: bucket, Key: `probes/${randomUUID()}` }, abortSignal);
+    const found = await probeOnce(client, { Bucket: bucket, Key: `${PROBES}${randomUUID()}` }, abortSignal);
     if (found !== undefined) return found;
     if (attempt === ATTEMPTS) throw new Error('the answers to conditional writes contradict one another');
   }

@@ -21,7 +21,7 @@ import {
   type StoreOptions,
   assertKey,
 } from './object-store.js';
-import { type ConditionalWrites, probeConditionalWrites } from './s3.conditional-writes.js';
+import { type ConditionalWrites, PROBES, probeConditionalWrites } from './s3.conditional-writes.js';
 import { attemptsOf, conditionalOutcome, isMissingObject, outcome, statusOf } from './s3.outcome.js';
 
 export interface S3StoreOptions {
@@ -168,7 +168,7 @@ export class S3Store extends ObjectStore {
 
   /** By a list, since the answer to a HEAD of the bucket does not say why it is refused; both need the same permission. */
   private async assertBucket(abortSignal: AbortSignal): Promise<void> {
-    const nothing = { Bucket: this.options.bucket, Prefix: 'probes/', MaxKeys: 1 };
+    const nothing = { Bucket: this.options.bucket, Prefix: PROBES, MaxKeys: 1 };
     await this.client.send(new ListObjectsV2Command(nothing), { abortSignal });
   }
 
@@ -214,7 +214,7 @@ export class S3Store extends ObjectStore {
         const failure = options.ifMatch === undefined ? outcome(error) : conditionalOutcome(error, key);
         const ambiguous =
           failure instanceof StorageUnavailable ||
-          (failure instanceof PreconditionFailed && attemptsOf(error) > 1);
+          (failure instanceof PreconditionFailed && (attempt > 1 || attemptsOf(error) > 1));
         if (!ambiguous) throw failure;
         const settled = await this.settle(key, mark, options, failure, deadline);
         if (settled) return settled;
@@ -244,8 +244,11 @@ export class S3Store extends ObjectStore {
       const abortSignal = AbortSignal.any([AbortSignal.timeout(this.attemptTimeoutMs), deadline]);
       present = await this.client.send(new HeadObjectCommand(this.at(key)), { abortSignal });
     } catch (error) {
-      // What the caller has to know is why the write failed, not why it could not be settled.
-      if (statusOf(error) !== 404) throw failure;
+      // What the caller has to know is why the write failed, not why it could not be settled; a precondition may have failed
+      // because of this very write.
+      if (statusOf(error) !== 404) {
+        throw failure instanceof PreconditionFailed ? new StorageUnavailable(failure) : failure;
+      }
     }
     if (present?.Metadata?.[MARK] === mark && present.ETag !== undefined) return { etag: present.ETag };
     const asked =

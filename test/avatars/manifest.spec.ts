@@ -28,6 +28,9 @@ const intents = fc.oneof(
   }),
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'remove', at: at(tick) })),
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'erase', at: at(tick) })),
+  fc
+    .record({ tick: fc.integer({ min: 1, max: 14 }), hashes: fc.subarray(['a', 'b', 'c']) })
+    .map(({ tick, hashes }): Intent => ({ type: 'alias', at: at(tick), hashes })),
 );
 const all = (list: readonly Intent[]) =>
   list.reduce((manifest, intent) => apply(manifest, intent, HISTORY), emptyManifest('id'));
@@ -48,6 +51,25 @@ describe('apply', () => {
         expect(all([...shuffled, ...repeated])).toEqual(all(list));
       }),
       { numRuns: 5000 },
+    );
+  });
+
+  it('lists the hashes that were registered last, unless an erasure came up to then, and touches no picture', () => {
+    fc.assert(
+      fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
+        const { aliases, ...pictures } = all(list);
+        expect(pictures).toEqual(all(list.filter(({ type }) => type !== 'alias')));
+        const registered = list.filter((one) => one.type === 'alias');
+        const last = registered
+          .map((one) => one.at)
+          .sort()
+          .at(-1);
+        const stays = last !== undefined && (pictures.erasedAt === undefined || last > pictures.erasedAt);
+        expect(aliases?.at).toBe(stays ? last : undefined);
+        const candidates = registered.filter((one) => one.at === last).map(({ hashes }) => hashes);
+        if (stays) expect(candidates).toContainEqual(aliases?.hashes);
+      }),
+      { numRuns: 2000 },
     );
   });
 

@@ -1,17 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
-import { manifestKey, pictureKey, versionOf } from '../../src/avatars/keys.js';
+import { writeAlias } from '../../src/avatars/aliases.js';
+import { aliasKey, manifestKey, pictureKey, versionOf } from '../../src/avatars/keys.js';
 import { apply, readManifest, writeManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, backends, startService } from '../support/service.js';
-import { type Sample, bytesOf, checksums, putAvatar, samples, uploadBody } from './support/avatars.js';
+import {
+  type Sample,
+  bytesOf,
+  checksums,
+  hashOf,
+  putAliases,
+  putAvatar,
+  samples,
+  uploadBody,
+} from './support/avatars.js';
 import { reportOf } from './support/program.js';
 
 interface Facts {
   avatars: number;
   versions: number;
   objects: number;
+  aliases: number;
 }
 
 /** The shortest that the settings allow with these deadlines. */
@@ -47,22 +58,41 @@ describe.each(backends)('gc on $name', (backend) => {
       await store.store(key, sample.master);
     await store.store('manifests/broken.json', Buffer.from('{'));
     await store.store(pictureKey('broken', uuidv7(), 'master.jpeg'), sample.master);
+    await putAliases(store, 'alice', [hashOf(1)]);
+    const unlisted = [aliasKey(hashOf(2)), aliasKey(hashOf(3))];
+    for (const key of unlisted) await store.store(key, writeAlias(key === unlisted[0] ? 'alice' : 'nobody'));
+    await store.store(aliasKey(hashOf(4)), writeAlias('broken'));
+    await store.store(aliasKey(hashOf(5)), Buffer.from('{'));
+    const probe = 'probes/of-a-service-that-was-killed';
+    await store.store(probe, Buffer.from('probe'));
     const all = Object.keys(await checksums(store));
-    expect(await gc()).toMatchObject({ code: 1, objects: 0 });
+    expect(await gc()).toMatchObject({ code: 1, objects: 0, aliases: 0 });
     expect(Object.keys(await checksums(store))).toEqual(all);
 
     await sleep(GRACE_MS + 1500);
     const young = pictureKey('alice', uuidv7(), 'master.jpeg');
     await store.store(young, sample.master);
-    expect(await gc('--dry-run')).toMatchObject({ code: 1, dryRun: true, objects: 3, versions: 2 });
-    expect(Object.keys(await checksums(store))).toEqual([...all, young].sort());
+    const youngAlias = aliasKey(hashOf(6));
+    await store.store(youngAlias, writeAlias('alice'));
+    const youngProbe = 'probes/of-one-that-starts';
+    await store.store(youngProbe, Buffer.from('probe'));
+    expect(await gc('--dry-run')).toMatchObject({
+      code: 1,
+      dryRun: true,
+      objects: 4,
+      versions: 2,
+      aliases: 2,
+    });
+    expect(Object.keys(await checksums(store))).toEqual([...all, young, youngAlias].sort());
+    expect(await store.exists(probe)).toBe(true);
     const report = await gc();
-    expect(report).toMatchObject({ code: 1, objects: 3, versions: 2 });
+    expect(report).toMatchObject({ code: 1, objects: 4, versions: 2, aliases: 2 });
     expect(report.findings).toMatchObject([{ code: 'manifest_unreadable', where: 'manifests/broken.json' }]);
-    const garbage = [left, leftRendition, neverCommitted];
+    const garbage = [left, leftRendition, neverCommitted, ...unlisted];
     expect(Object.keys(await checksums(store))).toEqual(
-      [...all.filter((key) => !garbage.includes(key)), young].sort(),
+      [...all.filter((key) => !garbage.includes(key)), young, youngAlias].sort(),
     );
+    expect([await store.exists(probe), await store.exists(youngProbe)]).toEqual([false, true]);
     expect(versions).toHaveLength(2);
     await store.delete('manifests/broken.json');
     expect(await gc()).toMatchObject({ code: 0, findings: [] });

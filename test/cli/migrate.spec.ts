@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
-import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
+import { targetOf, writeAlias } from '../../src/avatars/aliases.js';
+import { aliasKey, manifestKey, pictureKey } from '../../src/avatars/keys.js';
 import {
   type Manifest,
   apply,
@@ -13,7 +14,15 @@ import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { s3Client, testS3 } from '../support/s3.js';
 import { type Environment, backends } from '../support/service.js';
-import { type Sample, bytesOf, checksums, putAvatar, samples } from './support/avatars.js';
+import {
+  type Sample,
+  bytesOf,
+  checksums,
+  hashOf,
+  putAliases,
+  putAvatar,
+  samples,
+} from './support/avatars.js';
 import { reportOf, visage } from './support/program.js';
 import { describeRoutes } from './support/routes.js';
 
@@ -44,6 +53,8 @@ describeRoutes('migrate', (from, to) => {
   let target: ObjectStore;
   const migrate = (...more: string[]) =>
     reportOf<Facts>(environment, 'migrate', '--from', from.name, '--to', to.name, ...more);
+
+  const read = async (key: string) => ({ bytes: await bytesOf(target, key) });
 
   beforeEach(async () => {
     const [there, here] = await Promise.all([from.environment(), to.environment()]);
@@ -148,6 +159,45 @@ describeRoutes('migrate', (from, to) => {
     expect(await target.exists(pictureKey('bob', gone.versions[0]?.version ?? '', 'master.jpeg'))).toBe(
       false,
     );
+  });
+
+  it('takes along aliases, also what was removed, taken over or erased since, and none that do not count', async () => {
+    await putAvatar(source, 'alice', [picture(0)]);
+    await putAliases(source, 'alice', [hashOf(1), hashOf(2)]);
+    await putAliases(source, 'bob', [hashOf(3)]);
+    await putAliases(source, 'carl', [hashOf(4)]);
+    const garbage = aliasKey(hashOf(5));
+    await source.store(garbage, writeAlias('alice'));
+    const counting = async () => {
+      const { [garbage]: sum, ...rest } = await checksums(source);
+      expect(sum).toHaveLength(64);
+      return rest;
+    };
+    expect(await migrate()).toMatchObject({ code: 0, copied: 6, manifests: 3 });
+    expect(await checksums(target)).toEqual(await counting());
+    expect(await migrate()).toMatchObject({ code: 0, passes: 1, copied: 0, manifests: 0 });
+
+    await putAliases(source, 'alice', [hashOf(2)]);
+    await putAliases(source, 'bob', [hashOf(2), hashOf(3)]);
+    const carl = readManifest('carl', await bytesOf(source, manifestKey('carl')));
+    const erased = apply(carl, { type: 'erase', at: new Date(Date.now() + 1).toISOString() }, 10);
+    await source.delete(aliasKey(hashOf(4)));
+    await source.store(manifestKey('carl'), writeManifest(erased));
+    expect(await migrate('--dry-run')).toMatchObject({ removed: 2, replaced: 1 });
+    expect(await migrate()).toMatchObject({ code: 0, removed: 2, replaced: 1, manifests: 3 });
+    expect(await checksums(target)).toEqual(await counting());
+    expect(targetOf(await read(aliasKey(hashOf(2))))).toBe('bob');
+  });
+
+  it('leaves a hash to the avatar of the destination that has got it since', async () => {
+    const [earlier, later] = [new Date(Date.now() - 60_000).toISOString(), new Date().toISOString()];
+    await putAliases(source, 'alice', [hashOf(1)], earlier);
+    await putAliases(source, 'bob', [hashOf(2)], later);
+    await putAliases(target, 'zoe', [hashOf(1)], later);
+    await putAliases(target, 'yan', [hashOf(2)], earlier);
+    expect(await migrate()).toMatchObject({ code: 0, replaced: 1, manifests: 2 });
+    expect(targetOf(await read(aliasKey(hashOf(1))))).toBe('zoe');
+    expect(targetOf(await read(aliasKey(hashOf(2))))).toBe('bob');
   });
 
   it('takes along what the service that Visage grew from laid down, adopted or not, but not what was erased', async () => {

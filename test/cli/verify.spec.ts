@@ -1,18 +1,21 @@
 import { mkdir, mkdtemp, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
-import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
+import { writeAlias } from '../../src/avatars/aliases.js';
+import { aliasKey, manifestKey, pictureKey } from '../../src/avatars/keys.js';
 import { type Manifest, type Version, apply, writeManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, backends } from '../support/service.js';
-import { type Sample, checksums, putAvatar, samples } from './support/avatars.js';
+import { type Sample, checksums, hashOf, putAliases, putAvatar, samples } from './support/avatars.js';
 import { type Finding, reportOf, visage } from './support/program.js';
 
 interface Facts {
   avatars: number;
   objects: number;
+  aliases: number;
 }
 
 const TWO_HOURS = 7_200_000;
@@ -36,7 +39,10 @@ describe.each(backends)('verify on $name', (backend) => {
     await putAvatar(store, 'Bob@example', [sample]);
     await store.store(pictureKey('carl', uuidv7(), 'master.jpeg'), sample.master);
     await store.store(`avatars/dora/${uuidv7()}.png`, Buffer.from('as it came'));
-    expect(await verify()).toMatchObject({ code: 0, avatars: 4, objects: 10, findings: [] });
+    await putAliases(store, 'alice', [hashOf(1), hashOf(2)]);
+    await putAliases(store, 'dora', [hashOf(2)]);
+    await store.store(aliasKey(hashOf(3)), writeAlias('alice'));
+    expect(await verify()).toMatchObject({ code: 0, avatars: 4, objects: 11, aliases: 3, findings: [] });
   });
 
   /** Each in an avatar of its own. @returns what is expected to be found: code, key and whether it can be mended */
@@ -91,6 +97,11 @@ describe.each(backends)('verify on $name', (backend) => {
       await store.store(manifestKey(id), Buffer.from('{"schema":1'));
       return ['manifest_unreadable', manifestKey(id), false];
     },
+    async missingAlias(id) {
+      await putAliases(store, id, [hashOf(9)]);
+      await store.delete(aliasKey(hashOf(9)));
+      return ['missing_alias', aliasKey(hashOf(9)), true];
+    },
     async notes(id) {
       await store.store(`avatars/${id}/notes.txt`, Buffer.from('?'));
       return ['unknown_object', `avatars/${id}/notes.txt`, false];
@@ -141,6 +152,24 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(await verify()).toMatchObject({ code: 1 });
     expect(await verify('--repair')).toMatchObject({ code: 0 });
     expect(await verify()).toMatchObject({ code: 0, findings: [] });
+  });
+
+  it('names aliases that no manifest lists, or that cannot be read, once they are too old to be on their way', async () => {
+    const short = { AVATAR_COMMIT_TIMEOUT_MS: '2000', STORAGE_S3_TIMEOUT_MS: '2000' };
+    Object.assign(environment, { ...short, STORAGE_LOCAL_LOCK_TIMEOUT_MS: '2000', AVATAR_GRACE_MS: '8000' });
+    await putAliases(store, 'alice', [hashOf(1)]);
+    await store.store(aliasKey(hashOf(2)), writeAlias('alice'));
+    await store.store(aliasKey(hashOf(3)), Buffer.from('{'));
+    await store.store('aliases/notes.txt', Buffer.from('?'));
+    expect(told((await verify()).findings)).toEqual(['unknown_object aliases/notes.txt']);
+    await sleep(9500);
+    expect(told((await verify('--repair')).findings)).toEqual(
+      [
+        `alias_unreadable ${aliasKey(hashOf(3))}`,
+        `orphaned_alias ${aliasKey(hashOf(2))}`,
+        'unknown_object aliases/notes.txt',
+      ].sort(),
+    );
   });
 
   it('prints a line for each finding without --json', async () => {

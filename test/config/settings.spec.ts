@@ -165,6 +165,18 @@ describe('loadSettings', () => {
     expect(problems.join('\n')).not.toMatch(/AKIAEXAMPLE|not-a-sum/);
   });
 
+  it.each(['ftp://cdn.example', 'cdn.example', 'https://user@cdn.example', 'https://cdn.example/?x=1'])(
+    'refuses %s as a place of default pictures',
+    (url) => {
+      expect(load({ GRAVATAR_DEFAULT_URLS: 'https://cdn.example, http://local:8080/a/' })).toMatchObject({
+        gravatarDefaultUrls: ['https://cdn.example', 'http://local:8080/a/'],
+      });
+      expect(problemsOf({ GRAVATAR_DEFAULT_URLS: `https://cdn.example,${url}` })).toEqual([
+        expect.stringContaining('GRAVATAR_DEFAULT_URLS'),
+      ]);
+    },
+  );
+
   it('refuses to run in production without keys, and says how to make one', () => {
     expect(problemsOf({ NODE_ENV: 'production' })).toEqual([expect.stringMatching(/API_KEYS.*openssl/)]);
     expect(problemsOf({ NODE_ENV: 'production', API_KEYS: 'a'.repeat(64) })).toEqual([]);

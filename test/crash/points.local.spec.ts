@@ -22,7 +22,7 @@ const replacing: Point[] = [
   { point: 'before the manifest is fsynced', at: ['fsync', 6, TEMPORARY], shown: 'small' },
   { point: 'before the manifest', at: ['rename', 1, MANIFEST], shown: 'small' },
   { point: "after the manifest, before its folder's fsync", at: ['fsync', 7, ROOT], shown: 'large' },
-  { point: 'after the manifest', at: ['unlink', 2, /spool/], shown: 'large' },
+  { point: 'after the manifest', at: ['unlink', 3, /spool/], shown: 'large' },
   { point: 'before the reply', at: ['writev', 1, /HTTP\/1\.1 201/], shown: 'large' },
 ];
 
@@ -45,7 +45,7 @@ const deleting: Point[] = [
 const erasing: Point[] = [
   { point: 'before the manifest', at: ['rename', 1, MANIFEST], shown: 'small' },
   { point: "after the manifest, before its folder's fsync", at: ['fsync', 2, ROOT], shown: 'nothing' },
-  { point: 'before the first picture is deleted', at: ['unlink', 1, /master\.jpeg/], shown: 'nothing' },
+  { point: 'before the first picture is deleted', at: ['unlink', 2, /master\.jpeg/], shown: 'nothing' },
   { point: 'after a picture is deleted', at: ['rmdir', 1, /avatars/], shown: 'nothing' },
 ];
 

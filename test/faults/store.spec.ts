@@ -67,6 +67,20 @@ function describeFaults(s3: TestS3): void {
     expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected));
   });
 
+  it.each(['store ifAbsent', 'store ifMatch'])(
+    'does not guess from the answer to a repetition what became of a write that it cannot read back: %s',
+    async (name) => {
+      const call = CALLS.find((known) => known.name === name);
+      if (!call) throw new Error(`${name} is no call`);
+      const { proxy, store } = await open({ call, scope: 'once' }, TIMEOUT_MS);
+      const subject = await prepare(store);
+      proxy.rule({ operation: 'PutObject', fault: { type: 'reset-reply', afterBytes: 0 }, times: 1 });
+      proxy.rule({ operation: 'HeadObject', fault: { type: 'error', status: 500, code: 'InternalError' } });
+      expect(await outcomeOf(() => call.run(subject))).toBe('unavailable');
+      await proxy.stop();
+    },
+  );
+
   it('needs its deadlines: with the default timeouts of the SDK a black hole swallows a call for good', async () => {
     const proxy = await FaultProxy.start(s3.endpoint);
     const client = s3Client({ ...s3, endpoint: proxy.url });

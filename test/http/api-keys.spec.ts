@@ -37,6 +37,9 @@ describe('a service with API_KEYS', () => {
         await harness.send({ method: 'PUT', path, headers, body }),
         await harness.send({ method: 'POST', path, headers, body }),
         await harness.send({ method: 'DELETE', path, headers }),
+        await harness.send({ method: 'PUT', path: `${path}/aliases`, headers, body: '{"emails":["a@b"]}' }),
+        await harness.send({ path: `${path}/aliases`, headers }),
+        await harness.send({ method: 'POST', path: '/v1/avatars/lookup', headers, body: '{"ids":["a"]}' }),
       ];
       for (const answer of answers) {
         expect(problemOf(answer)).toEqual(UNAUTHORIZED);

@@ -46,7 +46,7 @@ const SIZES = [
 ];
 const FORMATS = [
   'format=',
-  'format=gif',
+  'format=tiff',
   'format=JPEG',
   'format=jpg',
   'format=svg',

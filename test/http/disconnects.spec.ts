@@ -40,4 +40,23 @@ describe.each(backends)('clients that go away on $name', (backend) => {
       await harness.stop();
     },
   );
+
+  it('leave nothing behind, having sent all', async () => {
+    const harness = await Harness.start(await backend.environment());
+    const body = Buffer.concat([(await picture('png')).subarray(0, 8), Buffer.alloc(700_000)]);
+    await harness.leavesNothing(async (path) => {
+      const request = Buffer.concat([
+        Buffer.from(head('PUT', path, { 'Content-Length': body.length })),
+        body,
+      ]);
+      await Promise.all(
+        Array.from({ length: CLIENTS }, async () => {
+          const { socket } = await RawConnection.open(harness.service.url);
+          // Waits for the last byte to be taken, and no longer.
+          await new Promise<void>((resolve) => socket.end(request, resolve));
+        }),
+      );
+    });
+    await harness.stop();
+  });
 });

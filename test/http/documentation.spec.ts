@@ -49,7 +49,13 @@ describe('OpenAPI', () => {
     ['get', '/v1/avatars/{id}/exists', [200, 400, 503]],
     ['get', '/v1/avatars/{id}/url', [200, 400, 404, 503]],
     ['get', '/v1/avatars/{id}/info', [200, 400, 404, 503]],
+    ['get', '/v1/avatars/{id}/aliases', [200, 400, 401, 503]],
+    ['put', '/v1/avatars/{id}/aliases', [200, 400, 401, 408, 413, 503, 507]],
+    ['post', '/v1/avatars/lookup', [200, 304, 400, 401, 408, 413, 503]],
     ['get', '/v1/avatars/{id}/{version}/{rendition}', [200, 304, 400, 404, 503]],
+    ['get', '/avatar/{hash}', [200, 302, 304, 404, 503]],
+    ['get', '/avatar', [400]],
+    ['options', '/avatar', [200, 204]],
   ])('lists what %s %s answers', (method, path, statuses) => {
     expect(Object.keys(operation(path, method).responses)).toEqual(
       expect.arrayContaining(statuses.map(String)),
@@ -64,6 +70,7 @@ describe('OpenAPI', () => {
     expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate', 'X-Request-Id']);
     expect(headersOf(...upload, 503)).toEqual(['Retry-After', 'X-Request-Id']);
     expect(headersOf('get', '/v1/avatars/{id}', 200)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
+    expect(headersOf('post', '/v1/avatars/lookup', 304)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
     expect(headersOf('get', '/v1/avatars/{id}', 304)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
   });
 });

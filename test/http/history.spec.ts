@@ -114,11 +114,13 @@ describe.each(backends)('the history on $name', (backend) => {
     const client = avatar();
     await uploaded(client, 1);
     const refused = (suffix: string, headers = {}) => client.send({ method: 'DELETE', suffix, headers });
-    expect(problemOf(await refused('?erase=yes'))).toEqual({
-      status: 400,
-      code: 'invalid_erase',
-      parameter: 'erase',
-    });
+    for (const suffix of ['?erase=yes', '?erase=', '?erase', '?erase=true&erase=true']) {
+      expect(problemOf(await refused(suffix))).toEqual({
+        status: 400,
+        code: 'invalid_erase',
+        parameter: 'erase',
+      });
+    }
     expect(problemOf(await refused('?erase=true', { 'if-match': '*' }))).toMatchObject({ status: 400 });
     expectStatus(204, await refused('?erase=false'));
     expect((await client.versions()).versions).toHaveLength(1);

@@ -77,6 +77,42 @@ describe('HTTP/1.1', () => {
     connection.close();
   });
 
+  it('carries out what comes on one connection in its order', async () => {
+    const path = '/v1/avatars/pipelined';
+    const put = () => Buffer.concat([Buffer.from(head('PUT', path, { 'Content-Length': png.length })), png]);
+    const changes = [put(), head('DELETE', path), put(), head('DELETE', `${path}?erase=true`), put()];
+    const connection = await open();
+    connection.send(
+      Buffer.concat([...changes, head('GET', `${path}/exists`)].map((part) => Buffer.from(part))),
+    );
+    for (const status of [201, 204, 201, 200, 201]) expect((await connection.answer()).status).toBe(status);
+    expect((await connection.answer()).body.toString()).toBe('{"exists":true}');
+    connection.close();
+  });
+
+  it('heeds the last of a thousand headers', async () => {
+    const filler = Object.fromEntries(Array.from({ length: 1200 }, (_, i) => [`a${i}`, '1']));
+    const connection = await open();
+    connection.send(head('DELETE', there, { ...filler, 'If-Match': '"none"' }));
+    expect(problemOf(await connection.answer()).code).toBe('precondition_failed');
+    connection.close();
+  });
+
+  it.each([
+    ['GET', `${there}/exists`, 200],
+    ['HEAD', `${there}/exists`, 200],
+    ['DELETE', '/v1/avatars/absent', 204],
+    ['POST', '/nowhere', 404],
+    ['PUT', '/v1/avatars/%zz', 400],
+  ])('gives one answer to a %s of %s whose body does not come', async (method, path, status) => {
+    const connection = await open();
+    connection.send(head(method, path, { 'Content-Length': 100 }));
+    const answer = await connection.answer(3000, method !== 'HEAD');
+    expect([answer.status, answer.headers.connection]).toEqual([status, 'close']);
+    expect(await connection.closes(2000)).toBe(true);
+    expect(connection.text()).toBe('');
+  });
+
   it('answers HEAD as GET without a body', async () => {
     for (const [path, status] of [
       [there, 200],
@@ -93,7 +129,7 @@ describe('HTTP/1.1', () => {
     }
   });
 
-  it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'MKCOL', 'LOCK'])(
+  it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'MKCOL', 'LOCK', 'QUERY'])(
     'has nothing for the method %s, and says what there is',
     async (method) => {
       await harness.leavesNothing(async (path) => {
@@ -127,6 +163,7 @@ describe('HTTP/1.1', () => {
   });
 
   it.each([
+    ['no Host', ''],
     ['two Hosts', 'Host: a.example\r\nHost: b.example\r\n'],
     ['the same Host twice', 'Host: a.example\r\nhost: a.example\r\n'],
     ['an empty Host', 'Host: \r\n'],
@@ -242,6 +279,8 @@ describe('HTTP/1.1', () => {
       expect(await connection.closes(2000)).toBe(true);
       expect(connection.text()).toMatch(answer);
       expect(connection.text()).toMatch(/application\/problem\+json[^]*"code":"bad_request"/);
+      const id = /"requestId":"([^"]+)"/.exec(connection.text())?.[1];
+      expect(harness.service.log()).toContain(`"reqId":"${id}"`);
     });
   });
 });

@@ -16,7 +16,7 @@ export interface Info {
 export interface Shown {
   info: Info;
   master: Buffer;
-  /** A rendition, by the query that asks for it. */
+  /** A rendition, by the query that asks for it; in the master's format where it names none. */
   as: (query: Record<string, string | number>) => Promise<Buffer>;
 }
 
@@ -64,7 +64,9 @@ export class Gallery {
     if (answer.status !== 201) throw new Error(`the upload was answered ${answer.status}: ${answer.text}`);
     const facts = await request(this.service.url).get(`${path}/info`).expect(200);
     const as = async (query: Record<string, string | number>) => {
-      const answer = await request(this.service.url).get(path).query(query).buffer(true).expect(200);
+      const { format } = facts.body as Info;
+      const wanted = { format, ...query };
+      const answer = await request(this.service.url).get(path).query(wanted).buffer(true).expect(200);
       return answer.body as Buffer;
     };
     return { info: facts.body as Info, master: await as({}), as };

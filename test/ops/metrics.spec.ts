@@ -40,10 +40,11 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     const now = await metrics();
     const count = (method: string, route: string, status: string) =>
       total(now, REQUESTS, { method, route, status });
+    const hot = (method: string) => total(now, 'visage_http_hot_answers_total', { method, status: '2xx' });
     expect(count('PUT', ROUTE, '2xx')).toBe(1);
-    expect(count('GET', ROUTE, '2xx')).toBe(3);
+    expect(count('GET', ROUTE, '2xx') + hot('GET')).toBe(3);
     expect(count('GET', ROUTE, '4xx')).toBe(1);
-    expect(count('HEAD', ROUTE, '2xx')).toBe(1);
+    expect(count('HEAD', ROUTE, '2xx') + hot('HEAD')).toBe(1);
     expect(count('GET', `${ROUTE}/exists`, '2xx')).toBe(1);
     expect(total(now, 'visage_http_problems_total', { code: 'avatar_not_found' })).toBe(1);
     const upTo = (le: string) =>
@@ -99,6 +100,17 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(manifests.hits + manifests.misses).toBe(5);
     expect(manifests.entries).toBe(1);
     expect(manifests.bytes).toBeGreaterThan(0);
+  });
+
+  it('counts what hot answers take, and keeps none that is asked for at length', async () => {
+    await upload();
+    const hot = async () => total(await metrics(), 'visage_cache_entries', { cache: 'hot' });
+    for (let n = 0; n < 3; n++) await harness.send({ path: `${PATH}?made-up=${n}` });
+    expect(await hot()).toBe(3);
+    expect(total(await metrics(), 'visage_cache_bytes', { cache: 'hot' })).toBeGreaterThan(3 * 2048);
+    await harness.send({ path: `${PATH}?made-up=${'x'.repeat(3000)}` });
+    await harness.send({ path: `${PATH}?size=32`, headers: { Accept: 'x'.repeat(3000) } });
+    expect(await hot()).toBe(3);
   });
 
   it('says which version runs on what storage', async () => {
@@ -182,7 +194,7 @@ describe('/metrics of a service at work', () => {
     }
     expect(refused).toBeGreaterThan(0);
     const now = await scrape(harness.service.url);
-    expect(total(now, 'visage_image_turns')).toBe(0);
+    expect(total(now, 'visage_image_turns', { line: 'masters' })).toBe(0);
     expect(total(now, 'visage_pictures_total', { kind: 'master', outcome: 'busy' })).toBe(refused);
     expect(total(now, 'visage_http_problems_total', { code: 'busy' })).toBe(refused);
     expect(total(now, REQUESTS, { method: 'PUT', status: '5xx' })).toBe(refused);

@@ -20,7 +20,7 @@ const s3 = testS3;
   beforeEach(async () => {
     if (!s3) return;
     proxy = await FaultProxy.start(s3.endpoint);
-    const options = { endpoint: proxy.url, timeoutMs: 400, attempts: 1 };
+    const options = { endpoint: proxy.url, timeoutMs: 2000, attempts: 1 };
     inner = new S3Store(storeOptions(s3, await createBucket(s3), options));
     store = new GuardedStore(inner, { failures: 2, resetMs: 300 });
     await store.store('a/b', Buffer.from('bytes'));

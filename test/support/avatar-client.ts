@@ -4,6 +4,7 @@ import { type Answer, type Outgoing, send } from '../http/support/client.js';
 export interface VersionJson {
   version: string;
   uploadedAt: string;
+  alt?: string;
   pending?: true;
   urls: Record<string, string>;
 }
@@ -57,9 +58,47 @@ export class AvatarClient {
     return this.send({ method: 'PUT', suffix: '/current', body: JSON.stringify({ version }), headers });
   }
 
+  setAliases(body: { emails?: unknown; hashes?: unknown }): Promise<Answer> {
+    return this.send({ method: 'PUT', suffix: '/aliases', body: JSON.stringify(body) });
+  }
+
   async versions(): Promise<History> {
     return jsonOf(await this.get('/versions')) as History;
   }
+}
+
+export interface LookupEntry {
+  id: string | null;
+  version: string | null;
+  default: boolean;
+  urls: Record<string, string>;
+  thumbhash: string | null;
+  color: string | null;
+  alt: string | null;
+  animated: boolean;
+}
+
+export interface LookupJson {
+  avatars: Record<string, LookupEntry>;
+  hashes: Record<string, LookupEntry>;
+}
+
+export function postLookup(
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return send(url, { method: 'POST', path: '/v1/avatars/lookup', body: JSON.stringify(body), headers });
+}
+
+/** What a lookup that has to succeed answers. */
+export async function lookup(url: string, body: unknown): Promise<LookupJson> {
+  return jsonOf(expectStatus(200, await postLookup(url, body))) as LookupJson;
+}
+
+/** The id that a hash stands for. */
+export async function idOf(url: string, hash: string): Promise<string | null | undefined> {
+  return (await lookup(url, { hashes: [hash] })).hashes[hash]?.id;
 }
 
 /** The body of an answer that has to have this status. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
-import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { freePort } from './ports.js';
 import { type Environment, type RunningService, startService } from './service.js';
 
 export interface ClusterRequest {
@@ -72,24 +72,5 @@ export class Cluster {
     const found = this.replicas[replica];
     if (!found) throw new RangeError(`there is no replica ${replica}`);
     return found;
-  }
-}
-
-/** Below the range of outgoing connections, so that none takes it while a replica is away. */
-async function freePort(): Promise<number> {
-  for (let attempt = 1; ; attempt++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer();
-    try {
-      const listening = once(server, 'listening');
-      server.listen(port, '127.0.0.1');
-      await listening;
-      const closed = once(server, 'close');
-      server.close();
-      await closed;
-      return port;
-    } catch (error) {
-      if (attempt === 100) throw error;
-    }
   }
 }

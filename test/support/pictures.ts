@@ -20,6 +20,18 @@ export function encoded(picture: Sharp, encoding: Encoding): Promise<Buffer> {
   return picture.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer();
 }
 
+/** How far a picture is from another at the same size: the mean distance of their channels, 0-255. */
+export async function difference(picture: Buffer, other: Buffer): Promise<number> {
+  const { width, height } = await sharp(picture).metadata();
+  const [a, b] = await Promise.all(
+    [picture, other].map((one) =>
+      sharp(one).resize(width, height).toColourspace('srgb').ensureAlpha().raw().toBuffer(),
+    ),
+  );
+  if (!a || !b) throw new Error('two pictures were given');
+  return a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length;
+}
+
 /** Red, green, blue and yellow quarters, and a white mark near the upper left corner: no two orientations look alike. */
 export function reference(width: number, height: number): Paint {
   return (x, y) => {

@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { v7 as uuidv7 } from 'uuid';
-import { manifestKey, pictureKey } from '../../../src/avatars/keys.js';
-import { type Manifest, type Version, writeManifest } from '../../../src/avatars/manifest.js';
+import { writeAlias } from '../../../src/avatars/aliases.js';
+import { aliasKey, manifestKey, pictureKey } from '../../../src/avatars/keys.js';
+import {
+  type Manifest,
+  type Version,
+  apply,
+  emptyManifest,
+  readManifest,
+  writeManifest,
+} from '../../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
 
 export interface Sample {
@@ -71,10 +79,32 @@ export async function putAvatar(
   return manifest;
 }
 
+/** A hash as that of an address, all different. */
+export function hashOf(i: number): string {
+  return createHash('md5').update(String(i)).digest('hex');
+}
+
+/** Registers hashes past the service, and removes those that the avatar had before. */
+export async function putAliases(
+  store: ObjectStore,
+  id: string,
+  hashes: readonly string[],
+  at = new Date().toISOString(),
+): Promise<void> {
+  const known = await store.exists(manifestKey(id));
+  const before = known ? readManifest(id, await bytesOf(store, manifestKey(id))) : emptyManifest(id);
+  for (const hash of hashes) await store.store(aliasKey(hash), writeAlias(id));
+  const after = apply(before, { type: 'alias', at, hashes: [...hashes].sort() }, 10);
+  await store.store(manifestKey(id), writeManifest(after));
+  for (const hash of before.aliases?.hashes ?? []) {
+    if (!hashes.includes(hash)) await store.delete(aliasKey(hash));
+  }
+}
+
 /** SHA-256 of every avatar's objects, by key. */
 export async function checksums(store: ObjectStore): Promise<Record<string, string>> {
   const sums: Record<string, string> = {};
-  for (const prefix of ['avatars/', 'manifests/']) {
+  for (const prefix of ['aliases/', 'avatars/', 'manifests/']) {
     const keys: string[] = [];
     for await (const { key } of store.list(prefix)) keys.push(key);
     for (let i = 0; i < keys.length; i += 32) {

@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import pLimit from 'p-limit';
+import { CodedError } from '../errors.js';
+import { type ObjectStore, PreconditionFailed, type StoredObject, isAway } from '../storage/object-store.js';
+import { MANIFEST_ATTRIBUTES, type AvatarRepository } from './avatar.repository.js';
+import { aliasKey } from './keys.js';
+import { type Manifest, instantAfter } from './manifest.js';
+import { SingleFlight } from './single-flight.js';
+
+export interface AliasesOptions {
+  /** How old a pointer may be that `resolve` follows, in ms; 0: every call asks the store. */
+  maxAgeMs: number;
+  /** Bytes of pointers kept in memory. */
+  cacheBytes: number;
+}
+
+/** Calls to the store at the same time, for the hashes of one avatar. */
+const CONCURRENCY = 8;
+
+/** More than the characters of a hash and an id and what holds them take. */
+const ENTRY_BYTES = 512;
+
+interface Entry {
+  /** Undefined where the store has no such alias. */
+  readonly id: string | undefined;
+  /** By the monotonic clock, in ms. */
+  readonly readAt: number;
+}
+
+/**
+ * Hashes of e-mail addresses that stand for avatars. An object for each hash points at an id, and counts only where the manifest
+ * of that id lists the hash. Pointers are stored first and the manifest last, and removed in the other order: a crash in between
+ * leaves a pointer that does not count. Whoever changed a list looks at both afterwards (`settle`), since another replica may have
+ * been at the same hash.
+ */
+export class Aliases {
+  private readonly cache: LRUCache<string, Entry>;
+  private readonly reading = new SingleFlight<Entry>();
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly repository: AvatarRepository,
+    private readonly options: AliasesOptions,
+  ) {
+    this.cache = new LRUCache({ max: Math.max(1, Math.floor(options.cacheBytes / ENTRY_BYTES)) });
+  }
+
+  /**
+   * The avatar that a hash stands for, as this process knows it: at most `maxAgeMs` old, or as it was last known while the store
+   * is away. One request to the store serves all who wait.
+   * @param hash as `isHash` accepts it
+   * @throws CodedError `manifest_unreadable`, and what the store throws
+   */
+  async resolve(hash: string): Promise<{ id: string } | undefined> {
+    const { id } = this.fresh(hash) ?? (await this.recall(hash));
+    return id !== undefined && lists(await this.repository.recall(id), hash) ? { id } : undefined;
+  }
+
+  /**
+   * What tells, at the cost of a look into memory, whether `resolve` would still give the same.
+   * @param id what it gave; undefined: nothing
+   * @returns undefined where that cannot be known without the store
+   */
+  validity(hash: string, id: string | undefined): (() => boolean) | undefined {
+    const points = () => {
+      const entry = this.fresh(hash);
+      return entry !== undefined && entry.id === id;
+    };
+    if (!points()) return undefined;
+    if (id === undefined) return points;
+    const isValid = this.repository.validity(id);
+    if (!isValid || !lists(this.repository.lastKnown(id), hash)) return undefined;
+    return () => points() && isValid();
+  }
+
+  /** The hashes of an avatar, sorted. */
+  async of(id: string): Promise<readonly string[]> {
+    return hashesOf(await this.repository.recall(id));
+  }
+
+  /**
+   * Replaces all hashes of an avatar. One that stands for another avatar stands for this one from now on.
+   * @param hashes as `isHash` accepts them
+   * @returns the same, sorted
+   * @throws CodedError `busy`, and what the store throws
+   */
+  async replace(id: string, hashes: readonly string[]): Promise<readonly string[]> {
+    const wanted = [...new Set(hashes)].sort();
+    // When it was accepted, not when it is committed: an erasure that comes in the meantime has to win.
+    const at = instantAfter(await this.repository.read(id), new Date());
+    let pointed = false;
+    await each(wanted, async (hash) => {
+      if (await this.point(hash, id)) pointed = true;
+    });
+    const touched = new Set(wanted);
+    await this.repository.change(id, (manifest) => {
+      const listed = hashesOf(manifest);
+      for (const hash of listed) touched.add(hash);
+      const same = !pointed && listed.join() === wanted.join();
+      return same ? undefined : { type: 'alias', at, hashes: wanted };
+    });
+    await this.settle(id, [...touched]);
+    return wanted;
+  }
+
+  /**
+   * Removes pointers to an avatar, those that by now point at another excepted.
+   * @returns how many there were
+   */
+  async remove(id: string, hashes: readonly string[]): Promise<number> {
+    let removed = 0;
+    await each(hashes, async (hash) => {
+      if (targetOf(await this.get(hash)) !== id) return;
+      await this.store.delete(aliasKey(hash));
+      this.cache.delete(hash);
+      removed++;
+    });
+    return removed;
+  }
+
+  /**
+   * Makes the pointers agree with the manifest: stores those that it lists and are not there, and removes those to the avatar that
+   * it does not list, until a look finds nothing to do.
+   * @returns how many were removed
+   */
+  async settle(id: string, hashes: readonly string[]): Promise<number> {
+    for (let removed = 0; ;) {
+      const manifest = await this.repository.readStored(id);
+      const isListed = (hash: string) => lists(manifest, hash);
+      let restored = 0;
+      await each(hashes.filter(isListed), async (hash) => {
+        if (!(await this.store.exists(aliasKey(hash))) && (await this.restore(hash, id))) restored++;
+      });
+      const unlisted = hashes.filter((hash) => !isListed(hash));
+      const now = await this.remove(id, unlisted);
+      removed += now;
+      if (restored + now === 0) return removed;
+    }
+  }
+
+  /** Stores a pointer where there is none. @returns whether there was none */
+  async restore(hash: string, id: string): Promise<boolean> {
+    try {
+      await this.store.store(aliasKey(hash), writeAlias(id), { ifAbsent: true, ...MANIFEST_ATTRIBUTES });
+      this.know(hash, id);
+      return true;
+    } catch (error) {
+      if (error instanceof PreconditionFailed) return false;
+      throw error;
+    }
+  }
+
+  /** @returns whether it pointed elsewhere before */
+  private async point(hash: string, id: string): Promise<boolean> {
+    const elsewhere = targetOf(await this.get(hash)) !== id;
+    if (elsewhere) await this.store.store(aliasKey(hash), writeAlias(id), MANIFEST_ATTRIBUTES);
+    this.know(hash, id);
+    return elsewhere;
+  }
+
+  private know(hash: string, id: string | undefined, readAt = performance.now()): Entry {
+    const entry = { id, readAt };
+    this.cache.set(hash, entry);
+    return entry;
+  }
+
+  private fresh(hash: string): Entry | undefined {
+    const entry = this.cache.get(hash);
+    return entry && performance.now() - entry.readAt < this.options.maxAgeMs ? entry : undefined;
+  }
+
+  private async recall(hash: string): Promise<Entry> {
+    try {
+      return await this.readOnce(hash);
+    } catch (error) {
+      const known = isAway(error) ? this.cache.get(hash) : undefined;
+      if (!known) throw error;
+      return known;
+    }
+  }
+
+  /** Who asks while a request is on its way gets its answer; with a `maxAgeMs` of 0 it may be older than the question. */
+  private readOnce(hash: string): Promise<Entry> {
+    if (this.options.maxAgeMs === 0) return this.read(hash);
+    return this.reading.run(hash, () => this.read(hash));
+  }
+
+  private async read(hash: string): Promise<Entry> {
+    const known = this.cache.peek(hash);
+    const readAt = performance.now();
+    const object = await this.get(hash);
+    const id = targetOf(object);
+    if (object && id === undefined) {
+      throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
+    }
+    // What was registered here while we read is newer than what we read.
+    return this.cache.peek(hash) === known ? this.know(hash, id, readAt) : { id, readAt };
+  }
+
+  private async get(hash: string): Promise<StoredObject | undefined> {
+    const object = await this.store.get(aliasKey(hash));
+    return object === 'unchanged' ? undefined : object;
+  }
+}
+
+/** Whether an avatar has a hash. */
+export function lists(manifest: Manifest | undefined, hash: string): boolean {
+  return manifest?.aliases?.hashes.includes(hash) ?? false;
+}
+
+export function hashesOf({ aliases }: Manifest): readonly string[] {
+  return aliases?.hashes ?? [];
+}
+
+/** What stands for an e-mail address: MD5 and SHA-256 in hex, as Gravatar and Libravatar take them, trimmed and lower-cased. */
+export function hashEmail(email: string): string[] {
+  const text = email.trim().toLowerCase();
+  return ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex'));
+}
+
+/** The id that an alias object points at. @returns undefined where it is none */
+export function targetOf(object: { bytes: Buffer } | undefined): string | undefined {
+  if (!object) return undefined;
+  try {
+    const alias = JSON.parse(object.bytes.toString()) as { schema?: unknown; id?: unknown } | null;
+    return alias?.schema === 1 && typeof alias.id === 'string' ? alias.id : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export function writeAlias(id: string): Buffer {
+  return Buffer.from(JSON.stringify({ schema: 1, id }));
+}
+
+async function each(hashes: readonly string[], task: (hash: string) => Promise<void>): Promise<void> {
+  const limit = pLimit(CONCURRENCY);
+  await Promise.all(hashes.map((hash) => limit(() => task(hash))));
+}

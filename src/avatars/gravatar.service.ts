@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import type { DefaultPictures } from '../delivery/default-pictures.js';
+import type { GravatarRequest } from '../delivery/gravatar-request.js';
+import type { Aliases } from './aliases.js';
+import type { AvatarsService, DrawnPicture, Picture } from './avatars.service.js';
+import { isHash } from './keys.js';
+
+/** A picture, or where else there is one. */
+export type Gravatar = Picture | DrawnPicture | { redirect: string };
+
+/** Avatars by the hash of an e-mail address, for the clients of Gravatar and Libravatar. */
+export class GravatarService {
+  constructor(
+    private readonly aliases: Aliases,
+    private readonly avatars: AvatarsService,
+    private readonly defaults: DefaultPictures,
+  ) {}
+
+  /**
+   * @param accept the header
+   * @returns undefined where there is no picture and nothing is to be shown in its place
+   * @throws CodedError `busy`, and what the store throws
+   */
+  async get(request: GravatarRequest, accept: string | undefined): Promise<Gravatar | undefined> {
+    const { hash, forced } = request;
+    // Who wants the default in any case gets it without the store.
+    if (forced || !isHash(hash)) return this.getDefault(request, accept, () => true);
+    const id = (await this.aliases.resolve(hash))?.id;
+    const isValid = this.aliases.validity(hash, id);
+    if (id === undefined) return this.getDefault(request, accept, isValid);
+    return whileValid(await this.getOf(id, request, accept), isValid);
+  }
+
+  /** As Gravatar's they stand still: an animation at any size would keep a core busy for each. */
+  private async getOf(
+    id: string,
+    request: GravatarRequest,
+    accept: string | undefined,
+  ): Promise<Gravatar | undefined> {
+    const { size, format, fallback, name, initials } = request;
+    const wish = { size, format, accept, exact: true };
+    const picture = await this.avatars.get(id, { ...wish, still: true, common: 'png' });
+    if (picture || fallback === 'nothing') return picture;
+    if ('url' in fallback) return { redirect: fallback.url };
+    // The same for all hashes of the id, and not by the id itself: its initials are not for those who know a hash.
+    const seed = createHash('sha256').update(id).digest('hex');
+    return this.avatars.getDefault(id, { default: fallback.kind, name, initials }, wish, seed);
+  }
+
+  private async getDefault(
+    { hash, size, format, fallback, name, initials }: GravatarRequest,
+    accept: string | undefined,
+    isValid: (() => boolean) | undefined,
+  ): Promise<Gravatar | undefined> {
+    if (fallback === 'nothing') return undefined;
+    if ('url' in fallback) return { redirect: fallback.url };
+    const { kind } = fallback;
+    const wish = { size, format, accept, exact: true };
+    const drawn = await this.defaults.get({ ...wish, kind, seed: hash, name, initials });
+    return whileValid({ ...drawn, again: { isRight: () => true, bytes: drawn.take } }, isValid);
+  }
+}
+
+/** Nothing is given again without the store unless what the hash stands for is known as well. */
+function whileValid(shown: Gravatar | undefined, isValid: (() => boolean) | undefined): Gravatar | undefined {
+  if (!shown || 'redirect' in shown) return shown;
+  const { again } = shown;
+  const isRight = () => isValid?.() === true && again?.isRight() === true;
+  return { ...shown, again: isValid && again && { isRight, bytes: again.bytes } };
+}

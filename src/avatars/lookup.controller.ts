@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { etagOf, matchesNoneMatch } from '../http/conditional.js';
+import { JsonReceiver } from '../http/json-body.js';
+import { PublicUrls } from '../http/public-urls.js';
+import type { RenditionFormat } from '../images/image-pipeline.js';
+import { DescribeLookup } from './avatars.openapi.js';
+import { DescribeProblems } from './avatars.problems.js';
+import { AvatarsService } from './avatars.service.js';
+import { LOOKUP_MAX_BYTES, type LookupEntry, type LookupWish, lookupOf } from './lookup.dto.js';
+import { type Found, Lookup } from './lookup.js';
+import type { Version } from './manifest.js';
+
+@ApiTags('avatars')
+@DescribeProblems()
+@Controller('v1/avatars/lookup')
+@UseGuards(ApiKeyGuard)
+export class LookupController {
+  constructor(
+    private readonly lookups: Lookup,
+    private readonly avatars: AvatarsService,
+    private readonly json: JsonReceiver,
+    private readonly urls: PublicUrls,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @DescribeLookup()
+  async lookup(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const wish = lookupOf(await this.json.receive(request.raw, LOOKUP_MAX_BYTES));
+    const { avatars, hashes } = await this.lookups.find(wish.ids, wish.hashes);
+    const answered = (found: Map<string, Found>) =>
+      Object.fromEntries([...found].map(([name, one]) => [name, this.entry(request, name, one, wish)]));
+    const body = Buffer.from(JSON.stringify({ avatars: answered(avatars), hashes: answered(hashes) }));
+    const etag = etagOf(createHash('sha256').update(body).digest('hex'));
+    void reply.headers({ ETag: etag, 'Cache-Control': 'private, no-cache' });
+    if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
+    else void reply.type('application/json; charset=utf-8').send(body);
+  }
+
+  /** @param name the id or hash that was asked for */
+  private entry(
+    request: FastifyRequest,
+    name: string,
+    { id, version }: Found,
+    wish: LookupWish,
+  ): LookupEntry {
+    const { sizes = this.avatars.sizes, format } = wish;
+    let paths: Record<string, string>;
+    if (id === undefined) paths = defaultsOfHash(name, sizes, format);
+    else if (version === undefined) paths = defaultsOf(id, sizes, format);
+    else paths = this.picturesOf(id, version, wish);
+    const urls = Object.entries(paths).map(([size, path]) => [size, this.urls.at(request, path)] as const);
+    return {
+      id: id ?? null,
+      version: version?.version ?? null,
+      default: version === undefined,
+      urls: Object.fromEntries(urls),
+      thumbhash: version?.thumbhash ?? null,
+      color: version?.color ?? null,
+      alt: version?.alt ?? null,
+      animated: version?.animated ?? false,
+    };
+  }
+
+  private picturesOf(id: string, version: Version, wish: LookupWish): Record<string, string> {
+    const keys = Object.entries(this.avatars.keysOf(id, version, wish));
+    return Object.fromEntries(keys.map(([size, key]) => [size, `/v1/${key}`]));
+  }
+}
+
+/** Where what is shown of an avatar without a picture is drawn. */
+function defaultsOf(
+  id: string,
+  sizes: readonly number[],
+  format: RenditionFormat | undefined,
+): Record<string, string> {
+  const more = format === undefined ? '' : `&format=${format}`;
+  const path = `/v1/avatars/${encodeURIComponent(id)}`;
+  return Object.fromEntries(sizes.map((size) => [size, `${path}?size=${size}${more}`]));
+}
+
+/** The same for a hash that stands for no avatar. */
+function defaultsOfHash(
+  hash: string,
+  sizes: readonly number[],
+  format: RenditionFormat | undefined,
+): Record<string, string> {
+  const path = `/avatar/${hash}${format === undefined ? '' : `.${format}`}`;
+  return Object.fromEntries(sizes.map((size) => [size, `${path}?s=${size}`]));
+}

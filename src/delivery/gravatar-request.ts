@@ -1,0 +1,89 @@
+import { type RenditionFormat, RENDITION_FORMATS } from '../images/image-pipeline.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
+import { allowedUrl } from './allowed-urls.js';
+
+/** What is shown where there is no picture: a drawing, what is at a URL, or nothing. */
+export type Fallback = { kind: PlaceholderKind } | { url: string } | 'nothing';
+
+/** A picture as the clients of Gravatar and Libravatar ask for it. */
+export interface GravatarRequest {
+  /** Of an e-mail address, in lower case; or whatever else somebody wrote there. */
+  hash: string;
+  /** Edge in px, exactly. */
+  size: number;
+  /** Undefined: the client's Accept decides. */
+  format: RenditionFormat | undefined;
+  fallback: Fallback;
+  /** The fallback even where there is a picture. */
+  forced: boolean;
+  /** For the drawing of initials. */
+  name: string | undefined;
+  initials: string | undefined;
+}
+
+export interface GravatarOptions {
+  /** Edge in px; who asks for more gets this. */
+  maxSize: number;
+  /** What is drawn where nothing that is known is asked for. */
+  usual: PlaceholderKind;
+  /** Where clients may have a default picture of their own: origins, or what URLs begin with. */
+  urls: readonly URL[];
+}
+
+/** What `d` may be beside a URL. */
+export const GRAVATAR_DEFAULTS = ['404', 'mm', ...PLACEHOLDER_KINDS] as const;
+
+/** In px, https://wiki.libravatar.org/api/. */
+const USUAL_SIZE = 80;
+
+/** As `48` or `48x48`. */
+const SIZE = /^(\d+)(?:x\d+)?$/i;
+
+/** In UTF-16 code units; nobody looks at more. */
+const LONGEST_TEXT = 256;
+
+/** Reads requests by https://docs.gravatar.com/api/avatars/images/ and https://wiki.libravatar.org/api/. */
+export class GravatarRequests {
+  constructor(private readonly options: GravatarOptions) {}
+
+  /**
+   * There are no bad ones: what is not understood counts as not said.
+   * @param file the last part of the path
+   */
+  read(file: string, query: Readonly<Record<string, unknown>>): GravatarRequest {
+    const said = (long: string, short = long) => lastOf(query[long] ?? query[short]);
+    return {
+      ...readFile(file.toLowerCase()),
+      size: Math.min(readSize(said('size', 's')), this.options.maxSize),
+      fallback: readFallback(said('default', 'd') ?? '', this.options),
+      forced: said('forcedefault', 'f') === 'y',
+      name: said('name')?.slice(0, LONGEST_TEXT),
+      initials: said('initials')?.slice(0, LONGEST_TEXT),
+    };
+  }
+}
+
+/** Of what is said twice, the last counts, as in PHP and Django, which the two run on. */
+function lastOf(value: unknown): string | undefined {
+  const last: unknown = Array.isArray(value) ? value.at(-1) : value;
+  return typeof last === 'string' ? last : undefined;
+}
+
+function readFile(file: string): Pick<GravatarRequest, 'hash' | 'format'> {
+  const dot = file.lastIndexOf('.');
+  const extension = file.slice(dot + 1);
+  const format = RENDITION_FORMATS.find((one) => one === (extension === 'jpg' ? 'jpeg' : extension));
+  return dot < 0 || !format ? { hash: file, format: undefined } : { hash: file.slice(0, dot), format };
+}
+
+function readSize(text = ''): number {
+  return Number(SIZE.exec(text.trim())?.[1]) || USUAL_SIZE;
+}
+
+function readFallback(text: string, { usual, urls }: GravatarOptions): Fallback {
+  if (text === '404') return 'nothing';
+  const kind = text === 'mm' ? 'mp' : PLACEHOLDER_KINDS.find((one) => one === text);
+  if (kind) return { kind };
+  const url = allowedUrl(text, urls);
+  return url === undefined ? { kind: usual } : { url };
+}

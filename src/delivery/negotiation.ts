@@ -1,0 +1,49 @@
+import type { Version } from '../avatars/manifest.js';
+import type { RenditionFormat } from '../images/image-pipeline.js';
+
+/** Formats that every client can show. */
+export type CommonFormat = 'jpeg' | 'png';
+
+/** Of two that are equally welcome, the earlier is served: it is the smaller one. */
+const PREFERRED: readonly RenditionFormat[] = ['avif', 'webp', 'png', 'jpeg'];
+
+/**
+ * The formats that a client takes, best first; the last can be shown by every client, whatever it says. WebP and AVIF are
+ * served to those only who name them: a client that takes `image/*` may be older than they are. PNG and JPEG stand in for each other
+ * where one is ruled out.
+ * @param accept the header Accept (RFC 9110, section 12.5.1)
+ * @param still the first frame of an animation is wanted; AVIF is never made of an animation
+ * @param common what is served to those who name nothing newer
+ */
+export function acceptedFormats(
+  version: Pick<Version, 'master' | 'animated'>,
+  accept: string | undefined,
+  still: boolean,
+  common: CommonFormat = version.master === 'jpeg' ? 'jpeg' : 'png',
+): RenditionFormat[] {
+  const weights = weigh(accept ?? '');
+  const weightOf = (format: RenditionFormat): number => {
+    const named = weights.get(`image/${format}`);
+    if (format !== common) return named ?? 0;
+    return named ?? weights.get('image/*') ?? weights.get('*/*') ?? 0;
+  };
+  const candidates = PREFERRED.filter((format) => {
+    if (format === common) return true;
+    if (weightOf(format) === 0) return false;
+    if (format === 'avif') return still || !version.animated;
+    return format === 'webp' || weightOf(common) === 0;
+  });
+  return candidates.sort((a, b) => weightOf(b) - weightOf(a));
+}
+
+/** The weight of each media range; what is no weight counts as 0. */
+function weigh(accept: string): Map<string, number> {
+  const weights = new Map<string, number>();
+  for (const item of accept.toLowerCase().split(',')) {
+    const [range = '', ...parameters] = item.split(';').map((part) => part.trim());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='));
+    const q = weight === undefined ? 1 : Number(weight.slice(2));
+    weights.set(range, q >= 0 && q <= 1 ? q : 0);
+  }
+  return weights;
+}

@@ -1,0 +1,30 @@
+import { createRequire } from 'node:module';
+import { Avatar, Style, type StyleDefinition } from '@dicebear/core';
+import type { Colors } from './colors.js';
+import type { Character } from './kinds.js';
+
+/** Gravatar's name of each kind, and the style that is like it; all are in the public domain (CC0 1.0). */
+const STYLES: Record<Character, string> = {
+  identicon: 'identicon',
+  monsterid: 'critters',
+  retro: 'pixel-art',
+  robohash: 'voxel-bot',
+  wavatar: 'moods',
+};
+
+const require = createRequire(import.meta.url);
+const styles = new Map<Character, Style>();
+
+/** @returns SVG without text, the same for the same seed */
+export function character(kind: Character, seed: string, { background, foreground }: Colors): string {
+  const colors = { backgroundColor: [background], ...(kind === 'identicon' && { rowColor: [foreground] }) };
+  return new Avatar(styleOf(kind), { seed, ...colors }).toString();
+}
+
+function styleOf(kind: Character): Style {
+  const known = styles.get(kind);
+  if (known) return known;
+  const style = new Style(require(`@dicebear/styles/${STYLES[kind]}.json`) as StyleDefinition);
+  styles.set(kind, style);
+  return style;
+}

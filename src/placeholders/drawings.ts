@@ -1,0 +1,55 @@
+import type { Colors } from './colors.js';
+import type { Outline } from './fonts.js';
+
+/** Edge of every drawing, in its own units. */
+const EDGE = 100;
+
+/** Share of the edge that a font's size takes, for one and for two graphemes. */
+const FONT_SIZE = [0.56, 0.46] as const;
+const WIDEST = 70;
+const HIGHEST = 56;
+
+/** Between two graphemes, in thousandths of the font's size: Arabic letters would touch as if they were joined. */
+const APART = 70;
+
+/** A coloured square. */
+export function plain({ background }: Pick<Colors, 'background'>, content = ''): string {
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${EDGE} ${EDGE}"><rect width="${EDGE}" height="${EDGE}" fill="${background}"/>${content}</svg>`;
+}
+
+/** Head and shoulders of somebody. */
+export function mysteryPerson(colors: Colors): string {
+  return plain(
+    colors,
+    `<g fill="${colors.foreground}"><circle cx="50" cy="39" r="18"/><path d="M14 100c0-24 15-37 36-37s36 13 36 37z"/></g>`,
+  );
+}
+
+/** @param outlines at least one, from left to right */
+export function lettering(outlines: readonly Outline[], colors: Colors): string {
+  let pen = 0;
+  let inkEnd = -Infinity;
+  const placed = outlines.map((outline) => {
+    const x = Math.max(pen, inkEnd + APART - outline.left);
+    pen = x + outline.advance;
+    inkEnd = x + outline.right;
+    return { outline, x };
+  });
+  const left = Math.min(...placed.map(({ outline, x }) => x + outline.left));
+  const right = Math.max(...placed.map(({ outline, x }) => x + outline.right));
+  const bottom = Math.min(...outlines.map((outline) => outline.bottom));
+  const top = Math.max(...outlines.map((outline) => outline.top));
+  const size = (FONT_SIZE[outlines.length - 1] ?? FONT_SIZE[1]) * EDGE;
+  const scale = Math.min(size / 1000, WIDEST / (right - left), HIGHEST / (top - bottom));
+  const paths = placed.flatMap(({ outline, x }) =>
+    outline.glyphs.map(
+      (glyph) => `<path transform="translate(${x + glyph.x} ${glyph.y})" d="${glyph.path}"/>`,
+    ),
+  );
+  // Centred by what is seen, since the scripts do not share a line that they stand or hang on.
+  const [x, y] = [EDGE / 2 - (scale * (left + right)) / 2, EDGE / 2 + (scale * (top + bottom)) / 2];
+  return plain(
+    colors,
+    `<g fill="${colors.foreground}" transform="translate(${x} ${y}) scale(${scale} ${-scale})">${paths.join('')}</g>`,
+  );
+}

@@ -1,0 +1,52 @@
+import { problemOf } from '../http/support/client.js';
+import { picture } from '../http/support/pictures.js';
+import { type Losable, startLosable } from '../support/away.js';
+import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
+import { backends } from '../support/service.js';
+
+/** In ms. Longer than the deadlines of the storage, and much shorter than a reader waits. */
+const QUICKLY = 6000;
+
+describe.each(backends)('while the $name storage is away', (backend) => {
+  let losable: Losable;
+  beforeEach(async () => {
+    losable = await startLosable(backend);
+  });
+  afterEach(() => losable.stop());
+
+  it('shows what is in memory and what it draws, and of all else says quickly that it cannot tell', async () => {
+    const [shown, bare, stranger] = ['shown', 'bare', 'stranger'].map(
+      (id) => new AvatarClient(losable.service.url, id),
+    ) as [AvatarClient, AvatarClient, AvatarClient];
+    const version = versionOf(expectStatus(201, await shown.upload(await picture('png'))));
+    const immutable = `/${version}/32.webp`;
+    const reads = ['', '?size=32&format=webp', immutable];
+    const before = await Promise.all(reads.map(async (suffix) => expectStatus(200, await shown.get(suffix))));
+    const drawn = expectStatus(200, await bare.get('?default=identicon'));
+    expectStatus(404, await bare.get());
+
+    await losable.loseStorage();
+    for (const [i, suffix] of reads.entries()) {
+      const answer = await shown.get(suffix);
+      expect([answer.status, answer.body]).toEqual([200, before[i]?.body]);
+      const etag = answer.headers.etag ?? '';
+      const known = await shown.send({ suffix, headers: { 'if-none-match': etag } });
+      expect([known.status, known.body.length]).toEqual([304, 0]);
+      expect((await shown.send({ method: 'HEAD', suffix })).status).toBe(200);
+    }
+    // Made of the master that is in memory, and drawn anew.
+    expectStatus(200, await shown.get('?size=64&format=jpeg'));
+    expect((await bare.get('?default=identicon')).body).toEqual(drawn.body);
+    expectStatus(200, await bare.get('?default=retro&size=64&format=png'));
+    // Of whom it knew that there is nothing, it says so still.
+    expectStatus(404, await bare.get());
+
+    const started = performance.now();
+    for (const suffix of ['', '?default=identicon', '/exists', '/info', `/${version}/64.webp`]) {
+      const answer = await stranger.get(suffix);
+      expect([suffix, problemOf(answer)]).toEqual([suffix, { status: 503, code: 'storage_unavailable' }]);
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    }
+    expect((performance.now() - started) / 5).toBeLessThan(QUICKLY);
+  });
+});

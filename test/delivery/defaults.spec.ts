@@ -1,0 +1,74 @@
+import sharp from 'sharp';
+import { problemOf } from '../http/support/client.js';
+import { PLACEHOLDER_KINDS } from '../../src/placeholders/kinds.js';
+import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { type RunningService, backends, startService } from '../support/service.js';
+
+const [local] = backends;
+
+describe('an avatar without a picture', () => {
+  let service: RunningService;
+
+  beforeAll(async () => {
+    service = await startService({ ...(await local?.environment()), AVATAR_DEFAULT: 'identicon' });
+  });
+  afterAll(() => service.stop());
+
+  const nobody = () => new AvatarClient(service.url, 'nobody');
+
+  it.each([...PLACEHOLDER_KINDS, 'mm'])(
+    'is shown as %s, the same each time, in any size and format',
+    async (kind) => {
+      const suffix = `?default=${kind}&size=60&format=png`;
+      const first = expectStatus(200, await nobody().get(suffix));
+      expect(await sharp(first.body).metadata()).toMatchObject({ format: 'png', width: 64, height: 64 });
+      const again = await nobody().get(suffix);
+      expect([again.body, again.headers.etag]).toEqual([first.body, first.headers.etag]);
+      const known = await nobody().send({ suffix, headers: { 'if-none-match': first.headers.etag } });
+      expect(known.status).toBe(304);
+      const { format } = await sharp((await nobody().get(`?default=${kind}&format=webp`)).body).metadata();
+      expect(format).toBe('webp');
+    },
+  );
+
+  it('is shown as the settings say, negotiated as pictures are, and as nothing where 404 is asked for', async () => {
+    const set = expectStatus(200, await nobody().get());
+    expect([set.headers['content-type'], set.headers.vary]).toEqual(['image/png', 'Accept']);
+    const browser = await nobody().send({ headers: { accept: 'image/avif,image/webp,*/*' } });
+    expect(browser.headers['content-type']).toBe('image/webp');
+    expect(problemOf(await nobody().get('?default=404'))).toEqual({ status: 404, code: 'avatar_not_found' });
+  });
+
+  it('has the initials, the colour and the scheme that are asked for', async () => {
+    const drawn = async (query: string) => (await nobody().get(`?default=initials&format=png&${query}`)).body;
+    const all = ['name=Ada%20Lovelace', 'initials=XY', 'color=ff0000', 'scheme=dark', ''];
+    const bodies = await Promise.all(all.map(drawn));
+    expect(new Set(bodies.map((body) => body.toString('base64'))).size).toBe(all.length);
+  });
+
+  it.each([
+    'default=nonsense',
+    'scheme=blue',
+    'color=red',
+    `name=${'x'.repeat(300)}`,
+    'default=mp&default=mp',
+  ])('refuses %s', async (query) => {
+    const [parameter] = query.split('=');
+    expect(problemOf(await nobody().get(`?${query}`))).toEqual({
+      status: 400,
+      code: 'invalid_default',
+      parameter,
+    });
+  });
+
+  it('gives way to a picture as soon as there is one, and comes back with its deletion', async () => {
+    const client = new AvatarClient(service.url, 'somebody');
+    const drawn = (await client.get()).headers.etag;
+    for (let i = 0; i < 3; i++) await client.get();
+    expectStatus(201, await client.upload(await numbered(1)));
+    expect((await client.get()).headers.etag).toMatch(/master/);
+    expectStatus(204, await client.delete());
+    expect((await client.get()).headers.etag).toBe(drawn);
+    expectStatus(404, await client.get('/info'));
+  });
+});

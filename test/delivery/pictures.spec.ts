@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import { type Answer, problemOf } from '../http/support/client.js';
+import { picture } from '../http/support/pictures.js';
+import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
+import { type RunningService, backends, startService } from '../support/service.js';
+
+const BROWSER = { accept: 'image/avif,image/webp,image/*,*/*;q=0.8' };
+const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
+
+describe.each(backends)('pictures on $name', (backend) => {
+  let service: RunningService;
+  let count = 0;
+
+  beforeAll(async () => {
+    service = await startService({ ...(await backend.environment()), CACHE_MAX_AGE_MS: '60000' });
+  });
+  afterAll(() => service.stop());
+
+  const avatar = async (body: Buffer | Promise<Buffer>) => {
+    const client = new AvatarClient(service.url, `avatar-${++count}`);
+    expectStatus(201, await client.upload(await body));
+    return client;
+  };
+  const get = (client: AvatarClient, suffix = '', headers = {}) => client.send({ suffix, headers });
+  /** All that an answer says but for when and to whom. */
+  const said = ({ status, headers, body }: Answer) => {
+    const rest = Object.entries(headers).filter(
+      ([name]) => !['date', 'x-request-id', 'connection', 'keep-alive'].includes(name),
+    );
+    return { status, headers: Object.fromEntries(rest), body: body.toString('base64') };
+  };
+
+  it.each([
+    ['', {}],
+    ['', { accept: 'image/webp,image/*' }],
+    ['?size=32&format=webp', {}],
+    ['?size=32&format=png', {}],
+    ['?size=32&format=jpeg', {}],
+    ['?size=32&format=gif', {}],
+    ['?size=32&format=avif', {}],
+  ])('answer again what they answered, by GET and HEAD: %s %j', async (suffix, headers) => {
+    const client = await avatar(numbered(++count));
+    const first = said(expectStatus(200, await get(client, suffix, headers)));
+    expect(first.headers).toMatchObject({
+      'cache-control': STABLE,
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; sandbox",
+      'cross-origin-resource-policy': 'cross-origin',
+      'access-control-allow-origin': '*',
+      'content-disposition': expect.stringMatching(/^inline; filename="avatar\.\w+"$/) as string,
+      'accept-ranges': 'bytes',
+    });
+    expect(first.headers['vary']).toBe(suffix === '' ? 'Accept' : undefined);
+    const { format } = await sharp(Buffer.from(first.body, 'base64')).metadata();
+    expect(first.headers['content-type']).toBe(`image/${format === 'heif' ? 'avif' : format}`);
+
+    const etag = String(first.headers['etag']);
+    for (let i = 0; i < 2; i++) {
+      const head = said(await client.send({ method: 'HEAD', suffix, headers }));
+      expect(head).toEqual({ ...first, body: '' });
+      const known = said(await get(client, suffix, { ...headers, 'if-none-match': etag }));
+      expect([known.status, known.body]).toEqual([304, '']);
+      const once = { ...headers, 'if-none-match': etag, range: 'bytes=0-1' };
+      for (const method of ['GET', 'HEAD']) {
+        const unchanged = said(await client.send({ method, suffix, headers: once }));
+        expect([unchanged.status, unchanged.headers]).toEqual([304, known.headers]);
+      }
+      for (const name of ['etag', 'cache-control', 'vary', 'access-control-allow-origin']) {
+        expect(known.headers[name]).toEqual(first.headers[name]);
+      }
+      expect(said(await get(client, suffix, headers))).toEqual(first);
+    }
+  });
+
+  it('come as AVIF to who takes it as soon as there is one, and as WebP until then', async () => {
+    const client = await avatar(numbered(++count));
+    const type = async (headers = {}) => (await get(client, '?size=32', headers)).headers['content-type'];
+    expect(await type(BROWSER)).toBe('image/webp');
+    const giveUp = performance.now() + 20_000;
+    while ((await type(BROWSER)) !== 'image/avif' && performance.now() < giveUp) await sleep(20);
+    expect(await type(BROWSER)).toBe('image/avif');
+    expect(await type({ accept: 'image/webp' })).toBe('image/webp');
+    expect(await type({ accept: '*/*' })).toBe('image/jpeg');
+    expect(await type()).toBe('image/jpeg');
+  });
+
+  it('stand still for who wants less motion or less data, and always have a poster', async () => {
+    const client = await avatar(picture('animatedWebp'));
+    const frames = async (suffix: string, headers = {}) => {
+      const answer = expectStatus(200, await get(client, suffix, headers));
+      return [(await sharp(answer.body).metadata()).pages ?? 1, answer.headers.vary];
+    };
+    const webp = { accept: 'image/webp' };
+    const all = 'Accept, Sec-CH-Prefers-Reduced-Motion, Save-Data';
+    for (let i = 0; i < 2; i++) {
+      expect(await frames('', webp)).toEqual([3, all]);
+      expect(await frames('', { ...webp, 'sec-ch-prefers-reduced-motion': 'reduce' })).toEqual([1, all]);
+      expect(await frames('', { ...webp, 'sec-ch-prefers-reduced-motion': '"reduce"' })).toEqual([1, all]);
+      expect(await frames('', { ...webp, 'save-data': 'on' })).toEqual([1, all]);
+      expect(await frames('?animated=false', webp)).toEqual([1, 'Accept']);
+      expect(await frames('?animated=true', { ...webp, 'save-data': 'on' })).toEqual([3, 'Accept']);
+      expect(await frames('?format=gif&size=32')).toEqual([3, all.slice('Accept, '.length)]);
+      expect(await frames('?format=gif&size=32&animated=false')).toEqual([1, undefined]);
+      expect(await frames('')).toEqual([1, all]);
+    }
+    const poster = await get(client, '?animated=false&size=32&format=webp');
+    const [version, name] = (poster.headers.etag ?? '').replaceAll('"', '').split('/');
+    expect(name).toBe('32-still.webp');
+    expect((await get(client, `/${version}/${name}`)).body).toEqual(poster.body);
+    for (const [wish, file] of [
+      ['?animated=false&size=32', '32-still.webp'],
+      ['?animated=true&size=32', '32.webp'],
+      ['?size=32&format=gif', '32.gif'],
+      ['?animated=false&size=32&format=auto', '32-still.webp'],
+      ['?animated=false&size=32&format=png', '32.png'],
+    ]) {
+      const { body } = await get(client, `/url${wish}`, { accept: 'image/avif', 'save-data': 'on' });
+      expect(JSON.parse(body.toString())).toMatchObject({
+        url: `${service.url}${client.path}/${version}/${file}`,
+      });
+    }
+    expectStatus(404, await get(client, `/${version}/32-still.jpeg`));
+    expect(problemOf(await get(client, '?animated=maybe'))).toEqual({
+      status: 400,
+      code: 'invalid_animated',
+      parameter: 'animated',
+    });
+  });
+
+  it.each([
+    ['bytes=0-9', 206, '0-9', 10],
+    ['bytes=5-', 206, '5-', undefined],
+    ['bytes=-7', 206, undefined, 7],
+    ['bytes=0-99999999', 206, undefined, undefined],
+    ['bytes=0-1,5-6', 200, undefined, undefined],
+    ['bytes=9-1', 200, undefined, undefined],
+    ['pages=1-2', 200, undefined, undefined],
+    ['bytes=-', 200, undefined, undefined],
+    ['bytes=99999999-', 416, undefined, undefined],
+    ['bytes=-0', 416, undefined, undefined],
+  ])('in part: %s is answered %d', async (range, status, shown, length) => {
+    const client = await avatar(numbered(++count));
+    const whole = (await get(client)).body;
+    const answer = expectStatus(status, await get(client, '', { range }));
+    if (status === 416) {
+      expect(problemOf(answer)).toEqual({ status: 416, code: 'unsatisfiable_range' });
+      expect(answer.headers['content-range']).toBe(`bytes */${whole.length}`);
+    }
+    if (status !== 206) return;
+    const [, start, end] = /^bytes (\d+)-(\d+)\//.exec(answer.headers['content-range'] ?? '') ?? [];
+    if (shown !== undefined) expect(`${start}-${end}`.startsWith(shown)).toBe(true);
+    expect(answer.body).toEqual(whole.subarray(Number(start), Number(end) + 1));
+    if (length !== undefined) expect(answer.body).toHaveLength(length);
+    const other = await get(client, '', { range, 'if-range': '"other"' });
+    expect([other.status, other.body]).toEqual([200, whole]);
+    expectStatus(206, await get(client, '', { range, 'if-range': answer.headers.etag }));
+    const head = expectStatus(200, await client.send({ method: 'HEAD', headers: { range } }));
+    expect(head.headers['content-length']).toBe(String(whole.length));
+  });
+
+  it('are never an old one on the replica that changed them, however hot they were', async () => {
+    const client = await avatar(numbered(++count));
+    const etag = async (headers = {}) => (await get(client, '', headers)).headers.etag;
+    const heat = async () => {
+      for (let i = 0; i < 3; i++) await etag();
+      return etag();
+    };
+    const before = await heat();
+    const second = versionOf(expectStatus(201, await client.upload(await numbered(++count))));
+    expect(await etag()).toBe(`"${second}/master.jpeg"`);
+    expect((await get(client, '', { 'if-none-match': before })).status).toBe(200);
+    const first = before?.slice(1, 37) ?? '';
+    await heat();
+    expectStatus(200, await client.restore(first));
+    expect(await heat()).toBe(before);
+    const immutable = `/${first}/master.jpeg`;
+    for (let i = 0; i < 3; i++) {
+      expect((await get(client, immutable)).headers['cache-control']).toBe(
+        'public, max-age=31536000, immutable',
+      );
+    }
+    expectStatus(204, await client.delete());
+    expectStatus(404, await get(client));
+    expectStatus(200, await get(client, immutable));
+    expectStatus(200, await client.restore(second));
+    await heat();
+    expectStatus(200, await client.erase());
+    expectStatus(404, await get(client));
+    expectStatus(404, await get(client, immutable));
+  });
+});
+
+describe.each(backends)('two replicas on $name', (backend) => {
+  it.each([0, 1000])('show each other’s changes within CACHE_MAX_AGE_MS=%d', async (maxAge) => {
+    const environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: String(maxAge) };
+    const services = await Promise.all([startService(environment), startService(environment)]);
+    const [here, there] = services.map(({ url }) => new AvatarClient(url, 'shared')) as [
+      AvatarClient,
+      AvatarClient,
+    ];
+    const seen = async (expected: string | undefined, changedAt: number) => {
+      for (;;) {
+        const asked = performance.now();
+        const { headers } = await there.get();
+        if (headers.etag === expected) return;
+        // What was asked after that time has to be right.
+        expect(asked - changedAt).toBeLessThanOrEqual(maxAge);
+        await sleep(20);
+      }
+    };
+    for (let i = 0; i < 3; i++) {
+      const version = versionOf(expectStatus(201, await here.upload(await numbered(i))));
+      await seen(`"${version}/master.jpeg"`, performance.now());
+      for (let heat = 0; heat < 3; heat++) await there.get();
+    }
+    expectStatus(200, await here.erase());
+    await seen(undefined, performance.now());
+    await Promise.all(services.map((service) => service.stop()));
+  });
+});

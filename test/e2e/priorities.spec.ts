@@ -1,0 +1,29 @@
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
+import { backends, startService } from '../support/service.js';
+
+const [local] = backends;
+
+/** That of the thread that answers, and those of the others; a higher number gives way. */
+async function priorities(prefix?: string[]): Promise<[number, number[]]> {
+  const service = await startService((await local?.environment()) ?? {}, prefix);
+  const pid = Number(service.process.pid);
+  const others = readdirSync(`/proc/${pid}/task`).map(Number);
+  const found = others.filter((thread) => thread !== pid).map((thread) => getPriority(thread));
+  const main = getPriority(pid);
+  await service.stop();
+  return [main, found];
+}
+
+describe('the thread that answers', () => {
+  it('goes before all others', async () => {
+    const [main, others] = await priorities();
+    expect(others.length).toBeGreaterThan(1);
+    expect(Math.min(...others)).toBeGreaterThan(main);
+  });
+
+  it('raises none of them, which only a privileged process may', async () => {
+    const [main, others] = await priorities(['nice', '-n', '15']);
+    expect(Math.min(...others)).toBeGreaterThanOrEqual(main);
+  });
+});

@@ -1,0 +1,393 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AvatarClient, expectStatus, idOf, jsonOf, lookup, numbered } from '../support/avatar-client.js';
+import { openBackend } from '../support/backend.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { readMetrics, total } from '../support/scrape.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Answer, problemOf } from './support/client.js';
+
+const sum = (algorithm: 'md5' | 'sha256', text: string) => createHash(algorithm).update(text).digest('hex');
+const sums = (address: string) => [sum('md5', address), sum('sha256', address)];
+
+/** What the store holds of aliases that point at these ids: hash and id. */
+async function stored(environment: Environment, ...ids: string[]): Promise<Record<string, string>> {
+  const store = openBackend(environment);
+  const found: Record<string, string> = {};
+  for await (const { key } of store.list('aliases/')) {
+    const object = await store.get(key);
+    if (object === undefined || object === 'unchanged') continue;
+    const { schema, id } = JSON.parse(object.bytes.toString()) as { schema: number; id: string };
+    expect(schema).toBe(1);
+    if (ids.includes(id)) found[key.slice('aliases/'.length, -'.json'.length)] = id;
+  }
+  return found;
+}
+
+const pointing = (id: string, hashes: readonly string[]) =>
+  Object.fromEntries([...hashes].sort().map((hash) => [hash, id]));
+
+describe.each(backends)('aliases on $name', (backend) => {
+  let environment: Environment;
+  let service: RunningService;
+  let other: RunningService;
+
+  beforeAll(async () => {
+    environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '0', LOG_LEVEL: 'trace' };
+    [service, other] = await Promise.all([startService(environment), startService(environment)]);
+  });
+  afterAll(async () => {
+    await Promise.all([service.stop(), other.stop()]);
+  });
+
+  const client = (id: string, at = service) => new AvatarClient(at.url, id);
+
+  it.each<[what: string, body: Buffer, headers: Record<string, string>, status: number, code: string]>([
+    ['no JSON', Buffer.from('{"emails":[bob@secret.example]}'), {}, 400, 'invalid_json'],
+    ['no UTF-8', Buffer.from('{"emails":["b\xf6b@secret.example"]}', 'latin1'), {}, 400, 'invalid_json'],
+    ['gzip', Buffer.from('{"emails":[]}'), { 'content-encoding': 'gzip' }, 415, 'unsupported_encoding'],
+  ])('refuses %s, and no log repeats it', async (_, body, headers, status, code) => {
+    const answer = await client('spelled').send({ method: 'PUT', suffix: '/aliases', body, headers });
+    expect(problemOf(answer)).toMatchObject({ status, code });
+    expect(service.log()).not.toContain('secr');
+  });
+  const set = async (id: string, body: { emails?: string[]; hashes?: string[] }, at = service) =>
+    (jsonOf(expectStatus(200, await client(id, at).setAliases(body))) as { hashes: string[] }).hashes;
+  const listed = async (id: string, at = service) =>
+    jsonOf(expectStatus(200, await client(id, at).get('/aliases')));
+
+  it('registers both sums of an address and replaces the whole set, and keeps no address', async () => {
+    expect(await listed('alice')).toEqual({ id: 'alice', hashes: [] });
+    expect(await set('alice', { emails: [], hashes: [] })).toEqual([]);
+    expect(await stored(environment, 'alice')).toEqual({});
+
+    const given = sum('md5', 'third@example.org');
+    const first = [...sums('alice@example.org'), given].sort();
+    expect(await set('alice', { emails: [' Alice@Example.ORG '], hashes: [given.toUpperCase()] })).toEqual(
+      first,
+    );
+    expect(await stored(environment, 'alice')).toEqual(pointing('alice', first));
+    for (const at of [service, other]) {
+      expect(await listed('alice', at)).toEqual({ id: 'alice', hashes: first });
+      for (const hash of first) expect(await idOf(at.url, hash)).toBe('alice');
+    }
+
+    const second = sums('alice@example.com').sort();
+    expect(await set('alice', { emails: ['alice@example.com'] }, other)).toEqual(second);
+    expect(await stored(environment, 'alice')).toEqual(pointing('alice', second));
+    for (const hash of first) expect(await idOf(service.url, hash)).toBeNull();
+    expect(await set('alice', { hashes: [] })).toEqual([]);
+    expect(await stored(environment, 'alice')).toEqual({});
+    for (const hash of second) expect(await idOf(other.url, hash)).toBeNull();
+    expect(service.log() + other.log()).not.toMatch(/alice@|example\.org|example\.com/i);
+    for (const hash of first) expect(service.log() + other.log()).not.toContain(hash);
+  });
+
+  it('gives a hash to who registers it last, and takes it from nobody else', async () => {
+    const hashes = sums('shared@example.org').sort();
+    await set('first', { hashes });
+    await set('second', { hashes }, other);
+    expect(await idOf(service.url, hashes[0] ?? '')).toBe('second');
+    await set('first', { hashes: [] });
+    expect(await stored(environment, 'first', 'second')).toEqual(pointing('second', hashes));
+    expect(await idOf(service.url, hashes[0] ?? '')).toBe('second');
+    await set('first', { hashes });
+    expect(await idOf(other.url, hashes[1] ?? '')).toBe('first');
+    expectStatus(200, await client('second').erase());
+    expect(await stored(environment, 'first', 'second')).toEqual(pointing('first', hashes));
+  });
+
+  it('does not follow a pointer that its avatar does not list, and mends a damaged one', async () => {
+    const [hash = ''] = sums('crashed@example.org');
+    const store = openBackend(environment);
+    await store.store(`aliases/${hash}.json`, Buffer.from('{"schema":1,"id":"crashed"}'));
+    expect(await idOf(service.url, hash)).toBeNull();
+    await set('crashed', { hashes: [hash] });
+    expect(await idOf(service.url, hash)).toBe('crashed');
+    await store.store(`aliases/${hash}.json`, Buffer.from('{'));
+    const answer = await client('lookup').send({ method: 'POST', body: JSON.stringify({ hashes: [hash] }) });
+    expect(problemOf(answer)).toEqual({ status: 503, code: 'manifest_unreadable' });
+    await set('crashed', { hashes: [hash] });
+    expect(await idOf(service.url, hash)).toBe('crashed');
+  });
+
+  it('goes with an erasure, which counts them, and comes back only if it is registered again', async () => {
+    const hashes = sums('gone@example.org').sort();
+    expectStatus(201, await client('gone').upload(await numbered(1)));
+    await set('gone', { hashes });
+    expect(jsonOf(expectStatus(200, await client('gone', other).erase()))).toMatchObject({
+      objects: 1,
+      aliases: 2,
+      pending: false,
+    });
+    expect(await stored(environment, 'gone')).toEqual({});
+    expect(await listed('gone')).toEqual({ id: 'gone', hashes: [] });
+    expect(await idOf(service.url, hashes[0] ?? '')).toBeNull();
+    expect(jsonOf(await client('gone').erase())).toMatchObject({ objects: 0, aliases: 0 });
+    await set('gone', { hashes });
+    expect(await idOf(service.url, hashes[0] ?? '')).toBe('gone');
+  });
+
+  it('stays through a delete and a new picture', async () => {
+    const [hash = ''] = await set('stays', { emails: ['stays@example.org'] });
+    const { hashes: before } = await lookup(service.url, { hashes: [hash] });
+    expect(before[hash]).toMatchObject({ id: 'stays', version: null, default: true });
+    expectStatus(201, await client('stays').upload(await numbered(1)));
+    expect((await lookup(service.url, { hashes: [hash] })).hashes[hash]).toMatchObject({ default: false });
+    expectStatus(204, await client('stays').delete());
+    expect((await lookup(service.url, { hashes: [hash] })).hashes[hash]).toMatchObject({ default: true });
+  });
+
+  it('keeps no picture of an older service from being adopted', async () => {
+    const id = 'a-1';
+    const version = '01900000-0000-7000-8000-000000000001';
+    await openBackend(environment).store(`avatars/${id}/${version}.png`, await numbered(1));
+    const [hash = ''] = await set(id, { emails: ['old@example.org'] });
+    expect((await lookup(service.url, { hashes: [hash] })).hashes[hash]).toMatchObject({ id, version });
+    expect(await idOf(other.url, hash)).toBe(id);
+  });
+
+  it('ends with one set that is whole, whoever changes it on whichever replica, erasures among them', async () => {
+    const all = Array.from({ length: 6 }, (_, i) => sum('md5', `racer-${i}`));
+    for (let round = 0; round < 8; round++) {
+      const changes = Array.from({ length: 8 }, (_, i) => {
+        const at = i % 2 === 0 ? service : other;
+        if (i === 5) return client('race', at).erase();
+        return client('race', at).setAliases({ hashes: all.filter((_one, n) => (n + i + round) % 3 !== 0) });
+      });
+      for (const { status } of await Promise.all(changes)) expect(status).toBe(200);
+      const { hashes } = (await listed('race')) as { hashes: string[] };
+      expect(await stored(environment, 'race')).toEqual(pointing('race', hashes));
+      for (const hash of all) {
+        const expected = hashes.includes(hash) ? 'race' : null;
+        expect(await idOf(service.url, hash)).toBe(expected);
+        expect(await idOf(other.url, hash)).toBe(expected);
+      }
+    }
+  });
+
+  it('takes 50 of the longest addresses, escaped, and refuses bodies beyond', async () => {
+    const emails = Array.from({ length: 50 }, (_, i) => `${String(i).padStart(250, 'a')}@b.c`);
+    const escape = (text: string) =>
+      text.replace(/./g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const body = `{"emails":[${emails.map((email) => `"${escape(email)}"`).join()}]}`;
+    const answer = await client('many').send({ method: 'PUT', suffix: '/aliases', body });
+    expect((jsonOf(expectStatus(200, answer)) as { hashes: string[] }).hashes).toEqual(
+      emails.flatMap(sums).sort(),
+    );
+    const large = JSON.stringify({ emails: [], padding: 'x'.repeat(128 * 1024) });
+    const refused = await client('many').send({ method: 'PUT', suffix: '/aliases', body: large });
+    expect(problemOf(refused)).toMatchObject({ status: 413, code: 'upload_too_large' });
+  });
+});
+
+describe.each(backends)('bad aliases on $name', (backend) => {
+  let environment: Environment;
+  let service: RunningService;
+
+  beforeAll(async () => {
+    environment = await backend.environment();
+    service = await startService(environment);
+  });
+  afterAll(() => service.stop());
+
+  const md5 = sum('md5', 'x');
+  it.each<[name: string, body: string, parameter: string]>([
+    ['neither list', '{}', 'hashes'],
+    ['null', 'null', 'hashes'],
+    ['a list', '[]', 'hashes'],
+    ['an address that is no list', '{"emails":"a@b"}', 'emails'],
+    ['hashes that are no list', '{"hashes":{"0":"x"}}', 'hashes'],
+    ['null for addresses', '{"emails":null}', 'emails'],
+    ['an address without @', '{"emails":["nobody"]}', 'emails'],
+    ['an address with a space', '{"emails":["a b@c"]}', 'emails'],
+    ['an address with NUL', '{"emails":["a\\u0000@c"]}', 'emails'],
+    ['an address with half a character', '{"emails":["\\ud800@c"]}', 'emails'],
+    ['an empty address', '{"emails":[""]}', 'emails'],
+    ['a number for an address', '{"emails":[1]}', 'emails'],
+    ['too long an address', JSON.stringify({ emails: [`${'a'.repeat(254)}@b`] }), 'emails'],
+    ['a short hash', JSON.stringify({ hashes: [md5.slice(1)] }), 'hashes'],
+    ['a SHA-1', JSON.stringify({ hashes: [md5 + md5.slice(0, 8)] }), 'hashes'],
+    ['a path for a hash', JSON.stringify({ hashes: [`../${md5}`.slice(0, 32)] }), 'hashes'],
+    ['a number for a hash', '{"hashes":[1]}', 'hashes'],
+    ['one good and one bad', JSON.stringify({ emails: ['a@b'], hashes: [md5, 'x'] }), 'hashes'],
+    ['51 addresses', JSON.stringify({ emails: Array(51).fill('a@b') }), 'emails'],
+    ['51 together', JSON.stringify({ emails: Array(26).fill('a@b'), hashes: Array(25).fill(md5) }), 'hashes'],
+  ])('refuses %s, and registers nothing', async (_, body, parameter) => {
+    const refused = await new AvatarClient(service.url, 'bad').send({
+      method: 'PUT',
+      suffix: '/aliases',
+      body,
+    });
+    expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_aliases', parameter });
+    expect(await stored(environment, 'bad')).toEqual({});
+    expect(await openBackend(environment).exists('manifests/bad.json')).toBe(false);
+  });
+});
+
+describe('a disk that fails', () => {
+  it('never gets a hash into the log', async () => {
+    const [local] = backends;
+    const environment: Environment = { ...(await local?.environment()), LOG_LEVEL: 'trace' };
+    const service = await startService(environment);
+    await writeFile(join(environment['STORAGE_LOCAL_PATH'] ?? '', 'aliases'), 'no folder');
+    const hash = sum('sha256', 'secret');
+    const client = new AvatarClient(service.url, 'secret');
+    const refused = problemOf(await client.setAliases({ hashes: [hash] }));
+    expect(refused).toEqual({ status: 503, code: 'storage_unavailable' });
+    // By then the log is whole.
+    await service.stop();
+    expect(service.log()).toContain('the request failed');
+    expect(service.log()).toContain('/aliases/-');
+    expect(service.log()).not.toContain(hash);
+  });
+});
+
+describe.each(backends)('a hot alias on $name', (backend) => {
+  it('costs no call to the store, be it known or unknown', async () => {
+    const environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '600000' };
+    const service = await startService(environment);
+    const calls = async () => {
+      const text = await (await fetch(`${service.url}/metrics`)).text();
+      const metrics = readMetrics(text);
+      const name = 'visage_store_call_duration_seconds_count';
+      return total(metrics, name) - total(metrics, name, { operation: 'check' });
+    };
+    const [hash = '', unknown = ''] = sums('hot@example.org');
+    expectStatus(200, await new AvatarClient(service.url, 'hot').setAliases({ hashes: [hash] }));
+    const ask = async () => [await idOf(service.url, hash), await idOf(service.url, unknown)];
+    expect(await ask()).toEqual(['hot', null]);
+    const before = await calls();
+    expect(before).toBeGreaterThan(0);
+    for (let i = 0; i < 10; i++) expect(await ask()).toEqual(['hot', null]);
+    expect(await calls()).toBe(before);
+    await service.stop();
+  });
+});
+
+const s3 = backends.find(({ name }) => name === 's3');
+
+(s3 ? describe : describe.skip)('aliases while the bucket is away', () => {
+  it('are still known, cannot be changed, and go with an erasure that had to wait', async () => {
+    const direct = (await s3?.environment()) ?? {};
+    const proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    const service = await startService({
+      ...direct,
+      STORAGE_S3_ENDPOINT: proxy.url,
+      STORAGE_S3_TIMEOUT_MS: '2000',
+      STORAGE_S3_BREAKER_RESET_MS: '200',
+      OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
+      OUTBOX_REPLAY_INTERVAL_MS: '50',
+      CACHE_MAX_AGE_MS: '0',
+    });
+    const hashes = sums('away@example.org').sort();
+    const [hash = ''] = hashes;
+    const client = new AvatarClient(service.url, 'away');
+    expectStatus(201, await client.upload(await numbered(1)));
+    expectStatus(200, await client.setAliases({ hashes }));
+    expect(await idOf(service.url, hash)).toBe('away');
+    await proxy.stop();
+    expect(await idOf(service.url, hash)).toBe('away');
+    const unknown = await client.send({ method: 'PUT', suffix: '/aliases', body: '{"hashes":[]}' });
+    expect(problemOf(unknown)).toEqual({ status: 503, code: 'storage_unavailable' });
+    expect(jsonOf(expectStatus(202, await client.erase()))).toMatchObject({ aliases: 0, pending: true });
+    expect(await idOf(service.url, hash)).toBeNull();
+    await proxy.resume();
+    const giveUp = performance.now() + 20_000;
+    while (Object.keys(await stored(direct, 'away')).length > 0 && performance.now() < giveUp)
+      await sleep(50);
+    expect(await stored(direct, 'away')).toEqual({});
+    await proxy.stop();
+    await service.stop();
+  });
+});
+
+(s3 ? describe : describe.skip)('a change of aliases that is cut after any request to the bucket', () => {
+  let direct: Environment;
+  let proxy: FaultProxy;
+  let service: RunningService;
+
+  beforeAll(async () => {
+    direct = (await s3?.environment()) ?? {};
+    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    service = await startService({
+      ...direct,
+      STORAGE_S3_ENDPOINT: proxy.url,
+      STORAGE_S3_ATTEMPTS: '1',
+      // An open circuit would answer for requests that are to meet the fault.
+      STORAGE_S3_BREAKER_FAILURES: '1000000',
+      STORAGE_FALLBACK: 'none',
+      CACHE_MAX_AGE_MS: '0',
+    });
+  });
+  afterAll(async () => {
+    await proxy.stop();
+    await service.stop();
+  });
+
+  const [before, after] = [sum('md5', 'before'), sum('md5', 'after')];
+  const fault = { type: 'error', status: 503, code: 'SlowDown' } as const;
+
+  /** @returns how many cuts there were until a change came through */
+  async function cutEverywhere(
+    change: (client: AvatarClient) => Promise<Answer>,
+    judge: (client: AvatarClient, id: string) => Promise<void>,
+    done: (id: string) => Promise<void>,
+  ): Promise<number> {
+    for (let cut = 0; ; cut++) {
+      const id = `cut-${cut}`;
+      const client = new AvatarClient(service.url, id);
+      expectStatus(200, await client.setAliases({ hashes: [before] }));
+      proxy.clear();
+      proxy.rule({ fault, skip: cut, thenAll: true });
+      const { status } = await change(client);
+      proxy.clear();
+      if (status !== 200) {
+        expect(status).toBe(503);
+        await judge(client, id);
+        expectStatus(200, await change(client));
+      }
+      await done(id);
+      expectStatus(200, await client.erase());
+      if (status === 200) return cut;
+    }
+  }
+
+  const listed = async (client: AvatarClient) =>
+    (jsonOf(expectStatus(200, await client.get('/aliases'))) as { hashes: string[] }).hashes;
+
+  it('leaves the old set or the new one, and a repetition completes it', async () => {
+    const cuts = await cutEverywhere(
+      (client) => client.setAliases({ hashes: [after] }),
+      async (client, id) => {
+        const now = await listed(client);
+        expect([before, after]).toEqual(expect.arrayContaining(now));
+        expect(now).toHaveLength(1);
+        for (const hash of [before, after]) {
+          expect(await idOf(service.url, hash)).toBe(now.includes(hash) ? id : null);
+        }
+      },
+      async (id) => {
+        expect([await idOf(service.url, before), await idOf(service.url, after)]).toEqual([null, id]);
+      },
+    );
+    expect(cuts).toBeGreaterThan(5);
+  });
+
+  it('erases what a repetition finds, and then leaves nothing', async () => {
+    const cuts = await cutEverywhere(
+      (client) => client.erase(),
+      async (client, id) => {
+        if ((await listed(client)).length === 0) expect(await idOf(service.url, before)).toBeNull();
+        else expect([id, null]).toContain(await idOf(service.url, before));
+      },
+      async (id) => {
+        expect(await stored(direct, id)).toEqual({});
+      },
+    );
+    expect(cuts).toBeGreaterThan(5);
+  });
+});

@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backends } from '../support/service.js';
+import { Tracing } from '../support/strace.js';
+import { FORM, form, problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+
+/** How long each file takes to open, in µs. */
+const DELAY = 200_000;
+
+describe('a slow disk', () => {
+  let harness: Harness;
+  let tracing: Tracing;
+
+  beforeAll(async () => {
+    harness = await Harness.start((await backends[0]?.environment()) ?? {});
+    const options = ['-e', `inject=openat:delay_enter=${DELAY}`];
+    tracing = await Tracing.ofProcess(Number(harness.service.process.pid), options);
+  });
+  afterAll(async () => {
+    await harness.stop();
+    await tracing.finish(Number(harness.service.process.pid));
+  });
+
+  it('leaves no spool file of a form that breaks off before the file is made', async () => {
+    await harness.leavesNothing(async (path) => {
+      const body = form({ filename: 'me.png', content: 'x' }).subarray(0, -9);
+      const answer = await harness.put(path, { headers: FORM, body });
+      expect(problemOf(answer)).toEqual({ status: 400, code: 'truncated_body' });
+      while (!(await spoolFileMade())) await sleep(20);
+    });
+  });
+
+  async function spoolFileMade(): Promise<boolean> {
+    const calls = await tracing.calls();
+    return calls.some((call) => call.arguments.includes('visage-upload-') && call.result !== '?');
+  }
+});

@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { chosenInitials, initialsOf, isRightToLeft } from '../../src/placeholders/initials.js';
+
+/** In the order they are read in. */
+const NAMES: readonly (readonly [what: string, name: string, initials: string])[] = [
+  ['Latin', 'Ada Lovelace', 'A L'],
+  ['Latin, in small letters', 'ada lovelace', 'A L'],
+  ['Latin, more than two words', 'Johann Sebastian Bach', 'J B'],
+  ['Latin, one word', 'Plato', 'P'],
+  ['Latin, hyphenated', 'Jean-Luc Picard', 'J P'],
+  ['Latin, one hyphenated word', 'Jean-Luc', 'J L'],
+  ['Latin, last name first', 'Curie, Marie', 'C M'],
+  ['Latin, composed and not', 'E\u0301lodie N\u0303andu\u0301', 'É Ñ'],
+  ['Latin with an accent that nothing is composed with', 'm\u0308a', 'M\u0308'],
+  ['Latin whose capital is two letters', 'ßa', 'S'],
+  ['Latin whose capital has an apostrophe before it', 'ŉa', 'N'],
+  ['Latin in brackets altogether', '(Ada) [Lovelace]', 'A L'],
+  ['Latin in quotes and brackets', '«ada» (she) lovelace', 'A L'],
+  ['Cyrillic', 'юлия щербакова', 'Ю Щ'],
+  ['Greek', 'άννα ψαρρού', 'Ά Ψ'],
+  ['Arabic', 'محمد علي', 'م ع'],
+  ['Arabic with a mark of direction before it', '\u200Fمحمد علي', 'م ع'],
+  ['Hebrew', 'שרה לוי', 'ש ל'],
+  ['Chinese', '王小明', '王'],
+  ['Chinese beyond the first plane', '𠮷野家', '𠮷'],
+  ['Japanese', '山田 太郎', '山 太'],
+  ['Japanese with an ideographic space', '山田\u3000太郎', '山 太'],
+  ['Kana', 'さくら', 'さ'],
+  ['Hangul', '김 민수', '김 민'],
+  ['Hangul in single letters', '\u1100\u1175\u11B7', '김'],
+  ['Devanagari', 'किरण', 'कि'],
+  ['Devanagari, conjuncts', 'श्री क्षत्रिय', 'श्री क्ष'],
+  ['Thai', 'ชัยวัฒน์', 'ชั'],
+  ['Thai, a vowel written first', 'เอก', 'อ'],
+  ['Georgian, which has no capitals in names', 'ნინო', 'ნ'],
+  ['digits', '007', '0'],
+  ['digits and letters', 'R2-D2', 'R D'],
+  ['Arabic digits', '٣ ٤', '٣ ٤'],
+  ['emoji', '🦄', '🦄'],
+  ['emoji after a name', 'Ada 🌸', 'A'],
+  ['emoji around a name', '🌸 Ada Lovelace 🌸', 'A L'],
+  ['emoji of several', '👩‍💻🦄', '👩‍💻'],
+  ['emoji, a family', '👨‍👩‍👧‍👦', '👨‍👩‍👧‍👦'],
+  ['emoji, a skin tone', '👍🏽', '👍🏽'],
+  ['emoji, a flag', '🇩🇪🇫🇷', '🇩🇪'],
+  ['emoji, a region', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '🏴󠁧󠁢󠁥󠁮󠁧󠁿'],
+  ['emoji, a key', '1️⃣', '1️⃣'],
+  ['an e-mail address', 'jane.doe@example.com', 'J D'],
+  ['an id', 'user_42', 'U 4'],
+  ['a UUID', '0199a1b2-0c3d-7e4f-8a5b-6c7d8e9f0a1b', ''],
+  ['an MD5', 'd41d8cd98f00b204e9800998ecf8427e', ''],
+  ['nothing', '', ''],
+  ['spaces', ' \t\n', ''],
+  ['no letters', '-- (…) !', ''],
+];
+
+describe('initials', () => {
+  it.each(NAMES)('of %s: %s', (_, name, initials) => {
+    expect(initialsOf(name).join(' ')).toBe(initials);
+  });
+
+  it('stay as they were chosen, two of them', () => {
+    expect(chosenInitials('jd')).toEqual(['J', 'D']);
+    expect(chosenInitials('J.D.S.')).toEqual(['J', 'D']);
+    expect(chosenInitials('🦄x')).toEqual(['🦄', 'X']);
+    expect(chosenInitials(' . ')).toEqual([]);
+  });
+
+  it('stand from right to left where their first letter does', () => {
+    expect(['Ada', '山', '12', '٣ ٤', '🦄', ''].filter((name) => isRightToLeft(initialsOf(name)))).toEqual(
+      [],
+    );
+    expect(isRightToLeft(initialsOf('שרה לוי'))).toBe(true);
+    expect(isRightToLeft(initialsOf('محمد Smith'))).toBe(true);
+    expect(isRightToLeft(initialsOf('Smith محمد'))).toBe(false);
+    expect(isRightToLeft(initialsOf('5 שרה'))).toBe(true);
+  });
+
+  it('are at most two graphemes of any text, and never long to find', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 2000 }), (text) => {
+        for (const initials of [initialsOf(text), chosenInitials(text)]) {
+          expect(initials.length).toBeLessThanOrEqual(2);
+          expect(initials.every((initial) => initial !== '')).toBe(true);
+        }
+      }),
+    );
+  });
+});

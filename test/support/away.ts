@@ -1,0 +1,33 @@
+import { rename } from 'node:fs/promises';
+import { FaultProxy } from './fault-proxy.js';
+import { type RunningService, type Backend, startService } from './service.js';
+
+/** A service whose storage can be taken away. Nothing that it knows is fresh: what it shows then is shown though the storage was asked. */
+export interface Losable {
+  service: RunningService;
+  loseStorage: () => Promise<void>;
+  stop: () => Promise<void>;
+}
+
+export async function startLosable(backend: Backend): Promise<Losable> {
+  const environment = await backend.environment();
+  const { STORAGE_LOCAL_PATH: root, STORAGE_S3_ENDPOINT: endpoint } = environment;
+  const proxy = endpoint === undefined ? undefined : await FaultProxy.start(endpoint);
+  const service = await startService({
+    ...environment,
+    ...(proxy && { STORAGE_S3_ENDPOINT: proxy.url, STORAGE_S3_TIMEOUT_MS: '1500' }),
+    STORAGE_FALLBACK: 'none',
+    CACHE_MAX_AGE_MS: '0',
+  });
+  return {
+    service,
+    loseStorage: async () => {
+      if (proxy) proxy.rule({ fault: { type: 'error', status: 503, code: 'SlowDown' } });
+      else await rename(root ?? '', `${root}-away`);
+    },
+    stop: async () => {
+      await service.stop();
+      await proxy?.stop();
+    },
+  };
+}
