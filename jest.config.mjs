@@ -18,7 +18,8 @@ export default {
       },
     ],
   },
-  // Much of the time they wait, for deadlines and processes: more of them than there are cores.
-  maxWorkers: 3,
-  testTimeout: 60_000,
+  setupFiles: ['<rootDir>/test/support/programme.ts'],
+  maxWorkers: 2,
+  // Says only that a test hangs: no test is judged by how fast the machine is.
+  testTimeout: 300_000,
 };

@@ -46,22 +46,15 @@ install_missing() {
 or set TEST_S3_ENDPOINT to another S3 server, or set SKIP_S3=1"
   fi
   say "installing ${PACKAGES[*]}"
-  # apt waits for dpkg's lock when told to, but not for that of its package lists: copies of this script take turns.
-  (
-    flock -w 900 9
-    [[ -n $(missing_binaries) ]] || exit 0
-    export DEBIAN_FRONTEND=noninteractive
-    timeout 300 apt-get update -q
-    timeout 900 apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-install-recommends "${PACKAGES[@]}"
-  ) 9>/var/cache/apt/visage-ceph-rgw.lock >&2 || fail "could not install ${PACKAGES[*]}"
+  "$(dirname "$0")/install-packages.sh" "${PACKAGES[@]}" || fail "could not install ${PACKAGES[*]}"
 }
 
-# Below the range of outgoing connections, so that none takes a stopped gateway's port.
+# Below the range of outgoing connections, so that none takes a stopped gateway's port, and below that of ports.ts.
 free_ports() {
   local -A taken=()
   local port
   while ((${#taken[@]} < $1)); do
-    port=$((20000 + SRANDOM % 12000))
+    port=$((15000 + SRANDOM % 5000))
     if [[ -n ${taken[$port]:-} ]] || (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then continue; fi
     taken[$port]=1
     echo "$port"

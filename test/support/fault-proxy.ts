@@ -10,6 +10,7 @@ import {
 import { type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buffer } from 'node:stream/consumers';
+import { freePort } from './ports.js';
 
 /** What may happen to a request on its way to the S3 server and back. */
 export type Fault =
@@ -31,7 +32,22 @@ export type Fault =
   /** The first half of the reply's body, under a Content-Length that fits: XML that breaks off. */
   | { type: 'truncated' }
   /** The first half of the reply's body under the Content-Length of the whole, then the connection ends in good order. */
-  | { type: 'short-body' };
+  | { type: 'short-body' }
+  /** It waits for the test's word; see {@link FaultProxy.hold}. */
+  | { type: 'held'; arrived: (held: Held) => void };
+
+/** A request that has arrived whole, and waits. */
+export interface Held {
+  readonly seen: Seen;
+  /** On to the server, and its reply to the client. */
+  pass(): void;
+  /** The connection is reset; the server never sees the request. */
+  drop(): void;
+  /** The server does what it is asked, and the connection is reset. Resolves when the server has done it. */
+  commitAndDrop(): Promise<void>;
+  /** The server does what it is asked, and its reply goes nowhere: the connection stays. Resolves when the server has done it. */
+  commit(): Promise<void>;
+}
 
 /** Which requests a rule is for; what is left out fits all. */
 export interface Match {
@@ -129,6 +145,17 @@ export class FaultProxy {
     this.rules.push({ rule, fitting: 0 });
   }
 
+  /**
+   * Holds the next request that fits, or a later one.
+   * @param skip how many that fit are let through first
+   * @returns the request, once it has arrived
+   */
+  hold(match: Match, { skip = 0 } = {}): Promise<Held> {
+    return new Promise((arrived) => {
+      this.rule({ ...match, skip, times: 1, fault: { type: 'held', arrived } });
+    });
+  }
+
   /** From now on all requests pass, and none has been seen. */
   clear(): void {
     this.rules = [];
@@ -151,25 +178,20 @@ export class FaultProxy {
 
   /** The bucket is back, under the same URL. */
   async resume(): Promise<void> {
-    for (let attempt = 1; !this.server.listening; attempt++) {
-      // Below the range of outgoing connections, so that none takes the port while the bucket is away.
-      const port = this.port || 20_000 + Math.floor(Math.random() * 12_000);
-      try {
-        const listening = once(this.server, 'listening');
-        this.server.listen(port, '127.0.0.1');
-        await listening;
-        this.port = port;
-      } catch (error) {
-        if (attempt === 100) throw error;
-        await sleep(50);
-      }
-    }
+    if (this.server.listening) return;
+    this.port ||= await freePort();
+    const listening = once(this.server, 'listening');
+    this.server.listen(this.port, '127.0.0.1');
+    await listening;
   }
 
   private async handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket, method } = incoming;
-    const fault = this.register(incoming);
+    const { fault, seen } = this.register(incoming);
     switch (fault?.type) {
+      case 'held':
+        await this.handOver(fault.arrived, seen, incoming, response);
+        return;
       case 'refused':
         await this.stop();
         return;
@@ -177,7 +199,7 @@ export class FaultProxy {
         resetAfter(incoming, fault.afterBytes);
         return;
       case 'black-hole':
-        this.hold(socket);
+        this.keep(socket);
         if (fault.committed) await this.forward(incoming, await buffer(incoming));
         else incoming.resume();
         return;
@@ -205,20 +227,54 @@ export class FaultProxy {
         );
         return;
       case 'trickle':
-        this.hold(socket);
+        this.keep(socket);
         if (fault.from === 'body') socket.write(head);
         await trickle(socket, fault.from === 'body' ? body : Buffer.concat([head, body]), fault.everyMs);
     }
   }
 
-  private hold(socket: Socket): void {
+  private async handOver(
+    arrived: (held: Held) => void,
+    seen: Seen,
+    incoming: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const body = await buffer(incoming);
+    const { socket, method } = incoming;
+    this.keep(socket);
+    const commit = async () => {
+      await this.forward(incoming, body);
+    };
+    arrived({
+      seen,
+      pass: () => {
+        this.holding.delete(socket);
+        this.forward(incoming, body).then(
+          (reply) => {
+            send(response, reply, method);
+          },
+          () => socket.destroy(),
+        );
+      },
+      drop: () => {
+        socket.resetAndDestroy();
+      },
+      commit,
+      commitAndDrop: async () => {
+        await commit();
+        socket.resetAndDestroy();
+      },
+    });
+  }
+
+  private keep(socket: Socket): void {
     if (socket.destroyed) return;
     this.holding.add(socket);
     socket.once('close', () => this.holding.delete(socket));
   }
 
-  /** Notes a request. @returns what is to happen to it */
-  private register(incoming: IncomingMessage): Fault | undefined {
+  /** Notes a request, and what is to happen to it. */
+  private register(incoming: IncomingMessage): { seen: Seen; fault: Fault | undefined } {
     const { pathname, searchParams } = new URL(incoming.url ?? '', this.url);
     const object = decodeURIComponent(pathname.split('/').slice(2).join('/'));
     const kind = `${incoming.method ?? ''} ${object === '' ? 'bucket' : 'object'}`;
@@ -235,9 +291,9 @@ export class FaultProxy {
       entry.fitting++;
       if (entry.fitting <= skip) continue;
       seen.fault = rule.fault.type;
-      return rule.fault;
+      return { seen, fault: rule.fault };
     }
-    return undefined;
+    return { seen, fault: undefined };
   }
 
   private async forward({ method, url, rawHeaders }: IncomingMessage, body: Buffer): Promise<Reply> {

@@ -1,21 +1,32 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** One that nothing listens at; below the range of outgoing connections, so that none takes it while a replica is away. */
+/** Below the range of outgoing connections (32768 on Linux), so that none takes a port while whoever listens there is away. */
+const FIRST = 20_000;
+const LAST = 31_999;
+const PER_WORKER = 3000;
+
+/** Of this worker of Jest; another one never asks for them. */
+const OWN = FIRST + (((Number(process.env['JEST_WORKER_ID'] ?? 1) - 1) * PER_WORKER) % (LAST + 1 - FIRST));
+
+/** The last one given; workers that follow one another, and other runs on this machine, begin elsewhere. */
+let last = OWN + (process.pid % PER_WORKER);
+
+/** One that nothing listens at, and that is not given again for long. */
 export async function freePort(): Promise<number> {
   for (let attempt = 1; ; attempt++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    last = OWN + ((last + 1 - OWN) % PER_WORKER);
     const server = createServer();
     try {
       const listening = once(server, 'listening');
-      server.listen(port, '127.0.0.1');
+      server.listen(last, '127.0.0.1');
       await listening;
       const closed = once(server, 'close');
       server.close();
       await closed;
-      return port;
+      return last;
     } catch (error) {
-      if (attempt === 100) throw error;
+      if (attempt === PER_WORKER) throw error;
     }
   }
 }

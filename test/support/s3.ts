@@ -15,7 +15,7 @@ export interface TestS3 {
 
 /** @returns the name of a new bucket of its own for each suite */
 export async function createBucket(s3: TestS3): Promise<string> {
-  const bucket = `visage-test-${randomUUID()}`;
+  const bucket = `${process.env['TEST_BUCKETS'] ?? 'visage-test-'}${randomUUID()}`;
   await s3Client(s3).send(new CreateBucketCommand({ Bucket: bucket }));
   return bucket;
 }

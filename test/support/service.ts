@@ -22,13 +22,13 @@ export interface RunningService {
 export type Environment = Record<string, string>;
 
 /**
- * Starts `dist/main.js` (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default.
+ * Starts the service (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default.
  * @param prefix a command that becomes the service, as `strace -D` does
  */
 export async function startService(environment: Environment, prefix: string[] = []): Promise<RunningService> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
   const spool = join(folder, 'spool');
-  const line = [...prefix, process.execPath, resolve('dist/main.js')];
+  const line = [...prefix, process.execPath, resolve('dist/test/main.js')];
   const child = spawn(line[0] ?? '', line.slice(1), {
     cwd: folder,
     env: {

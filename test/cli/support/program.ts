@@ -28,10 +28,10 @@ export interface Started {
   ended: Promise<Ended>;
 }
 
-/** Starts `dist/cli/main.js` in an empty folder of its own; what is not in `environment` is as by default. */
+/** Starts the program (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default. */
 export async function start(environment: Environment, ...parameters: string[]): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
-  const child = spawn(process.execPath, [resolve('dist/cli/main.js'), ...parameters], {
+  const child = spawn(process.execPath, [resolve('dist/test/cli.js'), ...parameters], {
     cwd: folder,
     env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,40 @@
+// What the chosen tests need, read off their imports: a test of a pure function waits for no build, no server and no package.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
+const TOOL = /\bneeds\('([^']+)'\)/g;
+
+const S3 = resolve('test/support/s3.ts');
+const BUILD = [resolve('test/support/service.ts'), resolve('test/cli/support/program.ts')];
+
+/**
+ * @param {string[]} specs paths of test files
+ * @returns {{ s3: boolean, build: boolean, tools: string[] }}
+ */
+export function needsOf(specs) {
+  const files = closure(specs.map((path) => resolve(path)));
+  const tools = [...files.values()].flatMap((text) => [...text.matchAll(TOOL)].map(([, name]) => name));
+  return {
+    s3: files.has(S3),
+    build: BUILD.some((path) => files.has(path)),
+    tools: [...new Set(tools)].sort(),
+  };
+}
+
+/** @returns the text of each file that is imported by one of these, and theirs, by path */
+function closure(paths) {
+  const files = new Map();
+  const open = [...paths];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    if (files.has(path)) continue;
+    const text = readFileSync(path, 'utf8');
+    files.set(path, text);
+    for (const [, relative] of text.matchAll(IMPORT)) {
+      const target = resolve(dirname(path), relative);
+      const source = [target.replace(/\.js$/, '.ts'), target].find((candidate) => existsSync(candidate));
+      if (source !== undefined) open.push(source);
+    }
+  }
+  return files;
+}

@@ -1,0 +1,87 @@
+// One run of Jest with all that the chosen tests need, of which nothing is left afterwards.
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { buildService } from './build.mjs';
+import { needsOf } from './needs.mjs';
+import { Interrupted, endOnSignals, run, succeed } from './processes.mjs';
+import { openS3Server } from './s3-server.mjs';
+import { Scratch } from './scratch.mjs';
+import { provideTools } from './tools.mjs';
+
+const JEST = [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  'node_modules/jest/bin/jest.js',
+];
+
+/**
+ * Sets the exit code: 0 where every test passed.
+ * @param {string[]} jestArguments
+ * @param {Record<string, string>} [environment] variables for the tests
+ */
+export async function runTests(jestArguments, environment = {}) {
+  const scratch = new Scratch();
+  const buckets = `visage-test-${randomUUID().slice(0, 8)}-`;
+  let stopS3 = async () => undefined;
+  process.exitCode = 1;
+  endOnSignals((signal) => console.error(`${signal}: ending all that runs`));
+  try {
+    const needs = needsOf(await chosen(jestArguments));
+    const missing = await provideTools(needs.tools);
+    for (const fault of missing.values()) console.error(`left out: ${fault}`);
+    if (missing.size > 0 && process.env.CI) throw new Error('CI is set, and these tools have to be there');
+    if (needs.build) await buildService();
+    let s3 = {};
+    if (needs.s3 && process.env.SKIP_S3 !== '1') {
+      const server = await openS3Server(scratch.path, buckets);
+      stopS3 = server.stop;
+      s3 = server.environment;
+    }
+    const results = join(scratch.path, 'results.json');
+    await run(process.execPath, [...JEST, '--json', `--outputFile=${results}`, ...jestArguments], {
+      env: {
+        ...process.env,
+        ...s3,
+        ...environment,
+        TMPDIR: scratch.folder('tmp'),
+        TEST_BUCKETS: buckets,
+        TEST_MISSING_TOOLS: [...missing.keys()].join(),
+      },
+    });
+    report(JSON.parse(readFileSync(results, 'utf8')), missing);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) console.error(error.message);
+  } finally {
+    await stopS3();
+    scratch.remove();
+  }
+}
+
+/** @returns the test files that Jest would run */
+async function chosen(jestArguments) {
+  const listed = await succeed(process.execPath, [...JEST, '--listTests', ...jestArguments], { quiet: true });
+  return listed.split('\n').filter((line) => line.endsWith('.ts'));
+}
+
+function report(results, missing) {
+  if (process.env.SKIP_S3 === '1') console.log('SKIP_S3=1: the S3 suite was left out.');
+  for (const [tool, fault] of missing) {
+    for (const [spec, count] of leftOut(results, tool)) {
+      console.log(`left out: ${count} tests of ${spec}, since ${fault}`);
+    }
+  }
+  const { success, numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = results;
+  console.log(`${numPassedTests} passed, ${numFailedTests + numRuntimeErrorTestSuites} failed`);
+  if (success && numPassedTests > 0) process.exitCode = 0;
+}
+
+/** @returns how many tests of which files a missing tool has kept from running */
+function leftOut({ testResults }, tool) {
+  return testResults
+    .filter(({ name }) => needsOf([name]).tools.includes(tool))
+    .map(({ name, assertionResults }) => {
+      const skipped = assertionResults.filter(({ status }) => status === 'pending');
+      return [relative('.', name), skipped.length];
+    });
+}

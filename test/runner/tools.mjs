@@ -1,0 +1,66 @@
+// Programs that some of the tests run. Tests name them by `needs('strace')`.
+import { spawnSync } from 'node:child_process';
+import { succeed } from './processes.mjs';
+
+/**
+ * By their names: how to see that it is here, and the Debian package that has it.
+ * @type {Record<string, { package?: string, probe: string[], version?: { pattern: RegExp, least: string } }>}
+ */
+const TOOLS = {
+  'Libravatar::URL': { package: 'libgravatar-url-perl', probe: ['perl', '-MLibravatar::URL', '-e', '1'] },
+  dnsmasq: { package: 'dnsmasq-base', probe: ['dnsmasq', '--version'] },
+  exiftool: { package: 'libimage-exiftool-perl', probe: ['exiftool', '-ver'] },
+  haproxy: { package: 'haproxy', probe: ['haproxy', '-v'] },
+  kubectl: {
+    package: 'kubernetes-client',
+    probe: ['kubectl', 'version', '--client', '--output=json'],
+    // Components, of which the manifests are made, came with it: https://github.com/kubernetes-sigs/kustomize/pull/2438
+    version: { pattern: /"gitVersion": "v(\d+\.\d+)/, least: '1.21' },
+  },
+  promtool: { package: 'prometheus', probe: ['promtool', '--version'] },
+  root: { probe: ['sh', '-c', 'test "$(id -u)" = 0'] },
+  strace: { package: 'strace', probe: ['strace', '-V'] },
+};
+
+/**
+ * Installs what is missing, where that can be done.
+ * @param {string[]} names
+ * @returns {Promise<Map<string, string>>} the tools that are not here even so, and what to do
+ */
+export async function provideTools(names) {
+  const unknown = names.filter((name) => !Object.hasOwn(TOOLS, name));
+  if (unknown.length > 0)
+    throw new Error(`a test needs ${unknown.join()}, which test/runner/tools.mjs does not know`);
+  const packages = names
+    .filter((name) => faultOf(name) !== undefined)
+    .flatMap((name) => TOOLS[name].package ?? []);
+  if (packages.length > 0 && process.getuid() === 0 && isHere(['apt-get', '--version'])) {
+    console.log(`installing ${packages.join(', ')}`);
+    await succeed('test/support/install-packages.sh', packages, { toTheEnd: true });
+  }
+  return new Map(names.flatMap((name) => (faultOf(name) === undefined ? [] : [[name, faultOf(name)]])));
+}
+
+/** @returns {string | undefined} what is wrong with a tool, in one sentence */
+function faultOf(name) {
+  const { probe, version, package: debian } = TOOLS[name];
+  const [program, ...parameters] = probe;
+  const { status, stdout } = spawnSync(program, parameters, { encoding: 'utf8' });
+  if (status !== 0) return debian ? `${name} is missing (Debian's package ${debian})` : `they need ${name}`;
+  if (version === undefined) return undefined;
+  const [, found = 'unknown'] = version.pattern.exec(stdout) ?? [];
+  return isAtLeast(found, version.least)
+    ? undefined
+    : `${name} is too old: ${found}, and ${version.least} is needed`;
+}
+
+function isHere([program, ...parameters]) {
+  return spawnSync(program, parameters, { stdio: 'ignore' }).status === 0;
+}
+
+function isAtLeast(found, least) {
+  const [[major, minor], [leastMajor, leastMinor]] = [found, least].map((text) =>
+    text.split('.').map(Number),
+  );
+  return major > leastMajor || (major === leastMajor && minor >= leastMinor);
+}
