@@ -196,19 +196,24 @@ describe.each(backends)('import into $name', (backend) => {
       await store.store(`avatars/${USER}/${name}.png`, await numbered(i));
     const other = uuidv7();
     await store.store(`avatars/never-asked-for/${other}.png`, await numbered(7));
-    const service = await startService(environment);
-    const served = await fetch(`${service.url}/v1/avatars/${USER}?format=png`);
-    expect(served.status).toBe(200);
-    expect((await sharp(Buffer.from(await served.arrayBuffer())).metadata()).width).toBe(48);
-    const info = async () =>
-      ((await (await fetch(`${service.url}/v1/avatars/${USER}/info`)).json()) as { version: string }).version;
-    expect(await info()).toBe(names[0]);
-
     const from =
       backend.name === 's3' ? ['avatars', '--from', 's3'] : [environment['STORAGE_LOCAL_PATH'] ?? ''];
-    expect(await take(...from)).toMatchObject({ code: 0, imported: 3, unchanged: 1, findings: [] });
-    expect(await info()).toBe(names[0]);
-    expect(await service.stop()).toBe(0);
+    const service = await startService(environment);
+    try {
+      const served = await fetch(`${service.url}/v1/avatars/${USER}?format=png`);
+      expect(served.status).toBe(200);
+      expect((await sharp(Buffer.from(await served.arrayBuffer())).metadata()).width).toBe(48);
+      const info = async () =>
+        ((await (await fetch(`${service.url}/v1/avatars/${USER}/info`)).json()) as { version: string })
+          .version;
+      expect(await info()).toBe(names[0]);
+
+      expect(await take(...from)).toMatchObject({ code: 0, imported: 3, unchanged: 1, findings: [] });
+      expect(await info()).toBe(names[0]);
+      expect(await service.stop()).toBe(0);
+    } finally {
+      await service.stop();
+    }
     expect((await manifestOf(USER)).versions.map(({ version }) => version)).toEqual(names);
     expect((await manifestOf('never-asked-for')).current).toBe(other);
     expect(await take(...from)).toMatchObject({ code: 0, imported: 0, unchanged: 4 });

@@ -24,6 +24,11 @@ const users = Array.from({ length: AVATARS }, (_, i) => `user-${i}`);
 const inOrder = [...users].sort((a, b) => (`${a}/` < `${b}/` ? -1 : 1));
 
 describeRoutes('migrate, while uploads run,', (from, to) => {
+  const closing: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    await Promise.allSettled(closing.splice(0).map((close) => close()));
+  });
+
   it(
     `moves ${AVATARS} avatars, killed ${CUTS.length} times, to the byte and without a loss`,
     async () => {
@@ -31,8 +36,11 @@ describeRoutes('migrate, while uploads run,', (from, to) => {
       const [source, target] = [openBackend(there), openBackend(here)];
       await fill(source);
       const proxy = await FaultProxy.start(testS3?.endpoint ?? '');
+      closing.push(() => proxy.stop());
       const service = await startService({ ...there, AVATAR_HISTORY: '100' });
+      closing.push(() => service.stop());
       const traffic = new Traffic(service);
+      closing.push(() => traffic.stop());
       const migrate = [
         'migrate',
         '--from',
@@ -43,34 +51,29 @@ describeRoutes('migrate, while uploads run,', (from, to) => {
         BY_HAND ? '16' : '4',
       ];
       const environment = { ...there, ...here, STORAGE_S3_ENDPOINT: proxy.url, AVATAR_HISTORY: '100' };
-      try {
-        for (const cut of CUTS) {
-          const reached = frozenAt(proxy, inOrder[Math.floor((AVATARS * cut) / 4)] ?? '');
-          const run = await start(environment, ...migrate);
-          await Promise.race([reached, run.ended]);
-          run.process.kill('SIGKILL');
-          expect(await run.ended).toMatchObject({ signal: 'SIGKILL' });
-          proxy.clear();
-          expect(await countOf(target, 'manifests/')).toBeGreaterThan(0);
-          await nothingDangles(target);
-        }
-        // Uploads go on during this one as well: it ends, settled or not.
-        const during = await reportOf<{ settled: boolean }>(environment, ...migrate);
-        expect(during.findings).toEqual([]);
-        const uploads = await traffic.stop();
-        expect(await service.stop()).toBe(0);
-        const last = await reportOf<{ settled: boolean; copied: number }>(environment, ...migrate);
-        expect(last).toMatchObject({ code: 0, settled: true, findings: [] });
-
-        const [ours, theirs] = await Promise.all([checksums(source), checksums(target)]);
-        expect(theirs).toEqual(await known(source, ours));
-        expect(Object.keys(theirs).length).toBeGreaterThan(3 * AVATARS);
-        await everyUploadIsIn(target, uploads);
-        if (BY_HAND)
-          console.info({ objects: Object.keys(theirs).length, uploads: uploads.size, during, last });
-      } finally {
-        await Promise.allSettled([traffic.stop(), service.stop(), proxy.stop()]);
+      for (const cut of CUTS) {
+        const reached = frozenAt(proxy, inOrder[Math.floor((AVATARS * cut) / 4)] ?? '');
+        const run = await start(environment, ...migrate);
+        await Promise.race([reached, run.ended]);
+        run.process.kill('SIGKILL');
+        expect(await run.ended).toMatchObject({ signal: 'SIGKILL' });
+        proxy.clear();
+        expect(await countOf(target, 'manifests/')).toBeGreaterThan(0);
+        await nothingDangles(target);
       }
+      // Uploads go on during this one as well: it ends, settled or not.
+      const during = await reportOf<{ settled: boolean }>(environment, ...migrate);
+      expect(during.findings).toEqual([]);
+      const uploads = await traffic.stop();
+      expect(await service.stop()).toBe(0);
+      const last = await reportOf<{ settled: boolean; copied: number }>(environment, ...migrate);
+      expect(last).toMatchObject({ code: 0, settled: true, findings: [] });
+
+      const [ours, theirs] = await Promise.all([checksums(source), checksums(target)]);
+      expect(theirs).toEqual(await known(source, ours));
+      expect(Object.keys(theirs).length).toBeGreaterThan(3 * AVATARS);
+      await everyUploadIsIn(target, uploads);
+      if (BY_HAND) console.info({ objects: Object.keys(theirs).length, uploads: uploads.size, during, last });
     },
     Math.max(600_000, AVATARS * 400),
   );
