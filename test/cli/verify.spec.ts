@@ -8,7 +8,7 @@ import { type Manifest, type Version, apply, writeManifest } from '../../src/ava
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
-import { type Environment, backends } from '../support/service.js';
+import { backends } from '../support/service.js';
 import { checksums, hashOf, putAliases, putAvatar, sample, timesOf } from './support/avatars.js';
 import { type Finding, reportOf, visage } from './support/program.js';
 
@@ -103,11 +103,9 @@ const damages: Record<
 
 describe.each(backends)('verify on $name', (backend) => {
   const setUp = async () => {
-    const environment: Environment = { ...(await backend.environment()), AVATAR_GRACE_MS: String(GRACE_MS) };
+    const environment = await backend.environment();
     const verify = (...parameters: string[]) => reportOf<Facts>(environment, 'verify', ...parameters);
-    const verifyAt = (now: number, ...parameters: string[]) =>
-      reportOf<Facts>({ ...environment, ...clockAt(now) }, 'verify', ...parameters);
-    return { environment, store: openBackend(environment), verify, verifyAt };
+    return { environment, store: openBackend(environment), verify };
   };
 
   it('finds nothing where all is well: an old upload, and a version on its way, are', async () => {
@@ -164,7 +162,11 @@ describe.each(backends)('verify on $name', (backend) => {
   });
 
   it('names aliases that no manifest lists, or that cannot be read, once they are too old to be on their way', async () => {
-    const { store, verifyAt } = await setUp();
+    const { environment, store } = await setUp();
+    const verifyAt = (now: number, ...more: string[]) => {
+      const grace = { AVATAR_GRACE_MS: String(GRACE_MS), ...clockAt(now) };
+      return reportOf<Facts>({ ...environment, ...grace }, 'verify', ...more);
+    };
     await putAliases(store, 'alice', [hashOf(1)]);
     await store.store(aliasKey(hashOf(2)), writeAlias('alice'));
     await store.store(aliasKey(hashOf(3)), Buffer.from('{'));
