@@ -3,7 +3,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import { S3Store } from '../../src/storage/s3.store.js';
 import { type Dialect, startDialect } from '../support/dialect.js';
-import { FaultProxy, type Rule } from '../support/fault-proxy.js';
+import { type Fault, FaultProxy, type Rule } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
 import { type TestS3, createBucket, s3Client, storeOptions, testS3 } from '../support/s3.js';
 import { CALLS, type Call, NEW, OLD, PAGED, type Subject, outcomeOf } from './support/calls.js';
@@ -32,6 +32,12 @@ interface Lane extends Cell {
 }
 
 const title = ({ call, scope }: Cell) => `${call.name}, ${scope}`;
+
+function callNamed(name: string): Call {
+  const call = CALLS.find((known) => known.name === name);
+  if (!call) throw new Error(`${name} is no call`);
+  return call;
+}
 
 if (testS3) describeFaults(testS3);
 else {
@@ -80,8 +86,7 @@ function describeFaults(s3: TestS3): void {
   it.each(['store ifAbsent', 'store ifMatch'])(
     'does not guess from the answer to a repetition what became of a write that it cannot read back: %s',
     async (name) => {
-      const call = CALLS.find((known) => known.name === name);
-      if (!call) throw new Error(`${name} is no call`);
+      const call = callNamed(name);
       const { proxy, store } = await open({ call, scope: 'once' }, TIMEOUT_MS);
       const subject = await prepare(store);
       proxy.rule({ operation: 'PutObject', fault: { type: 'reset-reply', afterBytes: 0 }, times: 1 });
@@ -89,6 +94,21 @@ function describeFaults(s3: TestS3): void {
       expect(await outcomeOf(() => call.run(subject))).toBe('unavailable');
     },
   );
+
+  it('knows its own write also where another try, after one that failed, is told that it is too late', async () => {
+    const call = callNamed('store ifMatch');
+    const { proxy, store } = await open({ call, scope: 'once' }, TIMEOUT_MS);
+    const subject = await prepare(store);
+    const tooLate: Fault = { type: 'error', status: 412, code: 'PreconditionFailed' };
+    for (const fault of [
+      { type: 'reset-request', afterBytes: 0 } as const,
+      tooLate,
+      { ...tooLate, committed: true } as const,
+    ]) {
+      proxy.rule({ operation: 'PutObject', fault, times: 1 });
+    }
+    expect(await outcomeOf(() => call.run(subject))).toBe('ok');
+  });
 
   it('needs its deadlines: with the default timeouts of the SDK a black hole swallows a call for good', async () => {
     const proxy = await startProxy(s3.endpoint);
