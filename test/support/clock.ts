@@ -7,6 +7,6 @@
 export function clockAt(ms: number): Record<string, string> {
   return {
     TEST_CLOCK_MS: String(ms),
-    NODE_OPTIONS: `--import ${new URL('clock.mjs', import.meta.url).href}`,
+    NODE_OPTIONS: `--import ${new URL('standing-clock.mjs', import.meta.url).href}`,
   };
 }
