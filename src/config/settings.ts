@@ -231,6 +231,9 @@ export class Settings {
   requestHeadersTimeoutMs = 10_000;
 
   @IsInteger(0)
+  healthMaxAgeMs = 5000;
+
+  @IsInteger(0)
   shutdownDrainMs = 3000;
 
   @IsInteger(100)

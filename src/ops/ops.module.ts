@@ -1,4 +1,6 @@
 import { Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Config } from '../config/config.module.js';
 import { OutboxModule } from '../outbox/outbox.module.js';
 import { ObjectStore } from '../storage/object-store.js';
 import { StorageModule } from '../storage/storage.module.js';
@@ -11,8 +13,9 @@ import { StorageHealth } from './storage-health.js';
   providers: [
     {
       provide: StorageHealth,
-      inject: [ObjectStore],
-      useFactory: (store: ObjectStore) => new StorageHealth(store),
+      inject: [ConfigService, ObjectStore],
+      useFactory: (config: Config, store: ObjectStore) =>
+        new StorageHealth(store, config.get('settings', { infer: true }).healthMaxAgeMs),
     },
   ],
 })

@@ -10,9 +10,6 @@ export interface StorageReport {
   full?: true;
 }
 
-/** How long one answer of the backend serves all who ask, in ms. */
-const MAX_AGE_MS = 5000;
-
 /** Whether the backend can be used, and what it is worth; what changes is told to the log. */
 export class StorageHealth {
   private readonly logger = new Logger(StorageHealth.name);
@@ -20,16 +17,20 @@ export class StorageHealth {
   private checkedAt = -Infinity;
   private checking: Promise<StorageReport> | undefined;
 
-  constructor(private readonly store: ObjectStore) {}
+  /** @param maxAgeMs how long one answer of the backend serves all who ask; 0: it is asked each time */
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly maxAgeMs: number,
+  ) {}
 
   /** What was found last, without asking; undefined before the first answer. */
   get last(): StorageReport | undefined {
     return this.report;
   }
 
-  /** @returns a report that is at most a few seconds old */
+  /** @returns a report that is no older than that; who asks while the backend is being asked shares its answer */
   async ask(): Promise<StorageReport> {
-    if (this.report && performance.now() - this.checkedAt < MAX_AGE_MS) return this.report;
+    if (this.report && performance.now() - this.checkedAt < this.maxAgeMs) return this.report;
     this.checking ??= this.check().finally(() => (this.checking = undefined));
     return this.checking;
   }
