@@ -10,7 +10,7 @@ import {
 import { type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buffer } from 'node:stream/consumers';
-import { freePort } from './ports.js';
+import { listenSomewhere } from './ports.js';
 
 /** What may happen to a request on its way to the S3 server and back. */
 export type Fault =
@@ -126,7 +126,7 @@ export class FaultProxy {
   /** @param endpoint where the real server listens */
   static async start(endpoint: string): Promise<FaultProxy> {
     const proxy = new FaultProxy(new URL(endpoint));
-    await proxy.resume();
+    proxy.port = await listenSomewhere(proxy.server);
     return proxy;
   }
 
@@ -179,7 +179,6 @@ export class FaultProxy {
   /** The bucket is back, under the same URL. */
   async resume(): Promise<void> {
     if (this.server.listening) return;
-    this.port ||= await freePort();
     const listening = once(this.server, 'listening');
     this.server.listen(this.port, '127.0.0.1');
     await listening;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { type Server, connect, createServer } from 'node:net';
 
 /** Below the range of outgoing connections (32768 on Linux), so that none takes a port while whoever listens there is away. */
 const FIRST = 20_000;
@@ -12,23 +12,33 @@ const OWN = FIRST + (((Number(process.env['JEST_WORKER_ID'] ?? 1) - 1) * PER_WOR
 /** The last one given; workers that follow one another, and other runs on this machine, begin elsewhere. */
 let last = OWN + (process.pid % PER_WORKER);
 
-/** One that nothing listens at, and that is not given again for long. */
-export async function freePort(): Promise<number> {
+/**
+ * Makes a server listen at a port of its own.
+ * @returns the port, which is not given again for long
+ */
+export async function listenSomewhere(server: Server): Promise<number> {
   for (let attempt = 1; ; attempt++) {
-    last = OWN + ((last + 1 - OWN) % PER_WORKER);
-    const server = createServer();
+    const port = OWN + ((last + 1 - OWN) % PER_WORKER);
+    last = port;
     try {
       const listening = once(server, 'listening');
-      server.listen(last, '127.0.0.1');
+      server.listen(port, '127.0.0.1');
       await listening;
-      const closed = once(server, 'close');
-      server.close();
-      await closed;
-      return last;
+      return port;
     } catch (error) {
       if (attempt === PER_WORKER) throw error;
     }
   }
+}
+
+/** One that nothing listens at, and that is not given again for long. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listenSomewhere(server);
+  const closed = once(server, 'close');
+  server.close();
+  await closed;
+  return port;
 }
 
 /** Whether somebody listens at a port of this machine. */
