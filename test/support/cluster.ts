@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { freePort } from './ports.js';
-import { type Environment, type RunningService, startService } from './service.js';
+import { type Environment, type RunningService, startService, startServices } from './service.js';
 
 export interface ClusterRequest {
   method?: string;
@@ -29,8 +29,7 @@ export class Cluster {
   static async start(environments: readonly Environment[]): Promise<Cluster> {
     const ports = await Promise.all(environments.map(() => freePort()));
     const fixed = environments.map((environment, i) => ({ ...environment, PORT: String(ports[i]) }));
-    const replicas = await Promise.all(fixed.map((environment) => startService(environment)));
-    return new Cluster(fixed, replicas);
+    return new Cluster(fixed, await startServices(fixed));
   }
 
   get size(): number {

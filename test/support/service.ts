@@ -1,22 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import { createBucket, testS3 } from './s3.js';
+
+const STARTS_AT_ONCE = 4;
+const LOG_WITHIN_MS = 120_000;
 
 /** The built service as a process of its own, as users run it. */
 export interface RunningService {
   url: string;
   process: ChildProcess;
-  /** All that it has logged so far. */
+  /** All that it has logged so far; when it has ended, all. */
   log(): string;
+  /** Resolves when it has logged this: what it logs may come later than what it answers. */
+  logged(line: RegExp): Promise<void>;
   /** Files that lie in its spool now. */
   spooled(): Promise<string[]>;
   /** Regular files that it has open now, apart from its own program. */
   openFiles(): Promise<string[]>;
   /** Stops it as an orchestrator does. @returns its exit code */
   stop(): Promise<number | null>;
+  /** Ends it by SIGKILL. Resolves when it is gone. */
+  kill(): Promise<void>;
 }
 
 export type Environment = Record<string, string>;
@@ -44,11 +52,18 @@ export async function startService(environment: Environment, prefix: string[] = 
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const closed = new Promise((done) => child.once('close', done));
+  const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    await closed;
+    await rm(folder, { recursive: true, force: true });
+  };
   const url = await new Promise<string>((resolveUrl, reject) => {
     child.stdout.on('data', () => {
       const found = /Server listening at (http:\/\/[^"]+)/.exec(output)?.[1];
       if (found !== undefined) resolveUrl(found);
     });
+    child.once('error', reject);
     child.once('exit', (code) => {
       reject(new Error(`the service ended with ${String(code)}:\n${output}`));
     });
@@ -57,6 +72,13 @@ export async function startService(environment: Environment, prefix: string[] = 
     url,
     process: child,
     log: () => output,
+    logged: async (line) => {
+      const giveUp = performance.now() + LOG_WITHIN_MS;
+      while (!line.test(output)) {
+        if (performance.now() > giveUp) throw new Error(`the service did not log ${line.source}:\n${output}`);
+        await sleep(10);
+      }
+    },
     spooled: () => readdir(spool),
     openFiles: async () => {
       const descriptors = `/proc/${String(child.pid)}/fd`;
@@ -67,14 +89,24 @@ export async function startService(environment: Environment, prefix: string[] = 
       return targets.filter((target) => target.startsWith('/') && !target.startsWith('/dev/'));
     },
     stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGTERM');
-        await once(child, 'exit');
-      }
-      await rm(folder, { recursive: true, force: true });
+      await end('SIGTERM');
       return child.exitCode;
     },
+    kill: () => end('SIGKILL'),
   };
+}
+
+/** Starts several, a few at a time: all of them, or none. */
+export async function startServices(environments: readonly Environment[]): Promise<RunningService[]> {
+  const limit = pLimit(STARTS_AT_ONCE);
+  const starts = await Promise.allSettled(
+    environments.map((environment) => limit(() => startService(environment))),
+  );
+  const services = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+  const failed = starts.find((start) => start.status === 'rejected');
+  if (failed === undefined) return services;
+  await Promise.all(services.map((service) => service.stop()));
+  throw failed.reason;
 }
 
 /** A backend to run a suite on; every call of `environment` gives new, empty storage. */
