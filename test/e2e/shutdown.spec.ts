@@ -79,7 +79,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
   });
 
   it('finishes an upload that is on its way, and ends with 0', async () => {
-    await start({ SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_TIMEOUT_MS: FOR_EVER });
+    await start({ SHUTDOWN_DRAIN_MS: '100' });
     const picture = await sharp({ create: { width: 300, height: 300, channels: 3, background: 'navy' } })
       .png()
       .toBuffer();
@@ -120,7 +120,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
   });
 
   it('answers as ever a request that comes behind another one while it closes', async () => {
-    await start({ SHUTDOWN_TIMEOUT_MS: FOR_EVER });
+    await start();
     const connection = await connect();
     connection.send(head('PUT', '/v1/avatars/late', { 'Transfer-Encoding': 'chunked' }));
     await spooling();

@@ -60,7 +60,6 @@ const AMPLE = 120_000;
   const behindProxy = async (): Promise<Environment> => ({
     ...direct,
     STORAGE_S3_ENDPOINT: proxy.url,
-    STORAGE_S3_TIMEOUT_MS: '2000',
     STORAGE_S3_BREAKER_RESET_MS: '200',
     OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
     OUTBOX_REPLAY_INTERVAL_MS: '50',

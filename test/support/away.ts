@@ -15,7 +15,7 @@ export async function startLosable(backend: Backend): Promise<Losable> {
   const proxy = endpoint === undefined ? undefined : await FaultProxy.start(endpoint);
   const service = await startService({
     ...environment,
-    ...(proxy && { STORAGE_S3_ENDPOINT: proxy.url, STORAGE_S3_TIMEOUT_MS: '1500' }),
+    ...(proxy && { STORAGE_S3_ENDPOINT: proxy.url }),
     STORAGE_FALLBACK: 'none',
     CACHE_MAX_AGE_MS: '0',
   });
