@@ -21,6 +21,8 @@ const LOGGED_PATH_CHARACTERS = 300;
 
 /** Assembles the service; it does not listen yet. */
 export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
+  // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
+  const requestTimeout = settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs;
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -33,9 +35,10 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     multipart: false,
     // A request that still comes in while closing is answered as any other; its connection ends with the answer.
     return503OnClosing: false,
-    // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
-    requestTimeout: settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs,
+    requestTimeout,
     http: {
+      // Here too: Node compares it with the next one before Fastify sets it.
+      requestTimeout,
       headersTimeout: settings.requestHeadersTimeoutMs,
       // We say what is wrong, see assertHost.
       requireHostHeader: false,

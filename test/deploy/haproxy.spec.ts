@@ -6,11 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf, send } from '../http/support/client.js';
 import { freePort, listens } from '../support/ports.js';
 import { type RunningService, backends, startService } from '../support/service.js';
+import { needs } from '../support/tools.js';
 
 const FILE = 'deploy/haproxy.cfg';
 
-describe(FILE, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'visage-haproxy-'));
+needs('haproxy')(FILE, () => {
+  let folder: string;
   let service: RunningService;
   let proxy: ChildProcess;
   let url: string;
@@ -18,6 +19,7 @@ describe(FILE, () => {
 
   /** The file as it is, but for where it listens and where the service is: there is no container engine here. */
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'visage-haproxy-'));
     service = await startService((await backends[0]?.environment()) ?? {});
     const port = await freePort();
     const { host } = new URL(service.url);

@@ -7,22 +7,41 @@ import { Settings, variableOf } from '../../src/config/settings.js';
 import { send } from '../http/support/client.js';
 import { createBucket, testS3 } from '../support/s3.js';
 import { startService } from '../support/service.js';
-import { VARIANTS, type Workload, bytesOf, environmentOf, podOf, portsOf } from './support/kubernetes.js';
+import { needs } from '../support/tools.js';
+import {
+  type Container,
+  MINIO,
+  VARIANTS,
+  type Workload,
+  bytesOf,
+  environmentOf,
+  objectsOf,
+  podOf,
+  portsOf,
+} from './support/kubernetes.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'visage-kubernetes-'));
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
-
-describe.each(VARIANTS)('the settings on Kubernetes: $name', ({ objects, outbox }) => {
-  const visage = objects.find(
-    ({ kind, metadata }) => kind === (outbox ? 'StatefulSet' : 'Deployment') && metadata.name === 'visage',
-  ) as Workload;
-  const pod = podOf(visage);
-  const [container] = pod.containers;
-  if (!container) throw new Error('no container');
-  const environment = environmentOf(container, objects);
-  const { settings, complaints } = loadSettings({ NODE_ENV: 'production', ...environment }, '/nonexistent');
+needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) => {
+  const { outbox } = variant;
+  let folder: string;
+  let visage: Workload;
+  let pod: ReturnType<typeof podOf>;
+  let container: Container;
+  let environment: Record<string, string>;
+  let settings: Settings;
+  let complaints: string[];
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'visage-kubernetes-'));
+    const objects = objectsOf(variant);
+    const kind = outbox ? 'StatefulSet' : 'Deployment';
+    visage = objects.find((each) => each.kind === kind && each.metadata.name === 'visage') as Workload;
+    pod = podOf(visage);
+    [container] = pod.containers as [Container];
+    environment = environmentOf(container, objects);
+    ({ settings, complaints } = loadSettings({ NODE_ENV: 'production', ...environment }, '/nonexistent'));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
 
   it('sets what are settings, and none that the service would refuse', () => {
     const known = Object.keys(new Settings()).map(variableOf);
@@ -115,10 +134,9 @@ describe.each(VARIANTS)('the settings on Kubernetes: $name', ({ objects, outbox 
   });
 });
 
-describe('Kubernetes with MinIO', () => {
-  const minio = VARIANTS.find(({ name }) => name === 'minio')?.objects ?? [];
-
+needs('kubectl')('Kubernetes with MinIO', () => {
   it('makes the bucket that Visage uses, where it asks for it', () => {
+    const minio = objectsOf(MINIO);
     const [job, settings] = ['Job', 'ConfigMap'].map((kind) => minio.find((object) => object.kind === kind));
     const bucket = settings?.data?.['STORAGE_S3_BUCKET'];
     expect(podOf(job as Workload).containers[0]?.env).toContainEqual({

@@ -3,12 +3,16 @@ import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/
 import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
 import type { IService } from 'kubernetes-models/v1/Service';
+import { needs } from '../support/tools.js';
 import {
+  AWS,
   type KubernetesObject,
   SECRETS,
   type Selector,
   VARIANTS,
+  type Workload,
   isWorkload,
+  objectsOf,
   podOf,
   portsOf,
   selects,
@@ -17,7 +21,7 @@ import { complaintsAbout } from './support/schemas.js';
 
 const README = readFileSync('deploy/kubernetes/README.md', 'utf8');
 
-describe('the check of the schemas', () => {
+needs('kubectl')('the check of the schemas', () => {
   it.each<[string, (spec: Record<string, unknown>) => void, RegExp]>([
     ['an unknown field', (spec) => (spec['nonsense'] = 1), /'"nonsense"' does not exist/],
     [
@@ -27,7 +31,7 @@ describe('the check of the schemas', () => {
     ],
     ['a missing field', (spec) => delete spec['selector'], /must have required property selector/],
   ])('finds %s', async (_, spoil, complaint) => {
-    const deployment = structuredClone(VARIANTS[0]?.objects.find(({ kind }) => kind === 'Deployment'));
+    const deployment = structuredClone(objectsOf(AWS).find(({ kind }) => kind === 'Deployment'));
     if (!deployment) throw new Error('no deployment');
     expect(await complaintsAbout([deployment])).toEqual([]);
     spoil(deployment.spec as Record<string, unknown>);
@@ -35,23 +39,31 @@ describe('the check of the schemas', () => {
   });
 });
 
-describe.each(VARIANTS)('Kubernetes: $name', ({ name, objects, outbox }) => {
+needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
+  const { name, outbox } = variant;
+  let objects: KubernetesObject[];
+  let workloads: Workload[];
+  let visage: Workload | undefined;
+  beforeAll(() => {
+    objects = objectsOf(variant);
+    workloads = objects.filter(isWorkload);
+    visage = workloads.find(({ metadata }) => metadata.name === 'visage');
+  });
+
   const named = (kind: string, name: string) => {
     const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
     expect(found.map(({ metadata }) => metadata.name)).toEqual([name]);
     return found[0];
   };
   const all = (kind: string) => objects.filter((object) => object.kind === kind);
-  const workloads = objects.filter(isWorkload);
-  const visage = workloads.find(({ metadata }) => metadata.name === 'visage');
 
   it('is what the schemas of Kubernetes ask for, without unknown fields', async () => {
     expect(await complaintsAbout(objects)).toEqual([]);
   });
 
-  it.each(workloads.map((workload) => [workload.metadata.name, workload] as const))(
-    'locks %s in',
-    (_, workload) => {
+  it('locks every workload in', () => {
+    expect(workloads).not.toEqual([]);
+    for (const workload of workloads) {
       const spec = podOf(workload);
       expect(spec).toMatchObject({
         automountServiceAccountToken: false,
@@ -83,8 +95,8 @@ describe.each(VARIANTS)('Kubernetes: $name', ({ name, objects, outbox }) => {
         expect(written.filter((variable) => /KEY|SECRET|PASSWORD|USER/.test(variable))).toEqual([]);
       }
       named('ServiceAccount', spec.serviceAccountName ?? '');
-    },
-  );
+    }
+  });
 
   it('puts everything into one namespace that holds pods to the restricted standard', () => {
     expect(named('Namespace', 'visage')?.metadata.labels).toMatchObject({
@@ -158,11 +170,9 @@ describe.each(VARIANTS)('Kubernetes: $name', ({ name, objects, outbox }) => {
   });
 });
 
-describe('Kubernetes on AWS', () => {
-  const [aws] = VARIANTS;
-
+needs('kubectl')('Kubernetes on AWS', () => {
   it('has a role and no keys, and does not reach the role of its node', () => {
-    const text = JSON.stringify(aws?.objects);
+    const text = JSON.stringify(objectsOf(AWS));
     expect(text).toMatch(/"eks.amazonaws.com\/role-arn":"arn:aws:iam::\d{12}:role\//);
     expect(text).not.toMatch(/ACCESS_KEY/);
     expect(text).toContain('"except":["169.254.169.254/32"]');

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { everyMetric, labelsOf } from '../ops/support.js';
 import type { Metric } from '../support/scrape.js';
+import { needs } from '../support/tools.js';
 
 const ALERTS = 'deploy/prometheus/alerts.yml';
 const ALERT_TESTS = 'deploy/prometheus/alerts.test.yml';
@@ -52,13 +53,9 @@ const promtool = (...options: string[]) =>
   execFileSync('promtool', options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
 describe('what is watched', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'visage-monitoring-'));
   let metrics: Map<string, Metric>;
   beforeAll(async () => {
     metrics = await everyMetric();
-  });
-  afterAll(() => {
-    rmSync(folder, { recursive: true });
   });
 
   /** What an expression asks for and the service does not have. */
@@ -94,20 +91,27 @@ describe('what is watched', () => {
     expect(unknownTo(expr)).toEqual([]);
   });
 
-  it('has alerts that Prometheus takes, and that do what they are for', () => {
-    expect(promtool('check', 'rules', '--lint-fatal', ALERTS)).toContain(
-      `SUCCESS: ${rules.length} rules found`,
-    );
-    expect(promtool('test', 'rules', ALERT_TESTS)).toContain('SUCCESS');
-    const tests = readFileSync(ALERT_TESTS, 'utf8');
-    for (const { alert } of rules) expect(tests).toMatch(new RegExp(`${alert}\\b`));
-  });
+  needs('promtool')('for Prometheus', () => {
+    it('has alerts that it takes, and that do what they are for', () => {
+      expect(promtool('check', 'rules', '--lint-fatal', ALERTS)).toContain(
+        `SUCCESS: ${rules.length} rules found`,
+      );
+      expect(promtool('test', 'rules', ALERT_TESTS)).toContain('SUCCESS');
+      const tests = readFileSync(ALERT_TESTS, 'utf8');
+      for (const { alert } of rules) expect(tests).toMatch(new RegExp(`${alert}\\b`));
+    });
 
-  it('has a dashboard whose queries Prometheus takes', () => {
-    const path = join(folder, 'queries.yml');
-    const records = queries.map(({ expr }, index) => ({ record: `query:${index}`, expr }));
-    writeFileSync(path, JSON.stringify({ groups: [{ name: 'queries', rules: records }] }));
-    expect(promtool('check', 'rules', path)).toContain(`SUCCESS: ${records.length} rules found`);
+    it('has a dashboard whose queries it takes', () => {
+      const folder = mkdtempSync(join(tmpdir(), 'visage-monitoring-'));
+      try {
+        const path = join(folder, 'queries.yml');
+        const records = queries.map(({ expr }, index) => ({ record: `query:${index}`, expr }));
+        writeFileSync(path, JSON.stringify({ groups: [{ name: 'queries', rules: records }] }));
+        expect(promtool('check', 'rules', path)).toContain(`SUCCESS: ${records.length} rules found`);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
   });
 
   it('has a dashboard of panels that stand side by side', () => {

@@ -7,12 +7,14 @@ const [local] = backends;
 /** That of the thread that answers, and those of the others; a higher number gives way. */
 async function priorities(prefix?: string[]): Promise<[number, number[]]> {
   const service = await startService((await local?.environment()) ?? {}, prefix);
-  const pid = Number(service.process.pid);
-  const others = readdirSync(`/proc/${pid}/task`).map(Number);
-  const found = others.filter((thread) => thread !== pid).map((thread) => getPriority(thread));
-  const main = getPriority(pid);
-  await service.stop();
-  return [main, found];
+  try {
+    const pid = Number(service.process.pid);
+    const threads = readdirSync(`/proc/${pid}/task`).map(Number);
+    const others = threads.filter((thread) => thread !== pid);
+    return [getPriority(pid), others.map((thread) => getPriority(thread))];
+  } finally {
+    await service.stop();
+  }
 }
 
 describe('the thread that answers', () => {

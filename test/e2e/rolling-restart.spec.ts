@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { uniquePng } from '../http/support/pictures.js';
 import { Cluster, type ClusterAnswer, type ClusterRequest } from '../support/cluster.js';
 import { backends } from '../support/service.js';
@@ -21,8 +22,18 @@ describe.each(backends)('a rolling restart of three replicas on $name, under loa
     let turn = 0;
     let restarted = false;
 
-    /** A tiny balancer: the replicas in turn, and the next one where a connection fails or a 503 comes. */
+    const underWay = new Set<Promise<unknown>>();
     const ask = async (request: ClusterRequest): Promise<ClusterAnswer | undefined> => {
+      const asking = balance(request);
+      underWay.add(asking);
+      try {
+        return await asking;
+      } finally {
+        underWay.delete(asking);
+      }
+    };
+    /** A tiny balancer: the replicas in turn, and the next one where a connection fails or a 503 comes. */
+    const balance = async (request: ClusterRequest): Promise<ClusterAnswer | undefined> => {
       const replica = turn++;
       const once = async (next: number): Promise<ClusterAnswer | string> => {
         try {
@@ -53,12 +64,22 @@ describe.each(backends)('a rolling restart of three replicas on $name, under loa
         if (read && read.status !== 200) failures.push(`info: ${read.status}`);
       }
     };
+    /** Until a request has found the replica away. */
+    const missed = async () => {
+      const before = retried.length;
+      while (retried.length === before) await sleep(10);
+    };
     const restartAll = async () => {
       const codes: (number | null)[] = [];
-      for (let replica = 0; replica < REPLICAS; replica++) {
-        codes.push(await cluster.restart(replica, 'SIGTERM'));
+      try {
+        for (let replica = 0; replica < REPLICAS; replica++) {
+          codes.push(await cluster.restart(replica, 'SIGTERM', missed));
+          // The second try of a request that met this restart is not to meet the next one.
+          await Promise.all(underWay);
+        }
+      } finally {
+        restarted = true;
       }
-      restarted = true;
       return codes;
     };
     const [codes] = await Promise.all([restartAll(), ...Array.from({ length: WORKERS }, (_, i) => work(i))]);

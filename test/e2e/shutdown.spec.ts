@@ -1,37 +1,93 @@
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import request from 'supertest';
 import { openBackend } from '../support/backend.js';
-import { backends, startService } from '../support/service.js';
+import { listens } from '../support/ports.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { RawConnection, chunk, head } from '../http/support/raw.js';
 
-describe.each(backends)('SIGTERM on $name', (backend) => {
-  it('finishes an upload that is on its way, says not ready meanwhile, and ends with 0', async () => {
-    const environment = await backend.environment();
-    const service = await startService({ ...environment, SHUTDOWN_DRAIN_MS: '1000' });
-    const picture = await sharp({ create: { width: 300, height: 300, channels: 3, background: 'navy' } })
-      .png()
-      .toBuffer();
-    await request(service.url).get('/health/ready').expect(200);
+/** Longer than any test takes, in ms: what it would end does not end by it. */
+const FOR_EVER = '3600000';
+/** Says only that something hangs, in ms. */
+const AMPLE = 120_000;
 
+describe.each(backends)('SIGTERM on $name', (backend) => {
+  let environment: Environment;
+  let service: RunningService;
+  const connections: { destroy(): void }[] = [];
+  afterEach(async () => {
+    for (const connection of connections.splice(0)) connection.destroy();
+    await service.kill();
+  });
+
+  const start = async (settings: Environment = {}) => {
+    environment = { ...(await backend.environment()), ...settings };
+    service = await startService(environment);
+  };
+  const connect = async () => {
+    const connection = await RawConnection.open(service.url);
+    connections.push(connection.socket);
+    return connection;
+  };
+  /** The first bytes of an upload, once the service has them. */
+  const beginUpload = async (length: number, first: Buffer | string): Promise<ClientRequest> => {
     const upload = httpRequest(`${service.url}/v1/avatars/late`, {
       method: 'PUT',
-      headers: { 'Content-Length': picture.length },
+      headers: { 'Content-Length': length },
     });
-    const answered = once(upload, 'response');
-    upload.write(picture.subarray(0, 100));
+    // Tests that mind how it ends listen themselves.
+    upload.on('error', () => undefined);
+    connections.push(upload);
+    upload.write(first);
+    await spooling();
+    return upload;
+  };
+  const spooling = async () => {
     while ((await service.spooled()).length === 0) await sleep(10);
-
-    const ended = once(service.process, 'exit');
+  };
+  /** @returns the end of the process, to come */
+  const terminate = async () => {
+    const ended = once(service.process, 'close');
     service.process.kill('SIGTERM');
-    while (!service.log().includes('stopping')) await sleep(10);
+    await service.logged(/stopping/);
+    return { ended };
+  };
+  /** When the drain is over, nobody is let in any more. */
+  const closing = async () => {
+    while (await listens(Number(new URL(service.url).port))) await sleep(10);
+  };
+
+  it('lets who is balanced here know while it drains, and answers on', async () => {
+    await start({ SHUTDOWN_DRAIN_MS: FOR_EVER, SHUTDOWN_TIMEOUT_MS: FOR_EVER });
+    await request(service.url).get('/health/ready').expect(200);
+    const connection = await connect();
+    connection.send(head('GET', '/health/live'));
+    expect((await connection.answer(AMPLE)).headers).not.toMatchObject({ connection: 'close' });
+
+    await terminate();
     await request(service.url)
       .get('/health/ready')
       .expect(503, /stopping/);
     await request(service.url).get('/health/live').expect(200);
-    await sleep(1200);
+    connection.send(head('GET', '/v1/avatars/nobody'));
+    const answer = await connection.answer(AMPLE);
+    expect([answer.status, answer.headers.connection]).toEqual([404, 'close']);
+    expect(await connection.closes(AMPLE)).toBe(true);
+    expect(service.process.exitCode).toBeNull();
+  });
+
+  it('finishes an upload that is on its way, and ends with 0', async () => {
+    await start({ SHUTDOWN_DRAIN_MS: '100' });
+    const picture = await sharp({ create: { width: 300, height: 300, channels: 3, background: 'navy' } })
+      .png()
+      .toBuffer();
+    const upload = await beginUpload(picture.length, picture.subarray(0, 100));
+    const answered = once(upload, 'response');
+
+    const { ended } = await terminate();
+    await closing();
     expect(service.process.exitCode).toBeNull();
     upload.end(picture.subarray(100));
 
@@ -40,75 +96,42 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     answer.resume();
     expect(await ended).toEqual([0, null]);
     expect(await openBackend(environment).exists('manifests/late.json')).toBe(true);
-    await service.stop();
   });
 
   it('gives up in the end, and says so', async () => {
-    const service = await startService({ ...(await backend.environment()), SHUTDOWN_TIMEOUT_MS: '500' });
-    const upload = httpRequest(`${service.url}/v1/avatars/late`, {
-      method: 'PUT',
-      headers: { 'Content-Length': 1000 },
-    });
+    await start({ SHUTDOWN_TIMEOUT_MS: '500' });
+    const upload = await beginUpload(1000, 'never more than this');
     const broken = once(upload, 'error');
-    upload.write('never more than this');
-    while ((await service.spooled()).length === 0) await sleep(10);
-    const ended = once(service.process, 'exit');
-    service.process.kill('SIGTERM');
+    const { ended } = await terminate();
     expect(await ended).toEqual([1, null]);
     expect(service.log()).toContain('SHUTDOWN_TIMEOUT_MS');
     await broken;
-    await service.stop();
-  });
-
-  it('ends keep-alive connections with their next answer while it drains', async () => {
-    const service = await startService({ ...(await backend.environment()), SHUTDOWN_DRAIN_MS: '3000' });
-    const connection = await RawConnection.open(service.url);
-    connection.send(head('GET', '/health/live'));
-    expect((await connection.answer()).headers).not.toMatchObject({ connection: 'close' });
-    const ended = once(service.process, 'exit');
-    service.process.kill('SIGTERM');
-    while (!service.log().includes('stopping')) await sleep(10);
-    connection.send(head('GET', '/v1/avatars/nobody'));
-    const answer = await connection.answer();
-    expect([answer.status, answer.headers.connection]).toEqual([404, 'close']);
-    expect(await connection.closes(2000)).toBe(true);
-    expect(await ended).toEqual([0, null]);
-    await service.stop();
   });
 
   it('is not held up by who has sent nothing, or no whole headers, or by kept-alive connections', async () => {
-    const service = await startService(await backend.environment());
-    const connections = await Promise.all([1, 2, 3].map(() => RawConnection.open(service.url)));
-    const [, halfSent, keptAlive] = connections;
-    halfSent?.send(head('GET', '/v1/avatars/nobody').slice(0, -2));
-    keptAlive?.send(head('GET', '/health/live'));
-    expect((await keptAlive?.answer())?.status).toBe(200);
-    const ended = once(service.process, 'exit');
-    const start = performance.now();
-    service.process.kill('SIGTERM');
+    // If it waited for any of them, it would give up after a minute, and end with 1.
+    await start({ REQUEST_HEADERS_TIMEOUT_MS: FOR_EVER, SHUTDOWN_TIMEOUT_MS: '60000' });
+    const [halfSent, keptAlive] = await Promise.all([connect(), connect(), connect()]);
+    halfSent.send(head('GET', '/v1/avatars/nobody').slice(0, -2));
+    keptAlive.send(head('GET', '/health/live'));
+    expect((await keptAlive.answer(AMPLE)).status).toBe(200);
+    const { ended } = await terminate();
     expect(await ended).toEqual([0, null]);
-    // The headers would have had ten seconds, and the whole shutdown 25.
-    expect(performance.now() - start).toBeLessThan(8000);
-    for (const connection of connections) connection.close();
-    await service.stop();
   });
 
   it('answers as ever a request that comes behind another one while it closes', async () => {
-    const service = await startService(await backend.environment());
-    const connection = await RawConnection.open(service.url);
-    const body = Buffer.from('no picture');
+    await start();
+    const connection = await connect();
     connection.send(head('PUT', '/v1/avatars/late', { 'Transfer-Encoding': 'chunked' }));
-    while ((await service.spooled()).length === 0) await sleep(10);
-    const ended = once(service.process, 'exit');
-    service.process.kill('SIGTERM');
-    while (!service.log().includes('stopping')) await sleep(10);
-    await sleep(300);
+    await spooling();
+    const { ended } = await terminate();
+    await closing();
+    const body = Buffer.from('no picture');
     connection.send(Buffer.concat([chunk(body), Buffer.from(`0\r\n\r\n${head('GET', '/nowhere')}`)]));
-    expect((await connection.answer()).status).toBe(415);
-    const last = await connection.answer().catch(() => undefined);
+    expect((await connection.answer(AMPLE)).status).toBe(415);
+    expect(await connection.closes(AMPLE)).toBe(true);
+    const last = await connection.answer(0).catch(() => undefined);
     if (last) expect(last.headers['content-type']).toMatch(/problem\+json/);
     expect(await ended).toEqual([0, null]);
-    connection.close();
-    await service.stop();
   });
 });

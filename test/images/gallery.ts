@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import request from 'supertest';
+import { meanDistance } from '../support/pictures.js';
 import { type RunningService, backends, startService } from '../support/service.js';
 
 /** What the service says of an avatar. */
@@ -92,8 +93,7 @@ export class Pixels {
   /** The mean distance of the channels of two pictures of the same size, from 0 to 255. */
   distanceTo(other: Pixels): number {
     if (other.width !== this.width || other.height !== this.height) return 255;
-    const sum = this.rgba.reduce((total, value, i) => total + Math.abs(value - (other.rgba[i] ?? 0)), 0);
-    return sum / this.rgba.length;
+    return meanDistance(this.rgba, other.rgba);
   }
 }
 

@@ -6,7 +6,13 @@ import { problemOf } from '../http/support/client.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import {
+  type Environment,
+  type RunningService,
+  backends,
+  startService,
+  startServices,
+} from '../support/service.js';
 
 const s3 = backends.find(({ name }) => name === 's3');
 
@@ -15,50 +21,77 @@ interface Ready {
   outbox: { entries: number; bytes: number; oldestAgeMs: number; setAside: number };
 }
 
+type Health = Ready & { code: number };
+
+/** Says only that something hangs, in ms. */
+const AMPLE = 120_000;
+
 (s3 ? describe : describe.skip)('while the bucket is away', () => {
   let proxy: FaultProxy;
   let direct: Environment;
   let environment: Environment;
   let service: RunningService;
+  /** Another replica, that reaches the bucket all the while. */
+  let other: RunningService;
+  let alone: RunningService[] = [];
   let count = 0;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     direct = (await s3?.environment()) ?? {};
     proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
-    environment = {
-      ...direct,
-      STORAGE_S3_ENDPOINT: proxy.url,
-      STORAGE_S3_TIMEOUT_MS: '2000',
-      STORAGE_S3_BREAKER_RESET_MS: '200',
-      OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
-      OUTBOX_REPLAY_INTERVAL_MS: '50',
-      CACHE_MAX_AGE_MS: '0',
-    };
-    service = await startService(environment);
+    environment = await behindProxy();
+    [service, other] = (await startServices([environment, { ...direct, STORAGE_FALLBACK: 'none' }])) as [
+      RunningService,
+      RunningService,
+    ];
   });
   afterEach(async () => {
+    await proxy.resume();
+    await Promise.all(alone.map((one) => one.stop()));
+    alone = [];
+    await recovered();
+  });
+  afterAll(async () => {
+    await Promise.all([service.stop(), other.stop()]);
     await proxy.stop();
-    await service.stop();
   });
 
-  const avatar = (id = `avatar-${++count}`) => new AvatarClient(service.url, id);
-  const health = async () => {
-    const answer = await fetch(`${service.url}/health/ready`);
+  /** With an outbox of its own. */
+  const behindProxy = async (): Promise<Environment> => ({
+    ...direct,
+    STORAGE_S3_ENDPOINT: proxy.url,
+    STORAGE_S3_BREAKER_RESET_MS: '200',
+    OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
+    OUTBOX_REPLAY_INTERVAL_MS: '50',
+    CACHE_MAX_AGE_MS: '0',
+    HEALTH_MAX_AGE_MS: '0',
+  });
+  /** For one test. */
+  const startAlone = async (environment: Environment) => {
+    const started = await startService(environment);
+    alone.push(started);
+    return started;
+  };
+  const avatar = (id = `avatar-${++count}`, { url } = service) => new AvatarClient(url, id);
+  const health = async ({ url } = service) => {
+    const answer = await fetch(`${url}/health/ready`);
     return { code: answer.status, ...((await answer.json()) as Ready) };
   };
-  const replayed = async () => {
-    const giveUp = performance.now() + 20_000;
+  const healthWhen = async (is: (health: Health) => boolean, asked = service) => {
+    const giveUp = performance.now() + AMPLE;
     for (;;) {
-      const { outbox } = await health();
-      if (outbox.entries === 0) return outbox;
-      if (performance.now() > giveUp)
-        throw new Error(`the outbox keeps ${JSON.stringify(outbox)}:\n${service.log()}`);
+      const found = await health(asked);
+      if (is(found)) return found;
+      if (performance.now() > giveUp) throw new Error(`still ${JSON.stringify(found)}:\n${asked.log()}`);
       await sleep(20);
     }
   };
-  const restart = async () => {
-    service.process.kill('SIGKILL');
-    service = await startService(environment);
+  const replayed = async (asked = service) =>
+    (await healthWhen(({ outbox }) => outbox.entries === 0, asked)).outbox;
+  /** Readiness passes by the breaker; a read does not. */
+  const recovered = async () => {
+    await replayed();
+    while ((await avatar().get()).status !== 404) await sleep(20);
   };
   const manifestOf = async (id: string) => {
     const object = await openBackend(direct).get(`manifests/${id}.json`);
@@ -103,11 +136,12 @@ interface Ready {
     expectStatus(202, await b.delete());
     expectStatus(404, await b.get());
     expectStatus(202, await c.erase());
-    await restart();
+    await service.kill();
+    service = await startService(environment);
     // What was known before is forgotten by now; what waits is not.
-    expect((await new AvatarClient(service.url, 'kill-a').versions()).current).toBe(first);
-    expectStatus(404, await new AvatarClient(service.url, 'kill-b').get());
-    expectStatus(404, await new AvatarClient(service.url, 'kill-c').get());
+    expect((await avatar('kill-a').versions()).current).toBe(first);
+    expectStatus(404, await avatar('kill-b').get());
+    expectStatus(404, await avatar('kill-c').get());
     await proxy.resume();
     await replayed();
     expect(await manifestOf('kill-a')).toMatchObject({
@@ -147,11 +181,7 @@ interface Ready {
     const before = versionOf(expectStatus(201, await client.upload(await numbered(1))));
     await proxy.stop();
     const waiting = versionOf(expectStatus(202, await client.upload(await numbered(2))));
-    const other = await startService({ ...direct, STORAGE_FALLBACK: 'none' });
-    const newer = versionOf(
-      expectStatus(201, await new AvatarClient(other.url, 'newer').upload(await numbered(3))),
-    );
-    await other.stop();
+    const newer = versionOf(expectStatus(201, await avatar('newer', other).upload(await numbered(3))));
     await proxy.resume();
     await replayed();
     const { current, versions } = (await manifestOf('newer')) ?? {};
@@ -162,9 +192,7 @@ interface Ready {
     const client = avatar('erased');
     await proxy.stop();
     expectStatus(202, await client.upload(await numbered(2)));
-    const other = await startService({ ...direct, STORAGE_FALLBACK: 'none' });
-    expectStatus(200, await new AvatarClient(other.url, 'erased').erase());
-    await other.stop();
+    expectStatus(200, await avatar('erased', other).erase());
     await proxy.resume();
     await replayed();
     expectStatus(404, await client.get());
@@ -189,47 +217,45 @@ interface Ready {
   });
 
   it('sets a poisoned entry aside with its reason, and carries out the rest', async () => {
-    const client = avatar('rest');
+    const poisonedEnvironment = await behindProxy();
+    const before = await startAlone(poisonedEnvironment);
     await proxy.stop();
-    const version = versionOf(expectStatus(202, await client.upload(await numbered(1))));
-    service.process.kill('SIGKILL');
-    const slot = join(environment['OUTBOX_PATH'] ?? '', 'slot-0');
+    const uploaded = await avatar('rest', before).upload(await numbered(1));
+    const version = versionOf(expectStatus(202, uploaded));
+    await before.kill();
+    const slot = join(poisonedEnvironment['OUTBOX_PATH'] ?? '', 'slot-0');
     await writeFile(join(slot, 'pending/00000000-0000-7000-8000-000000000000.json'), '{"schema":1,');
-    service = await startService(environment);
+    const after = await startAlone(poisonedEnvironment);
     await proxy.resume();
-    expect((await replayed()).setAside).toBe(1);
+    expect((await replayed(after)).setAside).toBe(1);
     expect(await manifestOf('rest')).toMatchObject({ current: version });
     expect((await readdir(join(slot, 'aside'))).sort()).toEqual([
       '00000000-0000-7000-8000-000000000000.json',
       '00000000-0000-7000-8000-000000000000.reason',
     ]);
-    expect(service.log()).toMatch(/was set aside/);
+    await after.logged(/was set aside/);
   });
 
   it('takes no more than it may, and readiness tells', async () => {
-    await service.stop();
-    service = await startService({ ...environment, OUTBOX_MAX_ENTRIES: '2' });
+    const small = await startAlone({ ...(await behindProxy()), OUTBOX_MAX_ENTRIES: '2' });
     await proxy.stop();
-    expectStatus(202, await avatar().upload(await numbered(1)));
-    expectStatus(202, await avatar().upload(await numbered(1)));
-    const refused = await avatar().upload(await numbered(1));
+    expectStatus(202, await avatar(undefined, small).upload(await numbered(1)));
+    expectStatus(202, await avatar(undefined, small).upload(await numbered(1)));
+    const refused = await avatar(undefined, small).upload(await numbered(1));
     expect(problemOf(refused)).toEqual({ status: 503, code: 'outbox_full' });
     expect(refused.headers['retry-after']).toBe('30');
-    const giveUp = performance.now() + 15_000;
-    while ((await health()).code !== 503 && performance.now() < giveUp) await sleep(100);
-    expect(await health()).toMatchObject({ code: 503, status: 'unavailable', outbox: { entries: 2 } });
+    expect(await health(small)).toMatchObject({ code: 503, status: 'unavailable', outbox: { entries: 2 } });
   });
 
   it('shares a path between processes, and takes over what a dead one left', async () => {
-    const other = await startService(environment);
+    const dying = await startAlone(environment);
     await proxy.stop();
     const path = environment['OUTBOX_PATH'] ?? '';
-    expectStatus(202, await new AvatarClient(other.url, 'left').upload(await numbered(1)));
+    expectStatus(202, await avatar('left', dying).upload(await numbered(1)));
     expectStatus(202, await avatar('own').upload(await numbered(1)));
     expect((await readdir(path)).sort()).toEqual(['slot-0', 'slot-1']);
-    other.process.kill('SIGKILL');
-    const giveUp = performance.now() + 15_000;
-    while ((await health()).outbox.entries < 2 && performance.now() < giveUp) await sleep(50);
+    await dying.kill();
+    await healthWhen(({ outbox }) => outbox.entries === 2);
     expectStatus(200, await avatar('left').get());
     await proxy.resume();
     await replayed();

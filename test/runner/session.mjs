@@ -29,8 +29,10 @@ export async function runTests(jestArguments, environment = {}) {
   try {
     const needs = needsOf(await chosen(jestArguments));
     const missing = await provideTools(needs.tools);
-    for (const fault of missing.values()) console.error(`left out: ${fault}`);
-    if (missing.size > 0 && process.env.CI) throw new Error('CI is set, and these tools have to be there');
+    const faults = [...missing.values()];
+    if (faults.length > 0 && process.env.CI)
+      throw new Error(`CI leaves nothing out, but ${faults.join('; ')}`);
+    for (const fault of faults) console.error(`left out: ${fault}`);
     if (needs.build) await buildService();
     let s3 = {};
     if (needs.s3 && process.env.SKIP_S3 !== '1') {

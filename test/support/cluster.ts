@@ -48,13 +48,22 @@ export class Cluster {
     };
   }
 
-  /** Ends a replica by a signal and starts it again on the same port. @returns its exit code, null after SIGKILL */
-  async restart(replica: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+  /**
+   * Ends a replica by a signal and starts it again on the same port.
+   * @param whileAway is awaited before it starts again
+   * @returns its exit code, null after SIGKILL
+   */
+  async restart(
+    replica: number,
+    signal: 'SIGTERM' | 'SIGKILL',
+    whileAway: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<number | null> {
     const { process } = this.at(replica);
     const exited = once(process, 'exit');
     process.kill(signal);
     await exited;
     await this.at(replica).stop();
+    await whileAway();
     this.replicas[replica] = await startService(this.environments[replica] ?? {});
     return process.exitCode;
   }

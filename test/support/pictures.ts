@@ -29,7 +29,18 @@ export async function difference(picture: Buffer, other: Buffer): Promise<number
     ),
   );
   if (!a || !b) throw new Error('two pictures were given');
-  return a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length;
+  return meanDistance(a, b);
+}
+
+/** The mean distance of bytes at the same places. A plain loop: Jest makes globals and callbacks slow. */
+export function meanDistance(a: Buffer, b: Buffer): number {
+  const { length } = a;
+  let sum = 0;
+  for (let i = 0; i < length; i++) {
+    const off = (a[i] ?? 0) - (b[i] ?? 0);
+    sum += off < 0 ? -off : off;
+  }
+  return sum / length;
 }
 
 /** Red, green, blue and yellow quarters, and a white mark near the upper left corner: no two orientations look alike. */
@@ -88,7 +99,8 @@ export function cmykJpeg(width: number, height: number, ink: readonly [number, n
 /** A painting at 16 bits per channel: gray, RGB or RGBA. */
 export function png16(width: number, height: number, paint: Paint): Promise<Buffer> {
   const { data, channels } = pixels(width, height, paint);
-  const wide = Uint16Array.from(data, (value) => value * 257);
+  const wide = new Uint16Array(data.length);
+  for (const [i, value] of data.entries()) wide[i] = value * 257;
   return sharp(wide, { raw: { width, height, channels } })
     .toColourspace(channels === 1 ? 'grey16' : 'rgb16')
     .png()
@@ -197,8 +209,11 @@ export async function talkative(picture: Sharp, encoding: Encoding | 'gif'): Pro
 function pixels(width: number, height: number, paint: Paint) {
   const channels = paint(0, 0).length as 1 | 3 | 4;
   const data = Buffer.alloc(width * height * channels);
+  let at = 0;
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) data.set(paint(x, y), (y * width + x) * channels);
+    for (let x = 0; x < width; x++) {
+      for (const value of paint(x, y)) data[at++] = value;
+    }
   }
   return { data, channels };
 }

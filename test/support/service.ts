@@ -6,6 +6,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { createBucket, testS3 } from './s3.js';
 
+/** Deadlines that no machine is too slow for: tests that are about one set it themselves. */
+const PATIENCE = Object.fromEntries(
+  [
+    'STORAGE_S3_TIMEOUT_MS',
+    'STORAGE_LOCAL_LOCK_TIMEOUT_MS',
+    'AVATAR_COMMIT_TIMEOUT_MS',
+    'UPLOAD_TIMEOUT_MS',
+    'IMAGE_TIMEOUT_MS',
+    'SHUTDOWN_TIMEOUT_MS',
+  ].map((variable) => [variable, '240000']),
+);
+
 const STARTS_AT_ONCE = 4;
 const LOG_WITHIN_MS = 120_000;
 
@@ -30,7 +42,8 @@ export interface RunningService {
 export type Environment = Record<string, string>;
 
 /**
- * Starts the service (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default.
+ * Starts the service (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default,
+ * but for deadlines, which are long.
  * @param prefix a command that becomes the service, as `strace -D` does
  */
 export async function startService(environment: Environment, prefix: string[] = []): Promise<RunningService> {
@@ -45,6 +58,7 @@ export async function startService(environment: Environment, prefix: string[] = 
       UPLOAD_SPOOL_PATH: spool,
       NODE_NO_WARNINGS: '1',
       SHUTDOWN_DRAIN_MS: '0',
+      ...PATIENCE,
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -23,8 +23,33 @@ export type Workload = KubernetesObject & {
 
 const FOLDER = 'deploy/kubernetes';
 
-/** Renders an overlay as `kubectl apply -k` would, with components added to it. */
-export function render(overlay: string, components: string[] = []): KubernetesObject[] {
+/** What is there to be applied. */
+export interface Variant {
+  name: string;
+  overlay: string;
+  /** Added to it. */
+  components: string[];
+  outbox: boolean;
+}
+
+export const AWS: Variant = { name: 'aws', overlay: 'overlays/aws', components: [], outbox: false };
+export const MINIO: Variant = { name: 'minio', overlay: 'overlays/minio', components: [], outbox: true };
+export const VARIANTS = [
+  AWS,
+  { ...AWS, name: 'aws with an outbox', components: ['components/outbox'], outbox: true },
+  MINIO,
+];
+
+const rendered = new Map<Variant, KubernetesObject[]>();
+
+/** What `kubectl apply -k` would make of a variant. */
+export function objectsOf(variant: Variant): KubernetesObject[] {
+  const objects = rendered.get(variant) ?? render(variant);
+  rendered.set(variant, objects);
+  return objects;
+}
+
+function render({ overlay, components }: Variant): KubernetesObject[] {
   // Outside of a repository there is no kustomization that a test could spoil; resources are given relative to it.
   const folder = mkdtempSync(join(tmpdir(), 'visage-kustomize-'));
   const at = (path: string) => relative(folder, resolve(FOLDER, path));
@@ -108,13 +133,6 @@ export function environmentOf(
   });
   return Object.assign({}, ...maps, Object.fromEntries(secrets)) as Record<string, string>;
 }
-
-/** What is there to be applied; each with whether it has an outbox. */
-export const VARIANTS = [
-  { name: 'aws', objects: render('overlays/aws'), outbox: false },
-  { name: 'aws with an outbox', objects: render('overlays/aws', ['components/outbox']), outbox: true },
-  { name: 'minio', objects: render('overlays/minio'), outbox: true },
-];
 
 /** What an operator makes by hand, as README.md says. */
 export const SECRETS: Record<string, Record<string, string>> = {

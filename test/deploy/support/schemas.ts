@@ -3,6 +3,25 @@ import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment';
 import ts from 'typescript';
 import type { KubernetesObject } from './kubernetes.js';
 
+const OPTIONS: ts.CompilerOptions = {
+  noEmit: true,
+  strict: true,
+  skipLibCheck: true,
+  types: [],
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  target: ts.ScriptTarget.ES2023,
+};
+
+const host = ts.createCompilerHost(OPTIONS);
+const files = new Map<string, ts.SourceFile | undefined>();
+
+/** Most files are the same in all programs, and take long to parse. */
+function parsed(name: string, target: ts.ScriptTarget | ts.CreateSourceFileOptions) {
+  if (!files.has(name)) files.set(name, host.getSourceFile(name, target));
+  return files.get(name);
+}
+
 /**
  * What the schemas of Kubernetes have against objects. The types of the models know every field, so the compiler finds the
  * unknown ones, which their validators let pass; the validators know formats and ranges, which types cannot.
@@ -38,24 +57,12 @@ function complaintsOfCompiler(objects: readonly KubernetesObject[]): string[] {
     )
     .join('\n');
   const path = resolve('test/deploy/rendered.ts');
-  const options: ts.CompilerOptions = {
-    noEmit: true,
-    strict: true,
-    skipLibCheck: true,
-    types: [],
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    target: ts.ScriptTarget.ES2023,
-  };
-  const host = ts.createCompilerHost(options);
-  const program = ts.createProgram([path], options, {
+  const program = ts.createProgram([path], OPTIONS, {
     ...host,
     fileExists: (name) => name === path || host.fileExists(name),
     readFile: (name) => (name === path ? source : host.readFile(name)),
-    getSourceFile: (name, ...rest) =>
-      name === path
-        ? ts.createSourceFile(name, source, ts.ScriptTarget.ES2023)
-        : host.getSourceFile(name, ...rest),
+    getSourceFile: (name, target) =>
+      name === path ? ts.createSourceFile(name, source, ts.ScriptTarget.ES2023) : parsed(name, target),
   });
   return ts
     .getPreEmitDiagnostics(program)
