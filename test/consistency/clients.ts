@@ -1,6 +1,6 @@
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { seeded } from '../http/support/mutations.js';
+import { randoms } from '../support/photo.mjs';
 import { uniquePng } from '../http/support/pictures.js';
 import type { Cluster, ClusterAnswer, ClusterRequest } from '../support/cluster.js';
 import type { Operation } from './checker.js';
@@ -36,7 +36,7 @@ export class Clients {
 
   /** Writes one thing after the other until it is told to end. */
   async write(writer: number, mix: Mix, ended: () => boolean): Promise<void> {
-    const random = seeded(this.seed + writer);
+    const random = randoms(this.seed + writer);
     const own: string[] = [];
     for (let turn = writer; !ended(); turn++) {
       const dice = random();

@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import sharp from 'sharp';
 import { type Manifest, currentVersion } from '../../src/avatars/manifest.js';
 import { send } from '../http/support/client.js';
-import { below, seeded } from '../http/support/mutations.js';
+import { below } from '../http/support/mutations.js';
 import { openBackend } from '../support/backend.js';
 import { SEED, TORTURE } from '../support/programme.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { randoms } from '../support/photo.mjs';
 import { PATIENT } from './patient.js';
 import { expectSound } from './scene.js';
 
@@ -44,7 +45,7 @@ describe.each(backends)('random kills under load on $name', (backend) => {
         AVATAR_HISTORY: '1000',
         STORAGE_FALLBACK: 'none',
       };
-      const random = seeded(SEED);
+      const random = randoms(SEED);
       let avatars: Avatar[] = [];
       let [answers, versions] = [0, 0];
       for (let kill = 0; kill < KILLS; kill++) {
