@@ -19,6 +19,8 @@ export default {
     ],
   },
   setupFiles: ['<rootDir>/test/support/programme.ts'],
+  // Not in the temporary folder, which goes with the run.
+  cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   maxWorkers: 2,
   // Says only that a test hangs: no test is judged by how fast the machine is.
   testTimeout: 300_000,

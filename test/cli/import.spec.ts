@@ -1,16 +1,19 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { v7 as uuidv7 } from 'uuid';
 import { manifestKey } from '../../src/avatars/keys.js';
 import { apply, emptyManifest, readManifest, writeManifest } from '../../src/avatars/manifest.js';
-import type { ObjectStore } from '../../src/storage/object-store.js';
+import { numbered } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
-import { type Environment, backends, startService } from '../support/service.js';
-import { bytesOf, checksums, countOf, uploadBody } from './support/avatars.js';
-import { type Finding, reportOf, start, visage } from './support/program.js';
+import { backends, startService } from '../support/service.js';
+import { bytesOf, checksums, countOf } from './support/avatars.js';
+import { type Ended, type Finding, type Started, reportOf, start, visage } from './support/program.js';
 
 interface Facts {
   imported: number;
@@ -22,29 +25,34 @@ interface Facts {
 const USER = '018f0000-0000-7000-8000-000000000001';
 const MINUTE = 60_000;
 
-describe.each(backends)('import into $name', (backend) => {
-  let environment: Environment;
-  let store: ObjectStore;
-  let folder: string;
-  const take = (...more: string[]) => reportOf<Facts>(environment, 'import', ...more);
-  const file = async (path: string, bytes: Buffer | string) => {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), bytes);
-    return join(folder, path);
-  };
-  const manifestOf = async (id: string) => readManifest(id, await bytesOf(store, manifestKey(id)));
+// They run beside each other.
+const it = test.concurrent;
 
-  beforeEach(async () => {
-    environment = await backend.environment();
-    store = openBackend(environment);
-    folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
-  });
+describe.each(backends)('import into $name', (backend) => {
+  const setUp = async () => {
+    const environment = await backend.environment();
+    const store = openBackend(environment);
+    const folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
+    return {
+      environment,
+      store,
+      folder,
+      take: (...more: string[]) => reportOf<Facts>(environment, 'import', ...more),
+      file: async (path: string, bytes: Buffer | string) => {
+        await mkdir(dirname(join(folder, path)), { recursive: true });
+        await writeFile(join(folder, path), bytes);
+        return join(folder, path);
+      },
+      manifestOf: async (id: string) => readManifest(id, await bytesOf(store, manifestKey(id))),
+    };
+  };
 
   it('takes a list in, names each bad line with its code, and imports nothing twice', async () => {
-    for (const i of [1, 2, 3]) await file(`pictures/${i}.png`, await uploadBody(i));
+    const { environment, store, take, file, manifestOf } = await setUp();
+    for (const i of [1, 2, 3]) await file(`pictures/${i}.png`, await numbered(i));
     await file('pictures/text.png', 'no picture');
     await file('pictures/empty.png', '');
-    const cut = await sharp(await uploadBody(4))
+    const cut = await sharp(await numbered(4))
       .jpeg()
       .toBuffer();
     await file('pictures/cut.jpg', cut.subarray(0, cut.length / 2));
@@ -95,9 +103,10 @@ describe.each(backends)('import into $name', (backend) => {
   });
 
   it('takes JSON lines in, and ends with 0 where all are good', async () => {
+    const { take, file } = await setUp();
     const lines = [];
     for (const i of [1, 2]) {
-      await file(`${i}.png`, await uploadBody(i));
+      await file(`${i}.png`, await numbered(i));
       lines.push(JSON.stringify({ id: `user ${i}`.replace(' ', ':'), file: `${i}.png` }));
     }
     const list = await file('list.jsonl', `${lines.join('\n\n')}\n`);
@@ -109,7 +118,8 @@ describe.each(backends)('import into $name', (backend) => {
   });
 
   it('does not bring back by a list what was erased since', async () => {
-    await file('1.png', await uploadBody(1));
+    const { store, take, file, manifestOf } = await setUp();
+    await file('1.png', await numbered(1));
     const list = await file('list.csv', 'alice,1.png\n');
     expect(await take(list)).toMatchObject({ code: 0, imported: 1 });
     const erased = apply(await manifestOf('alice'), { type: 'erase', at: new Date().toISOString() }, 10);
@@ -120,12 +130,13 @@ describe.each(backends)('import into $name', (backend) => {
   });
 
   it('takes in what an older service left in a folder: every upload with its time, the newest current', async () => {
+    const { store, folder, take, file, manifestOf } = await setUp();
     const now = Date.now();
     const names = [3, 1, 2].map((minutes) => uuidv7({ msecs: now - minutes * MINUTE }));
-    for (const [i, name] of names.entries()) await file(`avatars/${USER}/${name}.png`, await uploadBody(i));
-    await file(`avatars/Capital/${names[0] ?? ''}.jpg`, await uploadBody(9));
+    for (const [i, name] of names.entries()) await file(`avatars/${USER}/${name}.png`, await numbered(i));
+    await file(`avatars/Capital/${names[0] ?? ''}.jpg`, await numbered(9));
     const notes = await file(`avatars/${USER}/notes.txt`, '?');
-    await file('avatars/erased/018f0000-0000-7000-8000-0000000000aa.png', await uploadBody(8));
+    await file('avatars/erased/018f0000-0000-7000-8000-0000000000aa.png', await numbered(8));
     const erased = apply(emptyManifest('erased'), { type: 'erase', at: new Date().toISOString() }, 10);
     await store.store(manifestKey('erased'), writeManifest(erased));
 
@@ -148,9 +159,10 @@ describe.each(backends)('import into $name', (backend) => {
   });
 
   it('takes no more of an avatar than its history holds, and never the older ones again', async () => {
+    const { environment, store, folder, take, file } = await setUp();
     environment['AVATAR_HISTORY'] = '2';
     for (const i of [1, 2, 3, 4]) {
-      await file(`${USER}/${uuidv7({ msecs: Date.now() - i * MINUTE })}.png`, await uploadBody(i));
+      await file(`${USER}/${uuidv7({ msecs: Date.now() - i * MINUTE })}.png`, await numbered(i));
     }
     expect(await take(folder)).toMatchObject({ code: 0, imported: 2, surplus: 2 });
     expect(await take(folder)).toMatchObject({ code: 0, unchanged: 2, surplus: 2 });
@@ -158,16 +170,16 @@ describe.each(backends)('import into $name', (backend) => {
   });
 
   it('goes on where it was killed, three times', async () => {
-    const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
-    const big = await sharp({ create: { width: 1400, height: 1400, channels: 3, background: '#000', noise } })
-      .jpeg()
-      .toBuffer();
-    for (let i = 0; i < 24; i++) await file(`avatars/user-${i}/${uuidv7()}.jpg`, big);
+    const { environment, store, folder, take, file } = await setUp();
+    const ids = Array.from({ length: 24 }, (_, i) => `user-${i}`).sort();
+    const files = await Promise.all(
+      ids.map(async (id, i) => file(`avatars/${id}/${uuidv7()}.png`, await numbered(i))),
+    );
     for (const enough of [6, 12, 18]) {
-      const run = await start(environment, 'import', folder, '--concurrency', '1');
-      while ((await countOf(store, 'manifests/')) < enough && run.process.exitCode === null) await sleep(5);
-      run.process.kill('SIGKILL');
-      expect(await run.ended).toMatchObject({ signal: 'SIGKILL' });
+      const one = ['--concurrency', '1'];
+      const run = killedAt(files[enough] ?? '', () => start(environment, 'import', folder, ...one));
+      expect(await run).toMatchObject({ signal: 'SIGKILL' });
+      expect(await countOf(store, 'manifests/')).toBe(enough);
     }
     const last = await take(folder);
     expect(last).toMatchObject({ code: 0, findings: [] });
@@ -178,24 +190,30 @@ describe.each(backends)('import into $name', (backend) => {
   });
 
   it('finds a storage in the layout of the older service served without any step, then imports it', async () => {
+    const { environment, store, take, manifestOf } = await setUp();
     const names = [1, 2, 3].map((minutes) => uuidv7({ msecs: Date.now() - minutes * MINUTE }));
     for (const [i, name] of names.entries())
-      await store.store(`avatars/${USER}/${name}.png`, await uploadBody(i));
+      await store.store(`avatars/${USER}/${name}.png`, await numbered(i));
     const other = uuidv7();
-    await store.store(`avatars/never-asked-for/${other}.png`, await uploadBody(7));
-    const service = await startService(environment);
-    const served = await fetch(`${service.url}/v1/avatars/${USER}?format=png`);
-    expect(served.status).toBe(200);
-    expect((await sharp(Buffer.from(await served.arrayBuffer())).metadata()).width).toBe(48);
-    const info = async () =>
-      ((await (await fetch(`${service.url}/v1/avatars/${USER}/info`)).json()) as { version: string }).version;
-    expect(await info()).toBe(names[0]);
-
+    await store.store(`avatars/never-asked-for/${other}.png`, await numbered(7));
     const from =
       backend.name === 's3' ? ['avatars', '--from', 's3'] : [environment['STORAGE_LOCAL_PATH'] ?? ''];
-    expect(await take(...from)).toMatchObject({ code: 0, imported: 3, unchanged: 1, findings: [] });
-    expect(await info()).toBe(names[0]);
-    expect(await service.stop()).toBe(0);
+    const service = await startService(environment);
+    try {
+      const served = await fetch(`${service.url}/v1/avatars/${USER}?format=png`);
+      expect(served.status).toBe(200);
+      expect((await sharp(Buffer.from(await served.arrayBuffer())).metadata()).width).toBe(48);
+      const info = async () =>
+        ((await (await fetch(`${service.url}/v1/avatars/${USER}/info`)).json()) as { version: string })
+          .version;
+      expect(await info()).toBe(names[0]);
+
+      expect(await take(...from)).toMatchObject({ code: 0, imported: 3, unchanged: 1, findings: [] });
+      expect(await info()).toBe(names[0]);
+      expect(await service.stop()).toBe(0);
+    } finally {
+      await service.stop();
+    }
     expect((await manifestOf(USER)).versions.map(({ version }) => version)).toEqual(names);
     expect((await manifestOf('never-asked-for')).current).toBe(other);
     expect(await take(...from)).toMatchObject({ code: 0, imported: 0, unchanged: 4 });
@@ -214,7 +232,7 @@ describe('import', () => {
 
   it('ends with exit code 3 where the bucket does not answer, and leaves nothing to be carried out later', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
-    await writeFile(join(folder, '1.png'), await uploadBody(1));
+    await writeFile(join(folder, '1.png'), await numbered(1));
     await writeFile(join(folder, 'list.csv'), 'alice,1.png\n');
     const s3 = {
       STORAGE_BACKEND: 's3',
@@ -228,4 +246,36 @@ describe('import', () => {
 
 function told(findings: readonly Finding[]): string[] {
   return findings.map(({ code, where }) => `${where} ${code}`).sort();
+}
+
+/** Kills a program where it reads a file: a pipe lies there, at which it waits. */
+async function killedAt(path: string, begin: () => Promise<Started>): Promise<Ended> {
+  const bytes = await readFile(path);
+  await rm(path);
+  await promisify(execFile)('mkfifo', [path]);
+  const { process: program, ended } = await begin();
+  try {
+    const pipe = await openOnceRead(path, program);
+    program.kill('SIGKILL');
+    await ended;
+    await pipe.close();
+  } finally {
+    program.kill('SIGKILL');
+  }
+  await rm(path);
+  await writeFile(path, bytes);
+  return ended;
+}
+
+/** The end of a pipe that is written to, once a program has opened the other one. */
+async function openOnceRead(path: string, program: ChildProcess): Promise<FileHandle> {
+  for (;;) {
+    try {
+      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      const unread = (error as NodeJS.ErrnoException).code === 'ENXIO';
+      if (!unread || program.exitCode !== null) throw error;
+      await sleep(5);
+    }
+  }
 }

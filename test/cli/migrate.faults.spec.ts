@@ -4,8 +4,10 @@ import { openBackend } from '../support/backend.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { testS3 } from '../support/s3.js';
 import { type Environment, backends } from '../support/service.js';
-import { type Sample, checksums, putAvatar, samples } from './support/avatars.js';
+import { checksums, putAvatar, sample } from './support/avatars.js';
 import { reportOf, visage } from './support/program.js';
+
+const picture = await sample(0);
 
 const MIGRATE = ['migrate', '--from', 'local', '--to', 's3'];
 
@@ -17,7 +19,6 @@ if (testS3) {
     let environment: Environment;
     let source: ObjectStore;
     let target: ObjectStore;
-    let sample: Sample;
 
     beforeEach(async () => {
       proxy = await FaultProxy.start(endpoint);
@@ -26,14 +27,11 @@ if (testS3) {
       [source, target] = [openBackend(local), openBackend(bucket)];
       const short = { STORAGE_S3_ENDPOINT: proxy.url, STORAGE_S3_TIMEOUT_MS: '3000' };
       environment = { ...local, ...bucket, ...short };
-      const [only] = await samples(1);
-      if (!only) throw new Error('there is no picture');
-      sample = only;
     });
     afterEach(() => proxy.stop());
 
     it('writes no manifest over a picture that does not read back as it was written, and mends it later', async () => {
-      const { versions } = await putAvatar(source, 'alice', [sample]);
+      const { versions } = await putAvatar(source, 'alice', [picture]);
       const master = pictureKey('alice', versions[0]?.version ?? '', 'master.jpeg');
       proxy.rule({ operation: 'GetObject', key: new RegExp(master), fault: { type: 'truncated' } });
       const report = await reportOf<{ settled: boolean }>(environment, ...MIGRATE);
@@ -51,14 +49,14 @@ if (testS3) {
     });
 
     it('tries again in the next pass what did not read back once', async () => {
-      await putAvatar(source, 'alice', [sample]);
+      await putAvatar(source, 'alice', [picture]);
       proxy.rule({ operation: 'GetObject', key: /master/, fault: { type: 'truncated' }, times: 1 });
       expect(await reportOf(environment, ...MIGRATE)).toMatchObject({ code: 0, settled: true, findings: [] });
       expect(await checksums(target)).toEqual(await checksums(source));
     });
 
     it('ends with exit code 3 when the bucket goes away, and goes on from there when it is back', async () => {
-      for (let i = 0; i < 8; i++) await putAvatar(source, `user-${i}`, [sample]);
+      for (let i = 0; i < 8; i++) await putAvatar(source, `user-${i}`, [picture]);
       proxy.rule({ operation: 'PutObject', key: /avatars/, skip: 5, fault: { type: 'refused' } });
       expect(await visage(environment, ...MIGRATE, '--json')).toMatchObject({ code: 3, stdout: '' });
       proxy.clear();

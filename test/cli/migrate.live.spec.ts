@@ -1,28 +1,46 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pictureKey, readId, versionOf } from '../../src/avatars/keys.js';
+import { manifestKey, pictureKey, readId, versionOf } from '../../src/avatars/keys.js';
 import { readManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
+import { numbered } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { TORTURE, sliceOf } from '../support/programme.js';
+import { testS3 } from '../support/s3.js';
 import { type RunningService, startService } from '../support/service.js';
-import { bytesOf, checksums, countOf, putAvatar, samples, uploadBody } from './support/avatars.js';
+import { bytesOf, checksums, countOf, putAvatar, samples } from './support/avatars.js';
 import { reportOf, start } from './support/program.js';
 import { describeRoutes } from './support/routes.js';
 
-/** As many as somebody wants to see moved, 10000 for one; few are enough for every day. */
+/** As many as somebody wants to see moved, 10000 for one. */
 const BY_HAND = process.env['MIGRATE_AVATARS'];
-const AVATARS = Number(BY_HAND ?? 150);
-const CUTS = [1, 2, 3];
+const AVATARS = Number(BY_HAND ?? (TORTURE ? 150 : 30));
+/** At which quarters of the avatars a run is killed. */
+const CUTS = sliceOf([1, 2, 3], (quarter) => quarter === 2);
 const HOURS = 3_600_000;
 
+const users = Array.from({ length: AVATARS }, (_, i) => `user-${i}`);
+/** As stores list them. */
+const inOrder = [...users].sort((a, b) => (`${a}/` < `${b}/` ? -1 : 1));
+
 describeRoutes('migrate, while uploads run,', (from, to) => {
+  const closing: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    await Promise.allSettled(closing.splice(0).map((close) => close()));
+  });
+
   it(
     `moves ${AVATARS} avatars, killed ${CUTS.length} times, to the byte and without a loss`,
     async () => {
       const [there, here] = await Promise.all([from.environment(), to.environment()]);
       const [source, target] = [openBackend(there), openBackend(here)];
       await fill(source);
+      const proxy = await FaultProxy.start(testS3?.endpoint ?? '');
+      closing.push(() => proxy.stop());
       const service = await startService({ ...there, AVATAR_HISTORY: '100' });
+      closing.push(() => service.stop());
       const traffic = new Traffic(service);
+      closing.push(() => traffic.stop());
       const migrate = [
         'migrate',
         '--from',
@@ -32,17 +50,15 @@ describeRoutes('migrate, while uploads run,', (from, to) => {
         '--concurrency',
         BY_HAND ? '16' : '4',
       ];
-      const environment = { ...there, ...here, AVATAR_HISTORY: '100' };
-
+      const environment = { ...there, ...here, STORAGE_S3_ENDPOINT: proxy.url, AVATAR_HISTORY: '100' };
       for (const cut of CUTS) {
+        const reached = frozenAt(proxy, inOrder[Math.floor((AVATARS * cut) / 4)] ?? '');
         const run = await start(environment, ...migrate);
-        const enough = Math.floor((AVATARS * cut) / (CUTS.length + 1));
-        while ((await countOf(target, 'manifests/')) < enough) {
-          if (run.process.exitCode !== null) break;
-          await sleep(20);
-        }
+        await Promise.race([reached, run.ended]);
         run.process.kill('SIGKILL');
         expect(await run.ended).toMatchObject({ signal: 'SIGKILL' });
+        proxy.clear();
+        expect(await countOf(target, 'manifests/')).toBeGreaterThan(0);
         await nothingDangles(target);
       }
       // Uploads go on during this one as well: it ends, settled or not.
@@ -64,19 +80,32 @@ describeRoutes('migrate, while uploads run,', (from, to) => {
 
   async function fill(store: ObjectStore): Promise<void> {
     const pictures = await samples(16);
-    const ids = Array.from({ length: AVATARS }, (_, i) => i);
-    for (let i = 0; i < ids.length; i += 16) {
+    for (let i = 0; i < users.length; i += 16) {
       await Promise.all(
-        ids.slice(i, i + 16).map(async (number, j) => {
-          const own = pictures.slice(j, j + 1 + (number % 2));
-          await putAvatar(store, `user-${number}`, own, { at: Date.now() - 24 * HOURS });
+        users.slice(i, i + 16).map(async (id, j) => {
+          const own = pictures.slice(j, j + 1 + (j % 2));
+          await putAvatar(store, id, own, { at: Date.now() - 24 * HOURS });
         }),
       );
     }
   }
 });
 
-/** Uploads to new and to known avatars; now and then a delete, an erasure, or a reading of a new size; one after the other. */
+/**
+ * Lets nothing pass any more from the moment that the program asks for an avatar's manifest: it cannot come to its end.
+ * @returns when it has asked
+ */
+function frozenAt(proxy: FaultProxy, id: string): Promise<unknown> {
+  return new Promise((arrived) => {
+    const fault = { type: 'held', arrived } as const;
+    proxy.rule({ operation: 'GetObject', key: manifestKey(id), fault, thenAll: true });
+  });
+}
+
+/**
+ * Uploads to new and to known avatars; now and then a delete, an erasure, or a reading of a new size; one after the other. Of
+ * each there are some at least, however soon it is to stop.
+ */
 class Traffic {
   private readonly accepted = new Map<string, string>();
   private stopping = false;
@@ -94,9 +123,9 @@ class Traffic {
   }
 
   private async run(): Promise<void> {
-    for (let i = 0; !this.stopping; i++) {
+    for (let i = 0; !this.stopping || i <= 26; i++) {
       const id = i % 2 ? `user-${(i * 7919) % AVATARS}` : `new-${i}`;
-      const answer = await this.send('PUT', id, await uploadBody(i));
+      const answer = await this.send('PUT', id, await numbered(i));
       const { version } = (await answer.json()) as { version: string };
       if (answer.status !== 201) throw new Error(`an upload was answered ${answer.status}`);
       this.accepted.set(version, id);

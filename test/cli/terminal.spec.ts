@@ -4,15 +4,19 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { LocalStore } from '../../src/storage/local.store.js';
-import { putAvatar, samples } from './support/avatars.js';
+import { putAvatar, sample } from './support/avatars.js';
 import { visage } from './support/program.js';
 
+/** As it is installed. All other tests start the bundle of the same code, which is up sooner. */
 const PROGRAM = resolve('dist/cli/main.js');
+
+// They run beside each other.
+const it = test.concurrent;
 
 describe('the command line', () => {
   it('shows a bar on a terminal, and none where standard error is a file', async () => {
     const path = await mkdtemp(join(tmpdir(), 'visage-objects-'));
-    await putAvatar(new LocalStore({ path, lockTimeoutMs: 10_000 }), 'alice', await samples(1));
+    await putAvatar(new LocalStore({ path, lockTimeoutMs: 10_000 }), 'alice', [await sample(0)]);
     const environment = {
       PATH: process.env['PATH'],
       STORAGE_LOCAL_PATH: path,

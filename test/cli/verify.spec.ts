@@ -1,15 +1,15 @@
 import { mkdir, mkdtemp, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { writeAlias } from '../../src/avatars/aliases.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/avatars/keys.js';
 import { type Manifest, type Version, apply, writeManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
-import { type Environment, backends } from '../support/service.js';
-import { type Sample, checksums, hashOf, putAliases, putAvatar, samples } from './support/avatars.js';
+import { clockAt } from '../support/clock.js';
+import { backends } from '../support/service.js';
+import { checksums, hashOf, putAliases, putAvatar, sample, timesOf } from './support/avatars.js';
 import { type Finding, reportOf, visage } from './support/program.js';
 
 interface Facts {
@@ -20,24 +20,99 @@ interface Facts {
 
 const TWO_HOURS = 7_200_000;
 
-describe.each(backends)('verify on $name', (backend) => {
-  let environment: Environment;
-  let store: ObjectStore;
-  let sample: Sample;
-  const verify = (...more: string[]) => reportOf<Facts>(environment, 'verify', ...more);
+/** Shorter than an S3 server lets a clock be wrong: see {@link clockAt}. */
+const GRACE_MS = 300_000;
 
-  beforeEach(async () => {
-    environment = await backend.environment();
-    store = openBackend(environment);
-    const [only] = await samples(1);
-    if (!only) throw new Error('there is no picture');
-    sample = only;
-  });
+// They run beside each other.
+const it = test.concurrent;
+
+const picture = await sample(0);
+
+/** Each in an avatar of its own. @returns what is expected to be found: code, key and whether it can be mended */
+const damages: Record<
+  string,
+  (store: ObjectStore, id: string) => Promise<[code: string, key: string, repairable: boolean]>
+> = {
+  async missingMaster(store, id) {
+    const key = masterOf(await putAvatar(store, id, [picture]));
+    await store.delete(key);
+    return ['missing_master', key, false];
+  },
+  async emptyMaster(store, id) {
+    const key = masterOf(await putAvatar(store, id, [picture]));
+    await store.store(key, Buffer.alloc(0));
+    return ['empty_object', key, false];
+  },
+  async shortMaster(store, id) {
+    const key = masterOf(await putAvatar(store, id, [picture]));
+    await store.store(key, picture.master.subarray(1));
+    return ['wrong_size', key, false];
+  },
+  async changedMaster(store, id) {
+    const key = masterOf(await putAvatar(store, id, [picture]));
+    const changed = Buffer.from(picture.master);
+    changed[changed.length - 3] = (changed[changed.length - 3] ?? 0) ^ 1;
+    await store.store(key, changed);
+    return ['wrong_checksum', key, false];
+  },
+  async changedMasterOfFirstReleases(store, id) {
+    const { sha256, ...version } = onlyVersion(await putAvatar(store, id, [picture]));
+    expect(sha256).toHaveLength(64);
+    await store.store(manifestKey(id), writeManifest(manifestOf(id, version)));
+    const key = pictureKey(id, version.version, 'master.jpeg');
+    await store.store(key, Buffer.alloc(picture.master.length, 7));
+    return ['unreadable_master', key, false];
+  },
+  async emptyRendition(store, id) {
+    const key = renditionOf(await putAvatar(store, id, [picture]));
+    await store.store(key, Buffer.alloc(0));
+    return ['empty_object', key, true];
+  },
+  async cutRendition(store, id) {
+    const key = renditionOf(await putAvatar(store, id, [picture]));
+    const whole = picture.renditions['64.webp'] ?? Buffer.alloc(0);
+    await store.store(key, whole.subarray(0, whole.length / 2));
+    return ['unreadable_rendition', key, true];
+  },
+  async wrongPointer(store, id) {
+    const manifest = await putAvatar(store, id, [picture]);
+    await store.store(manifestKey(id), writeManifest({ ...manifest, current: null }));
+    return ['wrong_current', manifestKey(id), true];
+  },
+  async brokenManifest(store, id) {
+    await store.store(manifestKey(id), Buffer.from('{"schema":1'));
+    return ['manifest_unreadable', manifestKey(id), false];
+  },
+  async missingAlias(store, id) {
+    await putAliases(store, id, [hashOf(9)]);
+    await store.delete(aliasKey(hashOf(9)));
+    return ['missing_alias', aliasKey(hashOf(9)), true];
+  },
+  async notes(store, id) {
+    await store.store(`avatars/${id}/notes.txt`, Buffer.from('?'));
+    return ['unknown_object', `avatars/${id}/notes.txt`, false];
+  },
+  async unfinishedErasure(store, id) {
+    const manifest = await putAvatar(store, id, [picture]);
+    await store.delete(renditionOf(manifest));
+    const erased = apply(manifest, { type: 'erase', at: new Date().toISOString() }, 10);
+    await store.store(manifestKey(id), writeManifest(erased));
+    return ['erased_object', masterOf(manifest), true];
+  },
+};
+
+describe.each(backends)('verify on $name', (backend) => {
+  const setUp = async () => {
+    const environment = await backend.environment();
+    const verify = (...parameters: string[]) => reportOf<Facts>(environment, 'verify', ...parameters);
+    return { environment, store: openBackend(environment), verify };
+  };
 
   it('finds nothing where all is well: an old upload, and a version on its way, are', async () => {
-    await putAvatar(store, 'alice', [sample, sample]);
-    await putAvatar(store, 'Bob@example', [sample]);
-    await store.store(pictureKey('carl', uuidv7(), 'master.jpeg'), sample.master);
+    const { store, verify } = await setUp();
+    await putAvatar(store, 'alice', [picture, picture]);
+    await putAvatar(store, 'Bob@example', [picture]);
+    await store.store(pictureKey('carl', uuidv7(), 'master.jpeg'), picture.master);
     await store.store(`avatars/dora/${uuidv7()}.png`, Buffer.from('as it came'));
     await putAliases(store, 'alice', [hashOf(1), hashOf(2)]);
     await putAliases(store, 'dora', [hashOf(2)]);
@@ -45,85 +120,16 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(await verify()).toMatchObject({ code: 0, avatars: 4, objects: 11, aliases: 3, findings: [] });
   });
 
-  /** Each in an avatar of its own. @returns what is expected to be found: code, key and whether it can be mended */
-  const damages: Record<string, (id: string) => Promise<[code: string, key: string, repairable: boolean]>> = {
-    async missingMaster(id) {
-      const key = masterOf(await putAvatar(store, id, [sample]));
-      await store.delete(key);
-      return ['missing_master', key, false];
-    },
-    async emptyMaster(id) {
-      const key = masterOf(await putAvatar(store, id, [sample]));
-      await store.store(key, Buffer.alloc(0));
-      return ['empty_object', key, false];
-    },
-    async shortMaster(id) {
-      const key = masterOf(await putAvatar(store, id, [sample]));
-      await store.store(key, sample.master.subarray(1));
-      return ['wrong_size', key, false];
-    },
-    async changedMaster(id) {
-      const key = masterOf(await putAvatar(store, id, [sample]));
-      const changed = Buffer.from(sample.master);
-      changed[changed.length - 3] = (changed[changed.length - 3] ?? 0) ^ 1;
-      await store.store(key, changed);
-      return ['wrong_checksum', key, false];
-    },
-    async changedMasterOfFirstReleases(id) {
-      const { sha256, ...version } = onlyVersion(await putAvatar(store, id, [sample]));
-      expect(sha256).toHaveLength(64);
-      await store.store(manifestKey(id), writeManifest(manifestOf(id, version)));
-      const key = pictureKey(id, version.version, 'master.jpeg');
-      await store.store(key, Buffer.alloc(sample.master.length, 7));
-      return ['unreadable_master', key, false];
-    },
-    async emptyRendition(id) {
-      const key = renditionOf(await putAvatar(store, id, [sample]));
-      await store.store(key, Buffer.alloc(0));
-      return ['empty_object', key, true];
-    },
-    async cutRendition(id) {
-      const key = renditionOf(await putAvatar(store, id, [sample]));
-      const whole = sample.renditions['64.webp'] ?? Buffer.alloc(0);
-      await store.store(key, whole.subarray(0, whole.length / 2));
-      return ['unreadable_rendition', key, true];
-    },
-    async wrongPointer(id) {
-      const manifest = await putAvatar(store, id, [sample]);
-      await store.store(manifestKey(id), writeManifest({ ...manifest, current: null }));
-      return ['wrong_current', manifestKey(id), true];
-    },
-    async brokenManifest(id) {
-      await store.store(manifestKey(id), Buffer.from('{"schema":1'));
-      return ['manifest_unreadable', manifestKey(id), false];
-    },
-    async missingAlias(id) {
-      await putAliases(store, id, [hashOf(9)]);
-      await store.delete(aliasKey(hashOf(9)));
-      return ['missing_alias', aliasKey(hashOf(9)), true];
-    },
-    async notes(id) {
-      await store.store(`avatars/${id}/notes.txt`, Buffer.from('?'));
-      return ['unknown_object', `avatars/${id}/notes.txt`, false];
-    },
-    async unfinishedErasure(id) {
-      const manifest = await putAvatar(store, id, [sample]);
-      await store.delete(renditionOf(manifest));
-      const erased = apply(manifest, { type: 'erase', at: new Date().toISOString() }, 10);
-      await store.store(manifestKey(id), writeManifest(erased));
-      return ['erased_object', masterOf(manifest), true];
-    },
-  };
-
   it('names each kind of damage, mends what can be mended without a loss, and nothing with --dry-run', async () => {
-    const expected = [];
-    for (const [name, damage] of Object.entries(damages)) expected.push(await damage(name.toLowerCase()));
+    const { store, verify } = await setUp();
+    const expected = await Promise.all(
+      Object.entries(damages).map(([name, damage]) => damage(store, name.toLowerCase())),
+    );
     const before = await checksums(store);
 
-    const seen = await verify();
+    const [seen, dry] = await Promise.all([verify(), verify('--repair', '--dry-run')]);
     expect(seen.code).toBe(1);
     expect(told(seen.findings)).toEqual(expected.map(([code, key]) => `${code} ${key}`).sort());
-    const dry = await verify('--repair', '--dry-run');
     expect(told(dry.findings.filter(({ repairable }) => repairable))).toEqual(
       expected
         .filter(([, , repairable]) => repairable)
@@ -147,23 +153,29 @@ describe.each(backends)('verify on $name', (backend) => {
   });
 
   it('ends with 0 where everything could be mended', async () => {
-    await damages['emptyRendition']?.('alice');
-    await damages['wrongPointer']?.('bob');
+    const { store, verify } = await setUp();
+    await damages['emptyRendition']?.(store, 'alice');
+    await damages['wrongPointer']?.(store, 'bob');
     expect(await verify()).toMatchObject({ code: 1 });
     expect(await verify('--repair')).toMatchObject({ code: 0 });
     expect(await verify()).toMatchObject({ code: 0, findings: [] });
   });
 
   it('names aliases that no manifest lists, or that cannot be read, once they are too old to be on their way', async () => {
-    const short = { AVATAR_COMMIT_TIMEOUT_MS: '2000', STORAGE_S3_TIMEOUT_MS: '2000' };
-    Object.assign(environment, { ...short, STORAGE_LOCAL_LOCK_TIMEOUT_MS: '2000', AVATAR_GRACE_MS: '8000' });
+    const { environment, store } = await setUp();
+    const verifyAt = (now: number, ...more: string[]) => {
+      const grace = { AVATAR_GRACE_MS: String(GRACE_MS), ...clockAt(now) };
+      return reportOf<Facts>({ ...environment, ...grace }, 'verify', ...more);
+    };
     await putAliases(store, 'alice', [hashOf(1)]);
     await store.store(aliasKey(hashOf(2)), writeAlias('alice'));
     await store.store(aliasKey(hashOf(3)), Buffer.from('{'));
     await store.store('aliases/notes.txt', Buffer.from('?'));
-    expect(told((await verify()).findings)).toEqual(['unknown_object aliases/notes.txt']);
-    await sleep(9500);
-    expect(told((await verify('--repair')).findings)).toEqual(
+    const { first, last } = await timesOf(store);
+    const inTime = await verifyAt(first + GRACE_MS);
+    expect(told(inTime.findings)).toEqual(['unknown_object aliases/notes.txt']);
+    const tooLate = await verifyAt(last + GRACE_MS + 1, '--repair');
+    expect(told(tooLate.findings)).toEqual(
       [
         `alias_unreadable ${aliasKey(hashOf(3))}`,
         `orphaned_alias ${aliasKey(hashOf(2))}`,
@@ -173,7 +185,8 @@ describe.each(backends)('verify on $name', (backend) => {
   });
 
   it('prints a line for each finding without --json', async () => {
-    const found = await damages['missingMaster']?.('alice');
+    const { environment, store } = await setUp();
+    const found = await damages['missingMaster']?.(store, 'alice');
     const { stdout, code } = await visage(environment, 'verify');
     expect(code).toBe(1);
     expect(stdout).toContain(`missing_master ${found?.[1] ?? ''}: `);
@@ -181,7 +194,8 @@ describe.each(backends)('verify on $name', (backend) => {
 
   if (backend.name === 'local') {
     it('finds writes that never ended once they are an hour old, and removes them with --repair', async () => {
-      await putAvatar(store, 'alice', [sample]);
+      const { environment, store, verify } = await setUp();
+      await putAvatar(store, 'alice', [picture]);
       const folder = join(environment['STORAGE_LOCAL_PATH'] ?? '', '.tmp');
       await mkdir(folder, { recursive: true });
       for (const name of ['old', 'new']) await writeFile(join(folder, name), 'half');
@@ -194,6 +208,7 @@ describe.each(backends)('verify on $name', (backend) => {
     });
   } else {
     it('finds what waits in the outbox for a service that does not run, and what was set aside there', async () => {
+      const { environment, verify } = await setUp();
       const outbox = await mkdtemp(join(tmpdir(), 'visage-outbox-'));
       environment['OUTBOX_PATH'] = outbox;
       const [old, young, poisoned] = [uuidv7({ msecs: Date.now() - TWO_HOURS }), uuidv7(), uuidv7()];

@@ -1,5 +1,6 @@
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seeded } from '../http/support/mutations.js';
 import { uniquePng } from '../http/support/pictures.js';
 import type { Cluster, ClusterAnswer, ClusterRequest } from '../support/cluster.js';
 import type { Operation } from './checker.js';
@@ -22,15 +23,23 @@ export class Clients {
   constructor(
     private readonly cluster: Cluster,
     id: string,
+    /** What the writers' choices follow from. */
+    private readonly seed: number,
   ) {
     this.path = `/v1/avatars/${id}`;
   }
 
+  /** Uploads that were accepted so far. */
+  get accepted(): number {
+    return this.history.filter(({ kind, outcome }) => kind === 'upload' && outcome === 'done').length;
+  }
+
   /** Writes one thing after the other until it is told to end. */
   async write(writer: number, mix: Mix, ended: () => boolean): Promise<void> {
+    const random = seeded(this.seed + writer);
     const own: string[] = [];
     for (let turn = writer; !ended(); turn++) {
-      const dice = Math.random();
+      const dice = random();
       const [version] = own;
       if (dice < mix.deletes) await this.twice(turn, { kind: 'delete', version: null });
       else if (dice < mix.deletes + mix.restores && version !== undefined) {

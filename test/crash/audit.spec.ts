@@ -5,11 +5,13 @@ import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { Tracing, parseTrace } from '../support/strace.js';
+import { needs } from '../support/tools.js';
 import { type Audit, auditCalls } from './audit.js';
+import { PATIENT } from './patient.js';
 
 const [local] = backends;
 
-describe('the order of system calls', () => {
+needs('strace')('the order of system calls', () => {
   let folder: string;
   let service: RunningService;
   let tracing: Tracing;
@@ -17,11 +19,14 @@ describe('the order of system calls', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'visage-audit-'));
   });
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(async () => {
+    await service.stop();
+    await rm(folder, { recursive: true });
+  });
 
   const start = async (environment: Environment) => {
     tracing = await Tracing.ofCommand();
-    service = await startService(environment, tracing.prefix);
+    service = await startService({ ...environment, ...PATIENT }, tracing.prefix);
   };
   const change = async (method: string, path = '', body?: Buffer | string) => {
     const headers = typeof body === 'string' ? { 'content-type': 'application/json' } : {};

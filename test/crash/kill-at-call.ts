@@ -23,8 +23,11 @@ export interface Point {
 
 export const TEMPORARY = /\.tmp\/[0-9a-f-]+/;
 
-/** strace counts the calls of each thread by itself: there has to be one only that calls the file system. */
-export const ONE_THREAD = { UV_THREADPOOL_SIZE: '1' };
+/**
+ * For a service whose calls are counted. strace counts those of each thread by itself, so there has to be one only that calls the
+ * file system, and it may do nothing but what the request needs.
+ */
+export const COUNTED = { UV_THREADPOOL_SIZE: '1', AVATAR_WARM_SIZES: '0' };
 
 /**
  * Has a service killed at a system call of what `act` makes it do.
@@ -48,7 +51,6 @@ export async function killAtCall(
   const last = calls.filter((call) => call.name === name && call.result === '?');
   expect(last.map((call) => call.arguments)).toEqual([expect.stringMatching(on)]);
   if (limit !== undefined) expect(await bytesIn(temporary)).toBe(limit);
-  await service.stop();
 }
 
 /** Of all files of a folder. */

@@ -3,17 +3,19 @@ import sharp from 'sharp';
 import { type Answer, problemOf } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 
 const BROWSER = { accept: 'image/avif,image/webp,image/*,*/*;q=0.8' };
 const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
 
 describe.each(backends)('pictures on $name', (backend) => {
+  let environment: Environment;
   let service: RunningService;
   let count = 0;
 
   beforeAll(async () => {
-    service = await startService({ ...(await backend.environment()), CACHE_MAX_AGE_MS: '60000' });
+    environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '3600000' };
+    service = await startService(environment);
   });
   afterAll(() => service.stop());
 
@@ -77,8 +79,7 @@ describe.each(backends)('pictures on $name', (backend) => {
     const client = await avatar(numbered(++count));
     const type = async (headers = {}) => (await get(client, '?size=32', headers)).headers['content-type'];
     expect(await type(BROWSER)).toBe('image/webp');
-    const giveUp = performance.now() + 20_000;
-    while ((await type(BROWSER)) !== 'image/avif' && performance.now() < giveUp) await sleep(20);
+    while ((await type(BROWSER)) !== 'image/avif') await sleep(20);
     expect(await type(BROWSER)).toBe('image/avif');
     expect(await type({ accept: 'image/webp' })).toBe('image/webp');
     expect(await type({ accept: '*/*' })).toBe('image/jpeg');
@@ -189,33 +190,32 @@ describe.each(backends)('pictures on $name', (backend) => {
     expectStatus(404, await get(client));
     expectStatus(404, await get(client, immutable));
   });
-});
 
-describe.each(backends)('two replicas on $name', (backend) => {
-  it.each([0, 1000])('show each other’s changes within CACHE_MAX_AGE_MS=%d', async (maxAge) => {
-    const environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: String(maxAge) };
-    const services = await Promise.all([startService(environment), startService(environment)]);
-    const [here, there] = services.map(({ url }) => new AvatarClient(url, 'shared')) as [
-      AvatarClient,
-      AvatarClient,
-    ];
-    const seen = async (expected: string | undefined, changedAt: number) => {
-      for (;;) {
-        const asked = performance.now();
-        const { headers } = await there.get();
-        if (headers.etag === expected) return;
-        // What was asked after that time has to be right.
-        expect(asked - changedAt).toBeLessThanOrEqual(maxAge);
-        await sleep(20);
+  it.each([0, 1000])('are shown by another replica within its CACHE_MAX_AGE_MS=%d', async (maxAge) => {
+    const replica = await startService({ ...environment, CACHE_MAX_AGE_MS: String(maxAge) });
+    try {
+      const [here, there] = [service, replica].map(
+        ({ url }) => new AvatarClient(url, `shared-${maxAge}`),
+      ) as [AvatarClient, AvatarClient];
+      const seen = async (expected: string | undefined, changedAt: number) => {
+        for (;;) {
+          const asked = performance.now();
+          const { headers } = await there.get();
+          if (headers.etag === expected) return;
+          // What was asked after that time has to be right.
+          expect(asked - changedAt).toBeLessThanOrEqual(maxAge);
+          await sleep(20);
+        }
+      };
+      for (let i = 0; i < 3; i++) {
+        const version = versionOf(expectStatus(201, await here.upload(await numbered(i))));
+        await seen(`"${version}/master.jpeg"`, performance.now());
+        for (let heat = 0; heat < 3; heat++) await there.get();
       }
-    };
-    for (let i = 0; i < 3; i++) {
-      const version = versionOf(expectStatus(201, await here.upload(await numbered(i))));
-      await seen(`"${version}/master.jpeg"`, performance.now());
-      for (let heat = 0; heat < 3; heat++) await there.get();
+      expectStatus(200, await here.erase());
+      await seen(undefined, performance.now());
+    } finally {
+      await replica.stop();
     }
-    expectStatus(200, await here.erase());
-    await seen(undefined, performance.now());
-    await Promise.all(services.map((service) => service.stop()));
   });
 });

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import request from 'supertest';
 import { type RunningService, backends, startService } from '../support/service.js';
+import { noise } from './support/pictures.js';
 
 describe.each(backends)('avatars over HTTP on $name', (backend) => {
   let service: RunningService;
@@ -9,8 +10,7 @@ describe.each(backends)('avatars over HTTP on $name', (backend) => {
 
   beforeAll(async () => {
     service = await startService(await backend.environment());
-    const noise = { width: 400, height: 300, channels: 3, background: '#808080' } as const;
-    photo = await sharp({ create: { ...noise, noise: { type: 'gaussian', mean: 128, sigma: 40 } } })
+    photo = await noise(400, 300)
       .withExif({ IFD0: { Copyright: 'somebody' } })
       .jpeg()
       .toBuffer();

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SEED } from '../support/programme.js';
+import { randoms } from '../support/photo.mjs';
 import { backends } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';
-import { seeded } from './support/mutations.js';
 import { picture } from './support/pictures.js';
-import { RawConnection, head } from './support/raw.js';
+import { RawConnection, head, put } from './support/raw.js';
 
 const CLIENTS = 100;
-const SEED = 20_261_124;
 
 describe.each(backends)('clients that go away on $name', (backend) => {
   it.each(['bare', 'in a form'] as const)(
     'leave nothing behind, wherever they break off, %s',
     async (guise) => {
       const harness = await Harness.start(await backend.environment());
-      const random = seeded(SEED);
+      const random = randoms(SEED);
       const content = Buffer.concat([await picture('png'), Buffer.alloc(200_000)]);
       const { headers = {}, body = content } = guise === 'bare' ? {} : fileForm(content);
       const bytes = body as Buffer;
@@ -45,15 +45,11 @@ describe.each(backends)('clients that go away on $name', (backend) => {
     const harness = await Harness.start(await backend.environment());
     const body = Buffer.concat([(await picture('png')).subarray(0, 8), Buffer.alloc(700_000)]);
     await harness.leavesNothing(async (path) => {
-      const request = Buffer.concat([
-        Buffer.from(head('PUT', path, { 'Content-Length': body.length })),
-        body,
-      ]);
       await Promise.all(
         Array.from({ length: CLIENTS }, async () => {
           const { socket } = await RawConnection.open(harness.service.url);
           // Waits for the last byte to be taken, and no longer.
-          await new Promise<void>((resolve) => socket.end(request, resolve));
+          await new Promise<void>((resolve) => socket.end(put(path, body), resolve));
         }),
       );
     });

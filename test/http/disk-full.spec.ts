@@ -2,38 +2,36 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { type Environment, backends } from '../support/service.js';
+import { needs } from '../support/tools.js';
 import { fileForm, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
-import { picture } from './support/pictures.js';
+import { noise, picture } from './support/pictures.js';
 
 const FULL = { status: 507, code: 'storage_full' };
 const [local] = backends;
 
-describe('a disk that is full', () => {
+needs('root')('a disk that is full', () => {
   let disk: string;
   let filler: string;
   let photo: Buffer;
+  let harness: Harness;
 
   beforeAll(async () => {
-    const size = { width: 1000, height: 1000, channels: 3, background: '#808080' } as const;
-    const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
-    photo = await sharp({ create: { ...size, noise } })
-      .jpeg()
-      .toBuffer();
+    photo = await noise(1000, 1000).jpeg().toBuffer();
   });
   const mount = async (options: string) => {
     disk = await mkdtemp(join(tmpdir(), 'visage-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', disk]);
   };
   afterEach(async () => {
+    // Also one that a test which failed left running: it would keep the disk busy.
+    await harness.service.stop();
     execFileSync('umount', [disk]);
     await rmdir(disk);
   });
 
   describe('under the objects', () => {
-    let harness: Harness;
     let environment: Environment;
 
     const start = async (options: string) => {
@@ -125,7 +123,7 @@ describe('a disk that is full', () => {
   it('under the spool: refuses, keeps nothing, and recovers', async () => {
     await mount('size=1m');
     filler = join(disk, 'filler');
-    const harness = await Harness.start({ ...(await local?.environment()), UPLOAD_SPOOL_PATH: disk });
+    harness = await Harness.start({ ...(await local?.environment()), UPLOAD_SPOOL_PATH: disk });
     await writeFile(filler, Buffer.alloc(900 * 1024));
     for (const outgoing of [{ body: photo }, fileForm(photo)]) {
       expect(await harness.refusal(outgoing)).toEqual(FULL);

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AvatarClient,
   type History,
@@ -13,7 +12,7 @@ import {
   versionOf,
 } from '../support/avatar-client.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { readMetrics, total } from '../support/scrape.js';
+import { storeCalls } from '../support/scrape.js';
 import { type RunningService, backends, startService } from '../support/service.js';
 import { FORM, form, problemOf, send } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -24,8 +23,10 @@ const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 const NOTHING = { version: null, default: true, thumbhash: null, color: null, alt: null, animated: false };
 
 describe.each(backends)('lookups on $name', (backend) => {
+  let harness: Harness;
   let service: RunningService;
   let other: RunningService;
+  let warm: RunningService | undefined;
 
   beforeAll(async () => {
     const environment = {
@@ -33,10 +34,15 @@ describe.each(backends)('lookups on $name', (backend) => {
       CACHE_MAX_AGE_MS: '0',
       AVATAR_DEFAULT: 'identicon',
     };
-    [service, other] = await Promise.all([startService(environment), startService(environment)]);
+    [harness, other] = await Promise.all([Harness.start(environment), startService(environment)]);
+    ({ service } = harness);
+  });
+  afterEach(async () => {
+    await warm?.stop();
+    warm = undefined;
   });
   afterAll(async () => {
-    await Promise.all([service.stop(), other.stop()]);
+    await Promise.all([harness.stop(), other.stop()]);
   });
 
   const client = (id: string) => new AvatarClient(service.url, id);
@@ -152,116 +158,111 @@ describe.each(backends)('lookups on $name', (backend) => {
   });
 
   it('costs no call to the store where all is fresh in memory', async () => {
-    const warm = await startService({ ...(await backend.environment()), CACHE_MAX_AGE_MS: '600000' });
-    const calls = async () => {
-      const metrics = readMetrics(await (await fetch(`${warm.url}/metrics`)).text());
-      const name = 'visage_store_call_duration_seconds_count';
-      return total(metrics, name) - total(metrics, name, { operation: 'check' });
-    };
+    warm = await startService({
+      ...(await backend.environment()),
+      CACHE_MAX_AGE_MS: '3600000',
+      AVATAR_WARM_SIZES: '0',
+    });
     const ids = Array.from({ length: 200 }, (_, i) => `warm-${i}`);
     expectStatus(201, await new AvatarClient(warm.url, 'warm-1').upload(await numbered(1)));
     await lookup(warm.url, { ids });
-    // What is made of the upload in the background has to be over.
-    for (let before = -1, now = await calls(); before !== now; now = await calls()) {
-      before = now;
-      await sleep(300);
-    }
-    const before = await calls();
+    const before = await storeCalls(warm.url);
     for (let i = 0; i < 3; i++) await lookup(warm.url, { ids });
-    expect(await calls()).toBe(before);
-    await warm.stop();
+    expect(await storeCalls(warm.url)).toBe(before);
   });
-});
 
-describe.each(backends)('the alt text on $name', (backend) => {
-  let harness: Harness;
-  let count = 0;
+  describe('the alt text', () => {
+    let count = 0;
+    const avatar = () => new AvatarClient(service.url, `alt-${++count}`);
+    const query = (alt: string) => `?alt=${encodeURIComponent(alt)}`;
+    const put = async (client: AvatarClient, body: Buffer, suffix = '') =>
+      client.send({ method: 'PUT', body, suffix });
 
-  beforeAll(async () => {
-    harness = await Harness.start({ ...(await backend.environment()), CACHE_MAX_AGE_MS: '0' });
-  });
-  afterAll(() => harness.stop());
+    it('comes by the query or the form, and is told by info, versions and lookup', async () => {
+      const text = 'Ann, smiling 😀 at a café';
+      const client = avatar();
+      const body = await numbered(1);
+      expect(jsonOf(expectStatus(201, await put(client, body, query(` ${text} `))))).toMatchObject({
+        alt: text,
+      });
+      expect(jsonOf(await client.get('/info'))).toMatchObject({ alt: text });
+      expect(jsonOf(await client.get('/versions'))).toMatchObject({ versions: [{ alt: text }] });
+      const { avatars } = await lookup(service.url, { ids: [`alt-${count}`] });
+      expect(avatars[`alt-${count}`]?.alt).toBe(text);
 
-  const avatar = () => new AvatarClient(harness.service.url, `alt-${++count}`);
-  const query = (alt: string) => `?alt=${encodeURIComponent(alt)}`;
-  const put = async (client: AvatarClient, body: Buffer, suffix = '') =>
-    client.send({ method: 'PUT', body, suffix });
-
-  it('comes by the query or the form, and is told by info, versions and lookup', async () => {
-    const text = 'Ann, smiling 😀 at a café';
-    const client = avatar();
-    const body = await numbered(1);
-    expect(jsonOf(expectStatus(201, await put(client, body, query(` ${text} `))))).toMatchObject({
-      alt: text,
+      const longest = '😀'.repeat(250);
+      const parts = [
+        { name: 'alt', content: longest },
+        { filename: 'me.png', content: body },
+      ];
+      const byForm = await avatar().send({ method: 'PUT', headers: FORM, body: form(...parts) });
+      expect(jsonOf(expectStatus(201, byForm))).toMatchObject({ alt: longest });
+      const bare = jsonOf(expectStatus(201, await put(avatar(), body, '?alt=')));
+      expect(bare).not.toHaveProperty('alt');
     });
-    expect(jsonOf(await client.get('/info'))).toMatchObject({ alt: text });
-    expect(jsonOf(await client.get('/versions'))).toMatchObject({ versions: [{ alt: text }] });
-    const { avatars } = await lookup(harness.service.url, { ids: [`alt-${count}`] });
-    expect(avatars[`alt-${count}`]?.alt).toBe(text);
 
-    const longest = '😀'.repeat(250);
-    const parts = [
-      { name: 'alt', content: longest },
-      { filename: 'me.png', content: body },
-    ];
-    const byForm = await avatar().send({ method: 'PUT', headers: FORM, body: form(...parts) });
-    expect(jsonOf(expectStatus(201, byForm))).toMatchObject({ alt: longest });
-    const bare = jsonOf(expectStatus(201, await put(avatar(), body, '?alt=')));
-    expect(bare).not.toHaveProperty('alt');
-  });
+    it('makes another upload of the same bytes where it differs, and the same where it is left out', async () => {
+      const client = avatar();
+      const body = await numbered(2);
+      expectStatus(201, await put(client, body));
+      expectStatus(200, await put(client, body));
+      const first = versionOf(expectStatus(201, await put(client, body, query('one'))));
+      for (const suffix of ['', '?alt=', query('one')]) {
+        const same = expectStatus(200, await put(client, body, suffix));
+        expect([versionOf(same), (jsonOf(same) as { alt?: string }).alt]).toEqual([first, 'one']);
+      }
+      expectStatus(201, await put(client, body, query('two')));
+      expect(jsonOf(expectStatus(200, await client.restore(first)))).toMatchObject({ alt: 'one' });
+      const { versions } = jsonOf(await client.get('/versions')) as History;
+      expect(versions.map(({ alt }) => alt)).toEqual(['two', 'one', undefined]);
+    });
 
-  it('makes another upload of the same bytes where it differs, and the same where it is left out', async () => {
-    const client = avatar();
-    const body = await numbered(2);
-    expectStatus(201, await put(client, body));
-    expectStatus(200, await put(client, body));
-    const first = versionOf(expectStatus(201, await put(client, body, query('one'))));
-    for (const suffix of ['', '?alt=', query('one')]) {
-      const same = expectStatus(200, await put(client, body, suffix));
-      expect([versionOf(same), (jsonOf(same) as { alt?: string }).alt]).toEqual([first, 'one']);
-    }
-    expectStatus(201, await put(client, body, query('two')));
-    expect(jsonOf(expectStatus(200, await client.restore(first)))).toMatchObject({ alt: 'one' });
-    const { versions } = jsonOf(await client.get('/versions')) as History;
-    expect(versions.map(({ alt }) => alt)).toEqual(['two', 'one', undefined]);
-  });
+    it.each([
+      ['too long', query('x'.repeat(251))],
+      ['with a line break', query('a\nb')],
+      ['with NUL', '?alt=a%00b'],
+      ['with DEL', query('a\u007fb')],
+      ['twice', '?alt=a&alt=b'],
+    ])('is refused %s, and nothing remains of the upload', async (_, suffix) => {
+      const problem = await harness.refusal({ body: await picture('png') }, suffix);
+      expect(problem).toEqual({ status: 400, code: 'invalid_alt', parameter: 'alt' });
+    });
 
-  it.each([
-    ['too long', query('x'.repeat(251))],
-    ['with a line break', query('a\nb')],
-    ['with NUL', '?alt=a%00b'],
-    ['with DEL', query('a\u007fb')],
-    ['twice', '?alt=a&alt=b'],
-  ])('is refused %s, and nothing remains of the upload', async (_, suffix) => {
-    const problem = await harness.refusal({ body: await picture('png') }, suffix);
-    expect(problem).toEqual({ status: 400, code: 'invalid_alt', parameter: 'alt' });
-  });
-
-  it.each([
-    ['a bad one in the form', '', ['a\tb']],
-    ['two in the form', '', ['a', 'b']],
-    ['one in the query and another in the form', query('a'), ['b']],
-  ])('refuses %s, and nothing remains of the upload', async (_, suffix, texts) => {
-    const parts = texts.map((content) => ({ name: 'alt', content }));
-    const body = form(...parts, { filename: 'me.png', content: await picture('png') });
-    const problem = await harness.refusal({ headers: FORM, body }, suffix);
-    expect(problem).toEqual({ status: 400, code: 'invalid_alt', parameter: 'alt' });
+    it.each([
+      ['a bad one in the form', '', ['a\tb']],
+      ['two in the form', '', ['a', 'b']],
+      ['one in the query and another in the form', query('a'), ['b']],
+    ])('refuses %s, and nothing remains of the upload', async (_, suffix, texts) => {
+      const parts = texts.map((content) => ({ name: 'alt', content }));
+      const body = form(...parts, { filename: 'me.png', content: await picture('png') });
+      const problem = await harness.refusal({ headers: FORM, body }, suffix);
+      expect(problem).toEqual({ status: 400, code: 'invalid_alt', parameter: 'alt' });
+    });
   });
 });
 
 const s3 = backends.find(({ name }) => name === 's3');
 
 (s3 ? describe : describe.skip)('lookups while the bucket is away', () => {
-  it('tell what is known of all that is asked, and else say 503', async () => {
+  let proxy: FaultProxy;
+  let service: RunningService;
+
+  beforeAll(async () => {
     const direct = (await s3?.environment()) ?? {};
-    const proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
-    const service = await startService({
+    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    service = await startService({
       ...direct,
       STORAGE_S3_ENDPOINT: proxy.url,
-      STORAGE_S3_TIMEOUT_MS: '2000',
       STORAGE_FALLBACK: 'none',
       CACHE_MAX_AGE_MS: '0',
     });
+  });
+  afterAll(async () => {
+    await service.stop();
+    await proxy.stop();
+  });
+
+  it('tell what is known of all that is asked, and else say 503', async () => {
     const version = versionOf(
       expectStatus(201, await new AvatarClient(service.url, 'known').upload(await numbered(1))),
     );
@@ -277,6 +278,5 @@ const s3 = backends.find(({ name }) => name === 's3');
       expect(problemOf(refused)).toEqual({ status: 503, code: 'storage_unavailable' });
       expect(refused.headers['retry-after']).toBe('5');
     }
-    await service.stop();
   });
 });

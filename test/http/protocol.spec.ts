@@ -3,7 +3,7 @@ import { backends } from '../support/service.js';
 import { FORM, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
-import { RawConnection, chunk, head } from './support/raw.js';
+import { RawConnection, chunk, head, put } from './support/raw.js';
 
 const [local] = backends;
 const CHUNKED = { 'Transfer-Encoding': 'chunked' };
@@ -61,7 +61,7 @@ describe('HTTP/1.1', () => {
       const answer = await connection.answer();
       expect(problemOf(answer).code).toBe('upload_too_large');
       expect(answer.headers.connection).toBe('close');
-      expect(await connection.closes(2000)).toBe(true);
+      expect(await connection.closes()).toBe(true);
       expect(connection.text()).toBe('');
       expect((await harness.send({ path: there })).status).toBe(200);
     });
@@ -79,8 +79,8 @@ describe('HTTP/1.1', () => {
 
   it('carries out what comes on one connection in its order', async () => {
     const path = '/v1/avatars/pipelined';
-    const put = () => Buffer.concat([Buffer.from(head('PUT', path, { 'Content-Length': png.length })), png]);
-    const changes = [put(), head('DELETE', path), put(), head('DELETE', `${path}?erase=true`), put()];
+    const upload = put(path, png);
+    const changes = [upload, head('DELETE', path), upload, head('DELETE', `${path}?erase=true`), upload];
     const connection = await open();
     connection.send(
       Buffer.concat([...changes, head('GET', `${path}/exists`)].map((part) => Buffer.from(part))),
@@ -107,9 +107,9 @@ describe('HTTP/1.1', () => {
   ])('gives one answer to a %s of %s whose body does not come', async (method, path, status) => {
     const connection = await open();
     connection.send(head(method, path, { 'Content-Length': 100 }));
-    const answer = await connection.answer(3000, method !== 'HEAD');
+    const answer = await connection.answer({ withBody: method !== 'HEAD' });
     expect([answer.status, answer.headers.connection]).toEqual([status, 'close']);
-    expect(await connection.closes(2000)).toBe(true);
+    expect(await connection.closes()).toBe(true);
     expect(connection.text()).toBe('');
   });
 
@@ -121,7 +121,7 @@ describe('HTTP/1.1', () => {
     ] as const) {
       const connection = await open();
       connection.send(head('HEAD', path));
-      const answer = await connection.answer(3000, false);
+      const answer = await connection.answer({ withBody: false });
       expect(answer.status).toBe(status);
       expect(Number(answer.headers['content-length'])).toBeGreaterThan(0);
       expect(connection.text()).toBe('');
@@ -180,7 +180,7 @@ describe('HTTP/1.1', () => {
       const connection = await open();
       connection.send(head('PUT', path, { Expect: 'tea', 'Content-Length': png.length }));
       expect(problemOf(await connection.answer())).toEqual({ status: 417, code: 'bad_request' });
-      expect(await connection.closes(2000)).toBe(true);
+      expect(await connection.closes()).toBe(true);
     });
   });
 
@@ -250,7 +250,7 @@ describe('HTTP/1.1', () => {
       const connection = await open();
       connection.send(request).send(body);
       connection.socket.end();
-      expect(await connection.closes(2000)).toBe(true);
+      expect(await connection.closes()).toBe(true);
       expect(problemOf(await connection.answer())).toEqual({ status: 400, code: 'truncated_body' });
     });
   });
@@ -276,7 +276,7 @@ describe('HTTP/1.1', () => {
     await harness.leavesNothing(async () => {
       const connection = await open();
       connection.send(request);
-      expect(await connection.closes(2000)).toBe(true);
+      expect(await connection.closes()).toBe(true);
       expect(connection.text()).toMatch(answer);
       expect(connection.text()).toMatch(/application\/problem\+json[^]*"code":"bad_request"/);
       const id = /"requestId":"([^"]+)"/.exec(connection.text())?.[1];

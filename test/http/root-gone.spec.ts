@@ -10,7 +10,16 @@ const [local] = backends;
 
 describe('a local root that goes away under the running service', () => {
   let harness: Harness;
-  afterEach(() => harness.stop());
+  let root: string;
+  let count = 0;
+
+  beforeAll(async () => {
+    const environment = (await local?.environment()) ?? {};
+    root = environment['STORAGE_LOCAL_PATH'] ?? '';
+    const forgetful = { CACHE_MAX_AGE_MS: '0', CACHE_BYTES: '0', HEALTH_MAX_AGE_MS: '0' };
+    harness = await Harness.start({ ...environment, ...forgetful });
+  });
+  afterAll(() => harness.stop());
 
   it.each<[name: string, replace: (root: string) => Promise<unknown>, left: string[] | undefined]>([
     ['is deleted', () => Promise.resolve(), undefined],
@@ -24,21 +33,14 @@ describe('a local root that goes away under the running service', () => {
       ['.locks', '.tmp', 'avatars', 'manifests'],
     ],
   ])('%s: is an outage, not an empty storage, and takes no writes', async (_, replace, left) => {
-    const environment: Environment = {
-      ...(await local?.environment()),
-      CACHE_MAX_AGE_MS: '0',
-      CACHE_BYTES: '0',
-      HEALTH_MAX_AGE_MS: '0',
-    };
-    const root = environment['STORAGE_LOCAL_PATH'] ?? '';
-    harness = await Harness.start(environment);
-    const path = '/v1/avatars/me';
+    const path = `/v1/avatars/me-${++count}`;
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
     const { urls } = JSON.parse((await harness.send({ path: `${path}/info` })).body.toString()) as {
       urls: { master: string };
     };
     const master = new URL(urls.master).pathname;
 
+    const logged = harness.service.log().length;
     const away = `${root}-away`;
     await rename(root, away);
     await replace(root);
@@ -55,7 +57,7 @@ describe('a local root that goes away under the running service', () => {
     for (const request of requests) expect(problemOf(await request())).toEqual(UNAVAILABLE);
     expect((await harness.send({ path: '/health/ready' })).status).toBe(503);
     // The log comes by a pipe of its own, perhaps after the answer.
-    while (!harness.service.log().includes('"msg":"the storage cannot be used"')) await sleep(50);
+    while (!harness.service.log().includes('"msg":"the storage cannot be used"', logged)) await sleep(50);
     expect(await readdir(root, { recursive: true }).catch(() => undefined)).toEqual(left);
 
     await rm(root, { recursive: true, force: true });
@@ -68,8 +70,9 @@ describe('a local root that goes away under the running service', () => {
   it('still is an empty storage where there is none at the start: the root is made', async () => {
     const environment: Environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0' };
     const deeper = `${environment['STORAGE_LOCAL_PATH'] ?? ''}/not/yet`;
-    harness = await Harness.start({ ...environment, STORAGE_LOCAL_PATH: deeper });
-    expect(problemOf(await harness.send({ path: '/v1/avatars/me' })).code).toBe('avatar_not_found');
-    await harness.takesUploads();
+    const fresh = await Harness.start({ ...environment, STORAGE_LOCAL_PATH: deeper });
+    expect(problemOf(await fresh.send({ path: '/v1/avatars/me' })).code).toBe('avatar_not_found');
+    await fresh.takesUploads();
+    await fresh.stop();
   });
 });

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backends } from '../support/service.js';
 import { Tracing } from '../support/strace.js';
+import { needs } from '../support/tools.js';
 import { FORM, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 
 /** How long each file takes to open, in µs. */
 const DELAY = 200_000;
 
-describe('a slow disk', () => {
+needs('strace')('a slow disk', () => {
   let harness: Harness;
   let tracing: Tracing;
 

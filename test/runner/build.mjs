@@ -1,6 +1,6 @@
 // The build that is shipped, and beside it the same code with its packages in one file each for the service and the program:
 // the tests start them some hundreds of times, and a bundle starts in little more than half the time.
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 import { succeed } from './processes.mjs';
 
 /** Packages with files beside their code that they look for, or that are there or not: as they are. */
@@ -43,4 +43,5 @@ export async function buildService() {
       js: "import { createRequire as requireOf } from 'node:module';\nconst require = requireOf(import.meta.url);",
     },
   });
+  await stop();
 }

@@ -6,7 +6,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
 const TOOL = /\bneeds\('([^']+)'\)/g;
 
 const S3 = resolve('test/support/s3.ts');
-const BUILD = [resolve('test/support/service.ts'), resolve('test/cli/support/program.ts')];
+const BUILT = /'dist\//;
 
 /**
  * @param {string[]} specs paths of test files
@@ -17,7 +17,7 @@ export function needsOf(specs) {
   const tools = [...files.values()].flatMap((text) => [...text.matchAll(TOOL)].map(([, name]) => name));
   return {
     s3: files.has(S3),
-    build: BUILD.some((path) => files.has(path)),
+    build: [...files.values()].some((text) => BUILT.test(text)),
     tools: [...new Set(tools)].sort(),
   };
 }

@@ -4,24 +4,31 @@ import { once } from 'node:events';
 /** Groups of processes that run now, by the id of their leader. */
 const groups = new Set();
 
-/** The signal that ended the run, if one did. */
+/** Why the run ends before its time, if it does. */
 let interrupted;
 
 export class Interrupted extends Error {}
 
+/** How soon it is seen that whoever started the run is gone, in ms. */
+const ORPHANED_MS = 500;
+
 /**
- * From now on SIGINT, SIGTERM and SIGHUP end what runs and whatever it has started, and then the run, in good order.
- * @param {(signal: string) => void} say is told the signal
+ * From now on SIGINT, SIGTERM and SIGHUP end what runs and whatever it has started, and then the run, in good order. So does the
+ * end of the shell that npm starts it by: that one gets npm's SIGTERM and keeps it to itself.
+ * @param {(cause: string) => void} say is told why the run ends
  */
 export function endOnSignals(say) {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => {
-      if (interrupted !== undefined) return;
-      interrupted = signal;
-      say(signal);
-      for (const group of groups) kill(group);
-    });
-  }
+  const end = (cause) => {
+    if (interrupted !== undefined) return;
+    interrupted = cause;
+    say(cause);
+    for (const group of groups) kill(group);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => end(signal));
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) end('npm is gone');
+  }, ORPHANED_MS).unref();
 }
 
 /**

@@ -25,7 +25,7 @@ export async function runTests(jestArguments, environment = {}) {
   const buckets = `visage-test-${randomUUID().slice(0, 8)}-`;
   let stopS3 = async () => undefined;
   process.exitCode = 1;
-  endOnSignals((signal) => console.error(`${signal}: ending all that runs`));
+  endOnSignals((cause) => console.error(`${cause}: ending all that runs`));
   try {
     const needs = needsOf(await chosen(jestArguments));
     const missing = await provideTools(needs.tools);

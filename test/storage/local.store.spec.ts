@@ -7,4 +7,4 @@ import { describeObjectStore } from '../contract/object-store.contract.js';
 const path = await mkdtemp(join(tmpdir(), 'visage-local-'));
 afterAll(() => rm(path, { recursive: true }));
 
-describeObjectStore('local', () => Promise.resolve(new LocalStore({ path, lockTimeoutMs: 10_000 })));
+describeObjectStore('local', () => Promise.resolve(new LocalStore({ path, lockTimeoutMs: 240_000 })));

@@ -64,10 +64,15 @@ describe('ObservedStore', () => {
   it('tells of a full disk', async () => {
     const disk = await mkdtemp(join(tmpdir(), 'visage-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=128k', 'tmpfs', disk]);
-    const local = new LocalStore({ path: disk, lockTimeoutMs: 10_000 });
-    expect(await told(local, (store) => store.store('a', Buffer.alloc(256 * 1024)))).toEqual(['store full']);
-    execFileSync('umount', [disk]);
-    await rmdir(disk);
+    try {
+      const local = new LocalStore({ path: disk, lockTimeoutMs: 240_000 });
+      expect(await told(local, (store) => store.store('a', Buffer.alloc(256 * 1024)))).toEqual([
+        'store full',
+      ]);
+    } finally {
+      execFileSync('umount', [disk]);
+      await rmdir(disk);
+    }
   });
 
   (testS3 ? it : it.skip)('tells a bucket that is away from one that is not ours', async () => {

@@ -1,11 +1,14 @@
 import { rename } from 'node:fs/promises';
 import { FaultProxy } from './fault-proxy.js';
+import { storeCalls } from './scrape.js';
 import { type RunningService, type Backend, startService } from './service.js';
 
 /** A service whose storage can be taken away. Nothing that it knows is fresh: what it shows then is shown though the storage was asked. */
 export interface Losable {
   service: RunningService;
   loseStorage: () => Promise<void>;
+  /** How many calls to the storage there were, but for those that ask whether it is there. */
+  calls: () => Promise<number>;
   stop: () => Promise<void>;
 }
 
@@ -25,6 +28,7 @@ export async function startLosable(backend: Backend): Promise<Losable> {
       if (proxy) proxy.rule({ fault: { type: 'error', status: 503, code: 'SlowDown' } });
       else await rename(root ?? '', `${root}-away`);
     },
+    calls: () => storeCalls(service.url),
     stop: async () => {
       await service.stop();
       await proxy?.stop();

@@ -305,6 +305,8 @@ export class FaultProxy {
       headers: withoutHopByHop(rawHeaders),
       setHost: false,
     });
+    // Until there is an answer `once` sees to errors, and then whoever reads it.
+    outgoing.on('error', () => undefined);
     outgoing.end(body);
     const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
     const headers = withoutHopByHop(answer.rawHeaders);

@@ -36,5 +36,5 @@ for ((attempt = 1; ; attempt++)); do
 done >&2
 
 comm -13 <(echo "$before") <(units) | while read -r unit; do
-  deb-systemd-helper disable "$unit" >&2
+  find /etc/systemd -path '*.wants/*' -type l -name "$unit" -delete
 done

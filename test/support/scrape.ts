@@ -39,6 +39,13 @@ export function total(metrics: Map<string, Metric>, name: string, labels: Record
     .reduce((sum, { value }) => sum + value, 0);
 }
 
+/** How many calls to the storage a service has made, but for those that ask whether it is there. */
+export async function storeCalls(url: string): Promise<number> {
+  const metrics = readMetrics(await (await fetch(`${url}/metrics`)).text());
+  const name = 'visage_store_call_duration_seconds_count';
+  return total(metrics, name) - total(metrics, name, { operation: 'check' });
+}
+
 function readSample(line: string): Sample {
   const [, name, labels = '', value] = SAMPLE.exec(line) ?? [];
   if (name === undefined || value === undefined) throw new Error(`not a sample: ${line}`);

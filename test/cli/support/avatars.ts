@@ -12,33 +12,32 @@ import {
   writeManifest,
 } from '../../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
+import { randoms } from '../../support/photo.mjs';
+import { SEED } from '../../support/programme.js';
 
 export interface Sample {
   master: Buffer;
   renditions: Record<string, Buffer>;
 }
 
-/** Pictures as the service would have made them, all different. */
-export async function samples(count: number): Promise<Sample[]> {
-  return Promise.all(
-    Array.from({ length: count }, async (_, i) => {
-      const noise = { type: 'gaussian', mean: 40 + ((i * 37) % 170), sigma: 6 } as const;
-      const master = await sharp({
-        create: { width: 256, height: 256, channels: 3, background: '#000', noise },
-      })
-        .jpeg({ quality: 90 })
-        .toBuffer();
-      const small = await sharp(master).resize(64).webp().toBuffer();
-      return { master, renditions: { '64.webp': small } };
-    }),
-  );
+/** What is written so much later is younger, also where a server tells times in whole seconds. */
+export const SECOND_MS = 1100;
+
+const SIDE = 96;
+
+/** A picture as the service would have made it, another one for each number. */
+export async function sample(i: number): Promise<Sample> {
+  const next = randoms(SEED + i);
+  const noise = Buffer.from(Array.from({ length: SIDE * SIDE * 3 }, () => next() * 256));
+  const master = await sharp(noise, { raw: { width: SIDE, height: SIDE, channels: 3 } })
+    .jpeg({ quality: 90 })
+    .toBuffer();
+  const small = await sharp(master).resize(64).webp().toBuffer();
+  return { master, renditions: { '64.webp': small } };
 }
 
-export async function uploadBody(i: number): Promise<Buffer> {
-  const background = { r: i % 256, g: (i >> 8) % 256, b: 99 };
-  return sharp({ create: { width: 48, height: 48, channels: 3, background } })
-    .png()
-    .toBuffer();
+export function samples(count: number): Promise<Sample[]> {
+  return Promise.all(Array.from({ length: count }, (_, i) => sample(i)));
 }
 
 /** Writes an avatar past the service: versions uploaded one minute apart, each with its renditions. */
@@ -57,8 +56,8 @@ export async function putAvatar(
       version,
       source: createHash('sha256').update(`${id} ${i}`).digest('hex'),
       master: 'jpeg',
-      width: 256,
-      height: 256,
+      width: SIDE,
+      height: SIDE,
       animated: false,
       bytes: master.length,
       sha256,
@@ -131,4 +130,16 @@ export async function countOf(store: ObjectStore, prefix: string): Promise<numbe
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only their number is asked for
   for await (const _ of store.list(prefix)) count++;
   return count;
+}
+
+/** When the objects of a store were written, by its own clock: all of them, or those with these keys. */
+export async function timesOf(
+  store: ObjectStore,
+  keys?: readonly string[],
+): Promise<{ first: number; last: number }> {
+  const times: number[] = [];
+  for await (const { key, modifiedAt } of store.list('')) {
+    if (keys?.includes(key) ?? true) times.push(modifiedAt.getTime());
+  }
+  return { first: Math.min(...times), last: Math.max(...times) };
 }

@@ -5,9 +5,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Environment } from '../../support/service.js';
 
-/** Each of these tests starts the program a few times, which takes its time on a machine that does much else. */
-import.meta.jest.setTimeout(300_000);
-
 export interface Finding {
   code: string;
   where: string;

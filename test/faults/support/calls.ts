@@ -4,6 +4,7 @@ import {
   StorageRefused,
   StorageUnavailable,
 } from '../../../src/storage/object-store.js';
+import type { Spelling } from '../../support/dialect.js';
 import type { Rule } from '../../support/fault-proxy.js';
 
 /** What an object holds before a call, and what a write puts there. Small, since the test server keeps all in memory. */
@@ -32,6 +33,8 @@ export interface Call {
   kind: 'store' | 'conditional store' | 'read' | 'list' | 'delete' | 'probe';
   /** The driver has to be new, since it asks this once only. */
   unlearned?: true;
+  /** What the server has to want for the request to come up. */
+  spelling?: Spelling;
   /** Makes the call. @returns whether what it says is the truth */
   run(subject: Subject): Promise<boolean>;
 }
@@ -134,6 +137,8 @@ export const CALLS: Call[] = [
     request: { operation: 'PutObject', key: /^probes\//, skip: nth - 1 },
     kind: 'probe',
     unlearned: true,
+    // Only asked where quoted etags were refused.
+    ...(nth === 5 && { spelling: 'unquoted' }),
     run: checks,
   })),
   {

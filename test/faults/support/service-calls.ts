@@ -25,6 +25,8 @@ export interface ServiceCall {
   /** Of an avatar that does not exist. */
   absent?: true;
   request(subject: Subject): Outgoing;
+  /** A rendition that is still on its way into the bucket when the answer is there. */
+  keeps?(subject: Subject): string;
   /** The status of success. */
   status: number;
   /** Whether what a success says is true, and is so afterwards. */
@@ -55,6 +57,7 @@ const reads: ServiceCall[] = [
   {
     name: 'get a size that is not there yet',
     request: (subject) => ({ path: `${pathOf(subject)}?size=32&format=webp` }),
+    keeps: ({ id, newer }) => `avatars/${id}/${newer}/32.webp`,
     status: 200,
     isTrue: (_, { body }) => isWholeWebp(body),
     mayLeave: isAsBefore,
@@ -62,6 +65,7 @@ const reads: ServiceCall[] = [
   {
     name: 'get an immutable rendition',
     request: (subject) => ({ path: `${pathOf(subject)}/${subject.older}/16.png` }),
+    keeps: ({ id, older }) => `avatars/${id}/${older}/16.png`,
     status: 200,
     isTrue: (_, { body }) => isWholePng(body),
     mayLeave: isAsBefore,
@@ -91,6 +95,7 @@ const reads: ServiceCall[] = [
   {
     name: 'url of a size that is not there yet',
     request: (subject) => ({ path: `${pathOf(subject)}/url?size=48&format=png` }),
+    keeps: ({ id, newer }) => `avatars/${id}/${newer}/48.png`,
     status: 200,
     isTrue: ({ id, newer }, answer, { keys }) =>
       json(answer)['version'] === newer && keys.includes(`avatars/${id}/${newer}/48.png`),

@@ -5,9 +5,11 @@ import { openBackend } from '../../support/backend.js';
 import { type Environment, type RunningService, startService } from '../../support/service.js';
 import { type Answer, type Outgoing, problemOf, send } from './client.js';
 import { picture } from './pictures.js';
+import { HANG_MS, RawConnection } from './raw.js';
 
-/** How long the service may take to tidy up after an answer, in ms. */
-const TIDY_MS = 2000;
+/** What a test that failed did not come to stop would keep Jest from ending. */
+const running = new Set<RunningService>();
+afterAll(() => Promise.all([...running].map((service) => service.stop())));
 
 /** A running service, and the means to see what a request left behind. */
 export class Harness {
@@ -21,7 +23,9 @@ export class Harness {
   ) {}
 
   static async start(environment: Environment, headers: Record<string, string> = {}): Promise<Harness> {
-    return new Harness(await startService(environment), environment, headers);
+    const service = await startService(environment);
+    running.add(service);
+    return new Harness(service, environment, headers);
   }
 
   send(outgoing: Outgoing): Promise<Answer> {
@@ -59,7 +63,7 @@ export class Harness {
 
   /** Waits until the traces are as they were. */
   async cleanAs(before: Awaited<ReturnType<Harness['traces']>>): Promise<void> {
-    const giveUp = performance.now() + TIDY_MS;
+    const giveUp = performance.now() + HANG_MS;
     let now = await this.traces();
     while (JSON.stringify(now) !== JSON.stringify(before) && performance.now() < giveUp) {
       await sleep(20);
@@ -84,11 +88,19 @@ export class Harness {
 
   /** Waits for the spool to hold so many uploads. */
   async spooling(count: number): Promise<void> {
-    const giveUp = performance.now() + TIDY_MS;
-    while ((await this.spooled()).length !== count) {
-      if (performance.now() > giveUp) throw new Error(`the spool does not come to hold ${count} files`);
-      await sleep(5);
+    while ((await this.spooled()).length !== count) await sleep(5);
+  }
+
+  /** Has all of these requests arrive at one moment: while they are sent, the service stands still. */
+  async atOnce(requests: readonly Buffer[]): Promise<RawConnection[]> {
+    const connections = await Promise.all(requests.map(() => RawConnection.open(this.service.url)));
+    this.service.process.kill('SIGSTOP');
+    try {
+      await Promise.all(connections.map((connection, i) => connection.handOver(requests[i] ?? '')));
+    } finally {
+      this.service.process.kill('SIGCONT');
     }
+    return connections;
   }
 
   /** By how much the process grew at most during a task, in MB. */
@@ -108,6 +120,7 @@ export class Harness {
   /** Stops the service, which has to have lived until now. */
   async stop(): Promise<void> {
     expect(this.service.process.exitCode).toBeNull();
+    running.delete(this.service);
     expect(await this.service.stop()).toBe(0);
   }
 }

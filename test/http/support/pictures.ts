@@ -1,5 +1,7 @@
 import { crc32, deflateSync } from 'node:zlib';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
+import { randoms } from '../../support/photo.mjs';
+import { SEED } from '../../support/programme.js';
 
 export type PictureName = 'jpeg' | 'png' | 'webp' | 'gif' | 'animatedGif' | 'animatedWebp';
 
@@ -43,6 +45,14 @@ function frame(seed: number): Promise<Buffer> {
   return sharp(pixels, { raw: { width: EDGE, height: EDGE, channels: 3 } })
     .png()
     .toBuffer();
+}
+
+/** Noise, which no encoder can leave much out of. The same each time. */
+export function noise(width: number, height: number): Sharp {
+  const random = randoms(SEED);
+  const pixels = Buffer.alloc(width * height * 3);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = 64 + 128 * random();
+  return sharp(pixels, { raw: { width, height, channels: 3 } });
 }
 
 export interface PngHeader {

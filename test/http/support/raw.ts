@@ -2,6 +2,9 @@ import { type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './client.js';
 
+/** Who has waited so long waits for what does not come, however slow the machine is. In ms. */
+export const HANG_MS = 120_000;
+
 /** A connection whose every byte the test decides on. */
 export class RawConnection {
   private received = Buffer.alloc(0);
@@ -31,20 +34,25 @@ export class RawConnection {
     return this;
   }
 
+  /** Sends, and waits for the system to have taken it all. */
+  async handOver(bytes: Buffer | string): Promise<void> {
+    await new Promise((resolve) => this.socket.write(bytes, resolve));
+  }
+
   /** All that came back so far. */
   text(): string {
     return this.received.toString('latin1');
   }
 
   /** The next answer, taken off what was received; interim ones (1xx) are answers too. */
-  async answer(withinMs = 3000, withBody = true): Promise<Answer> {
+  async answer({ withBody = true, withinMs = HANG_MS } = {}): Promise<Answer> {
     const answer = await this.until(() => this.takeAnswer(withBody), withinMs);
     if (!answer) throw new Error(`no answer within ${withinMs} ms, but: ${this.text().slice(0, 300)}`);
     return answer;
   }
 
-  /** Whether the server closes the connection in time: both ways, not only the one that it sends on. */
-  async closes(withinMs: number): Promise<boolean> {
+  /** Whether the server closes the connection: both ways, not only the one that it sends on. */
+  async closes(withinMs = HANG_MS): Promise<boolean> {
     const isClosed = () => {
       // Only who sends learns that nobody listens any more.
       if (this.ended) this.send('x');
@@ -53,18 +61,19 @@ export class RawConnection {
     return (await this.until(isClosed, withinMs)) ?? false;
   }
 
-  /** Sends a piece over and over as fast as the server takes it. @returns bytes taken until it closed or time was up */
-  async flood(piece: Buffer, forMs: number): Promise<number> {
+  /** Sends a piece over and over as fast as the server takes it. @returns bytes taken until it closed, or these are too many */
+  async flood(piece: Buffer, tooMany: number): Promise<number> {
     const before = this.socket.bytesWritten;
-    const giveUp = performance.now() + forMs;
-    while (!this.closed && performance.now() < giveUp) {
+    const taken = () => this.socket.bytesWritten - before;
+    const giveUp = performance.now() + HANG_MS;
+    while (!this.closed && taken() < tooMany && performance.now() < giveUp) {
       if (this.socket.writableNeedDrain) await sleep(2);
       else {
         this.send(piece);
         await new Promise(setImmediate);
       }
     }
-    return this.socket.bytesWritten - before;
+    return taken();
   }
 
   close(): void {
@@ -103,6 +112,11 @@ export class RawConnection {
 export function head(method: string, path: string, headers: Record<string, string | number> = {}): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${method} ${path} HTTP/1.1\r\nHost: visage.test\r\n${lines.join('')}\r\n`;
+}
+
+/** A bare upload. */
+export function put(path: string, body: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(head('PUT', path, { 'Content-Length': body.length })), body]);
 }
 
 /** One chunk as `Transfer-Encoding: chunked` has it. */
