@@ -13,7 +13,7 @@ const FILE = 'deploy/haproxy.cfg';
 needs('haproxy')(FILE, () => {
   let folder: string;
   let service: RunningService;
-  let proxy: ChildProcess;
+  let proxy: ChildProcess | undefined;
   let url: string;
   let output = '';
 
@@ -29,18 +29,19 @@ needs('haproxy')(FILE, () => {
       .replaceAll(/server-template .*/g, `server visage ${host} check inter 100ms`);
     const path = join(folder, 'haproxy.cfg');
     writeFileSync(path, config);
-    proxy = spawn('haproxy', ['-f', path], { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [proxy.stdout, proxy.stderr]) {
-      stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const started = spawn('haproxy', ['-f', path], { stdio: ['ignore', 'pipe', 'pipe'] });
+    proxy = started;
+    for (const stream of [started.stdout, started.stderr]) {
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     }
     url = `http://127.0.0.1:${port}`;
     while (!(await listens(port))) {
-      if (proxy.exitCode !== null) throw new Error(`haproxy ended:\n${output}`);
+      if (started.exitCode !== null) throw new Error(`haproxy ended:\n${output}`);
       await sleep(20);
     }
   });
   afterAll(async () => {
-    proxy.kill();
+    proxy?.kill();
     await service.stop();
     rmSync(folder, { recursive: true });
   });

@@ -127,10 +127,13 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
       container.readinessProbe?.httpGet?.path,
       visage.spec.template.metadata?.annotations?.['prometheus.io/path'],
     ];
-    const statuses = [];
-    for (const path of paths) statuses.push((await send(service.url, { path: path ?? '' })).status);
-    expect(await service.stop()).toBe(0);
-    expect(statuses).toEqual([200, 200, testS3 || outbox ? 200 : 503, 200]);
+    try {
+      const statuses = [];
+      for (const path of paths) statuses.push((await send(service.url, { path: path ?? '' })).status);
+      expect(statuses).toEqual([200, 200, testS3 || outbox ? 200 : 503, 200]);
+    } finally {
+      expect(await service.stop()).toBe(0);
+    }
   });
 });
 

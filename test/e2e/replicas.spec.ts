@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import request from 'supertest';
 import { type Manifest, readManifest } from '../../src/avatars/manifest.js';
 import { openBackend } from '../support/backend.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
 
 const UPLOADS = 100;
 
@@ -16,7 +16,7 @@ describe.each(backends)('two processes on one $name storage', (backend) => {
       AVATAR_HISTORY: String(UPLOADS),
       CACHE_MAX_AGE_MS: '0',
     };
-    services = await Promise.all([startService(environment), startService(environment)]);
+    services = await startServices([environment, environment]);
   });
   afterAll(async () => {
     await Promise.all(services.map((service) => service.stop()));

@@ -4,7 +4,7 @@ import { Cluster, type ClusterAnswer, type ClusterRequest } from '../support/clu
 import { backends } from '../support/service.js';
 
 const REPLICAS = 3;
-const WORKERS = 8;
+const WORKERS = 4;
 
 describe.each(backends)('a rolling restart of three replicas on $name, under load', (backend) => {
   let cluster: Cluster;
