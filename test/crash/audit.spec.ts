@@ -7,7 +7,6 @@ import { type Environment, type RunningService, backends, startService } from '.
 import { Tracing, parseTrace } from '../support/strace.js';
 import { needs } from '../support/tools.js';
 import { type Audit, auditCalls } from './audit.js';
-import { PATIENT } from './patient.js';
 
 const [local] = backends;
 
@@ -26,7 +25,7 @@ needs('strace')('the order of system calls', () => {
 
   const start = async (environment: Environment) => {
     tracing = await Tracing.ofCommand();
-    service = await startService({ ...environment, ...PATIENT }, tracing.prefix);
+    service = await startService(environment, tracing.prefix);
   };
   const change = async (method: string, path = '', body?: Buffer | string) => {
     const headers = typeof body === 'string' ? { 'content-type': 'application/json' } : {};

@@ -6,11 +6,11 @@ import { pictureKey } from '../../src/avatars/keys.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { PATIENCE } from '../support/patience.js';
 import { sliceOf } from '../support/programme.js';
 import { type Environment, backends } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { COUNTED } from './kill-at-call.js';
-import { PATIENT } from './patient.js';
 import { SMALL, Scene } from './scene.js';
 
 /** Not less than the settings allow with these deadlines, and not more than an S3 server puts up with from the clock of a client. */
@@ -27,7 +27,6 @@ needs('strace').each(backends)('kill -9 in a garbage collection on $name', (back
   beforeEach(async () => {
     environment = {
       ...(await backend.environment()),
-      ...PATIENT,
       AVATAR_GRACE_MS: String(GRACE_MS),
       STORAGE_FALLBACK: 'none',
     };
@@ -90,6 +89,6 @@ needs('strace').each(backends)('kill -9 in a garbage collection on $name', (back
 
 function gc(environment: Environment, prefix: string[] = []): ChildProcess {
   const line = [...prefix, process.execPath, resolve('dist/test/cli.js'), 'gc'];
-  const env = { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...environment };
+  const env = { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...PATIENCE, ...environment };
   return spawn(line[0] ?? '', line.slice(1), { env, stdio: 'ignore' });
 }

@@ -7,7 +7,6 @@ import { sliceOf } from '../support/programme.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { COUNTED, type Point, TEMPORARY, bytesIn, killAtCall } from './kill-at-call.js';
-import { PATIENT } from './patient.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 
 const ROOT = /objects>/;
@@ -66,7 +65,7 @@ needs('strace')('kill -9 on a disk', () => {
     folder = await mkdtemp(join(tmpdir(), 'visage-crash-'));
     spool = join(folder, 'spool');
     const own = { STORAGE_LOCAL_PATH: join(folder, 'objects'), UPLOAD_SPOOL_PATH: spool };
-    environment = { ...(await local?.environment()), ...own, ...PATIENT };
+    environment = { ...(await local?.environment()), ...own };
     scene = await Scene.prepare(environment);
   });
   afterEach(() => service.stop());

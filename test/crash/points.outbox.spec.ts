@@ -9,7 +9,6 @@ import { sliceOf } from '../support/programme.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { COUNTED, type Point, TEMPORARY, bytesIn, killAtCall } from './kill-at-call.js';
-import { PATIENT } from './patient.js';
 import { LARGE, SMALL, Scene, change, until } from './scene.js';
 
 const MASTER: Match = { operation: 'PutObject', key: /^avatars\// };
@@ -51,7 +50,6 @@ const s3 = backends.find(({ name }) => name === 's3');
     folder = await mkdtemp(join(tmpdir(), 'visage-crash-'));
     environment = {
       ...(await s3?.environment()),
-      ...PATIENT,
       OUTBOX_PATH: join(folder, 'outbox'),
       UPLOAD_SPOOL_PATH: join(folder, 'spool'),
       OUTBOX_REPLAY_INTERVAL_MS: '200',

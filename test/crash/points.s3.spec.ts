@@ -4,7 +4,6 @@ import { send } from '../http/support/client.js';
 import { FaultProxy, type Match } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
-import { PATIENT } from './patient.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 
 interface Point {
@@ -51,7 +50,7 @@ const s3 = backends.find(({ name }) => name === 's3');
   let count = 0;
 
   beforeAll(async () => {
-    environment = { ...(await s3?.environment()), ...PATIENT, STORAGE_FALLBACK: 'none' };
+    environment = { ...(await s3?.environment()), STORAGE_FALLBACK: 'none' };
     scene = await Scene.prepare(environment);
   });
   afterEach(async () => {

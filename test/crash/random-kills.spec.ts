@@ -8,7 +8,6 @@ import { openBackend } from '../support/backend.js';
 import { SEED, TORTURE } from '../support/programme.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { randoms } from '../support/photo.mjs';
-import { PATIENT } from './patient.js';
 import { expectSound } from './scene.js';
 
 /** For each backend. */
@@ -41,7 +40,6 @@ describe.each(backends)('random kills under load on $name', (backend) => {
     async () => {
       const environment = {
         ...(await backend.environment()),
-        ...PATIENT,
         AVATAR_HISTORY: '1000',
         STORAGE_FALLBACK: 'none',
       };

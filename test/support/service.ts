@@ -4,19 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
+import { PATIENCE } from './patience.js';
 import { createBucket, testS3 } from './s3.js';
-
-/** Deadlines that no machine is too slow for: tests that are about one set it themselves. */
-const PATIENCE = Object.fromEntries(
-  [
-    'STORAGE_S3_TIMEOUT_MS',
-    'STORAGE_LOCAL_LOCK_TIMEOUT_MS',
-    'AVATAR_COMMIT_TIMEOUT_MS',
-    'UPLOAD_TIMEOUT_MS',
-    'IMAGE_TIMEOUT_MS',
-    'SHUTDOWN_TIMEOUT_MS',
-  ].map((variable) => [variable, '240000']),
-);
 
 const STARTS_AT_ONCE = 4;
 const LOG_WITHIN_MS = 120_000;

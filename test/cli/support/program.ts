@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { PATIENCE } from '../../support/patience.js';
 import type { Environment } from '../../support/service.js';
 
 export interface Finding {
@@ -25,12 +26,12 @@ export interface Started {
   ended: Promise<Ended>;
 }
 
-/** Starts the program (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default. */
+/** Starts the program (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default, but for patience. */
 export async function start(environment: Environment, ...parameters: string[]): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
   const child = spawn(process.execPath, [resolve('dist/test/cli.js'), ...parameters], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...environment },
+    env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...PATIENCE, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

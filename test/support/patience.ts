@@ -1,0 +1,12 @@
+/**
+ * Deadlines that no machine is too slow for, in ms. The service and the program get them by default; tests that are about a
+ * deadline set their own. Those of the store are shorter, since a grace period has to be four times as long.
+ */
+export const PATIENCE: Record<string, string> = {
+  STORAGE_S3_TIMEOUT_MS: '30000',
+  STORAGE_LOCAL_LOCK_TIMEOUT_MS: '30000',
+  AVATAR_COMMIT_TIMEOUT_MS: '30000',
+  UPLOAD_TIMEOUT_MS: '120000',
+  IMAGE_TIMEOUT_MS: '120000',
+  SHUTDOWN_TIMEOUT_MS: '120000',
+};
