@@ -99,14 +99,13 @@ function describeFaults(s3: TestS3): void {
     const call = callNamed('store ifMatch');
     const { proxy, store } = await open({ call, scope: 'once' }, TIMEOUT_MS);
     const subject = await prepare(store);
-    const tooLate: Fault = { type: 'error', status: 412, code: 'PreconditionFailed' };
-    for (const fault of [
-      { type: 'reset-request', afterBytes: 0 } as const,
+    const tooLate = { type: 'error', status: 412, code: 'PreconditionFailed' } as const;
+    const faults: Fault[] = [
+      { type: 'reset-request', afterBytes: 0 },
       tooLate,
-      { ...tooLate, committed: true } as const,
-    ]) {
-      proxy.rule({ operation: 'PutObject', fault, times: 1 });
-    }
+      { ...tooLate, committed: true },
+    ];
+    for (const fault of faults) proxy.rule({ operation: 'PutObject', fault, times: 1 });
     expect(await outcomeOf(() => call.run(subject))).toBe('ok');
   });
 

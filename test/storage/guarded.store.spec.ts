@@ -51,7 +51,7 @@ const s3 = testS3;
   }
 
   describe.each(sliceOf(DEATHS, ({ hangs }) => !hangs))('of a bucket that $name', ({ fault, hangs }) => {
-    const deadline = hangs && { timeoutMs: 2000 };
+    const deadline = hangs && { timeoutMs: 10_000 };
 
     it('asks no more', async () => {
       const store = open(NEVER_MS, deadline);
