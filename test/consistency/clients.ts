@@ -17,6 +17,9 @@ export class Clients {
   /** Answers that no client should get. */
   readonly surprises: string[] = [];
   private readonly path: string;
+  /** Uploads. */
+  private accepted = 0;
+  private stopped = false;
   private connections = 0;
   private pictures = 0;
 
@@ -29,33 +32,47 @@ export class Clients {
     this.path = `/v1/avatars/${id}`;
   }
 
-  /** Uploads that were accepted so far. */
-  get accepted(): number {
-    return this.history.filter(({ kind, outcome }) => kind === 'upload' && outcome === 'done').length;
+  /** Ends all writers and readers, once they have their answers. */
+  stop(): Promise<void> {
+    this.stopped = true;
+    return Promise.resolve();
   }
 
-  /** Writes one thing after the other until it is told to end. */
-  async write(writer: number, mix: Mix, ended: () => boolean): Promise<void> {
+  /**
+   * Resolves when so many uploads were accepted.
+   * @throws Error when it is told to stop before
+   */
+  async haveUploaded(count: number): Promise<void> {
+    while (this.accepted < count) {
+      if (this.stopped) throw new Error(`stopped after ${this.accepted} uploads`);
+      await sleep(10);
+    }
+  }
+
+  /** Writes one thing after the other until it is told to stop, or so many uploads were accepted, whoever's. */
+  async write(writer: number, mix: Mix, uploads: number): Promise<void> {
     const random = randoms(this.seed + writer);
     const own: string[] = [];
-    for (let turn = writer; !ended(); turn++) {
+    for (let turn = writer; !this.stopped && this.accepted < uploads; turn++) {
       const dice = random();
       const [version] = own;
       if (dice < mix.deletes) await this.twice(turn, { kind: 'delete', version: null });
       else if (dice < mix.deletes + mix.restores && version !== undefined) {
         await this.twice(turn, { kind: 'restore', version });
-      } else
-        own.push(
-          ...(await this.twice(turn, { kind: 'upload' }, await uniquePng(`${this.path} ${++this.pictures}`))),
-        );
+      } else own.push(...(await this.upload(turn)));
     }
   }
 
+  /** Uploads a picture of its own. @returns the version, if it is known */
+  async upload(turn: number): Promise<string[]> {
+    return this.twice(turn, { kind: 'upload' }, await uniquePng(`${this.path} ${++this.pictures}`));
+  }
+
   /** Reads from one replica, on one connection as long as it lasts. */
-  async read(reader: number, ended: () => boolean): Promise<void> {
+  async read(reader: number, uploads: number): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     let connection = ++this.connections;
-    while (!ended()) {
+    while (!this.stopped && this.accepted < uploads) {
       const startedAt = performance.now();
       try {
         const request = { path: `${this.path}/info`, agent };
@@ -128,6 +145,7 @@ export class Clients {
   }
 
   private note(operation: Omit<Operation, 'startedAt' | 'endedAt'>, startedAt: number): void {
+    if (operation.kind === 'upload' && operation.outcome === 'done') this.accepted++;
     this.history.push({ ...operation, startedAt, endedAt: performance.now() });
   }
 }
