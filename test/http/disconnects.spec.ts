@@ -10,10 +10,16 @@ import { RawConnection, head, put } from './support/raw.js';
 const CLIENTS = 100;
 
 describe.each(backends)('clients that go away on $name', (backend) => {
+  let harness: Harness;
+
+  beforeAll(async () => {
+    harness = await Harness.start(await backend.environment());
+  });
+  afterAll(() => harness.stop());
+
   it.each(['bare', 'in a form'] as const)(
     'leave nothing behind, wherever they break off, %s',
     async (guise) => {
-      const harness = await Harness.start(await backend.environment());
       const random = randoms(SEED);
       const content = Buffer.concat([await picture('png'), Buffer.alloc(200_000)]);
       const { headers = {}, body = content } = guise === 'bare' ? {} : fileForm(content);
@@ -37,12 +43,10 @@ describe.each(backends)('clients that go away on $name', (backend) => {
         }
       });
       expect(harness.service.log()).not.toMatch(/"level":(50|60)/);
-      await harness.stop();
     },
   );
 
   it('leave nothing behind, having sent all', async () => {
-    const harness = await Harness.start(await backend.environment());
     const body = Buffer.concat([(await picture('png')).subarray(0, 8), Buffer.alloc(700_000)]);
     await harness.leavesNothing(async (path) => {
       await Promise.all(
@@ -53,6 +57,5 @@ describe.each(backends)('clients that go away on $name', (backend) => {
         }),
       );
     });
-    await harness.stop();
   });
 });

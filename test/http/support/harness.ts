@@ -86,6 +86,11 @@ export class Harness {
     return folder === undefined ? this.service.spooled() : readdir(folder);
   }
 
+  /** Waits for the log, which comes by a pipe of its own, to tell of a request that is logged. */
+  async logs(requestId: string): Promise<void> {
+    while (!this.service.log().includes(`"reqId":"${requestId}"`)) await sleep(5);
+  }
+
   /** Waits for the spool to hold so many uploads. */
   async spooling(count: number): Promise<void> {
     while ((await this.spooled()).length !== count) await sleep(5);
