@@ -1,6 +1,5 @@
 import { type Manifest, readManifest } from '../../src/avatars/manifest.js';
 import { S3Store } from '../../src/storage/s3.store.js';
-import { PATIENT } from '../crash/patient.js';
 import { Cluster } from '../support/cluster.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { SEED, TORTURE } from '../support/programme.js';
@@ -140,7 +139,6 @@ async function agree(cluster: Cluster, store: S3Store, { id, current, versions }
 
 function environmentsOn(s3: TestS3, bucket: string): Environment[] {
   return Array.from({ length: replicas }, (_, replica) => ({
-    ...PATIENT,
     STORAGE_BACKEND: 's3',
     STORAGE_S3_ENDPOINT: s3.endpoints[replica % s3.endpoints.length] ?? s3.endpoint,
     STORAGE_S3_BUCKET: bucket,
