@@ -29,7 +29,7 @@ const LAYERS: Record<string, readonly string[]> = {
   delivery: ['avatars', 'images', 'placeholders', 'storage'],
   http: ['config'],
   placeholders: ['config', 'images'],
-  ops: ['images', 'outbox', 'storage'],
+  ops: ['config', 'images', 'outbox', 'storage'],
   outbox: ['avatars', 'config', 'images', 'storage'],
   avatars: ['config', 'delivery', 'http', 'images', 'outbox', 'placeholders', 'storage'],
   cli: ['avatars', 'config', 'delivery', 'images', 'ops', 'outbox', 'storage'],
