@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { pictureKey } from '../../src/avatars/keys.js';
@@ -89,6 +90,12 @@ needs('strace').each(backends)('kill -9 in a garbage collection on $name', (back
 
 function gc(environment: Environment, prefix: string[] = []): ChildProcess {
   const line = [...prefix, process.execPath, resolve('dist/test/cli.js'), 'gc'];
-  const env = { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...PATIENCE, ...environment };
+  const env = {
+    PATH: process.env['PATH'],
+    TMPDIR: tmpdir(),
+    NODE_NO_WARNINGS: '1',
+    ...PATIENCE,
+    ...environment,
+  };
   return spawn(line[0] ?? '', line.slice(1), { env, stdio: 'ignore' });
 }

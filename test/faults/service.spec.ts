@@ -67,6 +67,7 @@ const s3 = backends.find(({ name }) => name === 's3');
       STORAGE_S3_ATTEMPTS: String(ATTEMPTS),
       // An open circuit would answer for requests that are to meet the fault.
       STORAGE_S3_BREAKER_FAILURES: '1000000',
+      HEALTH_MAX_AGE_MS: '0',
       STORAGE_FALLBACK: 'none',
       AVATAR_COMMIT_TIMEOUT_MS: String(COMMIT_TIMEOUT_MS),
       URL_MODE: 'presigned',

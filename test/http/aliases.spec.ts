@@ -150,6 +150,38 @@ describe.each(backends)('aliases on $name', (backend) => {
     expect(await idOf(other.url, hash)).toBe(id);
   });
 
+  it.each<[name: string, body: string, parameter: string]>([
+    ['neither list', '{}', 'hashes'],
+    ['null', 'null', 'hashes'],
+    ['a list', '[]', 'hashes'],
+    ['an address that is no list', '{"emails":"a@b"}', 'emails'],
+    ['hashes that are no list', '{"hashes":{"0":"x"}}', 'hashes'],
+    ['null for addresses', '{"emails":null}', 'emails'],
+    ['an address without @', '{"emails":["nobody"]}', 'emails'],
+    ['an address with a space', '{"emails":["a b@c"]}', 'emails'],
+    ['an address with NUL', '{"emails":["a\\u0000@c"]}', 'emails'],
+    ['an address with half a character', '{"emails":["\\ud800@c"]}', 'emails'],
+    ['an empty address', '{"emails":[""]}', 'emails'],
+    ['a number for an address', '{"emails":[1]}', 'emails'],
+    ['too long an address', JSON.stringify({ emails: [`${'a'.repeat(254)}@b`] }), 'emails'],
+    ['a short hash', JSON.stringify({ hashes: [md5.slice(1)] }), 'hashes'],
+    ['a SHA-1', JSON.stringify({ hashes: [md5 + md5.slice(0, 8)] }), 'hashes'],
+    ['a path for a hash', JSON.stringify({ hashes: [`../${md5}`.slice(0, 32)] }), 'hashes'],
+    ['a number for a hash', '{"hashes":[1]}', 'hashes'],
+    ['one good and one bad', JSON.stringify({ emails: ['a@b'], hashes: [md5, 'x'] }), 'hashes'],
+    ['51 addresses', JSON.stringify({ emails: Array(51).fill('a@b') }), 'emails'],
+    ['51 together', JSON.stringify({ emails: Array(26).fill('a@b'), hashes: Array(25).fill(md5) }), 'hashes'],
+  ])('refuses %s, and registers nothing', async (_, body, parameter) => {
+    const refused = await new AvatarClient(service.url, 'bad').send({
+      method: 'PUT',
+      suffix: '/aliases',
+      body,
+    });
+    expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_aliases', parameter });
+    expect(await stored(environment, 'bad')).toEqual({});
+    expect(await openBackend(environment).exists('manifests/bad.json')).toBe(false);
+  });
+
   it('ends with one set that is whole, whoever changes it on whichever replica, erasures among them', async () => {
     const all = Array.from({ length: 6 }, (_, i) => sum('md5', `racer-${i}`));
     for (let round = 0; round < 8; round++) {
@@ -184,37 +216,6 @@ describe.each(backends)('aliases on $name', (backend) => {
   });
 
   const md5 = sum('md5', 'x');
-  it.each<[name: string, body: string, parameter: string]>([
-    ['neither list', '{}', 'hashes'],
-    ['null', 'null', 'hashes'],
-    ['a list', '[]', 'hashes'],
-    ['an address that is no list', '{"emails":"a@b"}', 'emails'],
-    ['hashes that are no list', '{"hashes":{"0":"x"}}', 'hashes'],
-    ['null for addresses', '{"emails":null}', 'emails'],
-    ['an address without @', '{"emails":["nobody"]}', 'emails'],
-    ['an address with a space', '{"emails":["a b@c"]}', 'emails'],
-    ['an address with NUL', '{"emails":["a\\u0000@c"]}', 'emails'],
-    ['an address with half a character', '{"emails":["\\ud800@c"]}', 'emails'],
-    ['an empty address', '{"emails":[""]}', 'emails'],
-    ['a number for an address', '{"emails":[1]}', 'emails'],
-    ['too long an address', JSON.stringify({ emails: [`${'a'.repeat(254)}@b`] }), 'emails'],
-    ['a short hash', JSON.stringify({ hashes: [md5.slice(1)] }), 'hashes'],
-    ['a SHA-1', JSON.stringify({ hashes: [md5 + md5.slice(0, 8)] }), 'hashes'],
-    ['a path for a hash', JSON.stringify({ hashes: [`../${md5}`.slice(0, 32)] }), 'hashes'],
-    ['a number for a hash', '{"hashes":[1]}', 'hashes'],
-    ['one good and one bad', JSON.stringify({ emails: ['a@b'], hashes: [md5, 'x'] }), 'hashes'],
-    ['51 addresses', JSON.stringify({ emails: Array(51).fill('a@b') }), 'emails'],
-    ['51 together', JSON.stringify({ emails: Array(26).fill('a@b'), hashes: Array(25).fill(md5) }), 'hashes'],
-  ])('refuses %s, and registers nothing', async (_, body, parameter) => {
-    const refused = await new AvatarClient(service.url, 'bad').send({
-      method: 'PUT',
-      suffix: '/aliases',
-      body,
-    });
-    expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_aliases', parameter });
-    expect(await stored(environment, 'bad')).toEqual({});
-    expect(await openBackend(environment).exists('manifests/bad.json')).toBe(false);
-  });
 });
 
 describe('a disk that fails', () => {

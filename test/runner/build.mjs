@@ -37,6 +37,9 @@ export async function buildService() {
     external: EXTERNAL,
     // Names of classes are in the log.
     keepNames: true,
+    // A third less to read and compile; names stay.
+    minifyWhitespace: true,
+    minifySyntax: true,
     logLevel: 'error',
     // Packages in CommonJS ask for Node's own modules by require.
     banner: {

@@ -4,10 +4,15 @@ import { S3Store } from '../../src/storage/s3.store.js';
 import { storeOptions, testS3 } from './s3.js';
 import type { Environment } from './service.js';
 
+/** A client of S3 takes a while to make, and tests look again and again. */
+const opened = new Map<string, S3Store>();
+
 /** The objects of a running service, seen from outside. */
 export function openBackend(environment: Environment): ObjectStore {
   const { STORAGE_LOCAL_PATH: path, STORAGE_S3_BUCKET: bucket } = environment;
   if (path !== undefined) return new LocalStore({ path, lockTimeoutMs: 240_000 });
   if (bucket === undefined || !testS3) throw new Error('not an environment of a backend');
-  return new S3Store(storeOptions(testS3, bucket));
+  const store = opened.get(bucket) ?? new S3Store(storeOptions(testS3, bucket));
+  opened.set(bucket, store);
+  return store;
 }

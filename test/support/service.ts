@@ -43,6 +43,7 @@ export async function startService(environment: Environment, prefix: string[] = 
     cwd: folder,
     env: {
       PATH: process.env['PATH'],
+      TMPDIR: tmpdir(),
       PORT: '0',
       UPLOAD_SPOOL_PATH: spool,
       NODE_NO_WARNINGS: '1',

@@ -31,7 +31,7 @@ export async function start(environment: Environment, ...parameters: string[]): 
   const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
   const child = spawn(process.execPath, [resolve('dist/test/cli.js'), ...parameters], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...PATIENCE, ...environment },
+    env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), NODE_NO_WARNINGS: '1', ...PATIENCE, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
