@@ -150,6 +150,7 @@ describe.each(backends)('aliases on $name', (backend) => {
     expect(await idOf(other.url, hash)).toBe(id);
   });
 
+  const md5 = sum('md5', 'x');
   it.each<[name: string, body: string, parameter: string]>([
     ['neither list', '{}', 'hashes'],
     ['null', 'null', 'hashes'],
@@ -214,8 +215,6 @@ describe.each(backends)('aliases on $name', (backend) => {
     const refused = await client('many').send({ method: 'PUT', suffix: '/aliases', body: large });
     expect(problemOf(refused)).toMatchObject({ status: 413, code: 'upload_too_large' });
   });
-
-  const md5 = sum('md5', 'x');
 });
 
 describe('a disk that fails', () => {
