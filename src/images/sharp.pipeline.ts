@@ -15,7 +15,7 @@ import {
   type SourceFormat,
 } from './image-pipeline.js';
 import { type Impression, impressionOfPixels } from './impression.js';
-import { isCutOffGif, sniff } from './sniff.js';
+import { isCutOffGif, jpegEdge, sniff } from './sniff.js';
 
 export interface SharpPipelineOptions {
   allowedFormats: readonly SourceFormat[];
@@ -164,7 +164,11 @@ export class SharpPipeline extends ImagePipeline {
     }
     if (format === 'gif' && (await isCutOffGif(path))) throw unreadable();
     // Only the header is read here, and the limit that libvips would apply would not sum the frames.
-    const header = await decoding(() => sharp(path, { ...this.input, limitInputPixels: false }).metadata());
+    const input = { ...this.input, limitInputPixels: false };
+    const header = await decoding(() => sharp(path, input).metadata()).catch(async (error: unknown) => {
+      const edge = format === 'jpeg' ? await jpegEdge(path) : undefined;
+      throw edge !== undefined && edge > MAX_EDGE ? tooManyPixels(error) : error;
+    });
     assertSize(header, this.options);
     return header;
   }
@@ -245,11 +249,13 @@ async function decoding<T>(task: () => Promise<T>): Promise<T> {
     if (isTimeout(error)) {
       throw new CodedError('image_too_large', 'The picture takes too long to decode.', { cause: error });
     }
-    if (/exceeds pixel limit|Maximum supported image dimension/.test(message)) {
-      throw new CodedError('image_too_large', 'The picture has too many pixels.', { cause: error });
-    }
+    if (message.includes('exceeds pixel limit')) throw tooManyPixels(error);
     throw unreadable(error);
   }
+}
+
+function tooManyPixels(cause: unknown): CodedError {
+  return new CodedError('image_too_large', 'The picture has too many pixels.', { cause });
 }
 
 function unreadable(cause?: unknown): CodedError {

@@ -40,3 +40,34 @@ export async function isCutOffGif(path: string): Promise<boolean> {
     await file.close();
   }
 }
+
+/** How many segments of a JPEG are looked through for its frame header; cameras and editors write some dozens. */
+const MAX_SEGMENTS = 500;
+
+/**
+ * The longer edge that the frame header of a JPEG claims, in px: ITU-T T.81, B.2.2. It is read here since libvips tells a JPEG
+ * too large for it from a damaged one by the text of the error only, and that text may be another picture's.
+ * @returns undefined where no frame header is found
+ */
+export async function jpegEdge(path: string): Promise<number | undefined> {
+  const file = await open(path, 'r');
+  try {
+    let position = 2;
+    for (let segment = 0; segment < MAX_SEGMENTS; segment++) {
+      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(9), position });
+      if (bytesRead < buffer.length || buffer[0] !== 0xff) return undefined;
+      const marker = buffer.readUInt8(1);
+      if (isFrameHeader(marker)) return Math.max(buffer.readUInt16BE(5), buffer.readUInt16BE(7));
+      // A marker may be preceded by any number of bytes 0xff.
+      position += marker === 0xff ? 1 : 2 + buffer.readUInt16BE(2);
+    }
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** SOF0 to SOF15, among which are three other markers: ITU-T T.81, table B.1. */
+function isFrameHeader(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+}

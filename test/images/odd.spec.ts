@@ -136,3 +136,14 @@ it.each([
 ])('refuses what claims %i x %i px without decoding any', async (width, height) => {
   expect(await gallery.refusal(pngClaiming(width, height))).toBe('422 image_too_large');
 });
+
+it('says of a JPEG that is too large that it is, whatever else is refused at the same moment', async () => {
+  const claiming = await withFrameHeader((header) => header.writeUInt16BE(65_535, 7));
+  const damaged = await withFrameHeader((header) => header.writeUInt16BE(0, 7));
+  for (let round = 0; round < 10; round++) {
+    const pictures = [claiming, damaged, claiming, damaged, claiming, damaged];
+    const refusals = await Promise.all(pictures.map((picture) => gallery.refusal(picture)));
+    const [tooLarge, unreadable] = ['422 image_too_large', '422 unreadable_image'];
+    expect(refusals).toEqual([tooLarge, unreadable, tooLarge, unreadable, tooLarge, unreadable]);
+  }
+});
