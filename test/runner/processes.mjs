@@ -33,15 +33,15 @@ export function endOnSignals(say) {
 
 /**
  * Runs a command in a group of processes of its own, and ends what it leaves running.
- * @param {{ env?: NodeJS.ProcessEnv, quiet?: boolean, toTheEnd?: boolean }} [options] toTheEnd: it starts and ends whatever
- *   signal there was: a package manager or a removal that is cut leaves more behind than it takes
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, toTheEnd?: boolean }} [options] toTheEnd: it starts and
+ *   ends whatever signal there was: a package manager or a removal that is cut leaves more behind than it takes
  * @returns {Promise<{ code: number | null, output: string }>} with `quiet` its standard output
  * @throws {Interrupted} if a signal has ended the run
  */
-export async function run(command, parameters, { env, quiet = false, toTheEnd = false } = {}) {
+export async function run(command, parameters, { cwd, env, quiet = false, toTheEnd = false } = {}) {
   if (interrupted !== undefined && !toTheEnd) throw new Interrupted(interrupted);
   const stdio = ['ignore', quiet ? 'pipe' : 'inherit', 'inherit'];
-  const child = spawn(command, parameters, { stdio, detached: true, ...(env && { env }) });
+  const child = spawn(command, parameters, { stdio, detached: true, cwd, ...(env && { env }) });
   const output = [];
   child.stdout?.on('data', (chunk) => output.push(chunk));
   const failed = once(child, 'error').then(([error]) => Promise.reject(error));

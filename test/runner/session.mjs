@@ -33,7 +33,7 @@ export async function runTests(jestArguments, environment = {}) {
     if (faults.length > 0 && process.env.CI)
       throw new Error(`CI leaves nothing out, but ${faults.join('; ')}`);
     for (const fault of faults) console.error(`left out: ${fault}`);
-    if (needs.build) await buildService();
+    if (needs.build) await buildService(scratch.folder('build'));
     let s3 = {};
     if (needs.s3 && process.env.SKIP_S3 !== '1') {
       const server = await openS3Server(scratch.path, buckets);
