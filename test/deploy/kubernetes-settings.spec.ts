@@ -115,7 +115,9 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
       HOST: '127.0.0.1',
       PORT: '0',
       SHUTDOWN_DRAIN_MS: '0',
+      // Where the bucket of the tests is.
       STORAGE_S3_ENDPOINT: testS3?.endpoint ?? 'http://127.0.0.1:1',
+      STORAGE_S3_REGION: 'us-east-1',
       STORAGE_S3_BUCKET: bucket,
       STORAGE_S3_USE_PATH_STYLE: 'true',
       STORAGE_S3_ACCESS_KEY_ID: testS3?.accessKeyId ?? 'none',

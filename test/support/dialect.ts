@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { statusOf } from '../../src/storage/s3.outcome.js';
 import { type TestS3, s3Client } from './s3.js';
 
 /** How a server wants the etag of an If-Match written. Sound ones take one of both, or both. */
@@ -82,10 +83,6 @@ function metadataOf({ headers }: IncomingMessage): Record<string, string> {
   const prefix = 'x-amz-meta-';
   const own = Object.entries(headers).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), String(value)]));
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 }
 
 function fail(response: ServerResponse, status: number, code: string): void {
