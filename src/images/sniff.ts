@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { SourceFormat } from './image-pipeline.js';
 
 /** First bytes of each format, as their specifications give them; `.` stands for any byte. */
@@ -14,31 +14,25 @@ const SIGNATURES: readonly (readonly [SourceFormat, RegExp])[] = [
 const TAIL_BYTES = 64;
 
 /** The format that a file's first bytes claim, so that no decoder ever sees anything else. */
-export async function sniff(path: string): Promise<SourceFormat | undefined> {
-  const file = await open(path, 'r');
-  try {
+export function sniff(path: string): Promise<SourceFormat | undefined> {
+  return reading(path, async (file) => {
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(16), position: 0 });
     const head = buffer.toString('latin1', 0, bytesRead);
     return SIGNATURES.find(([, signature]) => signature.test(head))?.[0];
-  } finally {
-    await file.close();
-  }
+  });
 }
 
 /**
  * Whether a GIF breaks off: libvips takes one for an animation of the frames that are there. The last block ends with a zero
  * and is followed by the trailer, GIF89a, section 27.
  */
-export async function isCutOffGif(path: string): Promise<boolean> {
-  const file = await open(path, 'r');
-  try {
+export function isCutOffGif(path: string): Promise<boolean> {
+  return reading(path, async (file) => {
     const { size } = await file.stat();
     const tail = { buffer: Buffer.alloc(TAIL_BYTES), position: Math.max(0, size - TAIL_BYTES) };
     const { buffer } = await file.read(tail);
     return !buffer.includes('\0;');
-  } finally {
-    await file.close();
-  }
+  });
 }
 
 /** How many segments of a JPEG are looked through for its frame header; cameras and editors write some dozens. */
@@ -49,9 +43,8 @@ const MAX_SEGMENTS = 500;
  * too large for it from a damaged one by the text of the error only, and that text may be another picture's.
  * @returns undefined where no frame header is found
  */
-export async function jpegEdge(path: string): Promise<number | undefined> {
-  const file = await open(path, 'r');
-  try {
+export function jpegEdge(path: string): Promise<number | undefined> {
+  return reading(path, async (file) => {
     let position = 2;
     for (let segment = 0; segment < MAX_SEGMENTS; segment++) {
       const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(9), position });
@@ -62,6 +55,13 @@ export async function jpegEdge(path: string): Promise<number | undefined> {
       position += marker === 0xff ? 1 : 2 + buffer.readUInt16BE(2);
     }
     return undefined;
+  });
+}
+
+async function reading<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path, 'r');
+  try {
+    return await read(file);
   } finally {
     await file.close();
   }
