@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { pictureKey } from '../../src/avatars/keys.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { PATIENCE } from '../support/patience.js';
+import { environmentOf } from '../support/patience.js';
 import { sliceOf } from '../support/programme.js';
 import { type Environment, backends } from '../support/service.js';
 import { needs } from '../support/tools.js';
@@ -90,12 +89,5 @@ needs('strace').each(backends)('kill -9 in a garbage collection on $name', (back
 
 function gc(environment: Environment, prefix: string[] = []): ChildProcess {
   const line = [...prefix, process.execPath, resolve('dist/test/cli.js'), 'gc'];
-  const env = {
-    PATH: process.env['PATH'],
-    TMPDIR: tmpdir(),
-    NODE_NO_WARNINGS: '1',
-    ...PATIENCE,
-    ...environment,
-  };
-  return spawn(line[0] ?? '', line.slice(1), { env, stdio: 'ignore' });
+  return spawn(line[0] ?? '', line.slice(1), { env: environmentOf(environment), stdio: 'ignore' });
 }

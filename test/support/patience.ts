@@ -1,8 +1,10 @@
+import { tmpdir } from 'node:os';
+
 /**
  * Deadlines that no machine is too slow for, in ms. The service and the program get them by default; tests that are about a
  * deadline set their own. Those of the store are shorter, since a grace period has to be four times as long.
  */
-export const PATIENCE: Record<string, string> = {
+const PATIENCE: Record<string, string> = {
   STORAGE_S3_TIMEOUT_MS: '30000',
   STORAGE_LOCAL_LOCK_TIMEOUT_MS: '30000',
   AVATAR_COMMIT_TIMEOUT_MS: '30000',
@@ -10,3 +12,8 @@ export const PATIENCE: Record<string, string> = {
   IMAGE_TIMEOUT_MS: '120000',
   SHUTDOWN_TIMEOUT_MS: '120000',
 };
+
+/** What a service or a program that is tested has for an environment: nothing of the machine's but where things are. */
+export function environmentOf(settings: Record<string, string>): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], TMPDIR: tmpdir(), NODE_NO_WARNINGS: '1', ...PATIENCE, ...settings };
+}

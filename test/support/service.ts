@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { PATIENCE } from './patience.js';
+import { environmentOf } from './patience.js';
 import { createBucket, testS3 } from './s3.js';
 
 const STARTS_AT_ONCE = 4;
@@ -41,16 +41,7 @@ export async function startService(environment: Environment, prefix: string[] = 
   const line = [...prefix, process.execPath, resolve('dist/test/main.js')];
   const child = spawn(line[0] ?? '', line.slice(1), {
     cwd: folder,
-    env: {
-      PATH: process.env['PATH'],
-      TMPDIR: tmpdir(),
-      PORT: '0',
-      UPLOAD_SPOOL_PATH: spool,
-      NODE_NO_WARNINGS: '1',
-      SHUTDOWN_DRAIN_MS: '0',
-      ...PATIENCE,
-      ...environment,
-    },
+    env: environmentOf({ PORT: '0', UPLOAD_SPOOL_PATH: spool, SHUTDOWN_DRAIN_MS: '0', ...environment }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

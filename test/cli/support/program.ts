@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { PATIENCE } from '../../support/patience.js';
+import { environmentOf } from '../../support/patience.js';
 import type { Environment } from '../../support/service.js';
 
 export interface Finding {
@@ -31,7 +31,7 @@ export async function start(environment: Environment, ...parameters: string[]): 
   const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
   const child = spawn(process.execPath, [resolve('dist/test/cli.js'), ...parameters], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), NODE_NO_WARNINGS: '1', ...PATIENCE, ...environment },
+    env: environmentOf(environment),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
