@@ -8,7 +8,7 @@ import type { ObjectStore } from '../storage/object-store.js';
 import type { AvatarObjects } from './avatar.objects.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import { prefixOf, timeOfVersion, versionOf, writeId } from './keys.js';
-import { type Manifest, type Version, isUntouched } from './manifest.js';
+import { type Manifest, type Version, isErased, isUntouched } from './manifest.js';
 import { SingleFlight } from './single-flight.js';
 
 export interface AdoptionOptions {
@@ -66,7 +66,7 @@ export class Adoption {
 
   /**
    * Makes one picture a version.
-   * @returns the manifest with it; undefined where the picture is gone
+   * @returns what `take` returns; undefined where the picture is gone
    * @throws CodedError where it is none that would be accepted as an upload
    */
   async adopt(id: string, { key, version }: Legacy): Promise<Manifest | undefined> {
@@ -77,7 +77,7 @@ export class Adoption {
 
   /**
    * Makes a picture the version of that name, which tells when it was uploaded.
-   * @returns the manifest with it
+   * @returns the manifest with it; without it where it was erased meanwhile, or too many others are newer
    * @throws CodedError where it is none that would be accepted as an upload
    */
   async take(id: string, name: string, picture: Readable): Promise<Manifest> {
@@ -88,8 +88,9 @@ export class Adoption {
       const at = new Date(timeOfVersion(name)).toISOString();
       const origin = { version: name, source: spooled.digest(), master: format };
       const version: Version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
-      await this.objects.storeMaster(id, version, bytes);
-      return await this.repository.change(id, () => ({ type: 'publish', at, version }));
+      return await this.objects.storeUnlessErased(id, name, { format }, bytes, () =>
+        this.repository.change(id, () => ({ type: 'publish', at, version })),
+      );
     } finally {
       await spooled.discard();
     }
@@ -101,7 +102,9 @@ export class Adoption {
       try {
         const adopted = await this.adopt(id, legacy);
         if (!adopted) continue;
-        this.logger.log({ id, key: legacy.key }, 'adopted an avatar of the older service');
+        if (!isErased(adopted, legacy.version)) {
+          this.logger.log({ id, key: legacy.key }, 'adopted an avatar of the older service');
+        }
         return adopted;
       } catch (error) {
         const refused = error instanceof CodedError && REFUSALS.has(error.code);

@@ -13,7 +13,6 @@ import {
   type Version,
   emptyManifest,
   instantAfter,
-  isErased,
 } from './manifest.js';
 
 /** What an erasure removed. */
@@ -84,17 +83,18 @@ export class AvatarChanges {
     const { id } = sight.manifest;
     const { version } = intent;
     return this.orPending<Committed | undefined>(sight, exact, { intent, master }, async () => {
-      await this.objects.storeMaster(id, version, master);
-      try {
-        const seen = { wanted: true };
-        const after = await this.repository.change(id, (manifest) => {
+      const seen = { wanted: true };
+      const change = () =>
+        this.repository.change(id, (manifest) => {
           // Our own commit may have gone through on an attempt whose answer was lost.
           if (has(manifest, version)) return undefined;
           const decided = decide(manifest);
           seen.wanted = decided !== undefined;
           return decided;
         });
-        if (!seen.wanted || isErased(after, version.version)) await this.objects.discard(id, version);
+      try {
+        const after = await this.storeMaster(id, version, master, change);
+        if (!seen.wanted) await this.objects.discard(id, version);
         else if (after.versions.length >= this.options.history) void this.objects.collect(after);
         return seen.wanted ? 'stored' : undefined;
       } catch (error) {
@@ -195,6 +195,15 @@ export class AvatarChanges {
       await this.outbox?.remove(entry);
     }
     return swept;
+  }
+
+  private storeMaster(
+    id: string,
+    { version, master: format }: Version,
+    master: Buffer,
+    commit: () => Promise<Manifest>,
+  ): Promise<Manifest> {
+    return this.objects.storeUnlessErased(id, version, { format }, master, commit);
   }
 
   private async orPending<T>(

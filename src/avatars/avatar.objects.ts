@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import pLimit from 'p-limit';
-import { renditionName } from '../delivery/rendition.js';
+import { type Rendition, renditionName } from '../delivery/rendition.js';
 import { attributes } from '../delivery/renditions.js';
 import type { MasterFormat } from '../images/image-pipeline.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
@@ -26,14 +26,48 @@ export class AvatarObjects {
     private readonly rules: Omit<GarbageRules, 'now'>,
   ) {}
 
-  /** Stores a master under its own key; one that is there already is the same one. */
-  async storeMaster(id: string, version: Version, bytes: Buffer): Promise<void> {
+  /**
+   * Stores a picture, and takes it back if its version was erased meanwhile: the erasure may have looked for what to delete
+   * before the picture was there. Every picture of an avatar is stored by this. Where the taking back fails, the log says so,
+   * and `visage verify --repair` or `visage gc` deletes it later.
+   * @param look gives the manifest as it is once the picture is stored; of a master, the one that its commit left
+   * @returns what `look` gave
+   * @throws what the store and `look` throw; the picture then stays, since the version may be committed
+   */
+  async storeUnlessErased(
+    id: string,
+    version: string,
+    rendition: Rendition,
+    bytes: Buffer,
+    look: () => Promise<Manifest>,
+  ): Promise<Manifest> {
+    const key = pictureKey(id, version, renditionName(rendition));
+    const isMaster = rendition.size === undefined;
     try {
-      const options = { ifAbsent: true, ...attributes({ format: version.master }) } as const;
-      await this.store.store(masterKey(id, version), bytes, options);
+      await this.store.store(key, bytes, { ...(isMaster && { ifAbsent: true }), ...attributes(rendition) });
     } catch (error) {
+      // A master that is there already is the same one.
       if (!(error instanceof PreconditionFailed)) throw error;
     }
+    const after = await look();
+    if (isErased(after, version)) await this.takeBack(key);
+    return after;
+  }
+
+  /**
+   * Stores a rendition, unless its version is erased already.
+   * @param look gives the manifest as it is in the store now
+   * @returns whether it is there: false where its version was erased, before or meanwhile
+   */
+  async storeRendition(
+    id: string,
+    version: string,
+    rendition: Rendition,
+    bytes: Buffer,
+    look: () => Promise<Manifest>,
+  ): Promise<boolean> {
+    if (isErased(await look(), version)) return false;
+    return !isErased(await this.storeUnlessErased(id, version, rendition, bytes, look), version);
   }
 
   hasMaster(id: string, version: Version): Promise<boolean> {
@@ -70,6 +104,14 @@ export class AvatarObjects {
       await this.deleteAll(collectable(objects, manifest, { ...this.rules, now: Date.now() }));
     } catch (error) {
       this.logger.warn({ id: manifest.id, err: error }, 'old versions could not be deleted');
+    }
+  }
+
+  private async takeBack(key: string): Promise<void> {
+    try {
+      await this.store.delete(key);
+    } catch (error) {
+      this.logger.error({ key, err: error }, 'an erased picture could not be deleted');
     }
   }
 

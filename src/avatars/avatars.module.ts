@@ -8,7 +8,7 @@ import {
 import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
-import { Renditions } from '../delivery/renditions.js';
+import { Renditions, type Surroundings } from '../delivery/renditions.js';
 import { PictureAnswers } from '../http/picture-answers.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { HotAnswers } from '../http/hot-answers.js';
@@ -33,7 +33,6 @@ import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
 import { LookupController } from './lookup.controller.js';
 import { Lookup } from './lookup.js';
-import { isErased } from './manifest.js';
 
 /** Of CACHE_BYTES, the parts that manifests, aliases, generated pictures and hot answers get; pictures get the rest. */
 const MANIFEST_SHARE = 1 / 8;
@@ -71,18 +70,20 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
     },
     {
       provide: Renditions,
-      inject: [ConfigService, ObjectStore, ImagePipeline, AvatarRepository, Outbox],
+      inject: [ConfigService, ObjectStore, ImagePipeline, AvatarRepository, AvatarObjects, Outbox],
       useFactory: (
         config: Config,
         store: ObjectStore,
         pipeline: ImagePipeline,
         repository: AvatarRepository,
+        objects: AvatarObjects,
         outbox: Outbox | undefined,
       ) => {
         const settings = settingsOf(config);
-        const surroundings = {
-          pendingMaster: async (id: string, version: string) => outbox?.master(id, version),
-          isErased: async (id: string, version: string) => isErased(await repository.read(id), version),
+        const surroundings: Surroundings = {
+          pendingMaster: async (id, version) => outbox?.master(id, version),
+          store: (id, version, rendition, bytes) =>
+            objects.storeRendition(id, version, rendition, bytes, () => repository.read(id)),
         };
         return new Renditions(store, pipeline, surroundings, {
           cacheBytes: settings.cacheBytes * (1 - MANIFEST_SHARE - ALIASES_SHARE - DEFAULTS_SHARE - HOT_SHARE),

@@ -225,7 +225,7 @@ export class AvatarsService {
     return this.manifest(id);
   }
 
-  /** Where a browser gets the current picture. @returns undefined where there is none */
+  /** Where a browser gets the current picture. @returns undefined where there is none, or it was erased meanwhile */
   async getUrl(id: string, request: RenditionRequest = {}): Promise<AvatarUrl | undefined> {
     const version = await this.current(id);
     if (!version) return undefined;
@@ -235,7 +235,9 @@ export class AvatarsService {
     // The backend can only serve what is there already.
     const pending = this.changes.isPending(id, version.version);
     const urlMode = pending ? 'service' : this.options.urlMode;
-    if (urlMode !== 'service') await this.renditions.ensureKept(id, version.version, rendition);
+    if (urlMode !== 'service' && !(await this.renditions.ensureKept(id, version.version, rendition))) {
+      return undefined;
+    }
     if (urlMode === 'presigned') {
       const expiresAt = new Date(Date.now() + urlExpiresIn * 1000).toISOString();
       const url = await this.store.getUrl(key, { expiresIn: urlExpiresIn });

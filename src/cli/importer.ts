@@ -54,7 +54,8 @@ export class Importer {
       if (isErased(manifest, version)) throw erased(manifest);
       if (!this.wouldKeep(manifest, version)) return 'surplus';
       if (!this.dryRun) {
-        await this.adoption.take(id, version, await open());
+        const after = await this.adoption.take(id, version, await open());
+        if (isErased(after, version)) throw erased(after);
         return 'imported';
       }
     }

@@ -33,8 +33,8 @@ export const IMMUTABLE = 'public, max-age=31536000, immutable';
 export interface Surroundings {
   /** The master of a version that is not in the store yet. */
   pendingMaster(id: string, version: string): Promise<{ format: RenditionFormat; bytes: Buffer } | undefined>;
-  /** Whether a version was erased, as the store has it now. */
-  isErased(id: string, version: string): Promise<boolean>;
+  /** Stores a rendition, unless its version was erased. @returns whether it is there */
+  store(id: string, version: string, rendition: Rendition, bytes: Buffer): Promise<boolean>;
 }
 
 interface Wanted {
@@ -52,7 +52,7 @@ export class Renditions {
   private readonly cache: LRUCache<string, Buffer, Wanted>;
   private readonly background = pLimit(1);
   private readonly preparing = new Set<string>();
-  private readonly keeping = new Map<string, Promise<void>>();
+  private readonly keeping = new Map<string, Promise<boolean>>();
   private hits = 0;
   private misses = 0;
 
@@ -144,17 +144,20 @@ export class Renditions {
   async forget(id: string): Promise<void> {
     const prefix = prefixOf(id);
     for (const key of this.cache.keys()) if (key.startsWith(prefix)) this.cache.delete(key);
-    await Promise.all(
+    await Promise.allSettled(
       [...this.keeping].filter(([key]) => key.startsWith(prefix)).map(([, keeping]) => keeping),
     );
   }
 
-  /** Sees to it that the store has a rendition, for readers that go there without us. */
-  async ensureKept(id: string, version: string, rendition: Rendition): Promise<void> {
+  /**
+   * Sees to it that the store has a rendition, for readers that go there without us.
+   * @returns whether it has: false where its version was erased or its master is gone
+   */
+  async ensureKept(id: string, version: string, rendition: Rendition): Promise<boolean> {
     const key = pictureKey(id, version, renditionName(rendition));
-    if (rendition.size === undefined || (await this.store.exists(key))) return;
+    if (rendition.size === undefined || (await this.store.exists(key))) return true;
     const bytes = await this.get(id, version, rendition);
-    if (bytes) await this.store.store(key, bytes, attributes(rendition));
+    return bytes !== undefined && this.keep(key, bytes, { id, version, rendition });
   }
 
   private async load(key: string, { id, version, rendition }: Wanted): Promise<Buffer | undefined> {
@@ -206,22 +209,23 @@ export class Renditions {
 
   /** A rendition can always be made again: that it could not be kept is for the log only. */
   private keepAside(key: string, bytes: Buffer, wanted: Wanted): void {
-    const keeping = this.keep(key, bytes, wanted).finally(() => this.keeping.delete(key));
-    this.keeping.set(key, keeping);
-  }
-
-  private async keep(key: string, bytes: Buffer, { id, version, rendition }: Wanted): Promise<void> {
-    try {
-      if (await this.surroundings.isErased(id, version)) return;
-      await this.store.store(key, bytes, attributes(rendition));
-      // The erasure may have looked for what to delete before this was there.
-      if (await this.surroundings.isErased(id, version)) await this.store.delete(key);
-    } catch (error) {
+    this.keep(key, bytes, wanted).catch((error: unknown) => {
       this.logger[isAway(error) ? 'debug' : 'warn'](
         { key, err: error },
         'a rendition could not be kept in the storage',
       );
-    }
+    });
+  }
+
+  /** Whoever wants the same one kept at the same time waits for the same. @returns whether it is kept: not where it was erased */
+  private keep(key: string, bytes: Buffer, { id, version, rendition }: Wanted): Promise<boolean> {
+    const underWay = this.keeping.get(key);
+    if (underWay) return underWay;
+    const keeping = this.surroundings
+      .store(id, version, rendition, bytes)
+      .finally(() => this.keeping.delete(key));
+    this.keeping.set(key, keeping);
+    return keeping;
   }
 }
 

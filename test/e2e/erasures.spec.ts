@@ -1,0 +1,110 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { problemOf } from '../http/support/client.js';
+import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { openBackend } from '../support/backend.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+
+const s3 = backends.find(({ name }) => name === 's3');
+
+const HOUR_MS = '3600000';
+const LEGACY = '01900000-0000-7000-8000-000000000001';
+
+(s3 ? describe : describe.skip)('two replicas, of which one knows what was an hour ago', () => {
+  let proxy: FaultProxy;
+  let direct: Environment;
+  /** Behind the proxy: it believes its manifests for an hour, and gives presigned URLs. */
+  let stale: RunningService;
+  let other: RunningService;
+  let count = 0;
+
+  beforeAll(async () => {
+    direct = { ...(await s3?.environment()), STORAGE_S3_BREAKER_RESET_MS: '200' };
+    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    const behind = {
+      ...direct,
+      STORAGE_S3_ENDPOINT: proxy.url,
+      CACHE_MAX_AGE_MS: HOUR_MS,
+      OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
+      URL_MODE: 'presigned',
+    };
+    [stale, other] = (await startServices([behind, { ...direct, CACHE_MAX_AGE_MS: '0' }])) as [
+      RunningService,
+      RunningService,
+    ];
+  });
+  afterEach(() => {
+    proxy.clear();
+  });
+  afterAll(async () => {
+    await Promise.all([stale.stop(), other.stop()]);
+    await proxy.stop();
+  });
+
+  /** One avatar, as each of the two has it. */
+  const avatar = () => {
+    const id = `avatar-${++count}`;
+    return { id, here: new AvatarClient(stale.url, id), there: new AvatarClient(other.url, id) };
+  };
+  const keysOf = async (id: string) => {
+    const found: string[] = [];
+    for await (const { key } of openBackend(direct).list(`avatars/${id}/`)) found.push(key);
+    return found;
+  };
+
+  it('gives no URL of a picture that the other erased, and does not store it again', async () => {
+    const { id, here, there } = avatar();
+    expectStatus(201, await here.upload(await numbered(1)));
+    expectStatus(200, await here.get());
+    expectStatus(200, await there.erase());
+    proxy.clear();
+    expect(problemOf(await here.get('/url?size=32&format=webp'))).toEqual({
+      status: 404,
+      code: 'avatar_not_found',
+    });
+    expect(proxy.count({ operation: 'PutObject', key: /\/32\.webp$/ })).toBe(0);
+    expect(await keysOf(id)).toEqual([]);
+  });
+
+  it('takes back a rendition for a URL that was erased while it was stored', async () => {
+    const { id, here, there } = avatar();
+    expectStatus(201, await here.upload(await numbered(1)));
+    const storing = proxy.hold({ operation: 'PutObject', key: /\/32\.webp$/ });
+    const asked = here.get('/url?size=32&format=webp');
+    const held = await storing;
+    expectStatus(200, await there.erase());
+    held.pass();
+    expect(problemOf(await asked)).toEqual({ status: 404, code: 'avatar_not_found' });
+    expect(await keysOf(id)).toEqual([]);
+  });
+
+  it('says so in its log where an erased rendition cannot be taken back', async () => {
+    const { id, here, there } = avatar();
+    expectStatus(201, await here.upload(await numbered(1)));
+    const storing = proxy.hold({ operation: 'PutObject', key: /\/32\.webp$/ });
+    const asked = here.get('/url?size=32&format=webp');
+    const held = await storing;
+    expectStatus(200, await there.erase());
+    const refusal = { type: 'error', status: 403, code: 'AccessDenied' } as const;
+    proxy.rule({ operation: 'DeleteObject', fault: refusal });
+    held.pass();
+    expect(problemOf(await asked)).toEqual({ status: 404, code: 'avatar_not_found' });
+    const [left] = await keysOf(id);
+    await stale.logged(new RegExp(`${String(left)}.*an erased picture could not be deleted`));
+    await openBackend(direct).delete(left ?? '');
+  });
+
+  it('takes back the master of an avatar that was erased while it was adopted', async () => {
+    const { id, here, there } = avatar();
+    await openBackend(direct).store(`avatars/${id}/${LEGACY}.png`, await numbered(1));
+    const storing = proxy.hold({ operation: 'PutObject', key: /\/master\./ });
+    const asked = here.get();
+    const held = await storing;
+    expectStatus(200, await there.erase());
+    held.pass();
+    expectStatus(404, await asked);
+    expect(await keysOf(id)).toEqual([]);
+  });
+});
