@@ -108,8 +108,14 @@ export class AvatarChanges {
 
   /** Restores or removes. */
   async point(sight: Sight, intent: PictureIntent, exact: boolean, decide: Decide): Promise<Committed> {
+    const { id } = sight.manifest;
     return this.orPending<Committed>(sight, exact, { intent }, async () => {
-      await this.repository.change(sight.manifest.id, decide);
+      const change = () => this.repository.change(id, decide);
+      const version = intent.type === 'restore' ? intent.version : undefined;
+      // A version that waits in the outbox can be restored, and the manifest must not name it before its master is there.
+      const pending = version && (await this.outbox?.master(id, version.version));
+      if (pending) await this.storeMaster(id, version, pending.bytes, change);
+      else await change();
       return 'stored';
     });
   }

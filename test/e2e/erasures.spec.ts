@@ -1,8 +1,9 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf } from '../http/support/client.js';
-import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
@@ -15,7 +16,7 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
 (s3 ? describe : describe.skip)('two replicas, of which one knows what was an hour ago', () => {
   let proxy: FaultProxy;
   let direct: Environment;
-  /** Behind the proxy: it believes its manifests for an hour, and gives presigned URLs. */
+  /** Behind the proxy: it believes its manifests for an hour, gives presigned URLs, and replays its outbox when it stops. */
   let stale: RunningService;
   let other: RunningService;
   let count = 0;
@@ -28,6 +29,7 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
       STORAGE_S3_ENDPOINT: proxy.url,
       CACHE_MAX_AGE_MS: HOUR_MS,
       OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
+      OUTBOX_REPLAY_INTERVAL_MS: HOUR_MS,
       URL_MODE: 'presigned',
     };
     [stale, other] = (await startServices([behind, { ...direct, CACHE_MAX_AGE_MS: '0' }])) as [
@@ -106,5 +108,19 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
     held.pass();
     expectStatus(404, await asked);
     expect(await keysOf(id)).toEqual([]);
+  });
+
+  it('names no version in the bucket whose master is not there, though it is restored out of the outbox', async () => {
+    const { id, here, there } = avatar();
+    await proxy.stop();
+    const first = versionOf(expectStatus(202, await here.upload(await numbered(1))));
+    expectStatus(202, await here.upload(await numbered(2)));
+    await proxy.resume();
+    // A change that comes before the breaker has let a call through would wait in the outbox as well.
+    while ((await avatar().here.get()).status !== 404) await sleep(20);
+    expectStatus(200, await here.restore(first));
+    expect(jsonOf(expectStatus(200, await there.get('/info')))).toMatchObject({ version: first });
+    expectStatus(200, await there.get());
+    expect(await keysOf(id)).toEqual([`avatars/${id}/${first}/master.jpeg`]);
   });
 });
