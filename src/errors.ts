@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'invalid_aliases',
   'invalid_alt',
   'invalid_animated',
+  'invalid_before',
   'invalid_boundary',
   'invalid_crop',
   'invalid_default',

@@ -1,6 +1,7 @@
+import { Logger } from '@nestjs/common';
 import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import type { Outbox } from '../outbox/outbox.js';
+import type { Outbox, OutboxEntry } from '../outbox/outbox.js';
 import { isAway } from '../storage/object-store.js';
 import { type Aliases, hashesOf } from './aliases.js';
 import type { AvatarObjects, Swept } from './avatar.objects.js';
@@ -11,8 +12,10 @@ import {
   type PictureIntent,
   type Publish,
   type Version,
+  apply,
   emptyManifest,
   instantAfter,
+  isErased,
 } from './manifest.js';
 
 /** What an erasure removed. */
@@ -20,6 +23,13 @@ export interface Receipt extends Swept {
   erasedAt: Instant;
   /** Hashes that stand for the avatar no more; their objects are not among `objects`. */
   aliases: number;
+}
+
+export interface EraseOptions {
+  /** Only what was uploaded or registered up to and including then; undefined: all that is there. */
+  before?: Instant | undefined;
+  /** Of who asked for it, for the log. */
+  requestId?: string | undefined;
 }
 
 /** How a change ended: it is in the store, or waits in the outbox. */
@@ -39,6 +49,8 @@ type Decide = (manifest: Manifest) => PictureIntent | undefined;
  * points at, never a pointer to nothing. While the store is away the outbox takes the intent, and `replay` carries it out later.
  */
 export class AvatarChanges {
+  private readonly logger = new Logger(AvatarChanges.name);
+
   /** @param outbox undefined: while the store is away, changes fail */
   constructor(
     private readonly repository: AvatarRepository,
@@ -120,35 +132,50 @@ export class AvatarChanges {
     });
   }
 
-  /** Removes every trace of an avatar for good. What is pending is void from here on. */
-  async erase(id: string): Promise<Receipt & { committed: Committed }> {
+  /**
+   * Removes every trace of an avatar for good, or what was there up to an instant. What is pending of that is void from here on.
+   * An erasure of all that finds nothing newer than the last one confirms that, and clears away what lies there.
+   * @returns while it is pending, only what it removed from the outbox
+   */
+  async erase(
+    id: string,
+    { before, requestId }: EraseOptions = {},
+  ): Promise<Receipt & { committed: Committed }> {
     const sight = await this.look(id, false);
-    const at = instantAfter(sight.manifest, new Date());
+    const instant = (manifest: Manifest) =>
+      before ?? erasureAt(this.repository.withPending(manifest), new Date());
+    // What was last known may be long past, and does not tell whether there is nothing newer.
+    const at = sight.away ? (before ?? instantAfter(sight.manifest, new Date())) : instant(sight.manifest);
     let receipt: Receipt = { erasedAt: at, objects: 0, bytes: 0, aliases: 0 };
-    const committed = await this.orPending<Committed>(
-      sight,
-      false,
-      { intent: { type: 'erase', at } },
-      async () => {
-        receipt = await this.eraseStored(id, (manifest) => instantAfter(manifest, new Date()));
-        return 'stored';
-      },
-    );
-    await this.renditions.forget(id);
+    const entry = { intent: { type: 'erase', at }, requestId } as const;
+    const committed = await this.orPending<Committed>(sight, false, entry, async () => {
+      receipt = await this.eraseStored(id, instant);
+      return 'stored';
+    });
+    await this.renditions.forget(id, receipt.erasedAt);
     const voided = await this.dropVoid(id, receipt.erasedAt);
-    return {
-      ...receipt,
-      objects: receipt.objects + voided.objects,
-      bytes: receipt.bytes + voided.bytes,
-      committed,
-    };
+    receipt.objects += voided.objects;
+    receipt.bytes += voided.bytes;
+    if (committed === 'stored') this.tellErased(id, receipt, requestId);
+    return { ...receipt, committed };
+  }
+
+  /** What an erasure up to an instant would remove from the store; changes nothing. */
+  async previewErasure(id: string, before: Instant): Promise<Receipt> {
+    const manifest = await this.repository.readStored(id);
+    const after = apply(manifest, { type: 'erase', at: before }, this.options.history);
+    const aliases = hashesOf(manifest).length - hashesOf(after).length;
+    return { erasedAt: after.erasedAt ?? before, aliases, ...(await this.objects.sweep(after, true)) };
   }
 
   /**
    * Carries out what the outbox held, exactly once however often it is called.
    * @returns undefined, or the reason why it can never be carried out
    */
-  async replay(id: string, intent: PictureIntent, master: Buffer | undefined): Promise<string | undefined> {
+  async replay(
+    { id, intent, requestId }: OutboxEntry,
+    master: Buffer | undefined,
+  ): Promise<string | undefined> {
     switch (intent.type) {
       case 'publish': {
         if (!master) return 'the master is missing';
@@ -157,14 +184,14 @@ export class AvatarChanges {
         return undefined;
       }
       case 'restore':
-        if (!(await this.objects.hasMaster(id, intent.version))) return 'the version to restore is gone';
+        if (await this.isLost(id, intent.version)) return 'the version to restore is gone';
         await this.repository.change(id, () => intent);
         return undefined;
       case 'remove':
         await this.repository.change(id, () => intent);
         return undefined;
       case 'erase':
-        await this.eraseStored(id, () => intent.at);
+        this.tellErased(id, await this.eraseStored(id, () => intent.at), requestId);
         return undefined;
     }
   }
@@ -187,6 +214,21 @@ export class AvatarChanges {
     const { erasedAt } = after;
     if (erasedAt === undefined) throw new Error('an erasure left no mark');
     return { erasedAt, aliases, ...(await this.objects.sweep(after)) };
+  }
+
+  /** Whether a version's master is gone though nobody erased it. */
+  private async isLost(id: string, version: Version): Promise<boolean> {
+    if (await this.objects.hasMaster(id, version)) return false;
+    return !isErased(await this.repository.readStored(id), version.version);
+  }
+
+  /** The record that an erasure is done, whenever that was. */
+  private tellErased(
+    id: string,
+    { erasedAt, objects, bytes, aliases }: Receipt,
+    requestId: string | undefined,
+  ): void {
+    this.logger.log({ id, erasedAt, objects, bytes, aliases, requestId }, 'erased an avatar');
   }
 
   /** Drops entries that an erasure made void; the erasure itself is one that stays. */
@@ -215,7 +257,7 @@ export class AvatarChanges {
   private async orPending<T>(
     { manifest: { id }, away }: Sight,
     exact: boolean,
-    entry: { intent: PictureIntent; master?: Buffer },
+    entry: { intent: PictureIntent; master?: Buffer; requestId?: string | undefined },
     commit: () => Promise<T>,
   ): Promise<T | 'pending'> {
     if (away === undefined) {
@@ -225,9 +267,19 @@ export class AvatarChanges {
         if (exact || !this.outbox || !isAway(error)) throw error;
       }
     }
-    await this.outbox?.add(id, entry.intent, entry.master);
+    await this.outbox?.add(id, entry.intent, entry.master, entry.requestId);
     return 'pending';
   }
+}
+
+/** The instant of an erasure of all: that of the last one where nothing was done to the avatar since. */
+function erasureAt(manifest: Manifest, now: Date): Instant {
+  const { erasedAt, head, versions } = manifest;
+  const isConfirmed =
+    erasedAt !== undefined &&
+    (head?.at ?? '') <= erasedAt &&
+    versions.length + hashesOf(manifest).length === 0;
+  return isConfirmed ? erasedAt : instantAfter(manifest, now);
 }
 
 function has(manifest: Manifest, { version }: Version): boolean {

@@ -87,13 +87,14 @@ export class AvatarObjects {
   /**
    * Deletes all that an erasure took away, and everything under the avatar's prefix that is no picture of a version.
    * @param manifest the one that holds the erasure
+   * @param dryRun delete nothing, tell what would be deleted
    */
-  async sweep(manifest: Manifest): Promise<Swept> {
+  async sweep(manifest: Manifest, dryRun = false): Promise<Swept> {
     const erased = (await this.list(manifest.id)).filter(({ key }) => {
       const version = versionOf(key);
       return version === undefined || isErased(manifest, version);
     });
-    await this.deleteAll(erased.map(({ key }) => key));
+    if (!dryRun) await this.deleteAll(erased.map(({ key }) => key));
     return { objects: erased.length, bytes: erased.reduce((sum, { size }) => sum + size, 0) };
   }
 

@@ -26,6 +26,7 @@ import {
   DefaultPipe,
   DefaultQuery,
   ErasePipe,
+  type EraseQuery,
   ExistsAnswer,
   HistoryAnswer,
   PicturePipe,
@@ -191,14 +192,17 @@ export class AvatarsController {
   @DescribeDelete()
   async delete(
     @Param('id', ValidId) id: string,
-    @Query(ErasePipe) erase: boolean,
+    @Query(ErasePipe) { erase, before }: EraseQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ReceiptAnswer | undefined> {
     const precondition = preconditionOf(request.headers);
     if (erase) {
       assertUnconditional(precondition);
-      const { committed, erasedAt, objects, bytes, aliases } = await this.avatars.erase(id);
+      const { committed, erasedAt, objects, bytes, aliases } = await this.avatars.erase(id, {
+        before,
+        requestId: request.id,
+      });
       const pending = committed === 'pending';
       reply.status(pending ? 202 : 200);
       return { id, erasedAt, objects, bytes, aliases, pending };

@@ -5,7 +5,7 @@ import { CodedError } from '../errors.js';
 import { type Crop, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
 import { PLACEHOLDER_KINDS } from '../placeholders/kinds.js';
 import { assertId, isVersion } from './keys.js';
-import type { Version } from './manifest.js';
+import type { Instant, Version } from './manifest.js';
 
 /** @throws CodedError `invalid_id` */
 export const ValidId: PipeTransform<string, string> = {
@@ -131,14 +131,40 @@ export const UploadPipe: PipeTransform<Record<string, unknown>, UploadQuery> = {
   transform: ({ crop, alt }) => ({ crop: parseCrop(crop), alt: parseAlt(alt) }),
 };
 
-/** @throws CodedError `invalid_erase` */
-export const ErasePipe: PipeTransform<Record<string, unknown>, boolean> = {
-  transform: ({ erase }) => {
-    if (erase === undefined || erase === 'false') return false;
-    if (erase === 'true') return true;
-    throw new CodedError('invalid_erase', 'erase is true or false.', { parameter: 'erase' });
+/** What a deletion is to delete. */
+export interface EraseQuery {
+  erase: boolean;
+  /** Only with `erase`; undefined: all that is there. */
+  before: Instant | undefined;
+}
+
+/** @throws CodedError `invalid_erase`, `invalid_before` */
+export const ErasePipe: PipeTransform<Record<string, unknown>, EraseQuery> = {
+  transform: ({ erase = 'false', before }) => {
+    if (erase !== 'true' && erase !== 'false') {
+      throw new CodedError('invalid_erase', 'erase is true or false.', { parameter: 'erase' });
+    }
+    if (before === undefined) return { erase: erase === 'true', before };
+    if (erase === 'true') return { erase: true, before: parseBefore(before) };
+    throw new CodedError('invalid_before', 'before needs erase=true.', { parameter: 'before' });
   },
 };
+
+/**
+ * The instant up to which an erasure is to erase.
+ * @throws CodedError `invalid_before` unless it is written as receipts have it, and not in the future
+ */
+export function parseBefore(text: unknown): Instant {
+  const at = typeof text === 'string' ? Date.parse(text) : NaN;
+  if (!(at <= Date.now()) || new Date(at).toISOString() !== text) {
+    throw new CodedError(
+      'invalid_before',
+      'Send the erasedAt of a receipt, such as 2026-01-31T12:00:00.000Z. It must not be in the future.',
+      { parameter: 'before' },
+    );
+  }
+  return text;
+}
 
 /** The version that a body `{ "version": "..." }` names. @throws CodedError `invalid_version` */
 export function versionOf(body: unknown): string {
@@ -341,13 +367,18 @@ export class ReceiptAnswer {
   @ApiProperty({ format: 'date-time', description: 'Nothing that was uploaded up to then comes back.' })
   erasedAt!: string;
 
-  @ApiProperty({ description: 'How many objects were deleted: masters and renditions.' })
+  @ApiProperty({
+    description:
+      'How many objects were deleted: masters and renditions. While `pending` is true, those that waited on this replica.',
+  })
   objects!: number;
 
   @ApiProperty({ description: 'How many bytes they had.' })
   bytes!: number;
 
-  @ApiProperty({ description: 'How many hashes of e-mail addresses stand for it no more.' })
+  @ApiProperty({
+    description: 'How many hashes of e-mail addresses stand for it no more. While `pending` is true, 0.',
+  })
   aliases!: number;
 
   @ApiProperty({ description: 'true: the bucket is away, and will be cleared as soon as it is back.' })

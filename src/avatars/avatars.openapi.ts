@@ -83,6 +83,13 @@ export function DescribeDelete() {
       description: 'What is absent already counts as deleted. Without erase=true the history stays.',
     }),
     ApiQuery({ name: 'erase', required: false, schema: { type: 'boolean', default: false } }),
+    ApiQuery({
+      name: 'before',
+      required: false,
+      schema: { type: 'string', format: 'date-time' },
+      description:
+        'Only with erase=true, to repeat an erasure: erases what was uploaded or registered up to then, the `erasedAt` of its receipt.',
+    }),
     ApiNoContentResponse({ description: 'Deleted' }),
     ApiOkResponse({ type: ReceiptAnswer, description: 'Erased' }),
     ApiAcceptedResponse({ type: ReceiptAnswer, description: PENDING }),

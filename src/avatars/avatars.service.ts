@@ -13,7 +13,7 @@ import type { Crop, ImagePipeline, RenditionFormat } from '../images/image-pipel
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { Adoption } from './adoption.js';
-import type { AvatarChanges, Committed, Receipt, Sight } from './avatar.changes.js';
+import type { AvatarChanges, Committed, EraseOptions, Receipt, Sight } from './avatar.changes.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import { pictureKey } from './keys.js';
 import {
@@ -308,9 +308,12 @@ export class AvatarsService {
     return intent ? this.changes.point(sight, intent, exact, decide) : 'stored';
   }
 
-  /** Removes every version, rendition and alias of an avatar for good. Harmless where there is nothing. */
-  erase(id: string): Promise<Receipt & { committed: Committed }> {
-    return this.changes.erase(id);
+  /**
+   * Removes every version, rendition and alias of an avatar for good, or those up to an instant. Harmless where there is nothing.
+   * @throws CodedError what the store and the outbox throw
+   */
+  erase(id: string, options: EraseOptions = {}): Promise<Receipt & { committed: Committed }> {
+    return this.changes.erase(id, options);
   }
 
   private existing(id: string, version: Version): { version: Version; outcome: UploadOutcome } {

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
-import { pictureKey, prefixOf } from '../avatars/keys.js';
-import type { Version } from '../avatars/manifest.js';
+import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../avatars/keys.js';
+import type { Instant, Version } from '../avatars/manifest.js';
 import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
 import { type ObjectStore, isAway } from '../storage/object-store.js';
 import { type Rendition, chooseRendition, renditionName } from './rendition.js';
@@ -140,13 +140,13 @@ export class Renditions {
     }
   }
 
-  /** Forgets the pictures of an avatar that was erased, once none of them is on its way to the store. */
-  async forget(id: string): Promise<void> {
+  /** Forgets the pictures of an avatar that were erased, those up to an instant, once none of them is on its way to the store. */
+  async forget(id: string, erasedAt: Instant): Promise<void> {
     const prefix = prefixOf(id);
-    for (const key of this.cache.keys()) if (key.startsWith(prefix)) this.cache.delete(key);
-    await Promise.allSettled(
-      [...this.keeping].filter(([key]) => key.startsWith(prefix)).map(([, keeping]) => keeping),
-    );
+    const isGone = (key: string) =>
+      key.startsWith(prefix) && timeOfVersion(versionOf(key) ?? '') <= Date.parse(erasedAt);
+    for (const key of this.cache.keys()) if (isGone(key)) this.cache.delete(key);
+    await Promise.allSettled([...this.keeping].filter(([key]) => isGone(key)).map(([, keeping]) => keeping));
   }
 
   /**

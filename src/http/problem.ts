@@ -12,6 +12,7 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_aliases: 400,
   invalid_alt: 400,
   invalid_animated: 400,
+  invalid_before: 400,
   invalid_boundary: 400,
   invalid_crop: 400,
   invalid_default: 400,

@@ -20,6 +20,8 @@ export interface OutboxEntry {
   readonly id: string;
   readonly intent: PictureIntent;
   readonly acceptedAt: Instant;
+  /** Of who asked for an erasure; entries of the first releases have none. */
+  readonly requestId?: string;
 }
 
 export interface OutboxReport {
@@ -106,10 +108,12 @@ export class Outbox {
   /**
    * Accepts an intent. When the promise resolves it survives a crash.
    * @param master of a version that is published
+   * @param requestId of who asked for it
    * @throws CodedError `outbox_full`; `storage_full` where the disk is
    */
-  async add(id: string, intent: PictureIntent, master?: Buffer): Promise<void> {
-    const entry = { name: uuidv7(), id, intent, acceptedAt: new Date().toISOString() };
+  async add(id: string, intent: PictureIntent, master?: Buffer, requestId?: string): Promise<void> {
+    const acceptedAt = new Date().toISOString();
+    const entry = { name: uuidv7(), id, intent, acceptedAt, ...(requestId !== undefined && { requestId }) };
     const bytes = Buffer.from(JSON.stringify({ schema: 1, ...entry }));
     const size = bytes.length + (master?.length ?? 0);
     const held = { ...entry, folder: this.folders.own, bytes: size };
@@ -268,7 +272,9 @@ function masterName(place: string, name: string): string {
 
 /** @throws Error where the bytes are not an entry */
 function parseEntry(name: string, bytes: Buffer): OutboxEntry {
-  const { schema, id, intent, acceptedAt } = JSON.parse(bytes.toString()) as Partial<OutboxEntry> & {
+  const { schema, id, intent, acceptedAt, requestId } = JSON.parse(
+    bytes.toString(),
+  ) as Partial<OutboxEntry> & {
     schema?: unknown;
   };
   const types: unknown[] = ['publish', 'restore', 'remove', 'erase'];
@@ -285,5 +291,5 @@ function parseEntry(name: string, bytes: Buffer): OutboxEntry {
   if (intent === undefined || (needsVersion && typeof version?.version !== 'string')) {
     throw new Error('the entry names no version');
   }
-  return { name, id, intent, acceptedAt };
+  return { name, id, intent, acceptedAt, ...(typeof requestId === 'string' && { requestId }) };
 }

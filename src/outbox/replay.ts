@@ -74,7 +74,7 @@ export class OutboxReplay {
   /** @returns whether the entry is dealt with */
   private async replay(entry: OutboxEntry): Promise<boolean> {
     try {
-      const hopeless = await this.changes.replay(entry.id, entry.intent, await this.outbox.masterOf(entry));
+      const hopeless = await this.changes.replay(entry, await this.outbox.masterOf(entry));
       if (hopeless === undefined) await this.outbox.remove(entry);
       else await this.outbox.setAside(entry, hopeless);
       this.told.delete(entry.name);

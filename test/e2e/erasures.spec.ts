@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf } from '../http/support/client.js';
-import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import {
+  AvatarClient,
+  type VersionJson,
+  expectStatus,
+  jsonOf,
+  numbered,
+  versionOf,
+} from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
@@ -49,6 +56,11 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
   const avatar = () => {
     const id = `avatar-${++count}`;
     return { id, here: new AvatarClient(stale.url, id), there: new AvatarClient(other.url, id) };
+  };
+  /** A change that comes before the breaker has let a call through would wait in the outbox as well. */
+  const resumed = async () => {
+    await proxy.resume();
+    while ((await avatar().here.get()).status !== 404) await sleep(20);
   };
   const keysOf = async (id: string) => {
     const found: string[] = [];
@@ -110,14 +122,30 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
     expect(await keysOf(id)).toEqual([]);
   });
 
+  it('erases an upload that waits here, though the bucket knows of nothing since the last erasure', async () => {
+    const { id, here } = avatar();
+    expectStatus(201, await here.upload(await numbered(1)));
+    const { erasedAt } = jsonOf(expectStatus(200, await here.erase())) as { erasedAt: string };
+    await proxy.stop();
+    const { uploadedAt } = jsonOf(expectStatus(202, await here.upload(await numbered(2)))) as VersionJson;
+    await resumed();
+    // Repeated as it was, the first erasure leaves it.
+    expect(jsonOf(await here.erase(`&before=${erasedAt}`))).toMatchObject({ erasedAt, objects: 0 });
+    expectStatus(200, await here.get());
+    const again = jsonOf(expectStatus(200, await here.erase())) as { erasedAt: string };
+    expect(again).toMatchObject({ objects: 1, pending: false });
+    expect(again.erasedAt >= uploadedAt).toBe(true);
+    expectStatus(404, await here.get());
+    expect(jsonOf(await here.erase())).toMatchObject({ erasedAt: again.erasedAt, objects: 0 });
+    expect(await keysOf(id)).toEqual([]);
+  });
+
   it('names no version in the bucket whose master is not there, though it is restored out of the outbox', async () => {
     const { id, here, there } = avatar();
     await proxy.stop();
     const first = versionOf(expectStatus(202, await here.upload(await numbered(1))));
     expectStatus(202, await here.upload(await numbered(2)));
-    await proxy.resume();
-    // A change that comes before the breaker has let a call through would wait in the outbox as well.
-    while ((await avatar().here.get()).status !== 404) await sleep(20);
+    await resumed();
     expectStatus(200, await here.restore(first));
     expect(jsonOf(expectStatus(200, await there.get('/info')))).toMatchObject({ version: first });
     expectStatus(200, await there.get());

@@ -13,6 +13,13 @@ const CLOCK_AHEAD = `globalThis.Date = class extends Date {
   constructor(...parts) { super(...(parts.length > 0 ? parts : [Date.now()])); }
 };`;
 
+interface Receipt {
+  erasedAt: string;
+  objects: number;
+  bytes: number;
+  aliases: number;
+}
+
 const UNKNOWN = '01900000-0000-7000-8000-000000000000';
 
 describe.each(backends)('the history on $name', (backend) => {
@@ -34,6 +41,8 @@ describe.each(backends)('the history on $name', (backend) => {
   const avatar = () => new AvatarClient(service.url, `avatar-${++count}`);
   const uploaded = async (client: AvatarClient, i: number) =>
     versionOf(expectStatus(201, await client.upload(await numbered(i))));
+  const erased = async (client: AvatarClient, ...how: Parameters<AvatarClient['erase']>) =>
+    jsonOf(expectStatus(200, await client.erase(...how))) as Receipt;
   const idOf = (client: AvatarClient) => client.path.split('/').at(-1) ?? '';
   const keys = async (client: AvatarClient) => {
     const found: string[] = [];
@@ -116,6 +125,83 @@ describe.each(backends)('the history on $name', (backend) => {
     expectStatus(200, await new AvatarClient(service.url, 'never-seen').erase());
     await uploaded(client, 3);
     expectStatus(200, await client.get());
+  });
+
+  it('confirms an erasure that finds nothing newer, and clears away what lies there again', async () => {
+    const client = avatar();
+    const version = await uploaded(client, 1);
+    const { erasedAt } = await erased(client);
+    await openBackend(environment).store(`avatars/${idOf(client)}/${version}/master.jpeg`, Buffer.from('x'));
+    expect(await erased(client)).toMatchObject({ erasedAt, objects: 1, bytes: 1 });
+    expect(await keys(client)).toEqual([]);
+    expect(await client.versions()).toMatchObject({ erasedAt });
+
+    // Anything that came since is to be erased, and so is a change that another replica may still carry out.
+    await uploaded(client, 2);
+    const second = await erased(client);
+    expect(second.erasedAt > erasedAt).toBe(true);
+    expectStatus(200, await client.setAliases({ hashes: ['c160f8cc69a4f0bf2b0362752353d060'] }));
+    const third = await erased(client);
+    expect(third.erasedAt > second.erasedAt).toBe(true);
+    expect(third.aliases).toBe(1);
+    expect((await erased(client)).erasedAt).toBe(third.erasedAt);
+  });
+
+  it('erases up to an instant, and leaves what is newer', async () => {
+    const client = avatar();
+    const first = await uploaded(client, 1);
+    const { erasedAt } = await erased(client);
+    const second = await uploaded(client, 2);
+    expectStatus(200, await client.setAliases({ hashes: ['d160f8cc69a4f0bf2b0362752353d060'] }));
+    expectStatus(200, await client.get());
+    // As a backup brings it back.
+    await openBackend(environment).store(`avatars/${idOf(client)}/${first}/master.jpeg`, Buffer.from('x'));
+    const again = await erased(client, `&before=${erasedAt}`);
+    expect(again).toMatchObject({ erasedAt, objects: 1, bytes: 1, aliases: 0, pending: false });
+    expect((await client.get()).headers.etag).toBe(`"${second}/master.jpeg"`);
+    expect(await stored(client)).toEqual([second]);
+    expect(jsonOf(await client.get('/aliases'))).toMatchObject({ hashes: [expect.any(String)] });
+
+    const third = await uploaded(client, 3);
+    const uploadedAt = (await client.versions()).versions[1]?.uploadedAt ?? '';
+    expect((await erased(client, `&before=${uploadedAt}`)).erasedAt).toBe(uploadedAt);
+    expect((await client.versions()).versions.map(({ version }) => version)).toEqual([third]);
+    expectStatus(404, await client.get(`/${second}/master.jpeg`));
+    expect(await stored(client)).toEqual([third]);
+    // An instant before the last erasure brings nothing back.
+    expect((await erased(client, `&before=${erasedAt}`)).erasedAt).toBe(uploadedAt);
+  });
+
+  it('tells in its log what an erasure removed, and who asked for it', async () => {
+    const client = avatar();
+    await uploaded(client, 1);
+    expectStatus(200, await client.setAliases({ hashes: ['e160f8cc69a4f0bf2b0362752353d060'] }));
+    const { erasedAt, bytes } = await erased(client, '', { 'x-request-id': 'erasure-1' });
+    const fields = { id: idOf(client), erasedAt, objects: 1, bytes, aliases: 1, requestId: 'erasure-1' };
+    const told = JSON.stringify(fields).slice(1, -1);
+    await service.logged(new RegExp(`"level":30,.*${told},.*"msg":"erased an avatar"`));
+  });
+
+  it('takes before=<instant> as receipts have it, with erase=true only', async () => {
+    const client = avatar();
+    await uploaded(client, 1);
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    const past = '2026-01-31T12:00:00.000Z';
+    const bad = ['', 'yesterday', '2026-01-31', '2026-01-31T12:00:00Z', '2026-02-30T12:00:00.000Z', tomorrow];
+    const queries = [
+      ...bad.map((before) => `?erase=true&before=${before}`),
+      `?erase=true&before=${past}&before=${past}`,
+      `?before=${past}`,
+      `?erase=false&before=${past}`,
+    ];
+    for (const suffix of queries) {
+      expect(problemOf(await client.send({ method: 'DELETE', suffix }))).toEqual({
+        status: 400,
+        code: 'invalid_before',
+        parameter: 'before',
+      });
+    }
+    expect((await client.versions()).versions).toHaveLength(1);
   });
 
   it('takes erase=true or false, and no precondition with it', async () => {

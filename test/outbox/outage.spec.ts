@@ -135,7 +135,8 @@ const AMPLE = 120_000;
     expectStatus(202, await a.restore(first));
     expectStatus(202, await b.delete());
     expectStatus(404, await b.get());
-    expectStatus(202, await c.erase());
+    const receipt = jsonOf(expectStatus(202, await c.erase('', { 'x-request-id': 'erasure-c' })));
+    expect(receipt).toMatchObject({ objects: 0, pending: true });
     await service.kill();
     service = await startService(environment);
     // What was known before is forgotten by now; what waits is not.
@@ -153,6 +154,9 @@ const AMPLE = 120_000;
     const left: string[] = [];
     for await (const { key } of openBackend(direct).list('avatars/kill-c/')) left.push(key);
     expect(left).toEqual([]);
+    const { erasedAt } = receipt as { erasedAt: string };
+    const told = `"id":"kill-c","erasedAt":"${erasedAt}","objects":1,"bytes":[1-9]\\d*,"aliases":0,"requestId":"erasure-c"`;
+    await service.logged(new RegExp(`${told},.*"msg":"erased an avatar"`));
   });
 
   it('serves what this replica knows, and says 503 and not 404 of what it does not', async () => {
@@ -190,11 +194,15 @@ const AMPLE = 120_000;
 
   it('never brings back by its outbox what another replica erased', async () => {
     const client = avatar('erased');
+    const before = versionOf(expectStatus(201, await client.upload(await numbered(1))));
+    expectStatus(201, await client.upload(await numbered(3)));
     await proxy.stop();
+    expectStatus(202, await client.restore(before));
     expectStatus(202, await client.upload(await numbered(2)));
     expectStatus(200, await avatar('erased', other).erase());
     await proxy.resume();
-    await replayed();
+    // What an erasure made void is nothing for an operator.
+    expect((await replayed()).setAside).toBe(0);
     expectStatus(404, await client.get());
     expect(await manifestOf('erased')).toMatchObject({ current: null, versions: [] });
     const left: string[] = [];

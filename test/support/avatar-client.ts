@@ -50,8 +50,9 @@ export class AvatarClient {
     return this.send({ method: 'DELETE', headers });
   }
 
-  erase(): Promise<Answer> {
-    return this.send({ method: 'DELETE', suffix: '?erase=true' });
+  /** @param more of the query, as `&before=...` */
+  erase(more = '', headers: Record<string, string> = {}): Promise<Answer> {
+    return this.send({ method: 'DELETE', suffix: `?erase=true${more}`, headers });
   }
 
   restore(version: string, headers: Record<string, string> = {}): Promise<Answer> {
