@@ -174,11 +174,12 @@ async function fileOf(
   return { id, where, open: () => openFile(path) };
 }
 
-function invalidLine(where: string, message: string): { finding: Finding } {
+export function invalidLine(where: string, message: string): { finding: Finding } {
   return { finding: { code: 'invalid_line', where, message } };
 }
 
-function invalidId(id: string, where: string): { finding: Finding } | undefined {
+/** What is wrong with an id, if anything. */
+export function invalidId(id: string, where: string): { finding: Finding } | undefined {
   try {
     assertId(id);
     return undefined;
@@ -192,7 +193,8 @@ async function* alone(entries: AsyncIterable<Entry>): AsyncIterable<readonly Ent
   for await (const entry of entries) yield [entry];
 }
 
-async function statOf(path: string) {
+/** @returns undefined where there is nothing */
+export async function statOf(path: string) {
   try {
     return await stat(path);
   } catch (error) {

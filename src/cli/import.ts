@@ -1,24 +1,11 @@
-import { type DynamicModule, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { AvatarsModule } from '../avatars/avatars.module.js';
-import { configModule } from '../config/config.module.js';
-import { Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { NestLogger } from '../ops/logging.js';
-import { MetricsModule } from '../ops/metrics.module.js';
 import { prepareSpool } from '../spool.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
-import { ObjectStore } from '../storage/object-store.js';
+import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { forEach } from './for-each.js';
 import { type Entry, Importer, Refused } from './importer.js';
-
-@Module({})
-class ImportModule {
-  static with(settings: Settings): DynamicModule {
-    return { module: ImportModule, imports: [configModule(settings), AvatarsModule, MetricsModule] };
-  }
-}
 
 /**
  * Takes pictures in the way that uploads go.
@@ -29,16 +16,9 @@ export async function runImport(
   settings: Settings,
   entries: AsyncIterable<readonly Entry[]>,
 ): Promise<Outcome> {
-  const { dryRun, concurrency, logger, progress } = task;
-  // What this process accepted has to be in the store when it ends, and it may decode as much as it reads at once.
-  const own = { storageFallback: 'none', imageQueue: Math.max(settings.imageQueue, concurrency) } as const;
-  const applied = Object.assign(new Settings(), settings, own);
-  await prepareSpool(applied.uploadSpoolPath);
-  const app = await NestFactory.createApplicationContext(ImportModule.with(applied), {
-    logger: new NestLogger(logger),
-  });
-  const store = app.get(ObjectStore, { strict: false });
-  if (!dryRun) await store.check();
+  const { dryRun, concurrency, progress } = task;
+  await prepareSpool(settings.uploadSpoolPath);
+  const { app, settings: applied, store } = await openAvatars(task, settings);
   const importer = new Importer(app, applied, dryRun);
   const facts = { storage: store.location, imported: 0, unchanged: 0, surplus: 0, refused: 0 };
   const avatars = new KeyedMutex();

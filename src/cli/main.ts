@@ -8,6 +8,8 @@ import { CodedError } from '../errors.js';
 import { NestLogger } from '../ops/logging.js';
 import { openStore } from '../storage/open-store.js';
 import { EXIT, type Outcome, type Task, UsageError } from './command.js';
+import { erasuresAt } from './erase-list.js';
+import { runErase } from './erase.js';
 import { runGc } from './gc.js';
 import { entriesAt, entriesIn } from './import-sources.js';
 import { runImport } from './import.js';
@@ -80,6 +82,12 @@ define('import', 'take in pictures: the folder of an older service, or a list of
       const bucket = openStore(settings({ backend: options.from, file: options.fromConfig }));
       return runImport(task, into, entriesIn(bucket, path.replace(/\/*$/, '/')));
     }),
+  );
+
+define('erase', 'repeat erasures, as after a backup was restored; what is newer stays')
+  .requiredOption('--list <file>', 'a line each: a receipt or log line as JSON, or id,erasedAt')
+  .action((options: CommonOptions & { list: string }) =>
+    run('erase', options, async (task) => runErase(task, settings({}), await erasuresAt(options.list))),
   );
 
 define('gc', 'delete pictures that no manifest needs any more, past AVATAR_GRACE_MS').action(

@@ -36,7 +36,8 @@ describe('the command line', () => {
   it('tells its commands and its exit codes', async () => {
     const { code, stdout } = await visage({}, '--help');
     expect(code).toBe(0);
-    for (const name of ['migrate', 'import', 'verify', 'gc', 'Exit codes:']) expect(stdout).toContain(name);
+    for (const name of ['migrate', 'import', 'erase', 'verify', 'gc', 'Exit codes:'])
+      expect(stdout).toContain(name);
   });
 
   it.each([[[]], [['fly']], [['gc', '--fast']], [['verify', 'extra']]])(

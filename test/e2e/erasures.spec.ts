@@ -68,6 +68,17 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
     return found;
   };
 
+  /** An avatar that the other erases while a rendition for a URL is on its way into the bucket. */
+  const overtaken = async () => {
+    const { id, here, there } = avatar();
+    expectStatus(201, await here.upload(await numbered(1)));
+    const storing = proxy.hold({ operation: 'PutObject', key: /\/32\.webp$/ });
+    const asked = here.get('/url?size=32&format=webp');
+    const held = await storing;
+    expectStatus(200, await there.erase());
+    return { id, asked, held };
+  };
+
   it('gives no URL of a picture that the other erased, and does not store it again', async () => {
     const { id, here, there } = avatar();
     expectStatus(201, await here.upload(await numbered(1)));
@@ -83,24 +94,14 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
   });
 
   it('takes back a rendition for a URL that was erased while it was stored', async () => {
-    const { id, here, there } = avatar();
-    expectStatus(201, await here.upload(await numbered(1)));
-    const storing = proxy.hold({ operation: 'PutObject', key: /\/32\.webp$/ });
-    const asked = here.get('/url?size=32&format=webp');
-    const held = await storing;
-    expectStatus(200, await there.erase());
+    const { id, asked, held } = await overtaken();
     held.pass();
     expect(problemOf(await asked)).toEqual({ status: 404, code: 'avatar_not_found' });
     expect(await keysOf(id)).toEqual([]);
   });
 
   it('says so in its log where an erased rendition cannot be taken back', async () => {
-    const { id, here, there } = avatar();
-    expectStatus(201, await here.upload(await numbered(1)));
-    const storing = proxy.hold({ operation: 'PutObject', key: /\/32\.webp$/ });
-    const asked = here.get('/url?size=32&format=webp');
-    const held = await storing;
-    expectStatus(200, await there.erase());
+    const { id, asked, held } = await overtaken();
     const refusal = { type: 'error', status: 403, code: 'AccessDenied' } as const;
     proxy.rule({ operation: 'DeleteObject', fault: refusal });
     held.pass();

@@ -1,0 +1,42 @@
+import { type DynamicModule, type INestApplicationContext, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { AvatarsModule } from '../avatars/avatars.module.js';
+import { configModule } from '../config/config.module.js';
+import { Settings } from '../config/settings.js';
+import { NestLogger } from '../ops/logging.js';
+import { MetricsModule } from '../ops/metrics.module.js';
+import { ObjectStore } from '../storage/object-store.js';
+import type { Task } from './command.js';
+
+@Module({})
+class AvatarsAppModule {
+  static with(settings: Settings): DynamicModule {
+    return { module: AvatarsAppModule, imports: [configModule(settings), AvatarsModule, MetricsModule] };
+  }
+}
+
+/** The part of the service that changes avatars, without HTTP. */
+export interface AvatarsApp {
+  app: INestApplicationContext;
+  settings: Settings;
+  store: ObjectStore;
+}
+
+/**
+ * Starts it for a command. The caller closes `app`.
+ * @throws CodedError `storage_unavailable` where the storage cannot be used; for a look only, it is not tried
+ */
+export async function openAvatars(
+  { dryRun, concurrency, logger }: Task,
+  settings: Settings,
+): Promise<AvatarsApp> {
+  // What this process accepted has to be in the store when it ends, and it may decode as much as it reads at once.
+  const own = { storageFallback: 'none', imageQueue: Math.max(settings.imageQueue, concurrency) } as const;
+  const applied = Object.assign(new Settings(), settings, own);
+  const app = await NestFactory.createApplicationContext(AvatarsAppModule.with(applied), {
+    logger: new NestLogger(logger),
+  });
+  const store = app.get(ObjectStore, { strict: false });
+  if (!dryRun) await store.check();
+  return { app, settings: applied, store };
+}

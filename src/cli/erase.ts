@@ -1,0 +1,59 @@
+import { AvatarChanges } from '../avatars/avatar.changes.js';
+import type { Settings } from '../config/settings.js';
+import { CodedError } from '../errors.js';
+import { KeyedMutex } from '../storage/keyed-mutex.js';
+import { openAvatars } from './avatars-app.js';
+import type { Finding, Outcome, Task } from './command.js';
+import type { Erasure } from './erase-list.js';
+import { forEach } from './for-each.js';
+import { openExisting } from './stores.js';
+
+/**
+ * Repeats erasures: each takes what was there up to its instant, and leaves what is newer. One that fails does not keep the others
+ * from being done.
+ * @throws CodedError what the storage throws, where nothing could be done for it
+ */
+export async function runErase(
+  task: Task,
+  settings: Settings,
+  erasures: AsyncIterable<Erasure | { finding: Finding }>,
+): Promise<Outcome> {
+  const { dryRun, concurrency, logger, progress } = task;
+  // In a storage that is made for it, everything would look erased.
+  openExisting(settings);
+  const { app, store } = await openAvatars(task, settings);
+  const changes = app.get(AvatarChanges, { strict: false });
+  const facts = { storage: store.location, erasures: 0, objects: 0, bytes: 0, aliases: 0, refused: 0 };
+  const findings: Finding[] = [];
+  const refuse = (finding: Finding) => {
+    facts.refused++;
+    findings.push(finding);
+  };
+  const avatars = new KeyedMutex();
+  let away: CodedError | undefined;
+  if (progress.visible) progress.start('erase', 0);
+  await forEach(erasures, concurrency, async (erasure) => {
+    if ('finding' in erasure) refuse(erasure.finding);
+    else {
+      const { where, id, erasedAt: before } = erasure;
+      try {
+        const { objects, bytes, aliases } = await avatars.run(id, () =>
+          dryRun ? changes.previewErasure(id, before) : changes.erase(id, { before }),
+        );
+        if (dryRun) logger.info({ id, erasedAt: before, objects, bytes, aliases }, 'would erase an avatar');
+        facts.erasures++;
+        facts.objects += objects;
+        facts.bytes += bytes;
+        facts.aliases += aliases;
+      } catch (error) {
+        if (!(error instanceof CodedError)) throw error;
+        if (error.code.startsWith('storage_')) away = error;
+        refuse({ code: error.code, where, message: error.message });
+      }
+    }
+    progress.step();
+  });
+  await app.close();
+  if (away && facts.erasures === 0) throw away;
+  return { findings, facts };
+}
