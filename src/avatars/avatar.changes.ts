@@ -142,14 +142,15 @@ export class AvatarChanges {
     { before, requestId }: EraseOptions = {},
   ): Promise<Receipt & { committed: Committed }> {
     const sight = await this.look(id, false);
-    const instant = (manifest: Manifest) =>
-      before ?? erasureAt(this.repository.withPending(manifest), new Date());
-    // What was last known may be long past, and does not tell whether there is nothing newer.
-    const at = sight.away ? (before ?? instantAfter(sight.manifest, new Date())) : instant(sight.manifest);
+    // While it waits, others may upload: it then confirms no earlier erasure.
+    const at = before ?? instantAfter(sight.manifest, new Date());
     let receipt: Receipt = { erasedAt: at, objects: 0, bytes: 0, aliases: 0 };
     const entry = { intent: { type: 'erase', at }, requestId } as const;
     const committed = await this.orPending<Committed>(sight, false, entry, async () => {
-      receipt = await this.eraseStored(id, instant);
+      const mayConfirm = before === undefined && !(await this.objects.hasNewer(sight.manifest));
+      const instantFor = mayConfirm ? erasureAt : instantAfter;
+      const instant = (manifest: Manifest) => instantFor(this.repository.withPending(manifest), new Date());
+      receipt = await this.eraseStored(id, before === undefined ? instant : () => before);
       return 'stored';
     });
     await this.renditions.forget(id, receipt.erasedAt);

@@ -1,7 +1,8 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reportOf } from '../cli/support/program.js';
 import { problemOf } from '../http/support/client.js';
 import {
   AvatarClient,
@@ -120,6 +121,20 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
     expectStatus(200, await there.erase());
     held.pass();
     expectStatus(404, await asked);
+    expect(await keysOf(id)).toEqual([]);
+  });
+
+  it('says of a picture that was erased while it was imported that it was erased', async () => {
+    const { id, there } = avatar();
+    const folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
+    await mkdir(join(folder, id));
+    await writeFile(join(folder, id, `${LEGACY}.png`), await numbered(1));
+    const storing = proxy.hold({ operation: 'PutObject', key: /\/master\./ });
+    const imported = reportOf({ ...direct, STORAGE_S3_ENDPOINT: proxy.url }, 'import', folder);
+    const held = await storing;
+    expectStatus(200, await there.erase());
+    held.pass();
+    expect(await imported).toMatchObject({ code: 1, findings: [{ code: 'avatar_erased' }] });
     expect(await keysOf(id)).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { v7 as uuidv7 } from 'uuid';
 import { openBackend } from '../support/backend.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
@@ -145,6 +146,20 @@ describe.each(backends)('the history on $name', (backend) => {
     expect(third.erasedAt > second.erasedAt).toBe(true);
     expect(third.aliases).toBe(1);
     expect((await erased(client)).erasedAt).toBe(third.erasedAt);
+  });
+
+  it('erases what an upload that was cut left since the last erasure', async () => {
+    const client = avatar();
+    await uploaded(client, 1);
+    const { erasedAt } = await erased(client);
+    await openBackend(environment).store(
+      `avatars/${idOf(client)}/${uuidv7({ msecs: Date.parse(erasedAt) + 1 })}/master.jpeg`,
+      Buffer.from('no manifest names it'),
+    );
+    const again = await erased(client);
+    expect(again.objects).toBe(1);
+    expect(again.erasedAt > erasedAt).toBe(true);
+    expect(await keys(client)).toEqual([]);
   });
 
   it('erases up to an instant, and leaves what is newer', async () => {
