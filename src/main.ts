@@ -18,6 +18,9 @@ import { LOG_HOOKS } from './ops/logging.js';
 // after every third upload, for a fifth of the time that uploads take.
 setFlagsFromString('--heap-growing-percent=100');
 
+// Objects, the outbox and uploads on their way are for this user of the machine only.
+process.umask(0o077);
+
 async function main(): Promise<void> {
   const { settings, complaints } = loadSettings(process.env);
   const logger = pino({ level: settings.logLevel, hooks: LOG_HOOKS });

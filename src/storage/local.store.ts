@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { Dirent, Stats } from 'node:fs';
-import { access, link, mkdir, open, readdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
+import { type Dirent, type Stats, constants } from 'node:fs';
+import { access, link, lstat, mkdir, open, readdir, readFile, rename, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { CodedError } from '../errors.js';
 import { removeFile } from '../remove-file.js';
@@ -259,7 +259,7 @@ export class LocalStore extends ObjectStore {
 
   private async read(path: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     try {
-      const file = await open(path, 'r');
+      const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
       try {
         const { mtime } = await file.stat();
         const bytes = await readFile(file, signal ? { signal } : {});
@@ -295,7 +295,7 @@ export class LocalStore extends ObjectStore {
         if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* this.walk(path, prefix);
       } else if (key.startsWith(prefix)) {
         const found = await this.stat(path);
-        if (found) yield { key, size: found.size, modifiedAt: found.mtime };
+        if (found?.isFile()) yield { key, size: found.size, modifiedAt: found.mtime };
       }
     }
   }
@@ -314,7 +314,7 @@ export class LocalStore extends ObjectStore {
 
   private async stat(path: string): Promise<Stats | undefined> {
     try {
-      return await stat(path);
+      return await lstat(path);
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw outcome(error);
@@ -334,8 +334,9 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
+/** A symbolic link (ELOOP, open(2)) is no object: it could lead out of the root. */
 function isAbsent(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '');
+  return ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(codeOf(error) ?? '');
 }
 
 /** What an error of the file system means to a caller of the port. */
