@@ -1,9 +1,11 @@
 import { Logger } from '@nestjs/common';
-import type { ObjectStore, StoreHealth } from '../storage/object-store.js';
+import { type ObjectStore, StorageRefused, type StoreHealth } from '../storage/object-store.js';
 
 export interface StorageReport {
   backend: string;
   reachable: boolean;
+  /** It answers, but not to us: wrong keys, no such bucket, no permission. */
+  refused?: true;
   /** `unknown` until the backend could be asked for the first time. */
   conditionalWrites: StoreHealth['conditionalWrites'] | 'unknown';
   /** Uploads are refused for want of room; all else works. */
@@ -44,7 +46,12 @@ export class StorageHealth {
     } catch (error) {
       if (before?.reachable !== false)
         this.logger.error({ backend, location, err: error }, 'the storage cannot be used');
-      report = { backend, reachable: false, conditionalWrites: before?.conditionalWrites ?? 'unknown' };
+      report = {
+        backend,
+        reachable: false,
+        ...(error instanceof StorageRefused && { refused: true }),
+        conditionalWrites: before?.conditionalWrites ?? 'unknown',
+      };
     }
     if (report.reachable && !before?.reachable)
       this.logger.log({ ...report, location }, 'the storage can be used');
