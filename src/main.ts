@@ -52,8 +52,23 @@ async function main(): Promise<void> {
       void stop(app, connections, settings, logger);
     });
   }
-  await app.listen({ port: settings.port, host: settings.host });
+  try {
+    await app.listen({ port: settings.port, host: settings.host });
+  } catch (error) {
+    const advice = ADVICE[(error as NodeJS.ErrnoException).code ?? '']?.(settings);
+    if (advice === undefined) throw error;
+    logger.fatal(advice);
+    process.exit(1);
+  }
 }
+
+/** What to do if nothing can listen at the address that was asked for. */
+const ADVICE: Record<string, (settings: Settings) => string> = {
+  EADDRINUSE: ({ port }) => `PORT ${port} is taken: stop what uses it, or set PORT to another`,
+  EACCES: ({ port }) => `PORT ${port} is not allowed to this user: set PORT to one above 1023`,
+  EADDRNOTAVAIL: ({ host }) =>
+    `HOST ${host} is no address of this machine: set HOST to one, or to 0.0.0.0 for all`,
+};
 
 async function stop(
   app: NestFastifyApplication,

@@ -10,6 +10,8 @@ export interface StorageReport {
   conditionalWrites: StoreHealth['conditionalWrites'] | 'unknown';
   /** Uploads are refused for want of room; all else works. */
   full?: true;
+  /** How far the clock of the storage is ahead of this machine's, in ms, if that is five minutes or more. */
+  clockOffsetMs?: number;
 }
 
 /** Whether the backend can be used, and what it is worth; what changes is told to the log. */
@@ -57,6 +59,12 @@ export class StorageHealth {
       this.logger.log({ ...report, location }, 'the storage can be used');
     if (report.full && !before?.full)
       this.logger.error({ backend, location }, 'the storage is full: uploads are refused');
+    if (report.clockOffsetMs !== undefined && before?.clockOffsetMs === undefined) {
+      this.logger.error(
+        { backend, location, clockOffsetMs: report.clockOffsetMs },
+        'the clock of this machine is wrong, and uploads get its time: set it by NTP',
+      );
+    }
     if (report.conditionalWrites === 'emulated' && before?.conditionalWrites !== 'emulated') {
       this.logger.error(
         { backend, location },

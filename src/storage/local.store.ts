@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Dirent, type Stats, constants } from 'node:fs';
-import { access, link, lstat, mkdir, open, readdir, readFile, rename, rmdir } from 'node:fs/promises';
+import { access, link, lstat, open, readdir, readFile, rename, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { CodedError } from '../errors.js';
+import { makeFolder } from '../make-folder.js';
 import { removeFile } from '../remove-file.js';
 import { DiskReserve, isFull } from './disk-reserve.js';
 import { DurableFolders } from './durable-folders.js';
@@ -179,14 +180,16 @@ export class LocalStore extends ObjectStore {
     try {
       await access(marker);
     } catch (error) {
-      const reason = `${this.location} is not the folder that it was: mount or restore it, or restart to begin anew`;
+      const reason =
+        `${this.location} is not the folder that it was when this process began to use it: mount or restore it. If the folder there now ` +
+        'is the right one, restart the service: it uses what is there, and deletes nothing';
       throw Object.assign(new Error(reason, { cause: error }), { code: codeOf(error) });
     }
   }
 
   /** @returns a file whose name no other root has */
   private async open(): Promise<string> {
-    for (const folder of [this.temporary, this.locks.folder]) await mkdir(folder, { recursive: true });
+    for (const folder of [this.temporary, this.locks.folder]) await makeFolder(folder);
     const known = (await readdir(this.locks.folder)).find((name) => name.startsWith(MARKER));
     const marker = join(this.locks.folder, known ?? `${MARKER}${randomUUID()}`);
     if (known === undefined) await (await open(marker, 'a')).close();
@@ -207,11 +210,13 @@ export class LocalStore extends ObjectStore {
   private async inFolder<T>(path: string, task: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
+        if (attempt > 1) {
+          await this.assertRoot();
+          await makeFolder(dirname(path));
+        }
         return await task();
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
-        await this.assertRoot();
-        await mkdir(dirname(path), { recursive: true });
       }
     }
   }

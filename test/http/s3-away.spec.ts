@@ -1,5 +1,6 @@
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TORTURE } from '../support/programme.js';
 import { type Environment, backends } from '../support/service.js';
@@ -131,8 +132,10 @@ const s3 = backends.find(({ name }) => name === 's3');
 
     it('lets requests in while the bucket is away, and not while it refuses us', async () => {
       expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
-      const asked = { operation: 'ListObjectsV2' };
-      proxy.rule({ ...asked, fault: { type: 'error', status: 403, code: 'InvalidAccessKeyId' } });
+      proxy.rule({
+        operation: 'ListObjectsV2',
+        fault: { type: 'error', status: 403, code: 'InvalidAccessKeyId' },
+      });
       expect(await readiness()).toMatchObject({
         code: 503,
         status: 'unavailable',
@@ -158,6 +161,16 @@ const s3 = backends.find(({ name }) => name === 's3');
       await proxy.resume();
       expect(await readiness(started)).toMatchObject({ code: 200, status: 'ready' });
       await started.stop();
+    });
+
+    it('tells that the clock of the machine is wrong, which the SDK would hide', async () => {
+      const DAYS_MS = 2 * 86_400_000;
+      const late = await Harness.start({ ...usable, ...clockAt(Date.now() - DAYS_MS) });
+      const { body } = await late.send({ path: '/health/ready' });
+      const { storage } = JSON.parse(body.toString()) as { storage: { clockOffsetMs: number } };
+      expect(storage.clockOffsetMs / DAYS_MS).toBeCloseTo(1, 2);
+      expect(late.service.log()).toContain('the clock of this machine is wrong');
+      await late.stop();
     });
   });
 });

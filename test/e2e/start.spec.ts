@@ -5,10 +5,33 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { environmentOf } from '../support/patience.js';
+import { backends, startService } from '../support/service.js';
 
 interface Package {
   scripts: Record<string, string>;
 }
+
+const [local] = backends;
+
+describe('a start', () => {
+  it('listens, is not ready, and names the cause with a folder that cannot be made', async () => {
+    // A parent that takes no folders, which Node's own recursive mkdir tries again for ever.
+    const service = await startService({ STORAGE_LOCAL_PATH: '/proc/x' });
+    expect(service.log()).toMatch(/the storage cannot be used/);
+    expect(service.log()).toContain("mkdir '/proc/x'");
+    expect((await fetch(`${service.url}/health/ready`)).status).toBe(503);
+    expect(await service.stop()).toBe(0);
+  });
+
+  it('says in one line without a stack that its port is taken', async () => {
+    const service = await startService((await local?.environment()) ?? {});
+    const { port } = new URL(service.url);
+    const failed: unknown = await startService({ PORT: port }).catch((error: unknown) => error);
+    expect(String(failed)).toContain(`PORT ${port} is taken: stop what uses it, or set PORT to another`);
+    expect(String(failed)).not.toContain('"stack"');
+    await service.stop();
+  });
+});
 
 describe('npm start', () => {
   it('ends with the service, which it lets finish', async () => {
@@ -49,20 +72,6 @@ describe('npm start', () => {
     } finally {
       end(service());
     }
-  });
-});
-
-describe('deploy/visage.service', () => {
-  it('sets the same environment as the image, apart from the address to listen on', async () => {
-    const [unit, image] = await Promise.all([
-      readFile('deploy/visage.service', 'utf8'),
-      readFile('Dockerfile', 'utf8'),
-    ]);
-    const [, block = ''] = /^ENV ((?:.*\\\n)*.*)$/m.exec(image) ?? [];
-    const wanted = block.split(/[\s\\]+/).filter((variable) => !variable.startsWith('HOST='));
-    expect(wanted).toContain('NODE_ENV=production');
-    const set = [...unit.matchAll(/^Environment=(.*)$/gm)].map(([, variable]) => variable);
-    expect(set).toEqual(expect.arrayContaining(wanted));
   });
 });
 
