@@ -328,8 +328,7 @@ export class AvatarsService {
     precondition: ChangeOptions['precondition'],
   ): Promise<{ sight: Sight; exact: boolean; at: Instant }> {
     const exact = precondition !== undefined;
-    const seen = await this.changes.look(id, exact);
-    const sight = seen.away === undefined ? { manifest: await this.adoption.ensure(seen.manifest) } : seen;
+    const sight = await this.changes.look(id, exact, (manifest) => this.adoption.ensure(manifest));
     return { sight, exact, at: instantAfter(sight.manifest, new Date()) };
   }
 

@@ -46,6 +46,7 @@ const AMPLE = 120_000;
     ];
   });
   afterEach(async () => {
+    proxy.clear();
     await proxy.resume();
     await Promise.all(alone.map((one) => one.stop()));
     alone = [];
@@ -174,6 +175,26 @@ const AMPLE = 120_000;
     });
     expect(problemOf(await known.delete({ 'if-match': '*' }))).toMatchObject({ status: 503 });
     expect(problemOf(await known.upload(Buffer.from('no picture')))).toMatchObject({ status: 415 });
+  });
+
+  it('takes changes of a new avatar while only the list of what the older service left fails', async () => {
+    const [uploaded, deleted, exact] = [avatar(), avatar(), avatar()];
+    proxy.rule({ operation: 'ListObjectsV2', fault: { type: 'error', status: 403, code: 'AccessDenied' } });
+    const version = versionOf(expectStatus(202, await uploaded.upload(await numbered(1))));
+    expectStatus(202, await deleted.delete());
+    for (const refused of [
+      await exact.upload(await numbered(1), { 'if-none-match': '*' }),
+      await exact.delete({ 'if-match': '*' }),
+      await exact.restore(version),
+    ]) {
+      expect(problemOf(refused)).toEqual({ status: 503, code: 'storage_unavailable' });
+    }
+    expect((await replayed()).setAside).toBe(0);
+    expect((await uploaded.versions()).current).toBe(version);
+    expectStatus(404, await deleted.get());
+    // What was refused left nothing behind.
+    proxy.clear();
+    expectStatus(404, await exact.get());
   });
 
   it('never lets an intent that waited win over a newer change by another replica', async () => {
