@@ -16,7 +16,7 @@ export interface AvatarRepositoryOptions {
   commitTimeoutMs: number;
   /** How old a manifest may be that `recall` gives, in ms; 0: every call asks the store. */
   maxAgeMs: number;
-  /** How old it may be while the store is away, in ms; 0: then it gives nothing that the store once said. */
+  /** How old it may be while the store is away, in ms; 0: `recall` then gives only what is pending. */
   maxStaleMs: number;
   /** Bytes of manifests kept in memory. */
   cacheBytes: number;
@@ -33,15 +33,15 @@ export interface PendingIntents {
 /** Something that is known of an avatar. */
 export interface Vouched {
   /**
-   * The store has said so, and not too long ago. Otherwise it is away and this is what was known last: it may be erased by now, so
-   * that nobody is to keep what is answered of it.
+   * Whether the store said so at most `maxAgeMs` ago. Otherwise it is away, and this is what was last known: it may be erased by now,
+   * so that nobody may keep an answer made from it.
    */
   verified: boolean;
 }
 
 export interface Recalled extends Vouched {
   manifest: Manifest;
-  /** Why nothing is known but what is pending; undefined where the manifest is whole. */
+  /** Set if only what is pending is known: why the store could not tell the rest. */
   incomplete?: Error;
 }
 

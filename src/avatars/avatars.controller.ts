@@ -252,7 +252,7 @@ export class AvatarsController {
   }
 }
 
-/** Of what tells about the current picture: clients ask before they show it again. */
+/** Facts of the current picture may be kept, but not used again without asking. */
 function setFreshness(reply: FastifyReply, verified: boolean): void {
   void reply.header('Cache-Control', cacheControlOf('no-cache', verified));
 }

@@ -316,7 +316,7 @@ export class AvatarsService {
     return { ...recalled, manifest: await this.adoption.ensure(recalled.manifest) };
   }
 
-  /** What waits to be restored comes from the store, and may be erased by now. @throws the reason why nobody can tell */
+  /** A version that waits to be restored was uploaded before, and may be erased by now. @throws why the store can't tell */
   private assertUploadedHere(id: string, version: string, away: Error): void {
     if (!this.changes.isPending(id, version)) throw away;
   }

@@ -15,8 +15,9 @@ export interface PictureAnswer {
   again: Again | undefined;
   format: string;
   etag: string;
-  /** Where the storage vouches for the picture; otherwise nobody is to keep it, neither here. */
+  /** If `verified`. */
   cacheControl: string;
+  /** Whether the storage vouches for the picture. Otherwise it is sent `no-store`, and not remembered here either. */
   verified: boolean;
   /** The headers of the request that decided what is answered. */
   vary: readonly string[];
