@@ -18,6 +18,9 @@ import { LOG_HOOKS } from './ops/logging.js';
 // after every third upload, for a fifth of the time that uploads take.
 setFlagsFromString('--heap-growing-percent=100');
 
+// Objects, the outbox and uploads on their way are for this user of the machine only.
+process.umask(0o077);
+
 async function main(): Promise<void> {
   const { settings, complaints } = loadSettings(process.env);
   const logger = pino({ level: settings.logLevel, hooks: LOG_HOOKS });
@@ -49,8 +52,23 @@ async function main(): Promise<void> {
       void stop(app, connections, settings, logger);
     });
   }
-  await app.listen({ port: settings.port, host: settings.host });
+  try {
+    await app.listen({ port: settings.port, host: settings.host });
+  } catch (error) {
+    const advice = ADVICE[(error as NodeJS.ErrnoException).code ?? '']?.(settings);
+    if (advice === undefined) throw error;
+    logger.fatal(advice);
+    process.exit(1);
+  }
 }
+
+/** What to do if nothing can listen at the address that was asked for. */
+const ADVICE: Record<string, (settings: Settings) => string> = {
+  EADDRINUSE: ({ port }) => `PORT ${port} is taken: stop what uses it, or set PORT to another`,
+  EACCES: ({ port }) => `PORT ${port} is not allowed to this user: set PORT to one above 1023`,
+  EADDRNOTAVAIL: ({ host }) =>
+    `HOST ${host} is no address of this machine: set HOST to one, or to 0.0.0.0 for all`,
+};
 
 async function stop(
   app: NestFastifyApplication,

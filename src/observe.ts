@@ -1,5 +1,7 @@
+import { ConfigService } from '@nestjs/config';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AvatarRepository } from './avatars/avatar.repository.js';
+import type { Config } from './config/config.module.js';
 import { Renditions } from './delivery/renditions.js';
 import { HotAnswers } from './http/hot-answers.js';
 import { problemCodeOf } from './http/problem.filter.js';
@@ -8,6 +10,7 @@ import { ImagePipeline } from './images/image-pipeline.js';
 import {
   registerBreaker,
   registerCaches,
+  registerDisks,
   registerHotAnswers,
   registerOutbox,
   registerStorage,
@@ -53,6 +56,12 @@ export function observe(app: NestFastifyApplication): void {
   registerUploads(registry, () => uploads.underWay);
   const outbox = app.get<Outbox | undefined>(Outbox);
   if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
+  const settings = app.get<Config>(ConfigService).get('settings', { infer: true });
+  registerDisks(registry, {
+    ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
+    ...(outbox && { outbox: settings.outboxPath }),
+    spool: settings.uploadSpoolPath,
+  });
   const store = app.get<ObjectStore>(UNOBSERVED);
   if (store instanceof GuardedStore) registerBreaker(registry, () => store.circuit);
   const health = app.get(StorageHealth);

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CodedError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 import { removeFile } from './remove-file.js';
 
 const PREFIX = 'visage-upload-';
@@ -85,7 +86,7 @@ export function tooLarge(maxBytes: number): CodedError {
 
 /** Makes the folder, and removes what processes that were killed left in it. */
 export async function prepareSpool(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const name of await readdir(folder)) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(folder, name);

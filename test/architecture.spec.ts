@@ -79,7 +79,7 @@ describe('the source', () => {
         .map((name) => normalize(join(dirname(path), name)))
         .filter(
           (target) =>
-            !['errors.js', 'remove-file.js', 'spool.js'].includes(target) &&
+            !['errors.js', 'make-folder.js', 'remove-file.js', 'spool.js'].includes(target) &&
             !within(
               target,
               [layer, ...allowed].map((name) => `${name}/`),

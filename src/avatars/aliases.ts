@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { CodedError } from '../errors.js';
 import { type ObjectStore, PreconditionFailed, type StoredObject, isAway } from '../storage/object-store.js';
-import { MANIFEST_ATTRIBUTES, type AvatarRepository } from './avatar.repository.js';
+import { MANIFEST_ATTRIBUTES, type AvatarRepository, type Vouched } from './avatar.repository.js';
 import { aliasKey } from './keys.js';
 import { type Manifest, instantAfter } from './manifest.js';
 import { SingleFlight } from './single-flight.js';
@@ -11,6 +11,8 @@ import { SingleFlight } from './single-flight.js';
 export interface AliasesOptions {
   /** How old a pointer may be that `resolve` follows, in ms; 0: every call asks the store. */
   maxAgeMs: number;
+  /** How old it may be while the store is away, in ms; 0: then none is followed. */
+  maxStaleMs: number;
   /** Bytes of pointers kept in memory. */
   cacheBytes: number;
 }
@@ -20,6 +22,11 @@ const CONCURRENCY = 8;
 
 /** More than the characters of a hash and an id and what holds them take. */
 const ENTRY_BYTES = 512;
+
+/** What a hash stands for; undefined: nothing. */
+export interface Resolved extends Vouched {
+  id: string | undefined;
+}
 
 interface Entry {
   /** Undefined where the store has no such alias. */
@@ -47,19 +54,25 @@ export class Aliases {
   }
 
   /**
-   * The avatar that a hash stands for, as this process knows it: at most `maxAgeMs` old, or as it was last known while the store
-   * is away. One request to the store serves all who wait.
+   * The avatar that a hash stands for, as this process knows it: at most `maxAgeMs` old, or at most `maxStaleMs` while the store is
+   * away. One request to the store serves all who wait.
    * @param hash as `isHash` accepts it
    * @throws CodedError `manifest_unreadable`, and what the store throws
    */
-  async resolve(hash: string): Promise<{ id: string } | undefined> {
-    const { id } = this.fresh(hash) ?? (await this.recall(hash));
-    return id !== undefined && lists(await this.repository.recall(id), hash) ? { id } : undefined;
+  async resolve(hash: string): Promise<Resolved> {
+    const pointer = await this.recall(hash);
+    if (pointer.id === undefined) return pointer;
+    const { manifest, incomplete, verified } = await this.repository.recall(pointer.id);
+    if (incomplete) throw incomplete;
+    return {
+      id: lists(manifest, hash) ? pointer.id : undefined,
+      verified: pointer.verified && verified,
+    };
   }
 
   /**
    * What tells, at the cost of a look into memory, whether `resolve` would still give the same.
-   * @param id what it gave; undefined: nothing
+   * @param id that it gave
    * @returns undefined where that cannot be known without the store
    */
   validity(hash: string, id: string | undefined): (() => boolean) | undefined {
@@ -74,9 +87,11 @@ export class Aliases {
     return () => points() && isValid();
   }
 
-  /** The hashes of an avatar, sorted. */
+  /** The hashes of an avatar, sorted. @throws what the store throws, where they are not known */
   async of(id: string): Promise<readonly string[]> {
-    return hashesOf(await this.repository.recall(id));
+    const { manifest, incomplete } = await this.repository.recall(id);
+    if (incomplete) throw incomplete;
+    return hashesOf(manifest);
   }
 
   /**
@@ -170,13 +185,15 @@ export class Aliases {
     return entry && performance.now() - entry.readAt < this.options.maxAgeMs ? entry : undefined;
   }
 
-  private async recall(hash: string): Promise<Entry> {
+  /** Where a hash points, whether that counts or not. */
+  private async recall(hash: string): Promise<Resolved> {
     try {
-      return await this.readOnce(hash);
+      const { id } = this.fresh(hash) ?? (await this.readOnce(hash));
+      return { id, verified: true };
     } catch (error) {
       const known = isAway(error) ? this.cache.get(hash) : undefined;
-      if (!known) throw error;
-      return known;
+      if (!known || performance.now() - known.readAt >= this.options.maxStaleMs) throw error;
+      return { id: known.id, verified: false };
     }
   }
 

@@ -64,11 +64,16 @@ export class AvatarChanges {
   /**
    * The avatar as it is now; while the store is away, as it was last known.
    * @param exact what follows holds only if this is how it is now
+   * @param prepare all else that has to be done in the store before the change, and what the manifest is then
    * @throws what the store throws, where it is away and there is no outbox or `exact` is asked for
    */
-  async look(id: string, exact: boolean): Promise<Sight> {
+  async look(
+    id: string,
+    exact: boolean,
+    prepare = (manifest: Manifest): Manifest | Promise<Manifest> => manifest,
+  ): Promise<Sight> {
     try {
-      return { manifest: await this.repository.read(id) };
+      return { manifest: await prepare(await this.repository.read(id)) };
     } catch (error) {
       if (exact || !this.outbox || !isAway(error)) throw error;
       return { manifest: this.repository.lastKnown(id) ?? emptyManifest(id), away: error };

@@ -16,6 +16,8 @@ export interface AvatarRepositoryOptions {
   commitTimeoutMs: number;
   /** How old a manifest may be that `recall` gives, in ms; 0: every call asks the store. */
   maxAgeMs: number;
+  /** How old it may be while the store is away, in ms; 0: `recall` then gives only what is pending. */
+  maxStaleMs: number;
   /** Bytes of manifests kept in memory. */
   cacheBytes: number;
 }
@@ -26,6 +28,21 @@ export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheContr
 /** Intents that were accepted and are not in the store yet. */
 export interface PendingIntents {
   of(id: string): readonly Intent[];
+}
+
+/** Something that is known of an avatar. */
+export interface Vouched {
+  /**
+   * Whether the store said so at most `maxAgeMs` ago. Otherwise it is away, and this is what was last known: it may be erased by now,
+   * so that nobody may keep an answer made from it.
+   */
+  verified: boolean;
+}
+
+export interface Recalled extends Vouched {
+  manifest: Manifest;
+  /** Set if only what is pending is known: why the store could not tell the rest. */
+  incomplete?: Error;
 }
 
 /** What is wanted of a manifest; undefined where all is as wished. */
@@ -88,20 +105,21 @@ export class AvatarRepository {
   }
 
   /**
-   * The manifest as this process knows it, at most `maxAgeMs` old, or as it was last known while the store is away. One
-   * request to the store serves all who wait.
+   * The manifest as this process knows it, at most `maxAgeMs` old, or at most `maxStaleMs` while the store is away, and later only
+   * what is pending. One request to the store serves all who wait.
+   * @throws what the store throws, where nothing is known that may still be shown
    */
-  async recall(id: string): Promise<Manifest> {
+  async recall(id: string): Promise<Recalled> {
     const entry = this.cache.get(id);
     if (entry && this.isFresh(entry)) {
       this.hits++;
-      return this.withPending(entry.snapshot.manifest);
+      return { manifest: this.withPending(entry.snapshot.manifest), verified: true };
     }
     this.misses++;
     try {
-      return this.withPending((await this.revalidateOnce(id)).manifest);
+      return { manifest: this.withPending((await this.revalidateOnce(id)).manifest), verified: true };
     } catch (error) {
-      const known = isAway(error) ? this.lastKnown(id) : undefined;
+      const known = isAway(error) ? this.recallAway(id, error) : undefined;
       if (!known) throw error;
       return known;
     }
@@ -122,7 +140,10 @@ export class AvatarRepository {
     };
   }
 
-  /** The manifest as this process knows it, however old. @returns undefined where it knows nothing of the avatar */
+  /**
+   * The manifest as this process knows it, however old: for a change, which is weighed against the one in the store later, and not to
+   * be shown. @returns undefined where it knows nothing of the avatar
+   */
   lastKnown(id: string): Manifest | undefined {
     const entry = this.cache.get(id);
     if (!entry && this.pending.of(id).length === 0) return undefined;
@@ -162,6 +183,15 @@ export class AvatarRepository {
   withPending(manifest: Manifest): Manifest {
     const pending = this.pending.of(manifest.id);
     return pending.reduce((shown, intent) => apply(shown, intent, this.options.history), manifest);
+  }
+
+  private recallAway(id: string, away: Error): Recalled | undefined {
+    const entry = this.cache.get(id);
+    if (entry && performance.now() - entry.readAt < this.options.maxStaleMs) {
+      return { manifest: this.withPending(entry.snapshot.manifest), verified: false };
+    }
+    if (this.pending.of(id).length === 0) return undefined;
+    return { manifest: this.withPending(emptyManifest(id)), verified: false, incomplete: away };
   }
 
   private isFresh({ readAt, gone }: Entry): boolean {

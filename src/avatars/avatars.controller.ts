@@ -17,6 +17,7 @@ import { mayMove, parseRenditionName } from '../delivery/rendition.js';
 import { IMMUTABLE } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { cacheControlOf } from '../http/cache-control.js';
 import { etagOf, preconditionOf } from '../http/conditional.js';
 import { JsonReceiver } from '../http/json-body.js';
 import { MOTION_HEADERS, PictureAnswers, preferencesOf } from '../http/picture-answers.js';
@@ -118,26 +119,29 @@ export class AvatarsController {
   ): Promise<void> {
     const { size, format } = query;
     const { accept, still } = preferencesOf(request, query.animated);
-    const picture = await this.avatars.get(id, { size, format, accept, still });
+    const { picture, verified } = await this.avatars.get(id, { size, format, accept, still });
     const shown = picture ?? found(await this.avatars.getDefault(id, drawing, { size, format, accept }));
     const vary = [
       ...(format === undefined ? ['Accept'] : []),
       ...(picture?.animated && query.animated === undefined && mayMove(format) ? MOTION_HEADERS : []),
     ];
     const cacheControl = this.pictures.stable;
-    this.pictures.send(request, reply, { ...shown, etag: etagOf(shown.tag), cacheControl, vary });
+    this.pictures.send(request, reply, { ...shown, verified, etag: etagOf(shown.tag), cacheControl, vary });
   }
 
   @Get(':id/exists')
-  @Header('Cache-Control', 'no-cache')
   @ApiOperation({ summary: 'Whether there is a current picture' })
   @ApiOkResponse({ type: ExistsAnswer })
-  async exists(@Param('id', ValidId) id: string): Promise<ExistsAnswer> {
-    return { exists: await this.avatars.exists(id) };
+  async exists(
+    @Param('id', ValidId) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ExistsAnswer> {
+    const { version, verified } = await this.avatars.current(id);
+    setFreshness(reply, verified);
+    return { exists: version !== undefined };
   }
 
   @Get(':id/url')
-  @Header('Cache-Control', 'no-cache')
   @ApiOperation({
     summary: "Where a browser gets the current picture: the service's URL, the CDN's or a presigned one",
   })
@@ -147,19 +151,26 @@ export class AvatarsController {
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) { size, format, animated }: UrlQuery,
     @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UrlAnswer> {
     const wish = { size, format, still: animated === false };
-    const { key, url, version, expiresAt } = found(await this.avatars.getUrl(id, wish));
+    const { key, url, version, expiresAt, verified } = found(await this.avatars.getUrl(id, wish));
+    setFreshness(reply, verified);
     return { url: url ?? this.urls.of(request, key), version, expiresAt };
   }
 
   @Get(':id/info')
-  @Header('Cache-Control', 'no-cache')
   @ApiOperation({ summary: "The current version's facts and its immutable URLs" })
   @ApiOkResponse({ type: VersionAnswer })
   @DescribeMissing()
-  async info(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<VersionAnswer> {
-    return this.answer(request, id, found(await this.avatars.current(id)));
+  async info(
+    @Param('id', ValidId) id: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VersionAnswer> {
+    const { version, verified } = await this.avatars.current(id);
+    setFreshness(reply, verified);
+    return this.answer(request, id, found(version));
   }
 
   @Get(':id/versions')
@@ -243,6 +254,11 @@ export class AvatarsController {
     const urls = keys.map(([size, key]) => [size, this.urls.of(request, key)] as const);
     return new VersionAnswer(id, version, Object.fromEntries(urls), pending);
   }
+}
+
+/** Facts of the current picture may be kept, but not used again without asking. */
+function setFreshness(reply: FastifyReply, verified: boolean): void {
+  void reply.header('Cache-Control', cacheControlOf('no-cache', verified));
 }
 
 /** An erasure is of everything, whatever is current. */

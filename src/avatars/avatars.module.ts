@@ -56,6 +56,7 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
           history: settings.avatarHistory,
           commitTimeoutMs: settings.avatarCommitTimeoutMs,
           maxAgeMs: settings.cacheMaxAgeMs,
+          maxStaleMs: settings.cacheMaxStaleMs,
           cacheBytes: settings.cacheBytes * MANIFEST_SHARE,
         });
       },
@@ -64,8 +65,9 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
       provide: Aliases,
       inject: [ConfigService, ObjectStore, AvatarRepository],
       useFactory: (config: Config, store: ObjectStore, repository: AvatarRepository) => {
-        const { cacheBytes, cacheMaxAgeMs: maxAgeMs } = settingsOf(config);
-        return new Aliases(store, repository, { maxAgeMs, cacheBytes: cacheBytes * ALIASES_SHARE });
+        const { cacheBytes, cacheMaxAgeMs: maxAgeMs, cacheMaxStaleMs: maxStaleMs } = settingsOf(config);
+        const options = { maxAgeMs, maxStaleMs, cacheBytes: cacheBytes * ALIASES_SHARE };
+        return new Aliases(store, repository, options);
       },
     },
     {

@@ -14,7 +14,7 @@ import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.j
 import type { ObjectStore } from '../storage/object-store.js';
 import type { Adoption } from './adoption.js';
 import type { AvatarChanges, Committed, EraseOptions, Receipt, Sight } from './avatar.changes.js';
-import type { AvatarRepository } from './avatar.repository.js';
+import type { AvatarRepository, Recalled, Vouched } from './avatar.repository.js';
 import { pictureKey } from './keys.js';
 import {
   type Instant,
@@ -72,6 +72,11 @@ export interface CurrentPicture extends Picture {
   animated: boolean;
 }
 
+/** The current version; undefined: there is none. */
+export interface Current extends Vouched {
+  version: Version | undefined;
+}
+
 /** A generated picture for an avatar that has none. */
 export type DrawnPicture = DefaultPicture & Pick<Picture, 'again'>;
 
@@ -97,7 +102,7 @@ export interface PictureSet {
 }
 
 /** The key of a picture, and the URL of the backend or CDN for it where the service does not serve it itself. */
-export interface AvatarUrl {
+export interface AvatarUrl extends Vouched {
   key: string;
   url: string | undefined;
   version: string;
@@ -165,26 +170,10 @@ export class AvatarsService {
     return { version, outcome: committed === 'pending' ? 'pending' : 'created' };
   }
 
-  /** The current picture. @returns undefined where there is none */
-  async get(id: string, wish: PictureWish = {}): Promise<CurrentPicture | undefined> {
-    const version = await this.current(id);
-    if (!version) return undefined;
-    const { animated } = version;
-    let better: Rendition | undefined;
-    for (const format of this.formatsFor(version, wish)) {
-      const rendition = chooseRendition(version, { ...wish, format }, this.renditions.sizes);
-      // An AVIF takes long to make: whoever would take something else gets it meanwhile.
-      if (wish.format === undefined && format === 'avif') {
-        if (!this.renditions.holds(id, version.version, rendition)) {
-          this.renditions.prepare(id, version.version, rendition);
-          better = rendition;
-          continue;
-        }
-      }
-      const picture = await this.picture(id, version.version, rendition, better);
-      return picture && { ...picture, animated };
-    }
-    return undefined;
+  /** The current picture; undefined: there is none. */
+  async get(id: string, wish: PictureWish = {}): Promise<Vouched & { picture: CurrentPicture | undefined }> {
+    const { version, verified } = await this.current(id);
+    return { picture: version && (await this.pictureOf(id, version, wish)), verified };
   }
 
   /**
@@ -206,28 +195,34 @@ export class AvatarsService {
   }
 
   /** One rendition of one version, current or not. @returns undefined where there is none, or it was erased */
-  async getRendition(id: string, version: string, rendition: Rendition): Promise<Picture | undefined> {
-    if (isErased(await this.repository.recall(id), version)) return undefined;
-    return this.picture(id, version, rendition);
+  async getRendition(
+    id: string,
+    version: string,
+    rendition: Rendition,
+  ): Promise<(Picture & Vouched) | undefined> {
+    const { manifest, incomplete, verified } = await this.repository.recall(id);
+    if (isErased(manifest, version)) return undefined;
+    if (incomplete) this.assertUploadedHere(id, version, incomplete);
+    const picture = await this.picture(id, version, rendition);
+    return picture && { ...picture, verified };
   }
 
-  async exists(id: string): Promise<boolean> {
-    return (await this.current(id)) !== undefined;
-  }
-
-  /** The facts of the current version. @returns undefined where there is none */
-  async current(id: string): Promise<Version | undefined> {
-    return currentVersion(await this.manifest(id));
+  /** The facts of the current version. */
+  async current(id: string): Promise<Current> {
+    const { manifest, incomplete, verified } = await this.recall(id);
+    const version = currentVersion(manifest);
+    if (incomplete && version) this.assertUploadedHere(id, version.version, incomplete);
+    return { version, verified };
   }
 
   /** The history, and which version of it is current. */
-  history(id: string): Promise<Manifest> {
-    return this.manifest(id);
+  async history(id: string): Promise<Manifest> {
+    return (await this.recall(id)).manifest;
   }
 
   /** Where a browser gets the current picture. @returns undefined where there is none, or it was erased meanwhile */
   async getUrl(id: string, request: RenditionRequest = {}): Promise<AvatarUrl | undefined> {
-    const version = await this.current(id);
+    const { version, verified } = await this.current(id);
     if (!version) return undefined;
     const rendition = chooseRendition(version, request, this.renditions.sizes);
     const key = pictureKey(id, version.version, renditionName(rendition));
@@ -241,10 +236,11 @@ export class AvatarsService {
     if (urlMode === 'presigned') {
       const expiresAt = new Date(Date.now() + urlExpiresIn * 1000).toISOString();
       const url = await this.store.getUrl(key, { expiresIn: urlExpiresIn });
-      return { key, url, version: version.version, expiresAt: url === undefined ? null : expiresAt };
+      const end = url === undefined ? null : expiresAt;
+      return { key, url, version: version.version, expiresAt: end, verified };
     }
     const url = urlMode === 'public' ? await this.publicUrl(key, publicBaseUrl) : undefined;
-    return { key, url, version: version.version, expiresAt: null };
+    return { key, url, version: version.version, expiresAt: null, verified };
   }
 
   /** Edges in px that pictures are made at, ascending. */
@@ -320,8 +316,14 @@ export class AvatarsService {
     return { version, outcome: this.changes.isPending(id, version.version) ? 'pending' : 'unchanged' };
   }
 
-  private async manifest(id: string): Promise<Manifest> {
-    return this.adoption.ensure(await this.repository.recall(id));
+  private async recall(id: string): Promise<Recalled> {
+    const recalled = await this.repository.recall(id);
+    return { ...recalled, manifest: await this.adoption.ensure(recalled.manifest) };
+  }
+
+  /** A version that waits to be restored was uploaded before, and may be erased by now. @throws why the store can't tell */
+  private assertUploadedHere(id: string, version: string, away: Error): void {
+    if (!this.changes.isPending(id, version)) throw away;
   }
 
   /**
@@ -333,9 +335,31 @@ export class AvatarsService {
     precondition: ChangeOptions['precondition'],
   ): Promise<{ sight: Sight; exact: boolean; at: Instant }> {
     const exact = precondition !== undefined;
-    const seen = await this.changes.look(id, exact);
-    const sight = seen.away === undefined ? { manifest: await this.adoption.ensure(seen.manifest) } : seen;
+    const sight = await this.changes.look(id, exact, (manifest) => this.adoption.ensure(manifest));
     return { sight, exact, at: instantAfter(sight.manifest, new Date()) };
+  }
+
+  private async pictureOf(
+    id: string,
+    version: Version,
+    wish: PictureWish,
+  ): Promise<CurrentPicture | undefined> {
+    const { animated } = version;
+    let better: Rendition | undefined;
+    for (const format of this.formatsFor(version, wish)) {
+      const rendition = chooseRendition(version, { ...wish, format }, this.renditions.sizes);
+      // An AVIF takes long to make: whoever would take something else gets it meanwhile.
+      if (wish.format === undefined && format === 'avif') {
+        if (!this.renditions.holds(id, version.version, rendition)) {
+          this.renditions.prepare(id, version.version, rendition);
+          better = rendition;
+          continue;
+        }
+      }
+      const picture = await this.picture(id, version.version, rendition, better);
+      return picture && { ...picture, animated };
+    }
+    return undefined;
   }
 
   private formatsFor(

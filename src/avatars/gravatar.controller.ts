@@ -3,6 +3,7 @@ import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GRAVATAR_DEFAULTS, GravatarRequests } from '../delivery/gravatar-request.js';
 import { CodedError } from '../errors.js';
+import { cacheControlOf } from '../http/cache-control.js';
 import { etagOf } from '../http/conditional.js';
 import { OPEN } from '../http/cors.js';
 import { PictureAnswers } from '../http/picture-answers.js';
@@ -39,15 +40,16 @@ export class GravatarController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const wish = this.requests.read(file, query);
-    const found = await this.gravatars.get(wish, request.headers.accept);
-    if (!found) throw new CodedError('avatar_not_found', 'There is no picture for this hash.');
+    const { shown, verified } = await this.gravatars.get(wish, request.headers.accept);
+    if (!shown) throw new CodedError('avatar_not_found', 'There is no picture for this hash.');
     const cacheControl = this.pictures.stable;
-    if ('redirect' in found) {
-      void reply.status(302).headers({ Location: found.redirect, 'Cache-Control': cacheControl }).send();
+    if ('redirect' in shown) {
+      const headers = { Location: shown.redirect, 'Cache-Control': cacheControlOf(cacheControl, verified) };
+      void reply.status(302).headers(headers).send();
       return;
     }
     const vary = wish.format === undefined ? ['Accept'] : [];
-    this.pictures.send(request, reply, { ...found, etag: etagOf(found.tag), cacheControl, vary });
+    this.pictures.send(request, reply, { ...shown, verified, etag: etagOf(shown.tag), cacheControl, vary });
   }
 
   @Get(NO_HASH)

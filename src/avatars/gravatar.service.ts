@@ -2,11 +2,17 @@ import { createHash } from 'node:crypto';
 import type { DefaultPictures } from '../delivery/default-pictures.js';
 import type { GravatarRequest } from '../delivery/gravatar-request.js';
 import type { Aliases } from './aliases.js';
+import type { Vouched } from './avatar.repository.js';
 import type { AvatarsService, DrawnPicture, Picture } from './avatars.service.js';
 import { isHash } from './keys.js';
 
 /** A picture, or where else there is one. */
 export type Gravatar = Picture | DrawnPicture | { redirect: string };
+
+/** What is shown; undefined: there is no picture, and nothing is to be shown in its place. */
+export interface Shown extends Vouched {
+  shown: Gravatar | undefined;
+}
 
 /** Avatars by the hash of an e-mail address, for the clients of Gravatar and Libravatar. */
 export class GravatarService {
@@ -18,33 +24,32 @@ export class GravatarService {
 
   /**
    * @param accept the header
-   * @returns undefined where there is no picture and nothing is to be shown in its place
    * @throws CodedError `busy`, and what the store throws
    */
-  async get(request: GravatarRequest, accept: string | undefined): Promise<Gravatar | undefined> {
+  async get(request: GravatarRequest, accept: string | undefined): Promise<Shown> {
     const { hash, forced } = request;
     // Who wants the default in any case gets it without the store.
-    if (forced || !isHash(hash)) return this.getDefault(request, accept, () => true);
-    const id = (await this.aliases.resolve(hash))?.id;
+    if (forced || !isHash(hash)) {
+      return { shown: await this.getDefault(request, accept, () => true), verified: true };
+    }
+    const { id, verified } = await this.aliases.resolve(hash);
     const isValid = this.aliases.validity(hash, id);
-    if (id === undefined) return this.getDefault(request, accept, isValid);
-    return whileValid(await this.getOf(id, request, accept), isValid);
+    if (id === undefined) return { shown: await this.getDefault(request, accept, isValid), verified };
+    const ofId = await this.getOf(id, request, accept);
+    return { shown: whileValid(ofId.shown, isValid), verified: verified && ofId.verified };
   }
 
   /** As Gravatar's they stand still: an animation at any size would keep a core busy for each. */
-  private async getOf(
-    id: string,
-    request: GravatarRequest,
-    accept: string | undefined,
-  ): Promise<Gravatar | undefined> {
+  private async getOf(id: string, request: GravatarRequest, accept: string | undefined): Promise<Shown> {
     const { size, format, fallback, name, initials } = request;
     const wish = { size, format, accept, exact: true };
-    const picture = await this.avatars.get(id, { ...wish, still: true, common: 'png' });
-    if (picture || fallback === 'nothing') return picture;
-    if ('url' in fallback) return { redirect: fallback.url };
+    const { picture, verified } = await this.avatars.get(id, { ...wish, still: true, common: 'png' });
+    if (picture || fallback === 'nothing') return { shown: picture, verified };
+    if ('url' in fallback) return { shown: { redirect: fallback.url }, verified };
     // The same for all hashes of the id, and not by the id itself: its initials are not for those who know a hash.
     const seed = createHash('sha256').update(id).digest('hex');
-    return this.avatars.getDefault(id, { default: fallback.kind, name, initials }, wish, seed);
+    const drawing = { default: fallback.kind, name, initials };
+    return { shown: await this.avatars.getDefault(id, drawing, wish, seed), verified };
   }
 
   private async getDefault(

@@ -3,6 +3,7 @@ import { Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { cacheControlOf } from '../http/cache-control.js';
 import { etagOf, matchesNoneMatch } from '../http/conditional.js';
 import { JsonReceiver } from '../http/json-body.js';
 import { PublicUrls } from '../http/public-urls.js';
@@ -36,7 +37,8 @@ export class LookupController {
       Object.fromEntries([...found].map(([name, one]) => [name, this.entry(request, name, one, wish)]));
     const body = Buffer.from(JSON.stringify({ avatars: answered(avatars), hashes: answered(hashes) }));
     const etag = etagOf(createHash('sha256').update(body).digest('hex'));
-    void reply.headers({ ETag: etag, 'Cache-Control': 'private, no-cache' });
+    const verified = [...avatars.values(), ...hashes.values()].every((found) => found.verified);
+    void reply.headers({ ETag: etag, 'Cache-Control': cacheControlOf('private, no-cache', verified) });
     if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
     else void reply.type('application/json; charset=utf-8').send(body);
   }

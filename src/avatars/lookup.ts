@@ -1,16 +1,14 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { CodedError } from '../errors.js';
 import type { Aliases } from './aliases.js';
-import type { AvatarsService } from './avatars.service.js';
-import type { Version } from './manifest.js';
+import type { AvatarsService, Current } from './avatars.service.js';
 
 /** Ids and hashes that may wait for the store, all lookups together. */
 const MAX_WAITING = 10_000;
 
 /** What there is of an avatar: its id, undefined where a hash stands for none, and the current version, if any. */
-export interface Found {
+export interface Found extends Current {
   id: string | undefined;
-  version: Version | undefined;
 }
 
 /** Many avatars at once. */
@@ -46,12 +44,14 @@ export class Lookup {
   }
 
   private async byId(id: string): Promise<Found> {
-    return { id, version: await this.avatars.current(id) };
+    return { id, ...(await this.avatars.current(id)) };
   }
 
   private async byHash(hash: string): Promise<Found> {
-    const alias = await this.aliases.resolve(hash);
-    return alias ? this.byId(alias.id) : { id: undefined, version: undefined };
+    const { id, verified } = await this.aliases.resolve(hash);
+    if (id === undefined) return { id, version: undefined, verified };
+    const found = await this.byId(id);
+    return { ...found, verified: verified && found.verified };
   }
 
   private async each(

@@ -18,7 +18,7 @@ export class AliasInspector {
     private readonly settings: Settings,
   ) {
     const { avatarHistory: history, avatarCommitTimeoutMs: commitTimeoutMs } = settings;
-    const inTheStore = { maxAgeMs: 0, cacheBytes: 0 };
+    const inTheStore = { maxAgeMs: 0, maxStaleMs: 0, cacheBytes: 0 };
     const nothing = { of: () => [] };
     const repository = new AvatarRepository(store, nothing, { history, commitTimeoutMs, ...inTheStore });
     this.aliases = new Aliases(store, repository, inTheStore);

@@ -36,6 +36,9 @@ interface ImportOptions extends CommonOptions {
   fromConfig?: string;
 }
 
+// What it writes is for this user of the machine only, as what the service writes.
+process.umask(0o077);
+
 const logger = pino({ level: 'info' }, pino.destination({ dest: 2, sync: true }));
 NestLog.overrideLogger(new NestLogger(logger));
 

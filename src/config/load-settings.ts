@@ -50,16 +50,18 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
         /^(STORAGE|AVATAR)_/.test(variable) && !PROPERTIES.some((p) => variableOf(p) === variable),
     )
     .map((variable) => `${variable} in the configuration file is not a setting of Visage and is ignored.`);
-  if (settings.storageBackend !== 'local' && settings.storageBackend !== 's3') {
+  settings.storageLocalPath ||= settings.avatarStoragePath || './data';
+  const { storageBackend, storageLocalPath } = settings;
+  if (storageBackend !== 'local' && storageBackend !== 's3') {
     complaints.push(
-      `STORAGE_BACKEND is ${JSON.stringify(settings.storageBackend)}, which is unknown: using local.`,
+      `STORAGE_BACKEND is ${JSON.stringify(storageBackend)}, which is neither local nor s3. Pictures are now kept on this machine's ` +
+        `disk, in ${storageLocalPath}, and none of a bucket is served. Set it to one of the two.`,
     );
     settings.storageBackend = 'local';
   }
   if (settings.storageBackend === 'local') complaints.push(...unservedUrls(settings));
   // With a bucket or CDN at it, it does not say where the service itself is.
   if (settings.urlMode !== 'public') settings.serviceBaseUrl ??= settings.publicBaseUrl;
-  settings.storageLocalPath ||= settings.avatarStoragePath || './data';
   settings.avatarSizes.sort((a, b) => a - b);
 
   problems.push(...contradictions(settings));

@@ -219,6 +219,9 @@ export class Settings {
   cacheMaxAgeMs = 1000;
 
   @IsInteger(0)
+  cacheMaxStaleMs = 3_600_000;
+
+  @IsInteger(0)
   cacheControlMaxAge = 60;
 
   @IsInteger(0)

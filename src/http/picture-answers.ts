@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../errors.js';
+import { cacheControlOf } from './cache-control.js';
 import { matchesNoneMatch } from './conditional.js';
 import type { Again, HotAnswers } from './hot-answers.js';
 import { partOf } from './range.js';
@@ -14,7 +15,10 @@ export interface PictureAnswer {
   again: Again | undefined;
   format: string;
   etag: string;
+  /** If `verified`. */
   cacheControl: string;
+  /** Whether the storage vouches for the picture. Otherwise it is sent `no-store`, and not remembered here either. */
+  verified: boolean;
   /** The headers of the request that decided what is answered. */
   vary: readonly string[];
 }
@@ -50,10 +54,10 @@ export class PictureAnswers {
   }
 
   send(request: FastifyRequest, reply: FastifyReply, picture: PictureAnswer): void {
-    const { bytes, etag, cacheControl, vary, format } = picture;
+    const { bytes, etag, vary, format, verified } = picture;
     const common = {
       ETag: etag,
-      'Cache-Control': cacheControl,
+      'Cache-Control': cacheControlOf(picture.cacheControl, verified),
       ...(vary.length > 0 && { Vary: vary.join(', ') }),
       ...SAFE,
     };
@@ -64,7 +68,7 @@ export class PictureAnswers {
       'Accept-Ranges': 'bytes',
     };
     const { again } = picture;
-    if (again) {
+    if (again && verified) {
       const length = { 'Content-Length': String(bytes.length) };
       this.hot.remember(request.raw, { common, whole: { ...whole, ...length }, etag, vary, again });
     }

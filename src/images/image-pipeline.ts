@@ -72,7 +72,7 @@ export abstract class ImagePipeline {
    * @param path a file with the uploaded bytes, which nobody has looked at yet
    * @param crop the part to keep; without it, the square that draws the most attention
    * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says; `image_too_large` more
-   * pixels than allowed, decided from the header, or too costly to decode; `unreadable_image` damaged; `invalid_crop` not
+   * pixels or frames than allowed, decided from the header, or too costly to decode; `unreadable_image` damaged; `invalid_crop` not
    * within the picture; `busy` the queue is full
    */
   abstract makeMaster(path: string, crop?: Crop): Promise<Master>;

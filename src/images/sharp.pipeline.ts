@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import sharp, { type Metadata, type OutputInfo, type Sharp, type SharpOptions } from 'sharp';
 import { CodedError } from '../errors.js';
+import { type Outline, outlineOf } from './container.js';
 import {
   type Crop,
   type ImageLine,
@@ -15,7 +16,7 @@ import {
   type SourceFormat,
 } from './image-pipeline.js';
 import { type Impression, impressionOfPixels } from './impression.js';
-import { isCutOffGif, jpegEdge, sniff } from './sniff.js';
+import { jpegEdge, sniff } from './sniff.js';
 
 export interface SharpPipelineOptions {
   allowedFormats: readonly SourceFormat[];
@@ -95,12 +96,13 @@ export class SharpPipeline extends ImagePipeline {
   }
 
   override async makeMaster(path: string, crop?: Crop): Promise<Master> {
-    const header = await this.readHeader(path);
-    const upright = uprightSize(header);
-    if (crop) assertWithin(crop, upright);
-    const part = crop ?? { x: 0, y: 0, ...upright };
+    const format = await this.screen(path);
     return this.queued(this.lines.masters, (open) =>
       decoding(async () => {
+        const header = await this.readHeader((options) => open(path, options), path, format);
+        const upright = uprightSize(header);
+        if (crop) assertWithin(crop, upright);
+        const part = crop ?? { x: 0, y: 0, ...upright };
         try {
           return await this.encodeMaster((options) => open(path, options), header, part);
         } catch (error) {
@@ -154,7 +156,11 @@ export class SharpPipeline extends ImagePipeline {
     });
   }
 
-  private async readHeader(path: string): Promise<Metadata> {
+  /**
+   * Refuses what can be refused without a decoder, and so without waiting for a turn.
+   * @throws CodedError `unsupported_image`, `unreadable_image`, `image_too_large`
+   */
+  private async screen(path: string): Promise<SourceFormat> {
     const format = await sniff(path);
     if (format === undefined || !this.options.allowedFormats.includes(format)) {
       throw new CodedError(
@@ -162,14 +168,26 @@ export class SharpPipeline extends ImagePipeline {
         `The file is not a picture of an accepted format (${this.options.allowedFormats.join(', ')}).`,
       );
     }
-    if (format === 'gif' && (await isCutOffGif(path))) throw unreadable();
+    const outline = await outlineOf(path, format);
+    // libvips would make an animation of those frames of a broken GIF that are there.
+    if (format === 'gif' && !outline) throw unreadable();
+    if (outline) assertSize({ ...outline, deep: false }, this.options);
+    return format;
+  }
+
+  private async readHeader(
+    open: (options: SharpOptions) => Sharp,
+    path: string,
+    format: SourceFormat,
+  ): Promise<Metadata> {
     // Only the header is read here, and the limit that libvips would apply would not sum the frames.
-    const input = { ...this.input, limitInputPixels: false };
-    const header = await decoding(() => sharp(path, input).metadata()).catch(async (error: unknown) => {
+    const reading = open({ limitInputPixels: false }).metadata();
+    const header = await reading.catch(async (error: unknown) => {
       const edge = format === 'jpeg' ? await jpegEdge(path) : undefined;
       throw edge !== undefined && edge > MAX_EDGE ? tooManyPixels(error) : error;
     });
-    assertSize(header, this.options);
+    const { width, height, pages = 1, depth } = header;
+    assertSize({ width, height, frames: pages, deep: depth !== 'uchar' }, this.options);
     return header;
   }
 
@@ -266,10 +284,14 @@ function isTimeout(error: unknown): boolean {
   return /^timeout|killed for image/m.test((error as Error).message);
 }
 
-/** @throws CodedError `image_too_large` */
-function assertSize(header: Metadata, { maxPixels, maxFrames }: SharpPipelineOptions): void {
-  const { width, height, pages: frames = 1 } = header;
-  const deep = header.depth !== 'uchar';
+/**
+ * @param picture `deep` if its pixels have 16 bits
+ * @throws CodedError `image_too_large`
+ */
+function assertSize(
+  { width, height, frames, deep }: Outline & { deep: boolean },
+  { maxPixels, maxFrames }: SharpPipelineOptions,
+): void {
   // What memory it takes to decode one is what counts.
   const pixels = width * height * frames * (deep ? 2 : 1);
   const limits = [

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { OutboxReport } from '../outbox/outbox.js';
 import type { StorageReport } from './storage-health.js';
@@ -204,4 +205,39 @@ export function registerBreaker(registry: Registry, read: () => (typeof BREAKER_
       },
     },
   );
+}
+
+/**
+ * Room on the disks of these folders, as it was at the scrape before: a disk that hangs must not hold a scrape up.
+ * @param folders paths by the names that the label has
+ */
+export function registerDisks(registry: Registry, folders: Readonly<Record<string, string>>): void {
+  const known = new Map<string, { free: number; size: number }>();
+  const look = async ([folder, path]: [string, string]) => {
+    try {
+      const { bavail, blocks, bsize } = await statfs(path);
+      known.set(folder, { free: bavail * bsize, size: blocks * bsize });
+    } catch {
+      // That a folder is gone is told by the metrics and the log of what is kept in it.
+      known.delete(folder);
+    }
+  };
+  const lookAtAll = () => {
+    for (const folder of Object.entries(folders)) void look(folder);
+  };
+  lookAtAll();
+  const each = (valueOf: (disk: { free: number; size: number }) => number): Values =>
+    [...known].map(([folder, disk]) => [{ folder }, valueOf(disk)] as const);
+  const labels = ['folder'];
+  registerGauge(registry, 'visage_disk_free_bytes', 'Room left on the disk of a folder.', {
+    labels,
+    read: () => {
+      lookAtAll();
+      return each(({ free }) => free);
+    },
+  });
+  registerGauge(registry, 'visage_disk_size_bytes', 'The size of that disk.', {
+    labels,
+    read: () => each(({ size }) => size),
+  });
 }

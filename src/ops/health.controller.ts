@@ -46,8 +46,10 @@ export class HealthController {
     return { status, storage, ...(this.outbox && { outbox: this.outbox.report() }) };
   }
 
-  private judge({ reachable, full }: StorageReport): 'ready' | 'degraded' | 'unavailable' {
-    if (reachable) return full ? 'degraded' : 'ready';
+  private judge(storage: StorageReport): 'ready' | 'degraded' | 'unavailable' {
+    if (storage.reachable) return storage.full ? 'degraded' : 'ready';
+    // Wrong settings look like this, and a rolling restart with them has to stop at the first replica.
+    if (storage.refused || storage.conditionalWrites === 'unknown') return 'unavailable';
     return this.outbox?.hasRoom() ? 'degraded' : 'unavailable';
   }
 }

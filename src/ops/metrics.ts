@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { ERROR_CODES } from '../errors.js';
 import type { PictureAttempt, PictureObserver } from '../images/observed.pipeline.js';
 import type { StoreCall, StoreObserver } from '../storage/observed.store.js';
 import { registerGauge } from './gauges.js';
@@ -16,6 +17,27 @@ export interface AnsweredRequest {
 
 /** In seconds: a hot read takes less than the first, and an upload from a slow phone more than the last but one. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Answers to an upload by their status; all others are `refused`. */
+const UPLOADS = new Map([
+  [201, 'created'],
+  [200, 'same'],
+  [202, 'queued'],
+]);
+
+const REFUSED = 'refused';
+
+/** How making a picture ends, apart from codes that say why there is none. */
+const PICTURES = ['made', 'internal'] as const;
+
+/** Codes that name why there is no picture. */
+const NO_PICTURE = [
+  'busy',
+  'image_too_large',
+  'invalid_crop',
+  'unreadable_image',
+  'unsupported_image',
+] as const;
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
@@ -35,6 +57,11 @@ export class Metrics implements StoreObserver, PictureObserver {
     'Requests answered with a problem, by its code.',
     ['code'],
   );
+  private readonly uploads = this.counter(
+    'visage_uploads_total',
+    'Uploads answered, by what became of them.',
+    ['outcome'],
+  );
   private readonly storeCalls = this.histogram(
     'visage_store_call_duration_seconds',
     'Calls to the object store, retries and reading back included.',
@@ -53,6 +80,12 @@ export class Metrics implements StoreObserver, PictureObserver {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+    // From 0 on: a counter that begins with its first event hides that one from `increase` and `rate`.
+    for (const code of ERROR_CODES) this.problems.inc({ code }, 0);
+    for (const outcome of [...UPLOADS.values(), REFUSED]) this.uploads.inc({ outcome }, 0);
+    for (const kind of ['master', 'rendition']) {
+      for (const outcome of [...PICTURES, ...NO_PICTURE]) this.pictures.inc({ kind, outcome }, 0);
+    }
     registerGauge(this.registry, 'visage_build_info', 'The version that runs; always 1.', {
       labels: ['version'],
       read: () => [[{ version: VERSION }, 1]],
@@ -67,6 +100,9 @@ export class Metrics implements StoreObserver, PictureObserver {
     };
     this.requests.observe(labels, ms / 1000);
     if (problem !== undefined) this.problems.inc({ code: problem });
+    if (route === '/v1/avatars/:id' && (method === 'PUT' || method === 'POST')) {
+      this.uploads.inc({ outcome: UPLOADS.get(status) ?? REFUSED });
+    }
   }
 
   storeCalled({ operation, outcome, ms }: StoreCall): void {

@@ -1,13 +1,17 @@
 import { Logger } from '@nestjs/common';
-import type { ObjectStore, StoreHealth } from '../storage/object-store.js';
+import { type ObjectStore, StorageRefused, type StoreHealth } from '../storage/object-store.js';
 
 export interface StorageReport {
   backend: string;
   reachable: boolean;
+  /** It answers, but not to us: wrong keys, no such bucket, no permission. */
+  refused?: true;
   /** `unknown` until the backend could be asked for the first time. */
   conditionalWrites: StoreHealth['conditionalWrites'] | 'unknown';
   /** Uploads are refused for want of room; all else works. */
   full?: true;
+  /** How far the clock of the storage is ahead of this machine's, in ms, if that is five minutes or more. */
+  clockOffsetMs?: number;
 }
 
 /** Whether the backend can be used, and what it is worth; what changes is told to the log. */
@@ -44,12 +48,23 @@ export class StorageHealth {
     } catch (error) {
       if (before?.reachable !== false)
         this.logger.error({ backend, location, err: error }, 'the storage cannot be used');
-      report = { backend, reachable: false, conditionalWrites: before?.conditionalWrites ?? 'unknown' };
+      report = {
+        backend,
+        reachable: false,
+        ...(error instanceof StorageRefused && { refused: true }),
+        conditionalWrites: before?.conditionalWrites ?? 'unknown',
+      };
     }
     if (report.reachable && !before?.reachable)
       this.logger.log({ ...report, location }, 'the storage can be used');
     if (report.full && !before?.full)
       this.logger.error({ backend, location }, 'the storage is full: uploads are refused');
+    if (report.clockOffsetMs !== undefined && before?.clockOffsetMs === undefined) {
+      this.logger.error(
+        { backend, location, clockOffsetMs: report.clockOffsetMs },
+        'the clock of this machine is wrong, and uploads get its time: set it by NTP',
+      );
+    }
     if (report.conditionalWrites === 'emulated' && before?.conditionalWrites !== 'emulated') {
       this.logger.error(
         { backend, location },

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { Dirent, Stats } from 'node:fs';
-import { access, link, mkdir, open, readdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
+import { type Dirent, type Stats, constants } from 'node:fs';
+import { access, link, lstat, open, readdir, readFile, rename, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { CodedError } from '../errors.js';
+import { makeFolder } from '../make-folder.js';
 import { removeFile } from '../remove-file.js';
 import { DiskReserve, isFull } from './disk-reserve.js';
 import { DurableFolders } from './durable-folders.js';
@@ -179,14 +180,16 @@ export class LocalStore extends ObjectStore {
     try {
       await access(marker);
     } catch (error) {
-      const reason = `${this.location} is not the folder that it was: mount or restore it, or restart to begin anew`;
+      const reason =
+        `${this.location} is not the folder that it was when this process began to use it: mount or restore it. If the folder there now ` +
+        'is the right one, restart the service: it uses what is there, and deletes nothing';
       throw Object.assign(new Error(reason, { cause: error }), { code: codeOf(error) });
     }
   }
 
   /** @returns a file whose name no other root has */
   private async open(): Promise<string> {
-    for (const folder of [this.temporary, this.locks.folder]) await mkdir(folder, { recursive: true });
+    for (const folder of [this.temporary, this.locks.folder]) await makeFolder(folder);
     const known = (await readdir(this.locks.folder)).find((name) => name.startsWith(MARKER));
     const marker = join(this.locks.folder, known ?? `${MARKER}${randomUUID()}`);
     if (known === undefined) await (await open(marker, 'a')).close();
@@ -207,11 +210,13 @@ export class LocalStore extends ObjectStore {
   private async inFolder<T>(path: string, task: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
+        if (attempt > 1) {
+          await this.assertRoot();
+          await makeFolder(dirname(path));
+        }
         return await task();
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' || attempt === 10) throw error;
-        await this.assertRoot();
-        await mkdir(dirname(path), { recursive: true });
       }
     }
   }
@@ -259,7 +264,7 @@ export class LocalStore extends ObjectStore {
 
   private async read(path: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     try {
-      const file = await open(path, 'r');
+      const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
       try {
         const { mtime } = await file.stat();
         const bytes = await readFile(file, signal ? { signal } : {});
@@ -295,7 +300,7 @@ export class LocalStore extends ObjectStore {
         if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* this.walk(path, prefix);
       } else if (key.startsWith(prefix)) {
         const found = await this.stat(path);
-        if (found) yield { key, size: found.size, modifiedAt: found.mtime };
+        if (found?.isFile()) yield { key, size: found.size, modifiedAt: found.mtime };
       }
     }
   }
@@ -314,7 +319,7 @@ export class LocalStore extends ObjectStore {
 
   private async stat(path: string): Promise<Stats | undefined> {
     try {
-      return await stat(path);
+      return await lstat(path);
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw outcome(error);
@@ -334,8 +339,9 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
+/** A symbolic link (ELOOP, open(2)) is no object: it could lead out of the root. */
 function isAbsent(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '');
+  return ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(codeOf(error) ?? '');
 }
 
 /** What an error of the file system means to a caller of the port. */

@@ -33,6 +33,8 @@ export interface StoreHealth {
   conditionalWrites: 'honoured' | 'emulated';
   /** There is no room for new objects; all else works. */
   full?: true;
+  /** How far the store's clock is ahead of ours, in ms, if that is five minutes or more. */
+  clockOffsetMs?: number;
 }
 
 /**

@@ -163,7 +163,10 @@ export class S3Store extends ObjectStore {
 
   override async check(): Promise<StoreHealth> {
     await this.bounded((abortSignal) => this.assertBucket(abortSignal));
-    return { conditionalWrites: (await this.conditionalWrites()) === 'none' ? 'emulated' : 'honoured' };
+    const conditionalWrites = (await this.conditionalWrites()) === 'none' ? 'emulated' : 'honoured';
+    // The SDK learns it from the answers' Date and corrects its signatures, so that nothing else would tell.
+    const { systemClockOffset: clockOffsetMs } = this.client.config;
+    return { conditionalWrites, ...(Math.abs(clockOffsetMs) >= WRONG_CLOCK_MS && { clockOffsetMs }) };
   }
 
   /** By a list, since the answer to a HEAD of the bucket does not say why it is refused; both need the same permission. */
@@ -322,6 +325,9 @@ export class S3Store extends ObjectStore {
     return { Bucket: this.options.bucket, Key: key };
   }
 }
+
+/** A clock that is off by less is no cause for alarm: the SDK itself corrects from here on. */
+const WRONG_CLOCK_MS = 300_000;
 
 /** The name of the user metadata that says which write an object comes from. */
 const MARK = 'visage-write';

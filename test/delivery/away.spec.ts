@@ -29,11 +29,14 @@ describe.each(backends)('while the $name storage is away', (backend) => {
       const etag = answer.headers.etag ?? '';
       const known = await shown.send({ suffix, headers: { 'if-none-match': etag } });
       expect([known.status, known.body.length]).toEqual([304, 0]);
+      // Nobody could tell that it was erased elsewhere, so nobody is to keep it.
+      for (const { headers } of [answer, known]) expect(headers['cache-control']).toBe('no-store');
       expect((await shown.send({ method: 'HEAD', suffix })).status).toBe(200);
     }
     // Made of the master that is in memory, and drawn anew.
     expectStatus(200, await shown.get('?size=64&format=jpeg'));
-    expect((await bare.get('?default=identicon')).body).toEqual(drawn.body);
+    const redrawn = await bare.get('?default=identicon');
+    expect([redrawn.body, redrawn.headers['cache-control']]).toEqual([drawn.body, 'no-store']);
     expectStatus(200, await bare.get('?default=retro&size=64&format=png'));
     // Of whom it knew that there is nothing, it says so still.
     expectStatus(404, await bare.get());

@@ -1,4 +1,5 @@
-import { PutBucketPolicyCommand } from '@aws-sdk/client-s3';
+import { readFile } from 'node:fs/promises';
+import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import request from 'supertest';
 import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
@@ -156,16 +157,25 @@ describe.each(backends)('URLs on $name', (backend) => {
       expect((await fetch(found.url.replace(/X-Amz-Signature=./, 'X-Amz-Signature=g'))).status).toBe(403);
     });
 
-    it("are the bucket's own where it is public, and manifests are not", async () => {
+    it("are the bucket's own where it is public as docker-compose.s3.yml has it, and nothing else is", async () => {
       const bucket = environments[NAMES.indexOf('public')]?.['STORAGE_S3_BUCKET'] ?? '';
-      const allowed = { Effect: 'Allow', Principal: '*', Action: ['s3:GetObject'] };
-      const statement = { ...allowed, Resource: [`arn:aws:s3:::${bucket}/avatars/*`] };
-      const policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
-      await s3Client(s3).send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: policy }));
+      const client = s3Client(s3);
+      await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: await composedPolicy(bucket) }));
+      // As a phone took it, with the place where that was.
+      const original = 'avatars/old/01890a5d-ac96-774b-bcce-b302099a8057.jpg';
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: original, Body: await tiny() }));
       const { url, version } = await urlIn('public');
       expect(url).toBe(`${publicEndpoint}/${bucket}/avatars/~4de/${version}/64.webp`);
       await expectPicture(url);
-      expect((await fetch(`${publicEndpoint}/${bucket}/manifests/~4de.json`)).status).toBe(403);
+      for (const key of ['manifests/~4de.json', original, ''])
+        expect((await fetch(`${publicEndpoint}/${bucket}/${key}`)).status).toBe(403);
     });
   }
 });
+
+async function composedPolicy(bucket: string): Promise<string> {
+  const composed = await readFile('docker-compose.s3.yml', 'utf8');
+  const policy = /printf '(\{.*\})' "\$\$BUCKET"/.exec(composed)?.[1];
+  if (policy === undefined) throw new Error('docker-compose.s3.yml sets no policy');
+  return policy.replace('%s', bucket);
+}

@@ -1,4 +1,5 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Environment, backends } from '../support/service.js';
 import { problemOf } from './support/client.js';
@@ -67,12 +68,22 @@ describe('a local root that goes away under the running service', () => {
     await harness.takesUploads();
   });
 
-  it('still is an empty storage where there is none at the start: the root is made', async () => {
+  it('makes a root that is absent at the start, and keeps it from other users of the machine', async () => {
     const environment: Environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0' };
     const deeper = `${environment['STORAGE_LOCAL_PATH'] ?? ''}/not/yet`;
     const fresh = await Harness.start({ ...environment, STORAGE_LOCAL_PATH: deeper });
     expect(problemOf(await fresh.send({ path: '/v1/avatars/me' })).code).toBe('avatar_not_found');
     await fresh.takesUploads();
+    const names = await readdir(deeper, { recursive: true });
+    expect(names.some((name) => name.includes('/master.'))).toBe(true);
+    const open = (await Promise.all([...names, '.'].map((name) => modeOf(join(deeper, name))))).filter(
+      ({ mode }) => (mode & 0o077) !== 0,
+    );
+    expect(open).toEqual([]);
     await fresh.stop();
   });
 });
+
+async function modeOf(path: string): Promise<{ path: string; mode: number }> {
+  return { path, mode: (await stat(path)).mode };
+}

@@ -1,5 +1,7 @@
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { clockAt } from '../support/clock.js';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { TORTURE } from '../support/programme.js';
 import { type Environment, backends } from '../support/service.js';
 import { problemOf } from './support/client.js';
@@ -105,5 +107,70 @@ const s3 = backends.find(({ name }) => name === 's3');
     while ((await harness.service.openFiles()).length > 0) await sleep(20);
     expect(harness.service.log()).toMatch(cause);
     await harness.stop();
+  });
+
+  describe('with an outbox', () => {
+    let proxy: FaultProxy;
+    let harness: Harness;
+    beforeAll(async () => {
+      proxy = await FaultProxy.start(usable['STORAGE_S3_ENDPOINT'] ?? '');
+      harness = await Harness.start({
+        ...usable,
+        STORAGE_S3_ENDPOINT: proxy.url,
+        STORAGE_FALLBACK: 'local',
+        HEALTH_MAX_AGE_MS: '0',
+      });
+    });
+    afterAll(async () => {
+      await harness.stop();
+      await proxy.stop();
+    });
+    const readiness = async (asked = harness) => {
+      const { status, body } = await asked.send({ path: '/health/ready' });
+      return { code: status, ...(JSON.parse(body.toString()) as { status: string }) };
+    };
+
+    it('lets requests in while the bucket is away, and not while it refuses us', async () => {
+      expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
+      proxy.rule({
+        operation: 'ListObjectsV2',
+        fault: { type: 'error', status: 403, code: 'InvalidAccessKeyId' },
+      });
+      expect(await readiness()).toMatchObject({
+        code: 503,
+        status: 'unavailable',
+        storage: { refused: true },
+      });
+      proxy.clear();
+      expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
+      await proxy.stop();
+      expect(await readiness()).toMatchObject({ code: 200, status: 'degraded' });
+      await proxy.resume();
+      expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
+    });
+
+    it('lets none in before the bucket was reached for the first time', async () => {
+      await proxy.stop();
+      const started = await Harness.start({
+        ...usable,
+        STORAGE_S3_ENDPOINT: proxy.url,
+        STORAGE_FALLBACK: 'local',
+        HEALTH_MAX_AGE_MS: '0',
+      });
+      expect(await readiness(started)).toMatchObject({ code: 503, status: 'unavailable' });
+      await proxy.resume();
+      expect(await readiness(started)).toMatchObject({ code: 200, status: 'ready' });
+      await started.stop();
+    });
+
+    it('tells that the clock of the machine is wrong, which the SDK would hide', async () => {
+      const DAYS_MS = 2 * 86_400_000;
+      const late = await Harness.start({ ...usable, ...clockAt(Date.now() - DAYS_MS) });
+      const { body } = await late.send({ path: '/health/ready' });
+      const { storage } = JSON.parse(body.toString()) as { storage: { clockOffsetMs: number } };
+      expect(storage.clockOffsetMs / DAYS_MS).toBeCloseTo(1, 2);
+      expect(late.service.log()).toContain('the clock of this machine is wrong');
+      await late.stop();
+    });
   });
 });

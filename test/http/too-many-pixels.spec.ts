@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import { endlessWebp, gif, gifFrame, repeated } from '../images/containers.js';
 import { backends } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -25,6 +26,8 @@ describe('pictures of too many pixels', () => {
     ['a PNG 50 million px wide', () => pngOf({ width: 50_000_000, height: 1, bits: 1 })],
     ['a PNG 50 million px high', () => pngOf({ width: 1, height: 50_000_000, bits: 1 })],
     ['a PNG 65536 px wide', () => pngOf({ width: 65_536, height: 1, bits: 1 })],
+    ['a WebP of 60,000 frames that nothing could decode', endlessWebp],
+    ['a GIF of 10,000 frames', () => gif(1, 1, repeated(10_000, gifFrame(1, 1)))],
     ['a PNG one row over the limit', () => pngOf({ width: 10_000, height: 5001, bits: 1 })],
   ])('refuses %s by its header, at no cost of memory', async (_, make) => {
     const bytes = await make();

@@ -1,6 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { photo } from '../support/photo.mjs';
 import {
+  animation,
   encoded,
   jpegWithSegments,
   oriented,
@@ -9,7 +10,7 @@ import {
   pngClaiming,
   reference,
 } from '../support/pictures.js';
-import { Gallery, distance, pixelsOf } from './gallery.js';
+import { Gallery, distance, framesOf, pixelsOf } from './gallery.js';
 
 let gallery: Gallery;
 beforeAll(async () => {
@@ -99,6 +100,16 @@ describe('accepted', () => {
     expect(master.includes('php')).toBe(false);
   });
 
+  it('a GIF with something behind its trailer, and all of its frames', async () => {
+    const colors = [red, () => [0, 0, 255]];
+    const whole = await animation(20, 20, colors).gif().toBuffer();
+    for (const rest of [Buffer.alloc(2700), Buffer.from('<?php something else ?>')]) {
+      const { info, master } = await gallery.show(Buffer.concat([whole, rest]));
+      expect([info.animated, master.includes('php')]).toEqual([true, false]);
+      expect(await framesOf(master)).toHaveLength(2);
+    }
+  });
+
   it('a JPEG that says nothing sensible in its segments', async () => {
     const picture = jpegWithSegments(
       await jpeg(),
@@ -119,6 +130,13 @@ describe('refused as unreadable', () => {
     ['half a progressive JPEG', () => half((picture) => picture.jpeg({ progressive: true }))],
     ['half a PNG', () => half((picture) => picture.png())],
     ['half a WebP', () => half((picture) => picture.webp())],
+    [
+      'half a GIF that goes on with zeros up to a trailer',
+      async () => {
+        const part = await half((picture) => picture.gif());
+        return Buffer.concat([part, Buffer.alloc(part.length), Buffer.from(';')]);
+      },
+    ],
     ['half a GIF', () => half((picture) => picture.gif())],
   ] as const)('%s', async (_, picture) => {
     expect(await gallery.refusal(await picture())).toBe('422 unreadable_image');

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { ERROR_CODES } from '../../src/errors.js';
 import { Harness } from '../http/support/harness.js';
 import { picture, pngOf } from '../http/support/pictures.js';
 import { RawConnection, head, put } from '../http/support/raw.js';
@@ -138,6 +139,27 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(await hot()).toBe(3);
   });
 
+  it('counts uploads by what became of them', async () => {
+    await upload();
+    expect((await harness.put(path, { body: await picture('png') })).status).toBe(200);
+    await harness.put(path, { body: 'no picture' });
+    await harness.send({ method: 'PUT', path: `${path}/current`, body: '{}' });
+    const change = await scrapes.changes();
+    const outcomes = ['created', 'same', 'queued', 'refused'];
+    expect(outcomes.map((outcome) => change('visage_uploads_total', { outcome }))).toEqual([1, 1, 0, 1]);
+  });
+
+  it('shows the room on its disks', async () => {
+    const folders = backend.name === 'local' ? ['storage', 'spool'] : ['outbox', 'spool'];
+    const now = await scrape(harness.service.url);
+    for (const folder of folders) {
+      const free = total(now, 'visage_disk_free_bytes', { folder });
+      expect(free).toBeGreaterThan(0);
+      expect(total(now, 'visage_disk_size_bytes', { folder })).toBeGreaterThan(free);
+    }
+    expect(now.get('visage_disk_free_bytes')?.samples).toHaveLength(folders.length);
+  });
+
   it('says which version runs on what storage', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     const now = await scrape(harness.service.url);
@@ -174,6 +196,18 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     const second = (await harness.send({ path: '/metrics' })).body.toString();
     expect(series(second)).toBe(series(first));
   });
+});
+
+it('starts every counter of problems, uploads and pictures at 0', async () => {
+  const harness = await Harness.start((await backends[0]?.environment()) ?? {});
+  const now = await scrape(harness.service.url);
+  const at = (name: string, label: string) => now.get(name)?.samples.map(({ labels }) => labels[label]);
+  expect(at('visage_http_problems_total', 'code')).toEqual([...ERROR_CODES]);
+  expect(at('visage_uploads_total', 'outcome')).toEqual(['created', 'same', 'queued', 'refused']);
+  expect(at('visage_pictures_total', 'outcome')).toContain('made');
+  for (const name of ['visage_http_problems_total', 'visage_uploads_total', 'visage_pictures_total'])
+    expect(total(now, name)).toBe(0);
+  await harness.stop();
 });
 
 describe('/metrics of a service at work', () => {

@@ -2,8 +2,15 @@ import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { problemOf } from '../http/support/client.js';
-import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import { type Answer, problemOf, send } from '../http/support/client.js';
+import {
+  AvatarClient,
+  expectStatus,
+  jsonOf,
+  numbered,
+  postLookup,
+  versionOf,
+} from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import {
@@ -26,6 +33,9 @@ type Health = Ready & { code: number };
 /** Says only that something hangs, in ms. */
 const AMPLE = 120_000;
 
+/** Where a client of Gravatar is sent when there is no picture. */
+const ELSEWHERE = 'https://example.org/none.png';
+
 (s3 ? describe : describe.skip)('while the bucket is away', () => {
   let proxy: FaultProxy;
   let direct: Environment;
@@ -46,6 +56,7 @@ const AMPLE = 120_000;
     ];
   });
   afterEach(async () => {
+    proxy.clear();
     await proxy.resume();
     await Promise.all(alone.map((one) => one.stop()));
     alone = [];
@@ -65,6 +76,7 @@ const AMPLE = 120_000;
     OUTBOX_REPLAY_INTERVAL_MS: '50',
     CACHE_MAX_AGE_MS: '0',
     HEALTH_MAX_AGE_MS: '0',
+    GRAVATAR_DEFAULT_URLS: ELSEWHERE,
   });
   /** For one test. */
   const startAlone = async (environment: Environment) => {
@@ -178,6 +190,162 @@ const AMPLE = 120_000;
     });
     expect(problemOf(await known.delete({ 'if-match': '*' }))).toMatchObject({ status: 503 });
     expect(problemOf(await known.upload(Buffer.from('no picture')))).toMatchObject({ status: 415 });
+  });
+
+  it('takes changes of a new avatar while only the list of what the older service left fails', async () => {
+    const [uploaded, deleted, exact] = [avatar(), avatar(), avatar()];
+    proxy.rule({ operation: 'ListObjectsV2', fault: { type: 'error', status: 403, code: 'AccessDenied' } });
+    const version = versionOf(expectStatus(202, await uploaded.upload(await numbered(1))));
+    expectStatus(202, await deleted.delete());
+    for (const refused of [
+      await exact.upload(await numbered(1), { 'if-none-match': '*' }),
+      await exact.delete({ 'if-match': '*' }),
+      await exact.restore(version),
+    ]) {
+      expect(problemOf(refused)).toEqual({ status: 503, code: 'storage_unavailable' });
+    }
+    expect((await replayed()).setAside).toBe(0);
+    expect((await uploaded.versions()).current).toBe(version);
+    expectStatus(404, await deleted.get());
+    // What was refused left nothing behind.
+    proxy.clear();
+    expectStatus(404, await exact.get());
+  });
+
+  it('sends what another replica may have erased to nobody who would keep it', async () => {
+    const client = avatar();
+    const version = versionOf(expectStatus(201, await client.upload(await numbered(1))));
+    const hash = '1'.repeat(64);
+    expectStatus(200, await client.setAliases({ hashes: [hash] }));
+    const { path } = client;
+    const bare = avatar().path;
+    const pictures = [
+      path,
+      `${path}?size=16&format=webp`,
+      `${path}/${version}/master.jpeg`,
+      `${path}/${version}/16.webp`,
+      `/avatar/${hash}`,
+      `${bare}?default=identicon`,
+      `/avatar/${'2'.repeat(64)}`,
+      `/avatar/${'2'.repeat(64)}?d=${encodeURIComponent(ELSEWHERE)}`,
+    ];
+    const facts = ['/info', '/exists', '/url'].map((suffix) => `${path}${suffix}`);
+    const readAll = async () => {
+      const reads = [...pictures, ...facts].map((path) => ({ path }));
+      const known = await Promise.all(reads.map((read) => send(service.url, read)));
+      const lookups = await Promise.all(
+        [{ ids: [path.split('/').at(-1)] }, { hashes: [hash] }].map((wish) => postLookup(service.url, wish)),
+      );
+      return [...known, ...lookups];
+    };
+    const kept = ({ status, headers, body }: Answer) => [
+      status,
+      headers['cache-control'],
+      body.toString('base64'),
+    ];
+    const before = await readAll();
+    for (const { headers } of before) expect(headers['cache-control']).toMatch(/max-age|no-cache/);
+
+    await proxy.stop();
+    expectStatus(200, await avatar(path.split('/').at(-1), other).erase());
+    const during = await readAll();
+    const unkept = before.map(kept).map(([status, , body]) => [status, 'no-store', body]);
+    expect(during.map(kept)).toEqual(unkept);
+    for (const [i, path] of pictures.entries()) {
+      const etag = before[i]?.headers.etag;
+      if (etag === undefined) continue;
+      const answer = await send(service.url, { path, headers: { 'if-none-match': etag } });
+      expect([path, answer.status, answer.headers['cache-control']]).toEqual([path, 304, 'no-store']);
+    }
+
+    await proxy.resume();
+    while ((await client.get()).status !== 404) await sleep(20);
+    for (const path of pictures.slice(0, 4)) expectStatus(404, await send(service.url, { path }));
+    // What it draws for an avatar without a picture may be kept again.
+    const drawn = expectStatus(200, await send(service.url, { path: `${bare}?default=identicon` }));
+    expect(drawn.headers['cache-control']).toMatch(/max-age/);
+  });
+
+  it('shows what it last knew no longer than CACHE_MAX_STALE_MS, and then says 503 and not 404', async () => {
+    const [never, bounded] = await Promise.all(
+      [
+        { CACHE_MAX_STALE_MS: '0' },
+        // Answers of the last 100 ms are given again without the store being asked.
+        { CACHE_MAX_STALE_MS: '500', CACHE_MAX_AGE_MS: '100' },
+      ].map(async (bound) => startAlone({ ...(await behindProxy()), ...bound })),
+    );
+    if (!never || !bounded) throw new Error('both have started');
+    const [erased, uploaded] = [avatar('stale-erased', other), avatar('stale-uploaded', other)];
+    const hash = '3'.repeat(64);
+    const version = versionOf(expectStatus(201, await erased.upload(await numbered(1))));
+    expectStatus(200, await erased.setAliases({ hashes: [hash] }));
+    const old = versionOf(expectStatus(201, await uploaded.upload(await numbered(2))));
+    const otherHash = '4'.repeat(64);
+    expectStatus(200, await uploaded.setAliases({ hashes: [otherHash] }));
+    const erasedPaths = ['', `/${version}/master.jpeg`, '/info'].map((suffix) => `${erased.path}${suffix}`);
+    const oldPath = `${uploaded.path}/${old}/master.jpeg`;
+    const paths = [...erasedPaths, oldPath, `/avatar/${hash}`, `/avatar/${otherHash}`];
+    for (const path of paths) {
+      for (const { url } of [never, bounded]) expectStatus(200, await send(url, { path }));
+    }
+
+    await proxy.stop();
+    expectStatus(200, await erased.erase());
+    for (const path of paths) {
+      const answer = await send(never.url, { path });
+      expect([path, problemOf(answer)]).toEqual([path, { status: 503, code: 'storage_unavailable' }]);
+      expect(answer.headers['retry-after']).toBe('5');
+    }
+    for (const path of paths) {
+      const states: string[] = [];
+      while (states.at(-1) !== '503 no-store') {
+        const { status, headers } = await send(bounded.url, { path });
+        const state = `${status} ${headers['cache-control'] === 'no-store' ? 'no-store' : 'to keep'}`;
+        if (state !== states.at(-1)) states.push(state);
+        await sleep(10);
+      }
+      // Which ones are seen is a matter of time, their order is not.
+      expect([path, states]).toEqual([
+        path,
+        ['200 to keep', '200 no-store', '503 no-store'].filter((state) => states.includes(state)),
+      ]);
+    }
+
+    // What was uploaded here is shown, and nothing is said of what came before.
+    const here = avatar('stale-uploaded', bounded);
+    const pending = versionOf(expectStatus(202, await here.upload(await numbered(3))));
+    for (const suffix of ['', `/${pending}/master.jpeg`]) {
+      const { headers, status } = await here.get(suffix);
+      expect([status, headers['cache-control']]).toEqual([200, 'no-store']);
+    }
+    const unknown = [oldPath, `${uploaded.path}/aliases`, `/avatar/${otherHash}`];
+    const expectUnknown = async (paths: string[]) => {
+      for (const path of paths) {
+        const answer = await send(bounded.url, { path });
+        expect([path, problemOf(answer)]).toEqual([path, { status: 503, code: 'storage_unavailable' }]);
+      }
+    };
+    await expectUnknown(unknown);
+    // It knew that version once, so that a restore is accepted. Whether it is still there it can't tell.
+    expectStatus(202, await here.restore(old));
+    await expectUnknown([...unknown, uploaded.path, `${uploaded.path}/info`]);
+    expectStatus(200, await here.get(`/${pending}/master.jpeg`));
+
+    await proxy.resume();
+    for (const { url } of [never, bounded]) {
+      for (const path of [...erasedPaths, `/avatar/${hash}?d=404`]) {
+        let status = 503;
+        while (status === 503) {
+          await sleep(10);
+          ({ status } = await send(url, { path }));
+        }
+        expect([path, status]).toEqual([path, 404]);
+      }
+    }
+    await replayed(bounded);
+    expect((await here.get()).headers.etag).toBe(`"${old}/master.jpeg"`);
+    expectStatus(200, await here.get(`/${pending}/master.jpeg`));
+    expectStatus(200, await send(bounded.url, { path: `/avatar/${otherHash}?d=404` }));
   });
 
   it('never lets an intent that waited win over a newer change by another replica', async () => {

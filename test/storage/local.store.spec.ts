@@ -1,10 +1,31 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalStore } from '../../src/storage/local.store.js';
+import { PreconditionFailed } from '../../src/storage/object-store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 
 const path = await mkdtemp(join(tmpdir(), 'visage-local-'));
 afterAll(() => rm(path, { recursive: true }));
 
 describeObjectStore('local', () => Promise.resolve(new LocalStore({ path, lockTimeoutMs: 240_000 })));
+
+it('takes a symbolic link for no object', async () => {
+  const outside = join(await mkdtemp(join(tmpdir(), 'visage-outside-')), 'secret');
+  await writeFile(outside, 'not to be read');
+  const store = new LocalStore({ path, lockTimeoutMs: 240_000 });
+  await mkdir(join(path, 'linked'));
+  await symlink(outside, join(path, 'linked/object'));
+
+  expect(await store.get('linked/object')).toBeUndefined();
+  expect(await store.exists('linked/object')).toBe(false);
+  const listed = [];
+  for await (const { key } of store.list('linked/')) listed.push(key);
+  expect(listed).toEqual([]);
+  await expect(store.store('linked/object', Buffer.from('ours'), { ifAbsent: true })).rejects.toThrow(
+    PreconditionFailed,
+  );
+  await store.store('linked/object', Buffer.from('ours'));
+  expect(await store.get('linked/object')).toMatchObject({ bytes: Buffer.from('ours') });
+  expect(await readFile(outside, 'utf8')).toBe('not to be read');
+});

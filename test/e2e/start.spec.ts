@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { environmentOf } from '../support/patience.js';
+import { backends, startService } from '../support/service.js';
+
+interface Package {
+  scripts: Record<string, string>;
+}
+
+const [local] = backends;
+
+describe('a start', () => {
+  it('listens, is not ready, and names the cause with a folder that cannot be made', async () => {
+    // A parent that takes no folders, which Node's own recursive mkdir tries again for ever.
+    const service = await startService({ STORAGE_LOCAL_PATH: '/proc/x' });
+    expect(service.log()).toMatch(/the storage cannot be used/);
+    expect(service.log()).toContain("mkdir '/proc/x'");
+    expect((await fetch(`${service.url}/health/ready`)).status).toBe(503);
+    expect(await service.stop()).toBe(0);
+  });
+
+  it('says in one line without a stack that its port is taken', async () => {
+    const service = await startService((await local?.environment()) ?? {});
+    const { port } = new URL(service.url);
+    const failed: unknown = await startService({ PORT: port }).catch((error: unknown) => error);
+    expect(String(failed)).toContain(`PORT ${port} is taken: stop what uses it, or set PORT to another`);
+    expect(String(failed)).not.toContain('"stack"');
+    await service.stop();
+  });
+});
+
+describe('npm start', () => {
+  it('ends with the service, which it lets finish', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'visage-start-'));
+    const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as Package;
+    // The service is built already; all else is as users have it.
+    const own = { type: 'module', scripts: { start: scripts['start'], build: 'true' } };
+    await writeFile(join(folder, 'package.json'), JSON.stringify(own));
+    await mkdir(join(folder, 'dist'));
+    const built = pathToFileURL(resolve('dist/test/main.js')).href;
+    await writeFile(join(folder, 'dist/main.js'), `import ${JSON.stringify(built)};`);
+
+    const npm = spawn('npm', ['start'], {
+      cwd: folder,
+      env: environmentOf({
+        PORT: '0',
+        SHUTDOWN_DRAIN_MS: '0',
+        HOME: folder,
+        npm_config_update_notifier: 'false',
+      }),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    const listening = new Promise<void>((done) => {
+      npm.stdout.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes('Server listening')) done();
+      });
+    });
+    const service = () => Number(/"pid":(\d+)/.exec(output)?.[1]);
+    try {
+      await listening;
+      const exited = once(npm, 'exit');
+      npm.kill('SIGTERM');
+      await exited;
+      expect(output).toContain('"msg":"stopped"');
+      expect(() => process.kill(service(), 0)).toThrow('ESRCH');
+    } finally {
+      end(service());
+    }
+  });
+});
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended, as it should have.
+  }
+}
