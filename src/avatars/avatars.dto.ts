@@ -5,6 +5,7 @@ import { CodedError } from '../errors.js';
 import { type Crop, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
 import { PLACEHOLDER_KINDS } from '../placeholders/kinds.js';
 import { assertId, isVersion } from './keys.js';
+import { ALT_CHARACTERS, isAlt } from './manifest-format.js';
 import type { Version } from './manifest.js';
 
 /** @throws CodedError `invalid_id` */
@@ -14,9 +15,6 @@ export const ValidId: PipeTransform<string, string> = {
     return id;
   },
 };
-
-const ALT_CHARACTERS = 250;
-const ALT = new RegExp(`^\\P{Cc}{0,${ALT_CHARACTERS}}$`, 'u');
 
 /** What a reader wants to see. */
 export class PictureQuery {
@@ -207,7 +205,7 @@ export function oneAlt(inQuery: string | undefined, field: unknown): string | un
 function parseAlt(text: unknown): string | undefined {
   if (text === undefined) return undefined;
   const alt = typeof text === 'string' ? text.trim() : undefined;
-  if (alt === undefined || !ALT.test(alt)) {
+  if (!isAlt(alt)) {
     throw new CodedError(
       'invalid_alt',
       `An alt text has at most ${ALT_CHARACTERS} characters, none of them a control character.`,
