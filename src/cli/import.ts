@@ -3,15 +3,14 @@ import { NestFactory } from '@nestjs/core';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { configModule } from '../config/config.module.js';
 import { Settings } from '../config/settings.js';
-import { CodedError } from '../errors.js';
 import { NestLogger } from '../ops/logging.js';
 import { MetricsModule } from '../ops/metrics.module.js';
 import { prepareSpool } from '../spool.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { ObjectStore } from '../storage/object-store.js';
 import type { Finding, Outcome, Task } from './command.js';
-import { forEach } from './for-each.js';
-import { type Entry, Importer, Refused } from './importer.js';
+import { attempt, forEach } from './for-each.js';
+import { type Entry, Importer } from './importer.js';
 
 @Module({})
 class ImportModule {
@@ -52,22 +51,15 @@ export async function runImport(
     for (const entry of group) {
       if ('finding' in entry) refuse(entry.finding);
       else {
-        try {
-          // Two lines of one avatar follow one another.
-          facts[await avatars.run(entry.id, () => importer.take(entry))]++;
-        } catch (error) {
-          if (!isRefusal(error)) throw error;
-          refuse({ code: error.code, where: entry.where, message: error.message });
-        }
+        // Two lines of one avatar follow one another.
+        const taken = () => avatars.run(entry.id, () => importer.take(entry));
+        await attempt(task, entry.where, refuse, async () => {
+          facts[await taken()]++;
+        });
       }
       progress.step();
     }
   });
   await app.close();
   return { findings, facts };
-}
-
-/** What is wrong with one picture; a storage that cannot be used ends the import. */
-function isRefusal(error: unknown): error is CodedError | Refused {
-  return error instanceof Refused || (error instanceof CodedError && !error.code.startsWith('storage_'));
 }

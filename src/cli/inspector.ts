@@ -5,6 +5,7 @@ import { type GarbageRules, collectable } from '../avatars/garbage.js';
 import { aliasKey, manifestKey, versionOf } from '../avatars/keys.js';
 import {
   type Manifest,
+  ManifestUnreadable,
   type Version,
   emptyManifest,
   isErased,
@@ -16,7 +17,7 @@ import { parseRenditionName } from '../delivery/rendition.js';
 import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
-import type { Finding } from './command.js';
+import { type Finding, findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';
 import { read, sha256 } from './verified-copy.js';
 
@@ -49,7 +50,8 @@ export class Inspector {
     try {
       if (object) manifest = readManifest(id, object.bytes);
     } catch (error) {
-      return [...found, finding('manifest_unreadable', key, (error as Error).message)];
+      if (!(error instanceof ManifestUnreadable)) throw error;
+      return [...found, findingOf(error, key)];
     }
     if (object) found.push(...this.pointer(manifest, object.etag));
     found.push(...this.garbage(manifest, known));

@@ -83,6 +83,17 @@ const damages: Record<
     await store.store(manifestKey(id), Buffer.from('{"schema":1'));
     return ['manifest_unreadable', manifestKey(id), false];
   },
+  async bentManifest(store, id) {
+    const manifest = await putAvatar(store, id, [picture]);
+    await store.store(manifestKey(id), Buffer.from(JSON.stringify({ ...manifest, versions: [null] })));
+    return ['manifest_unreadable', manifestKey(id), false];
+  },
+  async manifestWithAliasesOfNothing(store, id) {
+    const manifest = await putAvatar(store, id, [picture]);
+    const aliases = { at: manifest.head?.at, hashes: ['no hash'] };
+    await store.store(manifestKey(id), Buffer.from(JSON.stringify({ ...manifest, aliases })));
+    return ['manifest_unreadable', manifestKey(id), false];
+  },
   async missingAlias(store, id) {
     await putAliases(store, id, [hashOf(9)]);
     await store.delete(aliasKey(hashOf(9)));
@@ -170,6 +181,7 @@ describe.each(backends)('verify on $name', (backend) => {
     await putAliases(store, 'alice', [hashOf(1)]);
     await store.store(aliasKey(hashOf(2)), writeAlias('alice'));
     await store.store(aliasKey(hashOf(3)), Buffer.from('{'));
+    await store.store(aliasKey(hashOf(4)), writeAlias(''));
     await store.store('aliases/notes.txt', Buffer.from('?'));
     const { first, last } = await timesOf(store);
     const inTime = await verifyAt(first + GRACE_MS);
@@ -178,6 +190,7 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(told(tooLate.findings)).toEqual(
       [
         `alias_unreadable ${aliasKey(hashOf(3))}`,
+        `alias_unreadable ${aliasKey(hashOf(4))}`,
         `orphaned_alias ${aliasKey(hashOf(2))}`,
         'unknown_object aliases/notes.txt',
       ].sort(),
