@@ -5,7 +5,7 @@ import { pictureKey, prefixOf } from '../avatars/keys.js';
 import type { Version } from '../avatars/manifest.js';
 import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
 import { type ObjectStore, isAway } from '../storage/object-store.js';
-import { type Rendition, chooseRendition, renditionName } from './rendition.js';
+import { type Rendition, canBeMade, chooseRendition, renditionName } from './rendition.js';
 
 /** What a cache has done since the start, and what it holds now. */
 export interface CacheUsage {
@@ -18,7 +18,7 @@ export interface CacheUsage {
 export interface RenditionsOptions {
   /** Bytes of pictures kept in memory. */
   cacheBytes: number;
-  /** Edges in px that renditions are made at, ascending. */
+  /** Edges in px that renditions are made at and kept, ascending. Others are made when their URLs are asked for. */
   sizes: readonly number[];
   /** Of these, those that are made of a new version before anybody asks. */
   warmSizes: readonly number[];
@@ -159,14 +159,15 @@ export class Renditions {
 
   private async load(key: string, { id, version, rendition }: Wanted): Promise<Buffer | undefined> {
     const { size, format, still, exact } = rendition;
+    if (!canBeMade(rendition)) return undefined;
     const stored = exact ? undefined : await this.fromStore(key, id, version, rendition);
     if (stored) return stored;
-    if (size === undefined || !(exact || this.options.sizes.includes(size))) return undefined;
+    if (size === undefined) return undefined;
     const master = await this.master(id, version);
     if (!master) return undefined;
     const bytes = await this.pipeline.render(master, { size, format, still, exact });
-    // Of the exact ones there may be thousands.
-    if (!exact) this.keepAside(key, bytes, { id, version, rendition });
+    // Of the others there may be thousands.
+    if (!exact && this.options.sizes.includes(size)) this.keepAside(key, bytes, { id, version, rendition });
     return bytes;
   }
 
