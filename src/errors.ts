@@ -27,6 +27,7 @@ export const ERROR_CODES = [
   'no_file',
   'no_hash',
   'outbox_full',
+  'picture_unreadable',
   'precondition_failed',
   'rendition_not_found',
   'route_not_found',

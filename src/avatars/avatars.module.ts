@@ -84,6 +84,8 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
         const settings = settingsOf(config);
         const surroundings = {
           pendingMaster: async (id: string, version: string) => outbox?.master(id, version),
+          knownVersion: (id: string, version: string) =>
+            repository.lastKnown(id)?.versions.find((known) => known.version === version),
           isErased: async (id: string, version: string) => isErased(await repository.read(id), version),
         };
         return new Renditions(store, pipeline, surroundings, {

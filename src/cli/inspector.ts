@@ -13,6 +13,7 @@ import {
   readManifest,
   writeManifest,
 } from '../avatars/manifest.js';
+import { damageOf } from '../delivery/damage.js';
 import { parseRenditionName } from '../delivery/rendition.js';
 import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
@@ -130,13 +131,19 @@ export class Inspector {
   /** One that is damaged goes without a loss: it is made again when somebody asks for it. */
   private async rendition({ key, size }: ListedObject): Promise<Repairable | undefined> {
     const repair = () => this.remove(key);
-    if (!parseRenditionName(key.slice(key.lastIndexOf('/') + 1))) {
+    const named = parseRenditionName(key.slice(key.lastIndexOf('/') + 1));
+    if (!named) {
       return finding('unknown_object', key, 'No object of Visage has such a key.');
     }
     if (size === 0) return { ...finding('empty_object', key, 'It has no bytes.'), repair };
     const object = await read(this.store, key);
-    if (!object || (await this.isPicture(object.bytes))) return undefined;
-    return { ...finding('unreadable_rendition', key, 'It cannot be decoded.'), repair };
+    if (!object) return undefined;
+    const { bytes } = object;
+    // A GIF that breaks off can be decoded as far as it goes.
+    const damage =
+      damageOf(bytes, named.format, undefined) ??
+      ((await this.isPicture(bytes)) ? undefined : 'It cannot be decoded.');
+    return damage === undefined ? undefined : { ...finding('unreadable_rendition', key, damage), repair };
   }
 
   private async isPicture(bytes: Buffer): Promise<boolean> {

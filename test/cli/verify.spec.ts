@@ -6,6 +6,7 @@ import { writeAlias } from '../../src/avatars/aliases.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/avatars/keys.js';
 import { type Manifest, type Version, apply, writeManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
+import { picture as animated } from '../http/support/pictures.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { backends } from '../support/service.js';
@@ -72,6 +73,20 @@ const damages: Record<
     const key = renditionOf(await putAvatar(store, id, [picture]));
     const whole = picture.renditions['64.webp'] ?? Buffer.alloc(0);
     await store.store(key, whole.subarray(0, whole.length / 2));
+    return ['unreadable_rendition', key, true];
+  },
+  /** Of which libvips would take the frames that are there for all of it. */
+  async cutAnimation(store, id) {
+    const { version } = onlyVersion(await putAvatar(store, id, [{ ...picture, renditions: {} }]));
+    const key = pictureKey(id, version, '64.gif');
+    const whole = await animated('animatedGif');
+    await store.store(key, whole.subarray(0, whole.length / 2));
+    return ['unreadable_rendition', key, true];
+  },
+  async renditionOfAnotherFormat(store, id) {
+    const { version } = onlyVersion(await putAvatar(store, id, [{ ...picture, renditions: {} }]));
+    const key = pictureKey(id, version, '64.png');
+    await store.store(key, picture.master);
     return ['unreadable_rendition', key, true];
   },
   async wrongPointer(store, id) {
