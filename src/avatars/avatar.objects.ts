@@ -26,14 +26,21 @@ export class AvatarObjects {
     private readonly rules: Omit<GarbageRules, 'now'>,
   ) {}
 
-  /** Stores a master under its own key; one that is there already is the same one. */
-  async storeMaster(id: string, version: Version, bytes: Buffer): Promise<void> {
+  /**
+   * Stores a master under its own key, unless one is there already.
+   * @returns the bytes that are there: others than the given ones only if an earlier adoption of this version made them
+   */
+  async storeMaster(id: string, version: Version, bytes: Buffer): Promise<Buffer> {
+    const key = masterKey(id, version);
     try {
       const options = { ifAbsent: true, ...attributes({ format: version.master }) } as const;
-      await this.store.store(masterKey(id, version), bytes, options);
+      await this.store.store(key, bytes, options);
+      return bytes;
     } catch (error) {
       if (!(error instanceof PreconditionFailed)) throw error;
     }
+    const object = await this.store.get(key);
+    return object === undefined || object === 'unchanged' ? bytes : object.bytes;
   }
 
   hasMaster(id: string, version: Version): Promise<boolean> {
