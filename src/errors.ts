@@ -28,6 +28,7 @@ export const ERROR_CODES = [
   'no_file',
   'no_hash',
   'outbox_full',
+  'picture_unreadable',
   'precondition_failed',
   'rendition_not_found',
   'route_not_found',
@@ -50,6 +51,8 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 export interface ErrorDetails {
   /** What really happened: for the log, never for the caller. */
   cause?: unknown;
+  /** The log has the cause already, and is not told again by each request that fails of it. */
+  logged?: true;
   /** The name of the request's parameter that is at fault. */
   parameter?: string;
 }
@@ -57,6 +60,7 @@ export interface ErrorDetails {
 /** An error whose `code` and `message` are made for the caller; it knows nothing of HTTP. */
 export class CodedError extends Error {
   readonly parameter: string | undefined;
+  readonly logged: boolean;
 
   constructor(
     readonly code: ErrorCode,
@@ -66,5 +70,6 @@ export class CodedError extends Error {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.name = new.target.name;
     this.parameter = details.parameter;
+    this.logged = details.logged ?? false;
   }
 }

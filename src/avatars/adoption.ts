@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
@@ -87,10 +88,13 @@ export class Adoption {
       const { bytes, format, ...facts } = await this.pipeline.makeMaster(spooled.path);
       const at = new Date(timeOfVersion(name)).toISOString();
       const origin = { version: name, source: spooled.digest(), master: format };
-      const version: Version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
-      return await this.objects.storeUnlessErased(id, name, { format }, bytes, () =>
-        this.repository.change(id, () => ({ type: 'publish', at, version })),
-      );
+      const made: Version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
+      return await this.objects.storeUnlessErased(id, name, { format }, bytes, (stored) => {
+        // Another replica, or an adoption that broke off, may have made it with another release: the first one stays.
+        const sha256 = createHash('sha256').update(stored).digest('hex');
+        const version = { ...made, bytes: stored.length, sha256 };
+        return this.repository.change(id, () => ({ type: 'publish', at, version }));
+      });
     } finally {
       await spooled.discard();
     }

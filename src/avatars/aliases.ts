@@ -4,7 +4,7 @@ import pLimit from 'p-limit';
 import { CodedError } from '../errors.js';
 import { type ObjectStore, PreconditionFailed, type StoredObject, isAway } from '../storage/object-store.js';
 import { MANIFEST_ATTRIBUTES, type AvatarRepository, type Vouched } from './avatar.repository.js';
-import { aliasKey } from './keys.js';
+import { aliasKey, isId } from './keys.js';
 import { type Manifest, instantAfter } from './manifest.js';
 import { SingleFlight } from './single-flight.js';
 
@@ -241,7 +241,7 @@ export function targetOf(object: { bytes: Buffer } | undefined): string | undefi
   if (!object) return undefined;
   try {
     const alias = JSON.parse(object.bytes.toString()) as { schema?: unknown; id?: unknown } | null;
-    return alias?.schema === 1 && typeof alias.id === 'string' ? alias.id : undefined;
+    return alias?.schema === 1 && typeof alias.id === 'string' && isId(alias.id) ? alias.id : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

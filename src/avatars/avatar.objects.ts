@@ -30,7 +30,8 @@ export class AvatarObjects {
    * Stores a picture, and takes it back if its version was erased meanwhile: the erasure may have looked for what to delete
    * before the picture was there. Every picture of an avatar is stored by this. Where the taking back fails, the log says so,
    * and `visage verify --repair` or `visage gc` deletes it later.
-   * @param look gives the manifest as it is once the picture is stored; of a master, the one that its commit left
+   * @param look gives the manifest as it is once the picture is stored; of a master, the one that its commit left. It is given the
+   * bytes that are there: of a master, others than the given ones only if an earlier adoption of this version made them
    * @returns what `look` gave
    * @throws what the store and `look` throw; the picture then stays, since the version may be committed
    */
@@ -39,17 +40,19 @@ export class AvatarObjects {
     version: string,
     rendition: Rendition,
     bytes: Buffer,
-    look: () => Promise<Manifest>,
+    look: (stored: Buffer) => Promise<Manifest>,
   ): Promise<Manifest> {
     const key = pictureKey(id, version, renditionName(rendition));
     const isMaster = rendition.size === undefined;
+    let stored = bytes;
     try {
       await this.store.store(key, bytes, { ...(isMaster && { ifAbsent: true }), ...attributes(rendition) });
     } catch (error) {
-      // A master that is there already is the same one.
       if (!(error instanceof PreconditionFailed)) throw error;
+      const object = await this.store.get(key);
+      if (object !== undefined && object !== 'unchanged') stored = object.bytes;
     }
-    const after = await look();
+    const after = await look(stored);
     if (isErased(after, version)) await this.takeBack(key);
     return after;
   }

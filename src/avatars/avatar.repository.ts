@@ -1,12 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
-import { type ObjectStore, PreconditionFailed, isAway } from '../storage/object-store.js';
+import { type ObjectStore, PreconditionFailed, type StoredObject, isAway } from '../storage/object-store.js';
 import { manifestKey } from './keys.js';
-import { type Intent, type Manifest, apply, emptyManifest, readManifest, writeManifest } from './manifest.js';
+import {
+  type Intent,
+  type Manifest,
+  ManifestUnreadable,
+  apply,
+  emptyManifest,
+  readManifest,
+  writeManifest,
+} from './manifest.js';
 import { SingleFlight } from './single-flight.js';
 
 export interface AvatarRepositoryOptions {
@@ -24,6 +33,9 @@ export interface AvatarRepositoryOptions {
 
 /** What the store tells those who read a manifest without Visage. */
 export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheControl: 'no-store' } as const;
+
+/** How many damaged manifests are remembered as logged. */
+const DAMAGED = 1000;
 
 /** Intents that were accepted and are not in the store yet. */
 export interface PendingIntents {
@@ -68,6 +80,9 @@ interface Entry {
  * already.
  */
 export class AvatarRepository {
+  private readonly logger = new Logger(AvatarRepository.name);
+  /** The etag of each damaged manifest that was logged, by its key: once for each damage, however often it is asked for. */
+  private readonly damaged = new LRUCache<string, string>({ max: DAMAGED });
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new SingleFlight<Snapshot>();
   private readonly changes = new KeyedMutex();
@@ -94,7 +109,7 @@ export class AvatarRepository {
     return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
   }
 
-  /** The manifest as it is in the store now; an empty one where there is none. */
+  /** The manifest as it is in the store now; an empty one where there is none. @throws ManifestUnreadable */
   async read(id: string): Promise<Manifest> {
     return this.withPending(await this.readStored(id));
   }
@@ -269,11 +284,18 @@ export class AvatarRepository {
     if (object === undefined && known && known.etag === undefined) return known;
     if (object === undefined || object === 'unchanged')
       return { manifest: emptyManifest(id), etag: undefined, bytes: 0 };
+    return { manifest: this.parse(id, object), etag: object.etag, bytes: object.bytes.length };
+  }
+
+  private parse(id: string, { bytes, etag }: StoredObject): Manifest {
     try {
-      return { manifest: readManifest(id, object.bytes), etag: object.etag, bytes: object.bytes.length };
+      return readManifest(id, bytes);
     } catch (error) {
-      const detail = 'The record of this avatar is damaged. An operator has to mend it.';
-      throw new CodedError('manifest_unreadable', detail, { cause: error });
+      if (error instanceof ManifestUnreadable && this.damaged.get(error.key) !== etag) {
+        this.damaged.set(error.key, etag);
+        this.logger.error({ key: error.key, reason: error.reason }, 'a manifest cannot be read');
+      }
+      throw error;
     }
   }
 }

@@ -1,10 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PickType } from '@nestjs/swagger';
+import { isRenditionSize } from '../delivery/rendition.js';
 import { CodedError } from '../errors.js';
-import { type Crop, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+import {
+  type Crop,
+  RENDITION_FORMATS,
+  RENDITION_SIZES,
+  type RenditionFormat,
+} from '../images/image-pipeline.js';
 import { PLACEHOLDER_KINDS } from '../placeholders/kinds.js';
 import { assertId, isVersion } from './keys.js';
+import { ALT_CHARACTERS, isAlt } from './manifest-format.js';
 import type { Instant, Version } from './manifest.js';
 
 /** @throws CodedError `invalid_id` */
@@ -15,15 +22,12 @@ export const ValidId: PipeTransform<string, string> = {
   },
 };
 
-const ALT_CHARACTERS = 250;
-const ALT = new RegExp(`^\\P{Cc}{0,${ALT_CHARACTERS}}$`, 'u');
-
 /** What a reader wants to see. */
 export class PictureQuery {
   @ApiPropertyOptional({
     type: 'integer',
-    minimum: 16,
-    maximum: 1024,
+    minimum: RENDITION_SIZES.min,
+    maximum: RENDITION_SIZES.max,
     description: 'Edge in px; goes up to the next size of AVATAR_SIZES, never above the master.',
   })
   size?: number;
@@ -179,8 +183,9 @@ export function versionOf(body: unknown): string {
 
 function parseSize(text: unknown): number {
   const size = typeof text === 'string' && /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (size < 16 || size > 1024) {
-    throw new CodedError('invalid_size', 'A size is a whole number of px from 16 to 1024.', {
+  if (!isRenditionSize(size)) {
+    const { min, max } = RENDITION_SIZES;
+    throw new CodedError('invalid_size', `A size is a whole number of px from ${min} to ${max}.`, {
       parameter: 'size',
     });
   }
@@ -233,7 +238,7 @@ export function oneAlt(inQuery: string | undefined, field: unknown): string | un
 function parseAlt(text: unknown): string | undefined {
   if (text === undefined) return undefined;
   const alt = typeof text === 'string' ? text.trim() : undefined;
-  if (alt === undefined || !ALT.test(alt)) {
+  if (!isAlt(alt)) {
     throw new CodedError(
       'invalid_alt',
       `An alt text has at most ${ALT_CHARACTERS} characters, none of them a control character.`,

@@ -84,6 +84,8 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
         const settings = settingsOf(config);
         const surroundings: Surroundings = {
           pendingMaster: async (id, version) => outbox?.master(id, version),
+          knownVersion: (id, version) =>
+            repository.lastKnown(id)?.versions.find((known) => known.version === version),
           store: (id, version, rendition, bytes) =>
             objects.storeRendition(id, version, rendition, bytes, () => repository.read(id)),
         };

@@ -3,10 +3,16 @@ import { CodedError } from '../errors.js';
 const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
 const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
 const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const AFTER_THE_YEAR_9999 = 'e677d21f-dc00';
+
+/** Whether it is an id as `assertId` accepts it. */
+export function isId(text: string): boolean {
+  return ID.test(text);
+}
 
 /** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
 export function assertId(id: string): void {
-  if (!ID.test(id)) {
+  if (!isId(id)) {
     throw new CodedError(
       'invalid_id',
       'An avatar id has 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - and starts with a letter or digit.',
@@ -15,9 +21,9 @@ export function assertId(id: string): void {
   }
 }
 
-/** Whether it is a UUIDv7 in lower case, RFC 9562. */
+/** Whether it is a UUIDv7 in lower case, RFC 9562, of a time that an `Instant` can have. */
 export function isVersion(text: string): boolean {
-  return VERSION.test(text);
+  return VERSION.test(text) && text < AFTER_THE_YEAR_9999;
 }
 
 /** Whether it is an MD5 or SHA-256 in hex and lower case. */

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { isRenditionSize } from '../delivery/rendition.js';
 import { CodedError } from '../errors.js';
-import { RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../images/image-pipeline.js';
 import { hashOf, listOf } from './body-lists.js';
 import { assertId } from './keys.js';
 
@@ -27,7 +28,7 @@ export class LookupBody {
 
   @ApiPropertyOptional({
     type: 'array',
-    items: { type: 'integer', minimum: 16, maximum: 1024 },
+    items: { type: 'integer', minimum: RENDITION_SIZES.min, maximum: RENDITION_SIZES.max },
     maxItems: MAX_SIZES,
     description: 'Edges in px to give URLs for; without it, those that /info gives.',
   })
@@ -107,14 +108,11 @@ function checkedId(id: unknown): string {
 }
 
 function checkedSizes(sizes: readonly unknown[]): readonly number[] {
-  if (sizes.length < 1 || sizes.length > MAX_SIZES || !sizes.every(isSize)) {
-    throw invalid('sizes', `Sizes are 1 to ${MAX_SIZES} whole numbers of px from 16 to 1024.`);
+  if (sizes.length < 1 || sizes.length > MAX_SIZES || !sizes.every(isRenditionSize)) {
+    const { min, max } = RENDITION_SIZES;
+    throw invalid('sizes', `Sizes are 1 to ${MAX_SIZES} whole numbers of px from ${min} to ${max}.`);
   }
   return sizes;
-}
-
-function isSize(size: unknown): size is number {
-  return Number.isInteger(size) && (size as number) >= 16 && (size as number) <= 1024;
 }
 
 function checkedFormat(format: unknown): RenditionFormat {

@@ -1,6 +1,8 @@
 import type { Crop, MasterFormat } from '../images/image-pipeline.js';
 import { timeOfVersion } from './keys.js';
 
+export { ManifestUnreadable, readManifest, writeManifest } from './manifest-format.js';
+
 /** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
 export type Instant = string;
 
@@ -24,7 +26,7 @@ export interface Version {
   color: string;
   /** What the picture shows, in words for those who do not see it; as the uploader put it. */
   alt?: string;
-  /** Also the time in `version`. */
+  /** Also the time in `version`; in the first releases, some ms off it. */
   uploadedAt: Instant;
 }
 
@@ -159,19 +161,6 @@ export function instantAfter(manifest: Manifest, now: Date): Instant {
   const known = [head?.at, erasedAt, versions[0]?.uploadedAt, aliases?.at].reduce(latest);
   const after = known === undefined ? 0 : Date.parse(known) + 1;
   return new Date(Math.max(now.getTime(), after)).toISOString();
-}
-
-export function writeManifest(manifest: Manifest): Buffer {
-  return Buffer.from(JSON.stringify(manifest));
-}
-
-/** @throws Error where the bytes are not a manifest, or one of a schema that this service does not know */
-export function readManifest(id: string, bytes: Buffer): Manifest {
-  const manifest = JSON.parse(bytes.toString()) as Partial<Manifest> | null;
-  if (manifest?.schema !== 1 || manifest.id !== id || !Array.isArray(manifest.versions)) {
-    throw new Error(`not a manifest of schema 1 of the avatar ${id}`);
-  }
-  return manifest as Manifest;
 }
 
 function laterHead(a: Manifest['head'], b: NonNullable<Manifest['head']>): NonNullable<Manifest['head']> {

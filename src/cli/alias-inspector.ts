@@ -1,9 +1,10 @@
 import { Aliases, lists, targetOf } from '../avatars/aliases.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
+import { ManifestUnreadable } from '../avatars/manifest.js';
 import type { Settings } from '../config/settings.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
-import { Unreadable, manifestOf } from './manifest-of.js';
+import { manifestOf } from './manifest-of.js';
 import { read } from './verified-copy.js';
 
 /** What is wrong with the object of a hash: it is none, or the manifest of the id that it points at does not list it. */
@@ -39,7 +40,7 @@ export class AliasInspector {
     try {
       return lists(await manifestOf(this.store, id), hash) ? undefined : { fault: 'unlisted', id };
     } catch (error) {
-      if (error instanceof Unreadable) return undefined;
+      if (error instanceof ManifestUnreadable) return undefined;
       throw error;
     }
   }

@@ -1,17 +1,16 @@
 import { AvatarChanges } from '../avatars/avatar.changes.js';
 import type { Settings } from '../config/settings.js';
-import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
 import type { Erasure } from './erase-list.js';
-import { forEach } from './for-each.js';
+import { attempt, forEach } from './for-each.js';
 import { openExisting } from './stores.js';
 
 /**
  * Repeats erasures: each takes what was there up to its instant, and leaves what is newer. One that fails does not keep the others
  * from being done.
- * @throws CodedError what the storage throws, where nothing could be done for it
+ * @throws what makes the storage useless for all
  */
 export async function runErase(
   task: Task,
@@ -30,30 +29,22 @@ export async function runErase(
     findings.push(finding);
   };
   const avatars = new KeyedMutex();
-  let away: CodedError | undefined;
+  const repeat = async ({ id, erasedAt: before }: Erasure) => {
+    const { objects, bytes, aliases } = await avatars.run(id, () =>
+      dryRun ? changes.previewErasure(id, before) : changes.erase(id, { before }),
+    );
+    if (dryRun) logger.info({ id, erasedAt: before, objects, bytes, aliases }, 'would erase an avatar');
+    facts.erasures++;
+    facts.objects += objects;
+    facts.bytes += bytes;
+    facts.aliases += aliases;
+  };
   if (progress.visible) progress.start('erase', 0);
   await forEach(erasures, concurrency, async (erasure) => {
     if ('finding' in erasure) refuse(erasure.finding);
-    else {
-      const { where, id, erasedAt: before } = erasure;
-      try {
-        const { objects, bytes, aliases } = await avatars.run(id, () =>
-          dryRun ? changes.previewErasure(id, before) : changes.erase(id, { before }),
-        );
-        if (dryRun) logger.info({ id, erasedAt: before, objects, bytes, aliases }, 'would erase an avatar');
-        facts.erasures++;
-        facts.objects += objects;
-        facts.bytes += bytes;
-        facts.aliases += aliases;
-      } catch (error) {
-        if (!(error instanceof CodedError)) throw error;
-        if (error.code.startsWith('storage_')) away = error;
-        refuse({ code: error.code, where, message: error.message });
-      }
-    }
+    else await attempt(task, erasure.where, refuse, () => repeat(erasure));
     progress.step();
   });
   await app.close();
-  if (away && facts.erasures === 0) throw away;
   return { findings, facts };
 }

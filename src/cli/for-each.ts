@@ -1,3 +1,5 @@
+import { type Finding, type Task, UNEXPECTED, findingOf, isOutage } from './command.js';
+
 /**
  * Works on items as they come, so many at the same time; they begin in their order.
  * @throws what the first task that failed threw, once those that had begun have ended
@@ -23,4 +25,37 @@ export async function forEach<T>(
   };
   const workers = await Promise.allSettled(Array.from({ length: concurrency }, work));
   for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
+}
+
+/**
+ * The same for avatars and pictures, each of which may fail by itself: that is a finding, and the others go on.
+ * @param where names an item in findings
+ * @param report takes what went wrong
+ * @throws only what makes the storage useless for all
+ */
+export function examineEach<T>(
+  items: AsyncIterable<T>,
+  task: Task,
+  { where, report }: { where: (item: T) => string; report: (finding: Finding) => void },
+  examine: (item: T) => Promise<void>,
+): Promise<void> {
+  return forEach(items, task.concurrency, (item) => attempt(task, where(item), report, () => examine(item)));
+}
+
+/** Works on one of many. @throws only what makes the storage useless for all */
+export async function attempt(
+  { logger }: Pick<Task, 'logger'>,
+  where: string,
+  report: (finding: Finding) => void,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (isOutage(error)) throw error;
+    const finding = findingOf(error, where);
+    if (finding.code === UNEXPECTED)
+      logger.error({ err: error, where }, 'an error that nobody foresaw: going on with the others');
+    report(finding);
+  }
 }

@@ -5,23 +5,26 @@ import type { ListedObject } from '../storage/object-store.js';
 import { PROBES } from '../storage/s3.conditional-writes.js';
 import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
-import { forEach } from './for-each.js';
-import { countAvatars, listAliases, listAvatars, writtenId } from './listing.js';
-import { Unreadable, manifestOf } from './manifest-of.js';
+import { examineEach } from './for-each.js';
+import { countAvatars, keyOf, listAliases, listAvatars, writtenId } from './listing.js';
+import { manifestOf } from './manifest-of.js';
 import { openExisting } from './stores.js';
 
 /**
  * Deletes what no manifest needs any more, by the rule that the service itself goes by: it is safe beside running uploads,
  * since what is on its way is younger than the grace period.
  */
-export async function runGc({ dryRun, concurrency, progress }: Task, settings: Settings): Promise<Outcome> {
+export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
+  const { dryRun, progress } = task;
   const store = openExisting(settings);
   const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
   const facts = { storage: store.location, avatars: 0, versions: 0, objects: 0, bytes: 0, aliases: 0 };
   const findings: Finding[] = [];
+  const report = (finding: Finding) => findings.push(finding);
   if (progress.visible) progress.start('gc', await countAvatars(store));
   const nothing = () => undefined;
-  await forEach(listAvatars(store, nothing), concurrency, async ({ written, pictures }) => {
+  const avatars = listAvatars(store, nothing);
+  await examineEach(avatars, task, { where: keyOf, report }, async ({ written, pictures }) => {
     facts.avatars++;
     const id = writtenId(written);
     if (id === undefined || pictures.length === 0) return;
@@ -29,15 +32,10 @@ export async function runGc({ dryRun, concurrency, progress }: Task, settings: S
       const manifest = await manifestOf(store, id);
       return new Set(collectable(pictures, manifest, { ...rules, now: Date.now() }));
     };
-    try {
-      if ((await garbage()).size > 0) {
-        // Asked again, since the first answer may have waited behind many others.
-        const keys = await garbage();
-        await remove(pictures.filter(({ key }) => keys.has(key)));
-      }
-    } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-      findings.push(error.finding);
+    if ((await garbage()).size > 0) {
+      // Asked again, since the first answer may have waited behind many others.
+      const keys = await garbage();
+      await remove(pictures.filter(({ key }) => keys.has(key)));
     }
     progress.step();
   });
@@ -45,7 +43,8 @@ export async function runGc({ dryRun, concurrency, progress }: Task, settings: S
     if (Date.now() - probe.modifiedAt.getTime() > rules.graceMs) await remove([probe]);
   }
   const inspector = new AliasInspector(store, settings);
-  await forEach(listAliases(store, nothing), concurrency, async (listed) => {
+  const aliases = listAliases(store, nothing);
+  await examineEach(aliases, task, { where: ({ key }) => key, report }, async (listed) => {
     const found = await inspector.inspect(listed);
     if (found?.fault !== 'unlisted') return;
     facts.aliases++;

@@ -7,8 +7,8 @@ import { parse } from 'csv-parse';
 import { assertId, isVersion } from '../avatars/keys.js';
 import { CodedError } from '../errors.js';
 import type { ObjectStore } from '../storage/object-store.js';
-import { type Finding, UsageError } from './command.js';
-import { type Entry, Refused, openFile } from './importer.js';
+import { type Finding, Refused, UsageError } from './command.js';
+import { type Entry, openFile } from './importer.js';
 import { read } from './verified-copy.js';
 
 /**

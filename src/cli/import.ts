@@ -1,11 +1,10 @@
 import type { Settings } from '../config/settings.js';
-import { CodedError } from '../errors.js';
 import { prepareSpool } from '../spool.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
-import { forEach } from './for-each.js';
-import { type Entry, Importer, Refused } from './importer.js';
+import { attempt, forEach } from './for-each.js';
+import { type Entry, Importer } from './importer.js';
 
 /**
  * Takes pictures in the way that uploads go.
@@ -32,22 +31,15 @@ export async function runImport(
     for (const entry of group) {
       if ('finding' in entry) refuse(entry.finding);
       else {
-        try {
-          // Two lines of one avatar follow one another.
-          facts[await avatars.run(entry.id, () => importer.take(entry))]++;
-        } catch (error) {
-          if (!isRefusal(error)) throw error;
-          refuse({ code: error.code, where: entry.where, message: error.message });
-        }
+        // Two lines of one avatar follow one another.
+        const taken = () => avatars.run(entry.id, () => importer.take(entry));
+        await attempt(task, entry.where, refuse, async () => {
+          facts[await taken()]++;
+        });
       }
       progress.step();
     }
   });
   await app.close();
   return { findings, facts };
-}
-
-/** What is wrong with one picture; a storage that cannot be used ends the import. */
-function isRefusal(error: unknown): error is CodedError | Refused {
-  return error instanceof Refused || (error instanceof CodedError && !error.code.startsWith('storage_'));
 }

@@ -10,7 +10,7 @@ import { type Manifest, type Version, apply, isErased } from '../avatars/manifes
 import type { Settings } from '../config/settings.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { SpooledUpload } from '../spool.js';
-import type { Finding } from './command.js';
+import { type Finding, Refused } from './command.js';
 
 /** A picture of an avatar. */
 export interface Item {
@@ -103,16 +103,6 @@ export async function openFile(path: string): Promise<Readable> {
     return source;
   } catch (error) {
     throw new Refused('file_unreadable', (error as Error).message);
-  }
-}
-
-/** A picture that is no longer wanted, or cannot be read where it is. */
-export class Refused extends Error {
-  constructor(
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
   }
 }
 

@@ -5,6 +5,7 @@ import { type GarbageRules, collectable } from '../avatars/garbage.js';
 import { aliasKey, manifestKey, versionOf } from '../avatars/keys.js';
 import {
   type Manifest,
+  ManifestUnreadable,
   type Version,
   emptyManifest,
   isErased,
@@ -12,11 +13,12 @@ import {
   readManifest,
   writeManifest,
 } from '../avatars/manifest.js';
+import { damageOf } from '../delivery/damage.js';
 import { parseRenditionName } from '../delivery/rendition.js';
 import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
-import type { Finding } from './command.js';
+import { type Finding, findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';
 import { read, sha256 } from './verified-copy.js';
 
@@ -49,7 +51,8 @@ export class Inspector {
     try {
       if (object) manifest = readManifest(id, object.bytes);
     } catch (error) {
-      return [...found, finding('manifest_unreadable', key, (error as Error).message)];
+      if (!(error instanceof ManifestUnreadable)) throw error;
+      return [...found, findingOf(error, key)];
     }
     if (object) found.push(...this.pointer(manifest, object.etag));
     found.push(...this.garbage(manifest, known));
@@ -128,13 +131,19 @@ export class Inspector {
   /** One that is damaged goes without a loss: it is made again when somebody asks for it. */
   private async rendition({ key, size }: ListedObject): Promise<Repairable | undefined> {
     const repair = () => this.remove(key);
-    if (!parseRenditionName(key.slice(key.lastIndexOf('/') + 1))) {
+    const named = parseRenditionName(key.slice(key.lastIndexOf('/') + 1));
+    if (!named) {
       return finding('unknown_object', key, 'No object of Visage has such a key.');
     }
     if (size === 0) return { ...finding('empty_object', key, 'It has no bytes.'), repair };
     const object = await read(this.store, key);
-    if (!object || (await this.isPicture(object.bytes))) return undefined;
-    return { ...finding('unreadable_rendition', key, 'It cannot be decoded.'), repair };
+    if (!object) return undefined;
+    const { bytes } = object;
+    // A GIF that breaks off can be decoded as far as it goes.
+    const damage =
+      damageOf(bytes, named.format, undefined) ??
+      ((await this.isPicture(bytes)) ? undefined : 'It cannot be decoded.');
+    return damage === undefined ? undefined : { ...finding('unreadable_rendition', key, damage), repair };
   }
 
   private async isPicture(bytes: Buffer): Promise<boolean> {

@@ -88,6 +88,11 @@ export function writtenId(written: string): string | undefined {
   }
 }
 
+/** What findings about a whole avatar name: its manifest, or else its pictures. */
+export function keyOf({ written, manifest }: ListedAvatar): string {
+  return manifest?.key ?? `${AVATARS}${written}/`;
+}
+
 /** How many avatars have a manifest. */
 export async function countAvatars(store: ObjectStore): Promise<number> {
   let found = 0;

@@ -4,10 +4,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { Logger as NestLog } from '@nestjs/common';
 import { pino } from 'pino';
 import { InvalidSettings } from '../config/load-settings.js';
-import { CodedError } from '../errors.js';
 import { NestLogger } from '../ops/logging.js';
 import { openStore } from '../storage/open-store.js';
-import { EXIT, type Outcome, type Task, UsageError } from './command.js';
+import { EXIT, type Outcome, type Task, UsageError, isOutage } from './command.js';
 import { erasuresAt } from './erase-list.js';
 import { runErase } from './erase.js';
 import { runGc } from './gc.js';
@@ -159,10 +158,7 @@ function explain(error: unknown): number {
     process.stderr.write(`${error.message}\n`);
     return EXIT.usage;
   }
-  if (
-    error instanceof CodedError &&
-    (error.code === 'storage_unavailable' || error.code === 'storage_full')
-  ) {
+  if (isOutage(error)) {
     logger.error({ err: error }, 'the storage could not be used');
     return EXIT.unavailable;
   }

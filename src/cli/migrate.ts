@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '../config/settings.js';
-import { type Outcome, type Task, UsageError } from './command.js';
-import { forEach } from './for-each.js';
-import { countAvatars, listAvatars, together } from './listing.js';
+import { type Finding, type Outcome, type Task, UsageError } from './command.js';
+import { examineEach } from './for-each.js';
+import { type ListedAvatar, countAvatars, keyOf, listAvatars, together } from './listing.js';
 import { Migration } from './migration.js';
 import { openExisting, openTarget } from './stores.js';
 
@@ -45,7 +45,8 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
   };
 }
 
-async function runPass({ concurrency, progress }: Task, migration: Migration, pass: number): Promise<void> {
+async function runPass(task: Task, migration: Migration, pass: number): Promise<void> {
+  const { progress } = task;
   const { from, to } = migration;
   if (progress.visible) progress.start(`pass ${pass}`, await countAvatars(from));
   const pairs = together(
@@ -55,7 +56,11 @@ async function runPass({ concurrency, progress }: Task, migration: Migration, pa
     // What is strange there is no business of a migration; `verify` tells.
     listAvatars(to, () => undefined),
   );
-  await forEach(pairs, concurrency, async ({ left: source, right: target }) => {
+  const where = ({ left: source }: { left?: ListedAvatar }) => (source ? keyOf(source) : '');
+  const report = (finding: Finding) => {
+    migration.report(finding);
+  };
+  await examineEach(pairs, task, { where, report }, async ({ left: source, right: target }) => {
     if (!source) return;
     await migration.move(source, target);
     if (source.manifest) progress.step();

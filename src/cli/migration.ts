@@ -4,6 +4,7 @@ import { masterKey } from '../avatars/avatar.objects.js';
 import { MANIFESTS, aliasKey, readId, versionOf } from '../avatars/keys.js';
 import {
   type Manifest,
+  ManifestUnreadable,
   emptyManifest,
   isErased,
   merge,
@@ -11,9 +12,9 @@ import {
   writeManifest,
 } from '../avatars/manifest.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
-import type { Finding } from './command.js';
+import { type Finding, findingOf } from './command.js';
 import type { ListedAvatar } from './listing.js';
-import { Unreadable, manifestOf } from './manifest-of.js';
+import { manifestOf } from './manifest-of.js';
 import { type Copied, copyVerified, read, sha256 } from './verified-copy.js';
 
 export interface MigrationOptions {
@@ -58,6 +59,12 @@ export class Migration {
     return [...this.problems.values()];
   }
 
+  /** Of a pass; what is reported twice counts once. */
+  report(finding: Finding): void {
+    this.problems.set(`${finding.code} ${finding.where}`, finding);
+  }
+
+  /** @throws ManifestUnreadable on either side, and then nothing of the avatar was copied; what the stores throw */
   async move(source: ListedAvatar, target: ListedAvatar | undefined): Promise<void> {
     this.numbers.avatars++;
     const key = manifestKeyOf(source.written);
@@ -70,7 +77,6 @@ export class Migration {
       return;
     }
     const manifests = this.readBoth(source.written, ours?.bytes, theirs?.bytes);
-    if (!manifests) return;
     const { before, there: replaced, after } = manifests;
     const bytes = theirs ? writeManifest(after) : ours?.bytes;
     const same = bytes === undefined || theirs?.bytes.equals(bytes) === true;
@@ -111,15 +117,10 @@ export class Migration {
     const empty = emptyManifest(written);
     if (!ours && !theirs) return { before: empty, there: empty, after: empty };
     const id = readId(written);
-    try {
-      const before = ours ? readManifest(id, ours) : emptyManifest(id);
-      const there = theirs ? readManifest(id, theirs) : emptyManifest(id);
-      const after = theirs ? merge(before, there, this.options.history) : before;
-      return { before, there, after };
-    } catch (error) {
-      this.problem('manifest_unreadable', manifestKeyOf(written), (error as Error).message);
-      return undefined;
-    }
+    const before = ours ? readManifest(id, ours) : emptyManifest(id);
+    const there = theirs ? readManifest(id, theirs) : emptyManifest(id);
+    const after = theirs ? merge(before, there, this.options.history) : before;
+    return { before, there, after };
   }
 
   /**
@@ -178,9 +179,8 @@ export class Migration {
       const manifest = await manifestOf(this.to, id);
       return lists(manifest, hash) ? (manifest.aliases?.at ?? '') : '';
     } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-      const { code, where, message } = error.finding;
-      this.problem(code, where, message);
+      if (!(error instanceof ManifestUnreadable)) throw error;
+      this.report(findingOf(error, error.key));
       return '';
     }
   }
@@ -244,7 +244,7 @@ export class Migration {
   }
 
   private problem(code: string, where: string, message: string): void {
-    this.problems.set(`${code} ${where}`, { code, where, message });
+    this.report({ code, where, message });
   }
 }
 

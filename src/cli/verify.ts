@@ -7,9 +7,9 @@ import { LocalStore } from '../storage/local.store.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
-import { forEach } from './for-each.js';
+import { examineEach } from './for-each.js';
 import { Inspector, type Repairable } from './inspector.js';
-import { type ListedAvatar, countAvatars, listAliases, listAvatars, writtenId } from './listing.js';
+import { type ListedAvatar, countAvatars, keyOf, listAliases, listAvatars, writtenId } from './listing.js';
 import { openExisting } from './stores.js';
 import { stuckInOutbox } from './stuck-outbox.js';
 
@@ -23,6 +23,7 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
   const aliases = new AliasInspector(store, settings);
   const inspector = new Inspector(store, pipeline, aliases.aliases, rules);
   const findings: Finding[] = [];
+  const report = (finding: Finding) => findings.push(finding);
   const facts = { storage: store.location, avatars: 0, objects: 0, aliases: 0 };
   const settle = async ({ repair: mend, ...finding }: Repairable) => {
     if (repair && !dryRun && mend) findings.push({ ...finding, ...((await mend()) && { repaired: true }) });
@@ -31,9 +32,10 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
 
   if (progress.visible) progress.start('verify', await countAvatars(store));
   const strange: ListedObject[] = [];
-  await forEach(
+  await examineEach(
     listAvatars(store, (object) => strange.push(object)),
-    concurrency,
+    task,
+    { where: keyOf, report },
     async (listed) => {
       facts.avatars++;
       facts.objects += listed.pictures.length + (listed.manifest ? 1 : 0);
@@ -44,9 +46,10 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
       progress.step();
     },
   );
-  await forEach(
+  await examineEach(
     listAliases(store, (object) => strange.push(object)),
-    concurrency,
+    task,
+    { where: ({ key }) => key, report },
     async (listed) => {
       facts.aliases++;
       const found = await aliases.inspect(listed);

@@ -15,7 +15,7 @@ import {
   Min,
 } from 'class-validator';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
-import { SOURCE_FORMATS, type SourceFormat } from '../images/image-pipeline.js';
+import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../images/image-pipeline.js';
 
 const WEB_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
 
@@ -155,14 +155,14 @@ export class Settings {
   @IsList(Number)
   @ArrayNotEmpty()
   @IsInt({ each: true })
-  @Min(16, { each: true })
-  @Max(1024, { each: true })
+  @Min(RENDITION_SIZES.min, { each: true })
+  @Max(RENDITION_SIZES.max, { each: true })
   avatarSizes = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
 
   @IsList(Number)
   @IsInt({ each: true })
   @Min(0, { each: true })
-  @Max(1024, { each: true })
+  @Max(RENDITION_SIZES.max, { each: true })
   avatarWarmSizes = [64, 128, 256];
 
   @IsIn(['404', ...PLACEHOLDER_KINDS])

@@ -6,7 +6,7 @@ import { acceptedFormats } from './negotiation.js';
 
 /** What to show of an avatar without a picture. */
 export interface DefaultWish extends Omit<Placeholder, 'size'> {
-  /** Edge in px; goes up to the next of the sizes unless it is to be exact. */
+  /** Edge in px; goes up to the next of the sizes, if there is one, unless it is to be exact. */
   size?: number | undefined;
   exact?: boolean | undefined;
   /** Undefined: the best that `accept` takes. */
@@ -55,7 +55,7 @@ export class DefaultPictures {
     ...drawing
   }: DefaultWish): Promise<DefaultPicture> {
     const { sizes } = this.options;
-    const size = exact ? wanted : (sizes.find((one) => one >= wanted) ?? sizes.at(-1) ?? wanted);
+    const size = exact ? wanted : (sizes.find((one) => one >= wanted) ?? wanted);
     // An AVIF of a drawing saves next to nothing.
     const format = asked ?? acceptedFormats(DRAWN, accept, true).find((one) => one !== 'avif') ?? 'png';
     const placeholder = { ...drawing, size };

@@ -1,5 +1,10 @@
 import type { Version } from '../avatars/manifest.js';
-import { MOVING_FORMATS, RENDITION_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+import {
+  MOVING_FORMATS,
+  RENDITION_FORMATS,
+  RENDITION_SIZES,
+  type RenditionFormat,
+} from '../images/image-pipeline.js';
 
 /** What somebody wants to see of a version; what is left open is as the master has it. */
 export interface RenditionRequest {
@@ -18,7 +23,7 @@ export interface Rendition {
   format: RenditionFormat;
   /** The first frame of what would move in this format. */
   still?: true;
-  /** At a size that renditions are not kept at: made of the master for as long as it is in memory. */
+  /** At exactly that size, above the master's too: made of the master for as long as it is in memory. */
   exact?: true;
 }
 
@@ -30,9 +35,11 @@ export function mayMove(format: RenditionFormat | undefined): boolean {
 }
 
 /**
- * The rendition that serves a request best: its size goes up to the next of `sizes` unless it has to be exact, and where that
- * would be no smaller than the master in the master's own format, it is the master.
+ * The rendition that serves a request best: its size goes up to the next of `sizes`, above the last of them to the largest that
+ * there can be, unless it has to be exact. If that is no smaller than the master in the master's own format, it is the master.
+ * @param request.size within `RENDITION_SIZES` unless it is exact
  * @param sizes ascending, in px
+ * @returns one that `canBeMade`
  */
 export function chooseRendition(
   version: Version,
@@ -43,12 +50,28 @@ export function chooseRendition(
   const still = request.still === true && version.animated && MOVING_FORMATS.includes(format);
   const { size: asked = version.width, exact = false } = request;
   const wanted = exact ? asked : Math.min(asked, version.width);
-  if (wanted === version.width && format === version.master && !still) return { format };
+  const isMaster = (size: number) => format === version.master && !still && size === version.width;
+  if (isMaster(wanted)) return { format };
   if (exact && (wanted > version.width || !sizes.includes(wanted))) {
     return { size: wanted, format, ...(still && { still }), exact };
   }
-  const size = sizes.find((one) => one >= wanted) ?? sizes.at(-1) ?? wanted;
+  const size = sizes.find((one) => one >= wanted) ?? Math.min(version.width, RENDITION_SIZES.max);
+  if (isMaster(Math.min(size, version.width))) return { format };
   return { size, format, ...(still && { still }) };
+}
+
+/**
+ * Whether there is such a rendition of every version. The settings have no say in that: URLs that were handed out under others
+ * stay good.
+ */
+export function canBeMade({ size, exact }: Rendition): boolean {
+  return size === undefined || exact === true || isRenditionSize(size);
+}
+
+/** Whether it is a size that may be asked for. */
+export function isRenditionSize(size: unknown): size is number {
+  const { min, max } = RENDITION_SIZES;
+  return Number.isInteger(size) && (size as number) >= min && (size as number) <= max;
 }
 
 /** The last part of a rendition's key, and of its immutable URL where it has one: an exact one has none. */

@@ -3,9 +3,11 @@ import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../avatars/keys.js';
 import type { Instant, Version } from '../avatars/manifest.js';
+import { CodedError } from '../errors.js';
 import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
 import { type ObjectStore, isAway } from '../storage/object-store.js';
-import { type Rendition, chooseRendition, renditionName } from './rendition.js';
+import { damageOf } from './damage.js';
+import { type Rendition, canBeMade, chooseRendition, renditionName } from './rendition.js';
 
 /** What a cache has done since the start, and what it holds now. */
 export interface CacheUsage {
@@ -18,7 +20,7 @@ export interface CacheUsage {
 export interface RenditionsOptions {
   /** Bytes of pictures kept in memory. */
   cacheBytes: number;
-  /** Edges in px that renditions are made at, ascending. */
+  /** Edges in px that renditions are made at and kept, ascending. Others are made when their URLs are asked for. */
   sizes: readonly number[];
   /** Of these, those that are made of a new version before anybody asks. */
   warmSizes: readonly number[];
@@ -33,6 +35,8 @@ export const IMMUTABLE = 'public, max-age=31536000, immutable';
 export interface Surroundings {
   /** The master of a version that is not in the store yet. */
   pendingMaster(id: string, version: string): Promise<{ format: RenditionFormat; bytes: Buffer } | undefined>;
+  /** What this process knows of a version without asking the store. @returns undefined if that is nothing */
+  knownVersion(id: string, version: string): Version | undefined;
   /** Stores a rendition, unless its version was erased. @returns whether it is there */
   store(id: string, version: string, rendition: Rendition, bytes: Buffer): Promise<boolean>;
 }
@@ -80,7 +84,11 @@ export class Renditions {
     return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
   }
 
-  /** @returns undefined where there is no such version, or no such rendition of it */
+  /**
+   * @returns undefined where there is no such version, or no such rendition of it
+   * @throws CodedError `picture_unreadable` the master is damaged, or what it takes to make the rendition; what the pipeline and
+   * the store throw
+   */
   async get(id: string, version: string, rendition: Rendition): Promise<Buffer | undefined> {
     const key = pictureKey(id, version, renditionName(rendition));
     const known = this.cache.get(key);
@@ -160,17 +168,33 @@ export class Renditions {
     return bytes !== undefined && this.keep(key, bytes, { id, version, rendition });
   }
 
-  private async load(key: string, { id, version, rendition }: Wanted): Promise<Buffer | undefined> {
+  private async load(key: string, wanted: Wanted): Promise<Buffer | undefined> {
+    const { id, version, rendition } = wanted;
     const { size, format, still, exact } = rendition;
+    if (!canBeMade(rendition)) return undefined;
     const stored = exact ? undefined : await this.fromStore(key, id, version, rendition);
-    if (stored) return stored;
-    if (size === undefined || !(exact || this.options.sizes.includes(size))) return undefined;
+    const damage = stored && this.damageOf(stored, wanted);
+    if (stored && damage === undefined) return stored;
+    if (size === undefined) {
+      if (damage === undefined) return undefined;
+      throw unreadable(key, damage);
+    }
+    if (damage !== undefined) {
+      this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');
+    }
     const master = await this.master(id, version);
     if (!master) return undefined;
     const bytes = await this.pipeline.render(master, { size, format, still, exact });
-    // Of the exact ones there may be thousands.
-    if (!exact) this.keepAside(key, bytes, { id, version, rendition });
+    // Of the others there may be thousands.
+    const isKept = !exact && this.options.sizes.includes(size);
+    if (isKept || damage !== undefined) this.keepAside(key, bytes, wanted);
     return bytes;
+  }
+
+  /** The checksum of a master is in the manifest. Of a rendition nothing is known but that it was whole. */
+  private damageOf(bytes: Buffer, { id, version, rendition: { size, format } }: Wanted): string | undefined {
+    const known = size === undefined ? this.surroundings.knownVersion(id, version) : undefined;
+    return damageOf(bytes, format, known?.master === format ? known : undefined);
   }
 
   /** While the store is away, a rendition can be made again of a master that is at hand. */
@@ -227,6 +251,14 @@ export class Renditions {
     this.keeping.set(key, keeping);
     return keeping;
   }
+}
+
+function unreadable(key: string, damage: string): CodedError {
+  const cause = new Error(
+    `The master ${key} is damaged. ${damage} Restore the object from a backup, or upload the picture again.`,
+  );
+  const detail = 'The picture of this avatar is damaged. An operator has to restore it.';
+  return new CodedError('picture_unreadable', detail, { cause });
 }
 
 /** What the store tells those who read it without Visage. */

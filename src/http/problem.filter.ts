@@ -30,8 +30,10 @@ export function refuseEarly(error: unknown, request: FastifyRequest, reply: Fast
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = describe(error, request, reply);
   codes.set(request, answer.code);
-  if (answer.status >= 500) request.log.error({ err: error, code: answer.code }, 'the request failed');
-  else if (error instanceof Error && error.cause !== undefined) {
+  if (answer.status >= 500) {
+    const level = error instanceof CodedError && error.logged ? 'debug' : 'error';
+    request.log[level]({ err: error, code: answer.code }, 'the request failed');
+  } else if (error instanceof Error && error.cause !== undefined) {
     request.log.info({ err: error, code: answer.code }, 'the request was refused');
   }
   if (reply.sent || request.raw.socket.destroyed) return;

@@ -31,6 +31,7 @@ const STATUSES: Record<ErrorCode, number> = {
   no_file: 400,
   no_hash: 400,
   outbox_full: 503,
+  picture_unreadable: 503,
   precondition_failed: 412,
   rendition_not_found: 404,
   route_not_found: 404,

@@ -10,6 +10,9 @@ export type MasterFormat = (typeof MASTER_FORMATS)[number];
 export const RENDITION_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 
+/** Edges in px that a rendition can have, whatever the settings say: its URL works for ever. */
+export const RENDITION_SIZES = { min: 16, max: 1024 } as const;
+
 /** Formats in which an animation moves. */
 export const MOVING_FORMATS: readonly RenditionFormat[] = ['webp', 'gif'];
 

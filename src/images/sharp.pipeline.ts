@@ -118,7 +118,9 @@ export class SharpPipeline extends ImagePipeline {
     { size, format, still = false, exact = false }: Rendering,
   ): Promise<Buffer> {
     return this.queued(this.lineOf(format), async (open) => {
-      const picture = open(master, { animated: MOVING_FORMATS.includes(format) && !still });
+      // The limit is for uploads, and may have been a higher one when this was accepted.
+      const options = { animated: MOVING_FORMATS.includes(format) && !still, limitInputPixels: false };
+      const picture = open(master, options);
       const sized = picture.resize(size, size, { withoutEnlargement: !exact });
       return inTime(() => compactBytes(RENDER[format](sized)));
     });

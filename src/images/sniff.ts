@@ -10,13 +10,21 @@ const SIGNATURES: readonly (readonly [SourceFormat, RegExp])[] = [
   ['avif', /^.{4}ftypavi[fs]/s],
 ];
 
+/** As far as the signatures go. */
+const HEAD_BYTES = 16;
+
 /** The format that a file's first bytes claim, so that no decoder ever sees anything else. */
 export function sniff(path: string): Promise<SourceFormat | undefined> {
   return reading(path, async (file) => {
-    const start = await file.read(0, Math.min(16, file.size));
-    const head = start?.toString('latin1') ?? '';
-    return SIGNATURES.find(([, signature]) => signature.test(head))?.[0];
+    const head = await file.read(0, Math.min(HEAD_BYTES, file.size));
+    return head && formatOf(head);
   });
+}
+
+/** The same of a picture in memory. */
+export function formatOf(bytes: Buffer): SourceFormat | undefined {
+  const head = bytes.toString('latin1', 0, HEAD_BYTES);
+  return SIGNATURES.find(([, signature]) => signature.test(head))?.[0];
 }
 
 /** How many segments of a JPEG are looked through for its frame header; cameras and editors write some dozens. */

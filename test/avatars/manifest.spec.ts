@@ -1,26 +1,48 @@
 import fc from 'fast-check';
-import { type Intent, type Version, apply, emptyManifest, merge } from '../../src/avatars/manifest.js';
+import { faultOfVersion, isInstant } from '../../src/avatars/manifest-format.js';
+import {
+  type Intent,
+  type Manifest,
+  ManifestUnreadable,
+  type Version,
+  apply,
+  currentVersion,
+  emptyManifest,
+  instantAfter,
+  merge,
+  readManifest,
+  writeManifest,
+} from '../../src/avatars/manifest.js';
 
 const HISTORY = 3;
 const at = (tick: number) => new Date(tick).toISOString();
 
 function version(name: string, tick: number): Version {
   const facts = {
-    source: '',
+    source: 'a'.repeat(64),
     master: 'jpeg',
     width: 1,
     height: 1,
     animated: false,
     bytes: 1,
-    thumbhash: '',
+    thumbhash: 'AAAA',
+    ...(tick % 2 === 0 && {
+      sha256: 'b'.repeat(64),
+      alt: 'Ada, laughing',
+      crop: { x: 0, y: 7, width: 90, height: 80 },
+    }),
   } as const;
   return { ...facts, version: name, color: '#000000', uploadedAt: at(tick) };
 }
 
-/** Versions whose time of upload follows from their name, so that one version is the same in every intent. */
+/**
+ * Versions whose time of upload follows from their name, so that one version is the same in every intent. They do not sort as their
+ * names: in the first releases a name had another time than its upload.
+ */
 const versions = fc
   .integer({ min: 1, max: 12 })
-  .map((tick) => version(`v${String(tick % 5)}-${String(tick)}`, tick));
+  .map((tick) => version(`0000000${tick % 5}-0000-7000-8000-${String(tick).padStart(12, '0')}`, tick));
+const HASHES = ['a', 'b', 'c'].map((letter) => letter.repeat(32));
 const intents = fc.oneof(
   versions.map((one): Intent => ({ type: 'publish', at: one.uploadedAt, version: one })),
   fc.record({ one: versions, later: fc.nat(6) }).map(({ one, later }): Intent => {
@@ -29,7 +51,7 @@ const intents = fc.oneof(
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'remove', at: at(tick) })),
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'erase', at: at(tick) })),
   fc
-    .record({ tick: fc.integer({ min: 1, max: 14 }), hashes: fc.subarray(['a', 'b', 'c']) })
+    .record({ tick: fc.integer({ min: 1, max: 14 }), hashes: fc.subarray(HASHES) })
     .map(({ tick, hashes }): Intent => ({ type: 'alias', at: at(tick), hashes })),
 );
 const all = (list: readonly Intent[]) =>
@@ -108,5 +130,179 @@ describe('merge', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+/** Has every field that there is. */
+const full = all([
+  { type: 'erase', at: at(1) },
+  { type: 'publish', at: at(2), version: version('00000000-0002-7000-8000-000000000002', 2) },
+  { type: 'publish', at: at(4), version: version('00000000-0004-7000-8000-000000000004', 4) },
+  { type: 'alias', at: at(5), hashes: HASHES },
+]);
+const OPTIONAL = ['crop', 'sha256', 'alt', 'head', 'erasedAt', 'aliases'];
+
+type Path = readonly (string | number)[];
+
+/** Every field of a value, and of what is in it. */
+function pathsIn(value: unknown, path: Path = []): Path[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => {
+    const field = [...path, Array.isArray(value) ? Number(name) : name];
+    return [field, ...pathsIn(one, field)];
+  });
+}
+
+const paths = pathsIn(full);
+const spell = (path: Path) =>
+  path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+    .join('')
+    .slice(1);
+
+/** A copy of the full manifest with another value in one field; undefined: without the field. */
+function changed(path: Path, value: unknown): Buffer {
+  const copy = structuredClone(full) as unknown;
+  let inner = copy as Record<string | number, unknown>;
+  for (const step of path.slice(0, -1)) inner = inner[step] as typeof inner;
+  inner[path.at(-1) ?? ''] = value;
+  return Buffer.from(JSON.stringify(copy));
+}
+
+function refusal(bytes: Buffer): { key: string; reason: string } | undefined {
+  try {
+    readManifest('id', bytes);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ManifestUnreadable)) throw error;
+    return { key: error.key, reason: error.reason };
+  }
+}
+
+/** No field takes these. */
+const NEVER = [{}, -1, 0.5, 1e300, 'x'.repeat(100_000), 'a\0', [[]], [null]];
+/** Any text may be an alternative text. */
+const NO_TEXT = ['', ' ', 'x', '1', '2026-01-01', '2026-02-30T00:00:00.000Z', '2026-01-01T00:00:00Z', 'id2'];
+
+function wrongFor(path: Path): unknown[] {
+  const name = path.at(-1);
+  const nullable = name === 'current' || spell(path) === 'head.version';
+  return [
+    ...NEVER,
+    ...(name === 'alt' ? [] : NO_TEXT),
+    ...(name === 'animated' ? [] : [true, false]),
+    ...(name === 'versions' || name === 'hashes' ? [] : [[]]),
+    ...(nullable ? [] : [null]),
+    ...(OPTIONAL.includes(String(name)) ? [] : [undefined]),
+  ];
+}
+
+describe('readManifest', () => {
+  it('gives back every manifest that intents can make', () => {
+    fc.assert(
+      fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
+        expect(readManifest('id', writeManifest(all(list)))).toEqual(all(list));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each(paths.map((path) => [spell(path), path] as const))(
+    'refuses a wrong value of %s by its name',
+    (field, path) => {
+      for (const value of wrongFor(path)) {
+        const { key, reason } = refusal(changed(path, value)) ?? {};
+        expect([value, key, reason]).toEqual([
+          value,
+          'manifests/id.json',
+          expect.stringMatching(new RegExp(`^${field.replace(/[[\].]/g, '\\$&')}[^a-z].*has to be `)),
+        ]);
+        expect((reason ?? '').length).toBeLessThan(150);
+      }
+    },
+  );
+
+  it('either refuses a manifest or accepts one that everything else can work with', () => {
+    const anywhere = fc.record({ path: fc.constantFrom(...paths), value: fc.jsonValue({ maxDepth: 3 }) });
+    let accepted = 0;
+    fc.assert(
+      fc.property(anywhere, ({ path, value }) => {
+        const bytes = changed(path, value);
+        if (refusal(bytes) !== undefined) return;
+        accepted++;
+        const manifest = readManifest('id', bytes);
+        currentVersion(manifest);
+        const later = instantAfter(manifest, new Date(0));
+        expect(isInstant(later)).toBe(true);
+        const removed = apply(manifest, { type: 'remove', at: later }, HISTORY);
+        expect(readManifest('id', writeManifest(merge(removed, full, HISTORY)))).toMatchObject({ id: 'id' });
+      }),
+      { numRuns: 5000 },
+    );
+    expect(accepted).toBeGreaterThan(0);
+  });
+
+  it.each<[what: string, value: unknown]>([
+    ['null', null],
+    ['a list', []],
+    ['a text', 'manifest'],
+    ['that of another avatar', { ...full, id: 'other' }],
+    ['a later schema', { ...full, schema: 2 }],
+    ['versions that were erased', { ...full, erasedAt: at(2) }],
+    ['hashes that were erased', { ...full, versions: [], erasedAt: at(5) }],
+    ['versions in another order', { ...full, versions: [...full.versions].reverse() }],
+    ['a name of a time that no instant can be', { ...full, current: 'ffffffff-ffff-7fff-bfff-ffffffffffff' }],
+    ['a version twice', { ...full, versions: [full.versions[0], full.versions[0]] }],
+  ])('refuses %s', (_, value) => {
+    expect(refusal(Buffer.from(JSON.stringify(value)))?.reason).toContain(' has to be ');
+  });
+
+  it('refuses what is not JSON, and repeats nothing of it', () => {
+    expect(refusal(Buffer.from('{"aliases":secret'))).toEqual({
+      key: 'manifests/id.json',
+      reason: 'it is not JSON',
+    });
+  });
+
+  it('accepts fields that it does not know, and keeps them', () => {
+    const [newest, ...older] = full.versions;
+    const later = { ...full, locked: true, versions: [{ ...newest, frames: [1] }, ...older] };
+    expect(readManifest('id', Buffer.from(JSON.stringify(later)))).toEqual(later);
+  });
+
+  it('accepts what the first releases wrote: no checksum, and a name with another time than the upload', () => {
+    const first = {
+      version: '019a0000-0005-7000-8000-000000000000',
+      source: 'c'.repeat(64),
+      master: 'webp',
+      width: 16_383,
+      height: 16_383,
+      animated: true,
+      bytes: 1,
+      thumbhash: '3OcRJYB4d3h/iIeHeEh3eIhw+j2w',
+      color: '#35a788',
+      uploadedAt: new Date(0x19a00000000).toISOString(),
+    };
+    const head = { at: first.uploadedAt, version: first.version };
+    const manifest = { schema: 1, id: 'id', current: first.version, versions: [first], head };
+    expect(readManifest('id', Buffer.from(JSON.stringify(manifest)))).toEqual(manifest);
+  });
+});
+
+describe('writeManifest', () => {
+  it('writes nothing that cannot be read again', () => {
+    const [newest] = full.versions;
+    const damaged = { ...full, versions: [{ ...newest, width: 0 }] } as Manifest;
+    expect(() => writeManifest(damaged)).toThrow(
+      'versions[0].width has to be a whole number from 1 to 16383',
+    );
+  });
+});
+
+describe('faultOfVersion', () => {
+  it('names the field of a version that is wrong, and finds none in a good one', () => {
+    for (const good of full.versions) expect(faultOfVersion(good)).toBeUndefined();
+    expect(faultOfVersion({ ...full.versions[0], bytes: 0.5 })).toMatch(/^bytes has to be a whole number/);
+    expect(faultOfVersion(null)).toBe('it has to be an object');
   });
 });

@@ -43,11 +43,17 @@ describe.each(backends)('gc on $name', (backend) => {
     for (const key of [left, leftRendition, neverCommitted, olderService])
       await store.store(key, picture.master);
     await store.store('manifests/broken.json', Buffer.from('{'));
-    await store.store(pictureKey('broken', uuidv7(), 'master.jpeg'), picture.master);
+    const bent = { ...(await putAvatar(store, 'bent', [picture])), versions: [null] };
+    await store.store(manifestKey('bent'), Buffer.from(JSON.stringify(bent)));
+    for (const id of ['broken', 'bent']) {
+      await store.store(pictureKey(id, uuidv7(), 'master.jpeg'), picture.master);
+    }
     await putAliases(store, 'alice', [hashOf(1)]);
     const unlisted = [aliasKey(hashOf(2)), aliasKey(hashOf(3))];
     for (const key of unlisted) await store.store(key, writeAlias(key === unlisted[0] ? 'alice' : 'nobody'));
     await store.store(aliasKey(hashOf(4)), writeAlias('broken'));
+    await store.store(aliasKey(hashOf(7)), writeAlias('bent'));
+    await store.store(aliasKey(hashOf(8)), writeAlias(''));
     await store.store(aliasKey(hashOf(5)), Buffer.from('{'));
     const probe = 'probes/of-a-service-that-was-killed';
     await store.store(probe, Buffer.from('probe'));
@@ -75,14 +81,21 @@ describe.each(backends)('gc on $name', (backend) => {
     expect(await store.exists(probe)).toBe(true);
     const report = await gcAt(now);
     expect(report).toMatchObject({ code: 1, objects: 4, versions: 2, aliases: 2 });
-    expect(report.findings).toMatchObject([{ code: 'manifest_unreadable', where: 'manifests/broken.json' }]);
+    expect([...report.findings].sort((a, b) => (a.where < b.where ? -1 : 1))).toEqual([
+      {
+        code: 'manifest_unreadable',
+        where: 'manifests/bent.json',
+        message: 'versions[0] has to be an object',
+      },
+      { code: 'manifest_unreadable', where: 'manifests/broken.json', message: 'it is not JSON' },
+    ]);
     const garbage = [left, leftRendition, neverCommitted, ...unlisted];
     expect(Object.keys(await checksums(store))).toEqual(
       [...all.filter((key) => !garbage.includes(key)), young, youngAlias].sort(),
     );
     expect([await store.exists(probe), await store.exists(youngProbe)]).toEqual([false, true]);
     expect(versions).toHaveLength(2);
-    await store.delete('manifests/broken.json');
+    for (const id of ['broken', 'bent']) await store.delete(manifestKey(id));
     expect(await gcAt(now)).toMatchObject({ code: 0, findings: [] });
   });
 

@@ -71,13 +71,23 @@ describe.each(backends)('import into $name', (backend) => {
         'carl,https://example.com/1.png',
         'carl',
         'carl,pictures/1.png,more',
+        // A file that opens, and then cannot be read.
+        'carl,/proc/self/mem',
+        'bent,pictures/1.png',
         '',
       ].join('\r\n'),
     );
+    await store.store(
+      manifestKey('bent'),
+      Buffer.from('{"schema":1,"id":"bent","current":null,"versions":[7]}'),
+    );
+    const before = await checksums(store);
     const bad = [
       `${list}:10 invalid_line`,
       `${list}:11 invalid_line`,
       `${list}:12 invalid_line`,
+      `${list}:13 unexpected_error`,
+      `${list}:14 manifest_unreadable`,
       `${list}:5 invalid_id`,
       `${list}:6 unsupported_image`,
       `${list}:7 empty_file`,
@@ -85,20 +95,24 @@ describe.each(backends)('import into $name', (backend) => {
       `${list}:9 file_not_found`,
     ];
     const dry = await take(list, '--dry-run');
-    expect(dry).toMatchObject({ code: 1, imported: 3, refused: 8 });
+    expect(dry).toMatchObject({ code: 1, imported: 3, refused: 10 });
     expect(told(dry.findings)).toEqual(bad);
-    expect(await checksums(store)).toEqual({});
+    expect(await checksums(store)).toEqual(before);
 
     const first = await take(list);
-    expect(first).toMatchObject({ code: 1, imported: 3, unchanged: 0, refused: 8 });
+    expect(first).toMatchObject({ code: 1, imported: 3, unchanged: 0, refused: 10 });
     expect(told(first.findings)).toEqual(bad);
+    expect(first.findings.map(({ message }) => message)).toContain(
+      'manifests/bent.json: versions[0] has to be an object',
+    );
     const alice = await manifestOf('alice');
     expect(alice.versions).toHaveLength(2);
     expect(alice.current).toBe(alice.versions[0]?.version);
     const after = await checksums(store);
-    expect(Object.keys(after)).toHaveLength(5);
+    expect(Object.keys(after)).toHaveLength(6);
     expect(await take(list)).toMatchObject({ code: 1, imported: 0, unchanged: 3 });
     expect(await checksums(store)).toEqual(after);
+    await store.delete(manifestKey('bent'));
     expect(await reportOf(environment, 'verify')).toMatchObject({ code: 0 });
   });
 

@@ -228,16 +228,25 @@ describeRoutes('migrate', (from, to) => {
     const missing = pictureKey('bob', versions[0]?.version ?? '', 'master.jpeg');
     await source.delete(missing);
     await source.store('manifests/broken.json', Buffer.from('{'));
+    const bent = { ...(await putAvatar(source, 'bent', [picture(2)])), current: 7 };
+    await source.store(manifestKey('bent'), Buffer.from(JSON.stringify(bent)));
+    const there = { ...(await putAvatar(source, 'there', [picture(3)])), erasedAt: 'never' };
+    await target.store(manifestKey('there'), Buffer.from(JSON.stringify(there)));
     await source.store('avatars/notes.txt', Buffer.from('?'));
     const report = await migrate();
     expect(report).toMatchObject({ code: 1, settled: true });
     expect(report.findings.map(({ code, where }) => `${code} ${where}`).sort()).toEqual([
+      'manifest_unreadable manifests/bent.json',
       'manifest_unreadable manifests/broken.json',
+      'manifest_unreadable manifests/there.json',
       `missing_master ${missing}`,
       'unknown_object avatars/notes.txt',
     ]);
     expect(await target.exists(manifestKey('alice'))).toBe(true);
-    expect(await target.exists('manifests/broken.json')).toBe(false);
+    for (const id of ['bent', 'broken']) expect(await target.exists(manifestKey(id))).toBe(false);
+    expect(await target.exists(pictureKey('bent', bent.versions[0]?.version ?? '', 'master.jpeg'))).toBe(
+      false,
+    );
   });
 });
 

@@ -6,6 +6,7 @@ import { writeAlias } from '../../src/avatars/aliases.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/avatars/keys.js';
 import { type Manifest, type Version, apply, writeManifest } from '../../src/avatars/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
+import { picture as animated } from '../http/support/pictures.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { backends } from '../support/service.js';
@@ -74,6 +75,20 @@ const damages: Record<
     await store.store(key, whole.subarray(0, whole.length / 2));
     return ['unreadable_rendition', key, true];
   },
+  /** Of which libvips would take the frames that are there for all of it. */
+  async cutAnimation(store, id) {
+    const { version } = onlyVersion(await putAvatar(store, id, [{ ...picture, renditions: {} }]));
+    const key = pictureKey(id, version, '64.gif');
+    const whole = await animated('animatedGif');
+    await store.store(key, whole.subarray(0, whole.length / 2));
+    return ['unreadable_rendition', key, true];
+  },
+  async renditionOfAnotherFormat(store, id) {
+    const { version } = onlyVersion(await putAvatar(store, id, [{ ...picture, renditions: {} }]));
+    const key = pictureKey(id, version, '64.png');
+    await store.store(key, picture.master);
+    return ['unreadable_rendition', key, true];
+  },
   async wrongPointer(store, id) {
     const manifest = await putAvatar(store, id, [picture]);
     await store.store(manifestKey(id), writeManifest({ ...manifest, current: null }));
@@ -81,6 +96,17 @@ const damages: Record<
   },
   async brokenManifest(store, id) {
     await store.store(manifestKey(id), Buffer.from('{"schema":1'));
+    return ['manifest_unreadable', manifestKey(id), false];
+  },
+  async bentManifest(store, id) {
+    const manifest = await putAvatar(store, id, [picture]);
+    await store.store(manifestKey(id), Buffer.from(JSON.stringify({ ...manifest, versions: [null] })));
+    return ['manifest_unreadable', manifestKey(id), false];
+  },
+  async manifestWithAliasesOfNothing(store, id) {
+    const manifest = await putAvatar(store, id, [picture]);
+    const aliases = { at: manifest.head?.at, hashes: ['no hash'] };
+    await store.store(manifestKey(id), Buffer.from(JSON.stringify({ ...manifest, aliases })));
     return ['manifest_unreadable', manifestKey(id), false];
   },
   async missingAlias(store, id) {
@@ -170,6 +196,7 @@ describe.each(backends)('verify on $name', (backend) => {
     await putAliases(store, 'alice', [hashOf(1)]);
     await store.store(aliasKey(hashOf(2)), writeAlias('alice'));
     await store.store(aliasKey(hashOf(3)), Buffer.from('{'));
+    await store.store(aliasKey(hashOf(4)), writeAlias(''));
     await store.store('aliases/notes.txt', Buffer.from('?'));
     const { first, last } = await timesOf(store);
     const inTime = await verifyAt(first + GRACE_MS);
@@ -178,6 +205,7 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(told(tooLate.findings)).toEqual(
       [
         `alias_unreadable ${aliasKey(hashOf(3))}`,
+        `alias_unreadable ${aliasKey(hashOf(4))}`,
         `orphaned_alias ${aliasKey(hashOf(2))}`,
         'unknown_object aliases/notes.txt',
       ].sort(),

@@ -6,19 +6,21 @@ import { SECRET, painted, reference, talkative } from '../support/pictures.js';
 const READ = '7c4f0f86-6b0f-4f0e-9c4e-0d3b0f1b2a55';
 const READ_TWICE = '7c4f0f86-6b0f-4f0e-9c4e-0d3b0f1b2a56';
 const ERASED = '7c4f0f86-6b0f-4f0e-9c4e-0d3b0f1b2a57';
+const BROKEN_OFF = '7c4f0f86-6b0f-4f0e-9c4e-0d3b0f1b2a58';
 const OLD = '01900000-0000-7000-8000-000000000001';
 const NEW = '01900000-0001-7000-8000-000000000001';
 const NEWEST = '01900000-0002-7000-8000-000000000001';
 
 describe.each(backends)('what the older service left on $name', (backend) => {
+  let shared: Environment;
   /** Of the avatar that is erased: nothing else is in it. */
   let emptied: Environment;
   let services: [replica: RunningService, other: RunningService, ofEmptied: RunningService];
 
   beforeAll(async () => {
-    const [shared, own] = await Promise.all([backend.environment(), backend.environment()]);
-    emptied = own;
-    await Promise.all([leave(shared, READ), leave(shared, READ_TWICE), leave(emptied, ERASED)]);
+    [shared, emptied] = await Promise.all([backend.environment(), backend.environment()]);
+    const left = [READ, READ_TWICE, BROKEN_OFF].map((user) => leave(shared, user));
+    await Promise.all([...left, leave(emptied, ERASED)]);
     const environments = [shared, shared, emptied].map((each) => ({ ...each, CACHE_MAX_AGE_MS: '0' }));
     services = (await startServices(environments)) as typeof services;
   });
@@ -54,6 +56,15 @@ describe.each(backends)('what the older service left on $name', (backend) => {
       `"${NEW}/master.jpeg"`,
     ]);
     expect((await clients[0]?.versions())?.versions).toHaveLength(1);
+  });
+
+  it('is shown as an earlier release made it whose adoption broke off before its end', async () => {
+    const made = await painted(64, 64, reference(64, 64)).jpeg({ quality: 50 }).toBuffer();
+    const [service, replica] = services;
+    await openBackend(shared).store(`avatars/${BROKEN_OFF}/${NEW}/master.jpeg`, made);
+    for (const { url } of [service, replica]) {
+      expect(expectStatus(200, await new AvatarClient(url, BROKEN_OFF).get()).body.equals(made)).toBe(true);
+    }
   });
 
   it('stays deleted once it was, and goes with an erasure', async () => {

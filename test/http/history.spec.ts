@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { openBackend } from '../support/backend.js';
-import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import {
+  AvatarClient,
+  expectStatus,
+  jsonOf,
+  numbered,
+  postLookup,
+  versionOf,
+} from '../support/avatar-client.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
-import { problemOf } from './support/client.js';
+import { type Answer, problemOf } from './support/client.js';
 
 const GRACE_MS = 120_000;
 
@@ -20,6 +27,28 @@ interface Receipt {
   bytes: number;
   aliases: number;
 }
+
+type Json = Record<string, unknown>;
+
+/** What a manifest may look like once something else has written it, and what is wrong with it. */
+const DAMAGED: readonly [what: string, damage: (manifest: Json, version: Json) => unknown, reason: string][] =
+  [
+    ['no manifest', () => [], 'it has to be an object'],
+    ['no version', (manifest) => ({ ...manifest, versions: [null] }), 'versions[0] has to be an object'],
+    ['a number that is current', (manifest) => ({ ...manifest, current: 7 }), 'current has to be a UUIDv7'],
+    [
+      'an unknown master',
+      (manifest, version) => ({ ...manifest, versions: [{ ...version, master: '../../x' }] }),
+      'versions[0].master has to be jpeg or webp',
+    ],
+    [
+      'an edge of nothing',
+      (manifest, version) => ({ ...manifest, versions: [{ ...version, width: 0 }] }),
+      'versions[0].width has to be a whole number',
+    ],
+    ['no date', (manifest) => ({ ...manifest, erasedAt: '2026-13-01' }), 'erasedAt has to be a time'],
+    ['hashes of nothing', (manifest) => ({ ...manifest, aliases: {} }), 'aliases.at has to be a time'],
+  ];
 
 const UNKNOWN = '01900000-0000-7000-8000-000000000000';
 
@@ -218,6 +247,58 @@ describe.each(backends)('the history on $name', (backend) => {
     }
     expect((await client.versions()).versions).toHaveLength(1);
   });
+  it.each(DAMAGED)(
+    'answers 503 for an avatar whose manifest has %s, and logs it once',
+    async (_, damage, reason) => {
+      const client = avatar();
+      const version = await uploaded(client, 1);
+      const healthy = avatar();
+      await uploaded(healthy, 1);
+      const store = openBackend(environment);
+      const key = `manifests/${idOf(client)}.json`;
+      const object = await store.get(key);
+      if (object === undefined || object === 'unchanged') throw new Error(`there is no ${key}`);
+      const manifest = JSON.parse(object.bytes.toString()) as { versions: Json[] };
+      const damaged = Buffer.from(JSON.stringify(damage(manifest, manifest.versions[0] ?? {})));
+      await store.store(key, damaged);
+
+      const calls: (() => Promise<Answer>)[] = [
+        ...['', '?size=64&default=identicon', '/info', '/exists', '/url', '/versions', '/aliases'].map(
+          (suffix) => () => client.get(suffix),
+        ),
+        () => client.get(`/${version}/master.jpeg`),
+        () => postLookup(service.url, { ids: [idOf(healthy), idOf(client)] }),
+        async () => client.upload(await numbered(2)),
+        () => client.restore(version),
+        () => client.setAliases({ emails: ['ada@example.org'] }),
+        () => client.delete(),
+        () => client.erase(),
+      ];
+      const answers: Answer[] = [];
+      for (const call of calls) answers.push(await call());
+      expect(answers.map(problemOf)).toEqual(
+        answers.map(() => ({ status: 503, code: 'manifest_unreadable' })),
+      );
+      // Nothing of it was changed or deleted, and others are not touched by it.
+      expect(await store.get(key)).toMatchObject({ bytes: damaged });
+      expect(await stored(client)).toContain(version);
+      expectStatus(200, await healthy.get());
+
+      const last = String(answers.at(-1)?.headers['x-request-id']);
+      await service.logged(new RegExp(`"reqId":"${last}".*"msg":"request"`));
+      const lines = service
+        .log()
+        .split('\n')
+        .filter((line) => line.includes(key));
+      expect(lines.map((line) => JSON.parse(line) as Json)).toEqual([
+        expect.objectContaining({ key, reason: expect.stringContaining(reason) as string }),
+      ]);
+
+      await store.store(key, object.bytes);
+      expectStatus(200, await client.get());
+      expect(await client.versions()).toMatchObject({ current: version });
+    },
+  );
 
   it('takes erase=true or false, and no precondition with it', async () => {
     const client = avatar();

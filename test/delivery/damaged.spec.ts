@@ -1,0 +1,164 @@
+import { readFile, truncate, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
+import { type Manifest } from '../../src/avatars/manifest.js';
+import { problemOf } from '../http/support/client.js';
+import { uniquePng } from '../http/support/pictures.js';
+import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+
+const [local] = backends;
+const NAMES = ['32.jpeg', '32.png', '32.webp', '32.avif', '32.gif'];
+const UNREADABLE = { status: 503, code: 'picture_unreadable' };
+
+/** A picture of which one replica has made all of these, and what they are. */
+interface Sound {
+  id: string;
+  version: string;
+  bytes: Map<string, Buffer>;
+}
+
+describe('a picture that was damaged in the storage', () => {
+  let environment: Environment;
+  /** Makes the pictures. */
+  let before: RunningService;
+  /** Another replica: it has seen none of them. */
+  let after: RunningService;
+  let count = 0;
+
+  beforeAll(async () => {
+    environment = { ...(await local?.environment()), AVATAR_WARM_SIZES: '0', AVATAR_HISTORY: '1' };
+    before = await startService(environment);
+    after = await startService(environment);
+  });
+  afterAll(() => Promise.all([before.stop(), after.stop()]));
+
+  const fileOf = (key: string) => join(environment['STORAGE_LOCAL_PATH'] ?? '', key);
+  const file = ({ id, version }: Sound, name: string) => fileOf(pictureKey(id, version, name));
+  const sound = async (...names: string[]): Promise<Sound> => {
+    const id = `avatar-${++count}`;
+    const client = new AvatarClient(before.url, id);
+    const version = versionOf(expectStatus(201, await client.upload(await uniquePng(id))));
+    const made: Sound = { id, version, bytes: new Map() };
+    for (const name of ['master.jpeg', ...names]) {
+      const { body } = expectStatus(200, await client.get(`/${version}/${name}`));
+      made.bytes.set(name, body);
+      await until(
+        async () => (await readFile(file(made, name)).catch(() => undefined))?.equals(body) === true,
+      );
+    }
+    return made;
+  };
+  const until = async (holds: () => Promise<boolean>) => {
+    while (!(await holds())) await sleep(5);
+  };
+  const ask = ({ id }: Sound, suffix: string) => new AvatarClient(after.url, id).get(suffix);
+  const asked = ({ id, version }: Sound, name: string) =>
+    new AvatarClient(after.url, id).get(`/${version}/${name}`);
+  const change = async (path: string, how: (bytes: Buffer) => Buffer) => {
+    await writeFile(path, how(await readFile(path)));
+  };
+
+  it.each(NAMES)(
+    'is made again from its master, and replaced: a rendition %s that breaks off',
+    async (name) => {
+      const whole = await sound(name);
+      const bytes = whole.bytes.get(name);
+      await change(file(whole, name), (all) => all.subarray(0, all.length - 5));
+      const answer = expectStatus(200, await asked(whole, name));
+      expect(answer.body.equals(bytes ?? Buffer.alloc(0))).toBe(true);
+      await until(async () => (await readFile(file(whole, name))).equals(answer.body));
+      expectStatus(200, await asked(whole, name));
+      const key = pictureKey(whole.id, whole.version, name);
+      await after.logged(new RegExp(`"level":40.*"${key}".*made again`));
+      expect(after.log().split(key)).toHaveLength(2);
+    },
+  );
+
+  it('is made again if it is empty', async () => {
+    const whole = await sound('32.webp');
+    await truncate(file(whole, '32.webp'), 0);
+    const { body, headers } = expectStatus(200, await ask(whole, '?size=32&format=webp'));
+    expect([body.equals(whole.bytes.get('32.webp') ?? Buffer.alloc(0)), headers['content-type']]).toEqual([
+      true,
+      'image/webp',
+    ]);
+    await until(async () => (await readFile(file(whole, '32.webp'))).equals(body));
+  });
+
+  it.each<[string, (bytes: Buffer) => Buffer]>([
+    ['breaks off', (all) => all.subarray(0, all.length / 2)],
+    ['is empty', () => Buffer.alloc(0)],
+    [
+      'differs in a bit',
+      (all) => {
+        const changed = Buffer.from(all);
+        changed.writeUInt8(all.readUInt8(all.length - 40) ^ 1, all.length - 40);
+        return changed;
+      },
+    ],
+    ['is another picture', () => Buffer.from('GIF89a')],
+  ])('is never shown nor used: a master that %s', async (_, how) => {
+    const whole = await sound('32.webp');
+    const path = file(whole, 'master.jpeg');
+    const master = await readFile(path);
+    await change(path, how);
+    const damaged = await readFile(path);
+    for (const suffix of ['', '?size=48&format=png']) {
+      expect([suffix, problemOf(await ask(whole, suffix))]).toEqual([suffix, UNREADABLE]);
+    }
+    const stable = await ask(whole, '');
+    expect([stable.headers['cache-control'], stable.body.includes('"The picture of this avatar')]).toEqual([
+      'no-store',
+      true,
+    ]);
+    expect(problemOf(await asked(whole, 'master.jpeg'))).toEqual(UNREADABLE);
+    expect(problemOf(await asked(whole, '48.gif'))).toEqual(UNREADABLE);
+    // What is whole is shown, and what is damaged stays for whoever looks into it.
+    const shown = expectStatus(200, await ask(whole, '?size=32&format=webp'));
+    expect(shown.body.equals(whole.bytes.get('32.webp') ?? Buffer.alloc(0))).toBe(true);
+    expect((await readFile(path)).equals(damaged)).toBe(true);
+    const key = pictureKey(whole.id, whole.version, 'master.jpeg');
+    await after.logged(new RegExp(`"level":50.*${key} is damaged.*Restore`));
+
+    await writeFile(path, master);
+    expect(expectStatus(200, await ask(whole, '')).body.equals(master)).toBe(true);
+    expectStatus(200, await ask(whole, '?size=48&format=png'));
+  });
+
+  it('is not made again from a master that is damaged as well', async () => {
+    const whole = await sound('32.webp');
+    await truncate(file(whole, '32.webp'), 9);
+    await truncate(file(whole, 'master.jpeg'), 99);
+    expect(problemOf(await asked(whole, '32.webp'))).toEqual(UNREADABLE);
+    expect(await readFile(file(whole, '32.webp'))).toHaveLength(9);
+  });
+
+  it('is noticed without a checksum as well: in a version that left the history, and in one of the first releases', async () => {
+    const left = await sound();
+    expectStatus(201, await new AvatarClient(before.url, left.id).upload(await uniquePng('another')));
+    const first = await sound();
+    await change(fileOf(manifestKey(first.id)), (bytes) => {
+      const manifest = JSON.parse(bytes.toString()) as Manifest;
+      for (const version of manifest.versions) delete version.sha256;
+      return Buffer.from(JSON.stringify(manifest));
+    });
+    for (const whole of [left, first]) {
+      const master = await readFile(file(whole, 'master.jpeg'));
+      await truncate(file(whole, 'master.jpeg'), master.length - 2);
+      expect(problemOf(await asked(whole, 'master.jpeg'))).toEqual(UNREADABLE);
+      await writeFile(file(whole, 'master.jpeg'), master);
+      expectStatus(200, await asked(whole, 'master.jpeg'));
+    }
+  });
+
+  it('is something else than one that is not there', async () => {
+    const whole = await sound('32.webp');
+    await unlink(file(whole, 'master.jpeg'));
+    expectStatus(404, await ask(whole, ''));
+    expectStatus(404, await asked(whole, 'master.jpeg'));
+    expectStatus(404, await asked(whole, '48.png'));
+    expectStatus(200, await asked(whole, '32.webp'));
+  });
+});

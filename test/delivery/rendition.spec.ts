@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import type { Version } from '../../src/avatars/manifest.js';
+import {
+  type Rendition,
+  canBeMade,
+  chooseRendition,
+  parseRenditionName,
+  renditionName,
+} from '../../src/delivery/rendition.js';
+import { MASTER_FORMATS, RENDITION_FORMATS, RENDITION_SIZES } from '../../src/images/image-pipeline.js';
+
+const { min, max } = RENDITION_SIZES;
+
+const size = fc.integer({ min, max });
+
+/** Of which `chooseRendition` looks at three facts. */
+const version = fc
+  .record({
+    // The small ones are around what may be asked for, the large ones around the largest master.
+    width: fc.oneof(fc.integer({ min: 1, max: 1100 }), fc.integer({ min: 1, max: 16_383 })),
+    master: fc.constantFrom(...MASTER_FORMATS),
+    animated: fc.boolean(),
+  })
+  .map((facts) => facts as Version);
+
+/** AVATAR_SIZES, as they are loaded. */
+const sizes = fc.array(size, { minLength: 1, maxLength: 12 }).map((all) => all.sort((a, b) => a - b));
+
+const looks = {
+  format: fc.option(fc.constantFrom(...RENDITION_FORMATS), { nil: undefined }),
+  still: fc.boolean(),
+};
+const request = fc.record({ size: fc.option(size, { nil: undefined }), ...looks });
+const exactRequest = fc.record({
+  size: fc.integer({ min: 1, max: 2048 }),
+  ...looks,
+  exact: fc.constant(true),
+});
+
+describe('chooseRendition', () => {
+  it('gives only what can be made, under any settings, and by a name that says all of it', () => {
+    fc.assert(
+      fc.property(version, request, sizes, (shown, wish, configured) => {
+        const rendition = chooseRendition(shown, wish, configured);
+        expect(canBeMade(rendition)).toBe(true);
+        if (rendition.size === undefined) expect(rendition).toEqual({ format: shown.master });
+        expect(parseRenditionName(renditionName(rendition))).toEqual(rendition);
+      }),
+    );
+  });
+
+  it('gives only what can be made of an exact size as well', () => {
+    fc.assert(
+      fc.property(version, exactRequest, sizes, (shown, wish, configured) => {
+        const rendition = chooseRendition(shown, wish, configured);
+        expect(canBeMade(rendition)).toBe(true);
+        expect(rendition.size ?? shown.width).toBe(wish.size);
+      }),
+    );
+  });
+
+  it('is never smaller than what was asked for, nor larger than what may be asked for or the master', () => {
+    fc.assert(
+      fc.property(version, request, sizes, (shown, wish, configured) => {
+        const { size: made } = chooseRendition(shown, wish, configured);
+        const most = wish.size ?? Math.min(shown.width, max);
+        const edge = Math.min(made ?? shown.width, shown.width);
+        expect(edge).toBeGreaterThanOrEqual(Math.min(most, shown.width));
+        if (made !== undefined) expect(made).toBeLessThanOrEqual(max);
+      }),
+    );
+  });
+
+  it('gives few sizes of a version: the configured ones and one more', () => {
+    fc.assert(
+      fc.property(version, request, sizes, (shown, wish, configured) => {
+        const { size: made } = chooseRendition(shown, wish, configured);
+        expect([undefined, ...configured, Math.min(shown.width, max)]).toContain(made);
+      }),
+    );
+  });
+
+  it('gives the master and not a copy of it in its own size and format', () => {
+    fc.assert(
+      fc.property(version, request, sizes, (shown, wish, configured) => {
+        const { size: made = 0, format, still } = chooseRendition(shown, wish, configured);
+        expect(made >= shown.width && format === shown.master && still === undefined).toBe(false);
+      }),
+    );
+  });
+});
+
+describe('canBeMade', () => {
+  it.each<[Rendition, boolean]>([
+    [{ format: 'jpeg' }, true],
+    [{ size: min, format: 'jpeg' }, true],
+    [{ size: max, format: 'gif', still: true }, true],
+    [{ size: min - 1, format: 'jpeg' }, false],
+    [{ size: max + 1, format: 'jpeg' }, false],
+    [{ size: 1, format: 'jpeg', exact: true }, true],
+    [{ size: 2048, format: 'jpeg', exact: true }, true],
+  ])('of %j is %s', (rendition, expected) => {
+    expect(canBeMade(rendition)).toBe(expected);
+  });
+});
