@@ -7,6 +7,7 @@ import { type Aliases, hashesOf } from './aliases.js';
 import type { AvatarObjects, Swept } from './avatar.objects.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import {
+  type Erase,
   type Instant,
   type Manifest,
   type PictureIntent,
@@ -14,6 +15,7 @@ import {
   type Version,
   apply,
   emptyManifest,
+  endOfErased,
   instantAfter,
   isErased,
 } from './manifest.js';
@@ -139,7 +141,7 @@ export class AvatarChanges {
 
   /**
    * Removes every trace of an avatar for good, or what was there up to an instant. What is pending of that is void from here on.
-   * An erasure of all that finds nothing newer than the last one confirms that, and clears away what lies there.
+   * An erasure of all that finds nothing newer than the last one confirms that: the receipt has its `erasedAt`.
    * @returns while it is pending, only what it removed from the outbox
    */
   async erase(
@@ -148,18 +150,19 @@ export class AvatarChanges {
   ): Promise<Receipt & { committed: Committed }> {
     const sight = await this.look(id, false);
     // While it waits, others may upload: it then confirms no earlier erasure.
-    const at = before ?? instantAfter(sight.manifest, new Date());
-    let receipt: Receipt = { erasedAt: at, objects: 0, bytes: 0, aliases: 0 };
-    const entry = { intent: { type: 'erase', at }, requestId } as const;
+    const waiting = { type: 'erase', at: before ?? instantAfter(sight.manifest, new Date()) } as const;
+    let receipt: Receipt = { erasedAt: waiting.at, objects: 0, bytes: 0, aliases: 0 };
+    let end = waiting.at;
+    const entry = { intent: waiting, requestId };
     const committed = await this.orPending<Committed>(sight, false, entry, async () => {
-      const mayConfirm = before === undefined && !(await this.objects.hasNewer(sight.manifest));
-      const instantFor = mayConfirm ? erasureAt : instantAfter;
-      const instant = (manifest: Manifest) => instantFor(this.repository.withPending(manifest), new Date());
-      receipt = await this.eraseStored(id, before === undefined ? instant : () => before);
+      const wanted = (manifest: Manifest) => erasureOf(this.repository.withPending(manifest), new Date());
+      const erased = await this.eraseStored(id, before === undefined ? wanted : () => waiting);
+      receipt = erased.receipt;
+      end = erased.end;
       return 'stored';
     });
-    await this.renditions.forget(id, receipt.erasedAt);
-    const voided = await this.dropVoid(id, receipt.erasedAt);
+    await this.renditions.forget(id, end);
+    const voided = await this.dropVoid(id, end);
     receipt.objects += voided.objects;
     receipt.bytes += voided.bytes;
     if (committed === 'stored') this.tellErased(id, receipt, requestId);
@@ -197,7 +200,7 @@ export class AvatarChanges {
         await this.repository.change(id, () => intent);
         return undefined;
       case 'erase':
-        this.tellErased(id, await this.eraseStored(id, () => intent.at), requestId);
+        this.tellErased(id, (await this.eraseStored(id, () => intent)).receipt, requestId);
         return undefined;
     }
   }
@@ -206,20 +209,24 @@ export class AvatarChanges {
    * Hashes are listed in the manifest only, so their objects go before it changes: an erasure that is cut can be repeated. Those
    * that it then replaces go again, since somebody may have registered them in between.
    */
-  private async eraseStored(id: string, instant: (manifest: Manifest) => Instant): Promise<Receipt> {
+  private async eraseStored(
+    id: string,
+    wanted: (manifest: Manifest) => Erase,
+  ): Promise<{ receipt: Receipt; end: Instant }> {
     const voided = (manifest: Manifest) =>
-      (manifest.aliases?.at ?? '') <= instant(manifest) ? hashesOf(manifest) : [];
+      (manifest.aliases?.at ?? '') <= wanted(manifest).at ? hashesOf(manifest) : [];
     const before = voided(await this.repository.readStored(id));
     const first = await this.aliases.remove(id, before);
     const hashes = new Set(before);
     const after = await this.repository.change(id, (manifest) => {
       for (const hash of voided(manifest)) hashes.add(hash);
-      return { type: 'erase', at: instant(manifest) };
+      return wanted(manifest);
     });
     const aliases = first + (await this.aliases.settle(id, [...hashes]));
     const { erasedAt } = after;
-    if (erasedAt === undefined) throw new Error('an erasure left no mark');
-    return { erasedAt, aliases, ...(await this.objects.sweep(after)) };
+    const end = endOfErased(after);
+    if (erasedAt === undefined || end === undefined) throw new Error('an erasure left no mark');
+    return { receipt: { erasedAt, aliases, ...(await this.objects.sweep(after)) }, end };
   }
 
   /** Whether a version's master is gone though nobody erased it. */
@@ -238,10 +245,10 @@ export class AvatarChanges {
   }
 
   /** Drops entries that an erasure made void; the erasure itself is one that stays. */
-  private async dropVoid(id: string, erasedAt: Instant): Promise<Swept> {
+  private async dropVoid(id: string, end: Instant): Promise<Swept> {
     const swept = { objects: 0, bytes: 0 };
     for (const entry of this.outbox?.entriesOf(id) ?? []) {
-      if (entry.intent.type === 'erase' || entry.intent.at > erasedAt) continue;
+      if (entry.intent.type === 'erase' || entry.intent.at > end) continue;
       if (entry.intent.type === 'publish') {
         swept.objects++;
         swept.bytes += entry.intent.version.bytes;
@@ -278,14 +285,13 @@ export class AvatarChanges {
   }
 }
 
-/** The instant of an erasure of all: that of the last one where nothing was done to the avatar since. */
-function erasureAt(manifest: Manifest, now: Date): Instant {
+/** An erasure of all: it confirms the last one where nothing was done to the avatar since. */
+function erasureOf(manifest: Manifest, now: Date): Erase {
   const { erasedAt, head, versions } = manifest;
-  const isConfirmed =
-    erasedAt !== undefined &&
-    (head?.at ?? '') <= erasedAt &&
-    versions.length + hashesOf(manifest).length === 0;
-  return isConfirmed ? erasedAt : instantAfter(manifest, now);
+  const isNew =
+    (head?.at ?? '') > (endOfErased(manifest) ?? '') || versions.length + hashesOf(manifest).length > 0;
+  const confirms = !isNew && erasedAt !== undefined && { confirms: erasedAt };
+  return { type: 'erase', at: instantAfter(manifest, now), ...confirms };
 }
 
 function has(manifest: Manifest, { version }: Version): boolean {

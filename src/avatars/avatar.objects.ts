@@ -101,15 +101,6 @@ export class AvatarObjects {
     return { objects: erased.length, bytes: erased.reduce((sum, { size }) => sum + size, 0) };
   }
 
-  /** Whether there are pictures that came after the last erasure, also such as no manifest names (yet). */
-  async hasNewer(manifest: Manifest): Promise<boolean> {
-    if (manifest.erasedAt === undefined) return false;
-    return (await this.list(manifest.id)).some(({ key }) => {
-      const version = versionOf(key);
-      return version !== undefined && !isErased(manifest, version);
-    });
-  }
-
   /** Deletes what left the history long enough ago. A failure is for the log: the next change of the avatar tries again. */
   async collect(manifest: Manifest): Promise<void> {
     try {

@@ -120,6 +120,7 @@ const manifestShape = object<Manifest>({
   versions: listOf(versionShape),
   head: optional(object<NonNullable<Manifest['head']>>({ at: instant, version: nameOrNull })),
   erasedAt: optional(instant),
+  voidUntil: optional(instant),
   aliases: optional(
     object<NonNullable<Manifest['aliases']>>({
       at: instant,
@@ -136,13 +137,17 @@ function faultOfManifest(id: string, value: unknown): string | undefined {
 }
 
 /** Which two fields can never have been written together. */
-function contradictionIn({ versions, erasedAt = '', aliases }: Manifest): string | undefined {
+function contradictionIn({ versions, erasedAt = '', voidUntil, aliases }: Manifest): string | undefined {
   const oldest = versions.at(-1);
   const misplaced = versions.findIndex((one, i) => i > 0 && !isNewer(versions[i - 1], one));
   if (misplaced !== -1) return `versions[${misplaced}] has to be older than the one before it`;
   // If it were believed, the pictures would be deleted as erased.
-  if (oldest && oldest.uploadedAt <= erasedAt) return 'erasedAt has to be before all versions';
-  return aliases && aliases.at <= erasedAt ? 'erasedAt has to be before aliases.at' : undefined;
+  for (const [field, end] of Object.entries({ erasedAt, voidUntil: voidUntil ?? '' })) {
+    if (oldest && oldest.uploadedAt <= end) return `${field} has to be before all versions`;
+    if (aliases && aliases.at <= end) return `${field} has to be before aliases.at`;
+  }
+  if (voidUntil === undefined || voidUntil > erasedAt) return undefined;
+  return 'voidUntil has to be after erasedAt';
 }
 
 function isNewer(a: Version | undefined, b: Version): boolean {

@@ -43,6 +43,11 @@ export interface Manifest {
   head?: { at: Instant; version: string | null };
   /** Nothing that was uploaded or registered up to then comes back. */
   erasedAt?: Instant;
+  /**
+   * The same up to here, if the erasure was repeated later: an upload that another replica accepted in between and still has in
+   * its outbox must not come back.
+   */
+  voidUntil?: Instant;
   /** The hashes of e-mail addresses that stand for the avatar, sorted, and when they were registered. */
   aliases?: { at: Instant; hashes: readonly string[] };
 }
@@ -51,7 +56,7 @@ export interface Manifest {
 export type Intent = PictureIntent | Alias;
 
 /** What may wait in the outbox. */
-export type PictureIntent = Publish | Restore | { type: 'remove' | 'erase'; at: Instant };
+export type PictureIntent = Publish | Restore | Erase | { type: 'remove'; at: Instant };
 
 export interface Publish {
   type: 'publish';
@@ -63,6 +68,13 @@ export interface Restore {
   type: 'restore';
   at: Instant;
   version: Version;
+}
+
+export interface Erase {
+  type: 'erase';
+  at: Instant;
+  /** When the avatar was erased that this one finds without anything new; undefined: it is the first. */
+  confirms?: Instant;
 }
 
 /** Replaces all hashes of the avatar. */
@@ -93,7 +105,10 @@ export function apply(manifest: Manifest, intent: Intent, history: number): Mani
     ...manifest,
     versions: [...arriving, ...manifest.versions],
     head: laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null }),
-    erasedAt: intent.type === 'erase' ? latest(manifest.erasedAt, intent.at) : manifest.erasedAt,
+    ...(intent.type === 'erase' && {
+      erasedAt: latest(manifest.erasedAt, intent.confirms ?? intent.at),
+      voidUntil: latest(manifest.voidUntil, intent.at),
+    }),
   };
   return consistent(changed, history);
 }
@@ -105,6 +120,7 @@ export function merge(a: Manifest, b: Manifest, history: number): Manifest {
     versions: [...a.versions, ...b.versions],
     head: b.head === undefined ? a.head : laterHead(a.head, b.head),
     erasedAt: latest(a.erasedAt, b.erasedAt),
+    voidUntil: latest(a.voidUntil, b.voidUntil),
     aliases: b.aliases === undefined ? a.aliases : laterAliases(a.aliases, b.aliases),
   };
   return consistent(merged, history);
@@ -116,11 +132,14 @@ interface Parts {
   versions: readonly Version[];
   head?: Manifest['head'] | undefined;
   erasedAt?: Instant | undefined;
+  voidUntil?: Instant | undefined;
   aliases?: Manifest['aliases'] | undefined;
 }
 
-function consistent({ id, versions, head, erasedAt, aliases }: Parts, history: number): Manifest {
-  const stays = (at: Instant) => erasedAt === undefined || at > erasedAt;
+function consistent({ versions, head, aliases, ...rest }: Parts, history: number): Manifest {
+  const { id, erasedAt } = rest;
+  const end = endOfErased(rest);
+  const stays = (at: Instant) => end === undefined || at > end;
   const kept = [...new Map([...versions].reverse().map((one) => [one.version, one])).values()]
     .filter(({ uploadedAt }) => stays(uploadedAt))
     .sort(newestFirst)
@@ -133,6 +152,7 @@ function consistent({ id, versions, head, erasedAt, aliases }: Parts, history: n
     versions: kept,
     ...(head && { head }),
     ...(erasedAt !== undefined && { erasedAt }),
+    ...(end !== undefined && end !== erasedAt && { voidUntil: end }),
     ...(aliases && stays(aliases.at) && { aliases }),
   };
 }
@@ -143,8 +163,17 @@ export function currentVersion(manifest: Manifest): Version | undefined {
 }
 
 /** Whether an erasure took a version away, or would have: it is never shown again. */
-export function isErased({ erasedAt }: Manifest, version: string): boolean {
-  return erasedAt !== undefined && timeOfVersion(version) <= Date.parse(erasedAt);
+export function isErased(manifest: Manifest, version: string): boolean {
+  const end = endOfErased(manifest);
+  return end !== undefined && timeOfVersion(version) <= Date.parse(end);
+}
+
+/** Nothing up to then comes back. @returns undefined if the avatar was never erased */
+export function endOfErased({
+  erasedAt,
+  voidUntil,
+}: Pick<Parts, 'erasedAt' | 'voidUntil'>): Instant | undefined {
+  return latest(erasedAt, voidUntil);
 }
 
 /** Whether nothing was ever done to the pictures of the avatar. */
@@ -157,8 +186,8 @@ export function isUntouched({ head, erasedAt }: Manifest): boolean {
  * another replica's clock is ahead of ours.
  */
 export function instantAfter(manifest: Manifest, now: Date): Instant {
-  const { head, erasedAt, versions, aliases } = manifest;
-  const known = [head?.at, erasedAt, versions[0]?.uploadedAt, aliases?.at].reduce(latest);
+  const { head, versions, aliases } = manifest;
+  const known = [head?.at, endOfErased(manifest), versions[0]?.uploadedAt, aliases?.at].reduce(latest);
   const after = known === undefined ? 0 : Date.parse(known) + 1;
   return new Date(Math.max(now.getTime(), after)).toISOString();
 }

@@ -149,10 +149,10 @@ export class Renditions {
   }
 
   /** Forgets the pictures of an avatar that were erased, those up to an instant, once none of them is on its way to the store. */
-  async forget(id: string, erasedAt: Instant): Promise<void> {
+  async forget(id: string, end: Instant): Promise<void> {
     const prefix = prefixOf(id);
     const isGone = (key: string) =>
-      key.startsWith(prefix) && timeOfVersion(versionOf(key) ?? '') <= Date.parse(erasedAt);
+      key.startsWith(prefix) && timeOfVersion(versionOf(key) ?? '') <= Date.parse(end);
     for (const key of this.cache.keys()) if (isGone(key)) this.cache.delete(key);
     await Promise.allSettled([...this.keeping].filter(([key]) => isGone(key)).map(([, keeping]) => keeping));
   }

@@ -7,6 +7,7 @@ import {
   type Version,
   apply,
   currentVersion,
+  endOfErased,
   emptyManifest,
   instantAfter,
   merge,
@@ -50,6 +51,11 @@ const intents = fc.oneof(
   }),
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'remove', at: at(tick) })),
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'erase', at: at(tick) })),
+  fc.integer({ min: 2, max: 14 }).chain((tick) =>
+    fc.integer({ min: 1, max: tick }).map((first): Intent => {
+      return { type: 'erase', at: at(tick), confirms: at(first) };
+    }),
+  ),
   fc
     .record({ tick: fc.integer({ min: 1, max: 14 }), hashes: fc.subarray(HASHES) })
     .map(({ tick, hashes }): Intent => ({ type: 'alias', at: at(tick), hashes })),
@@ -86,7 +92,7 @@ describe('apply', () => {
           .map((one) => one.at)
           .sort()
           .at(-1);
-        const stays = last !== undefined && (pictures.erasedAt === undefined || last > pictures.erasedAt);
+        const stays = last !== undefined && last > (endOfErased(pictures) ?? '');
         expect(aliases?.at).toBe(stays ? last : undefined);
         const candidates = registered.filter((one) => one.at === last).map(({ hashes }) => hashes);
         if (stays) expect(candidates).toContainEqual(aliases?.hashes);
@@ -98,8 +104,9 @@ describe('apply', () => {
   it('never shows what an erasure removed, nor points at what is not there', () => {
     fc.assert(
       fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
-        const { current, versions: kept, erasedAt } = all(list);
-        expect(kept.every(({ uploadedAt }) => erasedAt === undefined || uploadedAt > erasedAt)).toBe(true);
+        const { current, versions: kept } = all(list);
+        const erasures = list.filter(({ type }) => type === 'erase').map((one) => one.at);
+        expect(kept.every(({ uploadedAt }) => erasures.every((erased) => uploadedAt > erased))).toBe(true);
         expect(current === null || kept.some((one) => one.version === current)).toBe(true);
         expect(kept.length).toBeLessThanOrEqual(HISTORY + 1);
       }),
@@ -135,12 +142,13 @@ describe('merge', () => {
 
 /** Has every field that there is. */
 const full = all([
-  { type: 'erase', at: at(1) },
+  { type: 'erase', at: at(0) },
+  { type: 'erase', at: at(1), confirms: at(0) },
   { type: 'publish', at: at(2), version: version('00000000-0002-7000-8000-000000000002', 2) },
   { type: 'publish', at: at(4), version: version('00000000-0004-7000-8000-000000000004', 4) },
   { type: 'alias', at: at(5), hashes: HASHES },
 ]);
-const OPTIONAL = ['crop', 'sha256', 'alt', 'head', 'erasedAt', 'aliases'];
+const OPTIONAL = ['crop', 'sha256', 'alt', 'head', 'erasedAt', 'voidUntil', 'aliases'];
 
 type Path = readonly (string | number)[];
 
@@ -248,8 +256,9 @@ describe('readManifest', () => {
     ['a text', 'manifest'],
     ['that of another avatar', { ...full, id: 'other' }],
     ['a later schema', { ...full, schema: 2 }],
-    ['versions that were erased', { ...full, erasedAt: at(2) }],
-    ['hashes that were erased', { ...full, versions: [], erasedAt: at(5) }],
+    ['versions that were erased', { ...full, voidUntil: at(2) }],
+    ['hashes that were erased', { ...full, versions: [], voidUntil: at(5) }],
+    ['an erasure that was repeated before it was done', { ...full, erasedAt: at(1) }],
     ['versions in another order', { ...full, versions: [...full.versions].reverse() }],
     ['a name of a time that no instant can be', { ...full, current: 'ffffffff-ffff-7fff-bfff-ffffffffffff' }],
     ['a version twice', { ...full, versions: [full.versions[0], full.versions[0]] }],

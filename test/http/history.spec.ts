@@ -185,9 +185,7 @@ describe.each(backends)('the history on $name', (backend) => {
       `avatars/${idOf(client)}/${uuidv7({ msecs: Date.parse(erasedAt) + 1 })}/master.jpeg`,
       Buffer.from('no manifest names it'),
     );
-    const again = await erased(client);
-    expect(again.objects).toBe(1);
-    expect(again.erasedAt > erasedAt).toBe(true);
+    expect(await erased(client)).toMatchObject({ erasedAt, objects: 1 });
     expect(await keys(client)).toEqual([]);
   });
 
@@ -247,6 +245,7 @@ describe.each(backends)('the history on $name', (backend) => {
     }
     expect((await client.versions()).versions).toHaveLength(1);
   });
+
   it.each(DAMAGED)(
     'answers 503 for an avatar whose manifest has %s, and logs it once',
     async (_, damage, reason) => {

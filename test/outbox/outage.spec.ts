@@ -378,6 +378,22 @@ const ELSEWHERE = 'https://example.org/none.png';
     expect(left).toEqual([]);
   });
 
+  it('never brings back what came between an erasure and its repetition', async () => {
+    const here = avatar('erased-twice');
+    const there = avatar('erased-twice', other);
+    expectStatus(201, await here.upload(await numbered(1)));
+    const { erasedAt } = jsonOf(expectStatus(200, await there.erase())) as { erasedAt: string };
+    await proxy.stop();
+    expectStatus(202, await here.upload(await numbered(2)));
+    // It knows nothing of that upload, which is older than this call all the same.
+    expect(jsonOf(expectStatus(200, await there.erase()))).toMatchObject({ erasedAt });
+    await proxy.resume();
+    expect((await replayed()).setAside).toBe(0);
+    expectStatus(404, await there.get());
+    expect(await there.versions()).toMatchObject({ erasedAt, versions: [] });
+    expectStatus(201, await here.upload(await numbered(2)));
+  });
+
   it('erases what waits in the outbox as well, and the receipt counts it', async () => {
     const client = avatar('waiting');
     await proxy.stop();
