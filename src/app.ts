@@ -59,7 +59,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   });
   // How long they are together is limited; of more than so many Node would drop some without a word, such as an If-Match.
   server.maxHeadersCount = 0;
-  observe(app);
+  observe(app, settings);
   app.useGlobalFilters(new ProblemFilter());
   describeApi(app);
   return app;

@@ -1,7 +1,6 @@
-import { ConfigService } from '@nestjs/config';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AvatarRepository } from './avatars/avatar.repository.js';
-import type { Config } from './config/config.module.js';
+import type { Settings } from './config/settings.js';
 import { Renditions } from './delivery/renditions.js';
 import { HotAnswers } from './http/hot-answers.js';
 import { problemCodeOf } from './http/problem.filter.js';
@@ -25,7 +24,7 @@ import type { ObjectStore } from './storage/object-store.js';
 import { UNOBSERVED } from './storage/storage.module.js';
 
 /** Connects the parts of the service with its metrics; before it listens. */
-export function observe(app: NestFastifyApplication): void {
+export function observe(app: NestFastifyApplication, settings: Settings): void {
   const metrics = app.get(Metrics);
   app
     .getHttpAdapter()
@@ -56,7 +55,6 @@ export function observe(app: NestFastifyApplication): void {
   registerUploads(registry, () => uploads.underWay);
   const outbox = app.get<Outbox | undefined>(Outbox);
   if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
-  const settings = app.get<Config>(ConfigService).get('settings', { infer: true });
   registerDisks(registry, {
     ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
     ...(outbox && { outbox: settings.outboxPath }),
