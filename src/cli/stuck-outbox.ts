@@ -1,35 +1,76 @@
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { isVersion, timeOfVersion } from '../avatars/keys.js';
 import type { Settings } from '../config/settings.js';
-import { LocalStore } from '../storage/local.store.js';
+import {
+  DamagedRecord,
+  RECORD,
+  describeStorage,
+  identityOf,
+  namesIn,
+  readRecord,
+  slotsOf,
+} from '../outbox/storage-record.js';
 import type { Repairable } from './inspector.js';
-import { read } from './verified-copy.js';
 
 /** What waits longer than this, in ms, though the bucket answers, waits for a service that does not run. */
 const STUCK_AFTER_MS = 3_600_000;
 
 /** Looks into the outbox of this machine, and leaves it to the service that owns it. */
 export async function* stuckInOutbox(settings: Settings): AsyncIterable<Repairable> {
-  const { outboxPath, storageBackend, storageFallback, storageLocalLockTimeoutMs } = settings;
-  if (storageBackend !== 's3' || storageFallback === 'none' || !existsSync(outboxPath)) return;
-  const slots = (await readdir(outboxPath)).filter((name) => /^slot-\d+$/.test(name)).sort();
-  for (const slot of slots) {
-    const path = join(resolve(outboxPath), slot);
-    const store = new LocalStore({ path, lockTimeoutMs: storageLocalLockTimeoutMs });
-    for await (const { key } of store.list('')) {
-      const [, place, name = ''] = /^(pending|aside)\/(.+)\.json$/.exec(key) ?? [];
+  for (const slot of await slotsOf(settings.outboxPath)) {
+    const { purpose, advice } = await destinationOf(slot, settings);
+    for (const [place, name] of await entriesIn(slot)) {
+      const where = join(slot, place, `${name}.json`);
       if (place === 'aside') {
-        const reason = (await read(store, `aside/${name}.reason`))?.bytes.toString().trim();
-        const message = `A change that was accepted cannot be carried out: ${reason ?? 'no reason was noted'}`;
-        yield { code: 'outbox_set_aside', where: join(path, key), message };
+        const reason = await reasonOf(join(slot, place, `${name}.reason`));
+        const message = `A change${purpose} that was accepted cannot be carried out: ${reason}`;
+        yield { code: 'outbox_set_aside', where, message };
+        continue;
       }
       const since = isVersion(name) ? timeOfVersion(name) : 0;
-      if (place === 'pending' && Date.now() - since > STUCK_AFTER_MS) {
-        const message = `A change that was accepted at ${new Date(since).toISOString()} waits: start the service here.`;
-        yield { code: 'outbox_stuck', where: join(path, key), message };
+      if (Date.now() - since > STUCK_AFTER_MS) {
+        const message = `A change${purpose} that was accepted at ${new Date(since).toISOString()} waits: ${advice}`;
+        yield { code: 'outbox_stuck', where, message };
       }
     }
+  }
+}
+
+async function entriesIn(slot: string): Promise<[place: 'aside' | 'pending', name: string][]> {
+  const found: [place: 'aside' | 'pending', name: string][] = [];
+  for (const place of ['aside', 'pending'] as const) {
+    for (const file of await namesIn(join(slot, place))) {
+      if (file.endsWith('.json')) found.push([place, file.slice(0, -'.json'.length)]);
+    }
+  }
+  return found;
+}
+
+/** Which storage the entries of a slot are for, if it is not that of the settings, and what to do about those that wait. */
+async function destinationOf(slot: string, settings: Settings): Promise<{ purpose: string; advice: string }> {
+  const hasOutbox = settings.storageBackend === 's3' && settings.storageFallback !== 'none';
+  const ours = hasOutbox ? identityOf(settings) : undefined;
+  try {
+    const storage = await readRecord(slot);
+    if (ours && isDeepStrictEqual(storage ?? ours, ours))
+      return { purpose: '', advice: 'start the service here.' };
+    return {
+      purpose: storage ? ` for ${describeStorage(storage)}` : ' for a bucket',
+      advice: 'start a service for it with STORAGE_FALLBACK=local on this OUTBOX_PATH.',
+    };
+  } catch (error) {
+    if (!(error instanceof DamagedRecord)) throw error;
+    return { purpose: ' for an unknown storage', advice: `write which into ${join(slot, RECORD)}.` };
+  }
+}
+
+async function reasonOf(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'no reason was noted';
+    throw error;
   }
 }

@@ -3,6 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import type { Config } from '../config/config.module.js';
 import { OutboxFolders } from './outbox-folders.js';
 import { Outbox } from './outbox.js';
+import { countEntries, identityOf, readRecord, slotsOf } from './storage-record.js';
 
 /** Gives the Outbox where changes may wait for the store, and else undefined. */
 @Module({
@@ -13,10 +14,13 @@ export class OutboxModule {}
 
 async function openOutbox(config: Config): Promise<Outbox | undefined> {
   const settings = config.get('settings', { infer: true });
-  if (settings.storageBackend !== 's3' || settings.storageFallback === 'none') return undefined;
+  if (settings.storageBackend !== 's3' || settings.storageFallback === 'none') {
+    await tellOfLeftEntries(settings.outboxPath);
+    return undefined;
+  }
   let outbox: Outbox;
   try {
-    outbox = await Outbox.open(new OutboxFolders(settings.outboxPath), {
+    outbox = await Outbox.open(new OutboxFolders(settings.outboxPath, identityOf(settings)), {
       maxEntries: settings.outboxMaxEntries,
       maxBytes: settings.outboxMaxBytes,
       maxAgeMs: settings.outboxMaxAgeMs,
@@ -31,4 +35,23 @@ async function openOutbox(config: Config): Promise<Outbox | undefined> {
   const { entries, setAside } = outbox.report();
   if (entries + setAside > 0) new Logger(Outbox.name).warn({ entries, setAside }, 'the outbox is not empty');
   return outbox;
+}
+
+/** Looks only: a service without an outbox makes nothing in its path. */
+async function tellOfLeftEntries(outboxPath: string): Promise<void> {
+  const logger = new Logger(Outbox.name);
+  try {
+    for (const slot of await slotsOf(outboxPath)) {
+      const entries = await countEntries(slot);
+      if (entries === 0) continue;
+      const storage = await readRecord(slot).catch((error: unknown) => String(error));
+      logger.warn(
+        { slot, entries, storage: storage ?? 'not recorded' },
+        'an outbox slot holds changes that were accepted, and this service has no outbox to carry them out. Start a service ' +
+          'with STORAGE_BACKEND=s3, STORAGE_FALLBACK=local and these settings on this OUTBOX_PATH, if none runs',
+      );
+    }
+  } catch (error) {
+    logger.warn({ outboxPath, err: error }, 'OUTBOX_PATH cannot be searched for changes that were left');
+  }
 }

@@ -67,7 +67,7 @@ export class Outbox {
 
   /** Takes over what processes that have ended left in folders of theirs. */
   async adopt(): Promise<void> {
-    for (const folder of await this.folders.claim()) await this.load(folder);
+    for await (const folder of this.folders.claim()) await this.load(folder);
   }
 
   /** Intents of an avatar that are not in the store yet, oldest first. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
@@ -246,13 +246,30 @@ describe.each(backends)('verify on $name', (backend) => {
         await writeFile(join(outbox, 'slot-0', 'pending', `${name}.json`), '{}');
       await writeFile(join(outbox, 'slot-0', 'aside', `${poisoned}.json`), '{}');
       await writeFile(join(outbox, 'slot-0', 'aside', `${poisoned}.reason`), 'the master is missing\n');
+      for (const [slot, record] of [
+        ['slot-1', '{"bucket":"theirs","endpoint":"http://minio:9000"}'],
+        ['slot-2', 'not JSON'],
+      ] as const) {
+        await mkdir(join(outbox, slot, 'pending'), { recursive: true });
+        await writeFile(join(outbox, slot, 'pending', `${old}.json`), '{}');
+        await writeFile(join(outbox, slot, 'storage.json'), record);
+      }
       const report = await verify();
       expect(report.code).toBe(1);
       expect(told(report.findings)).toEqual([
         `outbox_set_aside ${join(outbox, 'slot-0', 'aside', `${poisoned}.json`)}`,
         `outbox_stuck ${join(outbox, 'slot-0', 'pending', `${old}.json`)}`,
+        `outbox_stuck ${join(outbox, 'slot-1', 'pending', `${old}.json`)}`,
+        `outbox_stuck ${join(outbox, 'slot-2', 'pending', `${old}.json`)}`,
       ]);
-      expect(report.findings[0]?.message).toContain('the master is missing');
+      const messages = report.findings.map(({ message }) => message);
+      expect(messages).toEqual([
+        expect.stringContaining('the master is missing'),
+        expect.stringContaining('start the service here'),
+        expect.stringContaining('bucket theirs at http://minio:9000'),
+        expect.stringContaining(join(outbox, 'slot-2', 'storage.json')),
+      ]);
+      expect((await readdir(join(outbox, 'slot-1'))).sort()).toEqual(['pending', 'storage.json']);
     });
   }
 });

@@ -92,7 +92,7 @@ needs('strace')('the order of system calls', () => {
     expect(answers.map(effectsOf)).toEqual([
       [
         ...['mkdir made', 'mkdir outbox', 'mkdir pending', 'mkdir slot-0'],
-        ...['rename pending/V.json', 'rename pending/V.master'],
+        ...['rename pending/V.json', 'rename pending/V.master', 'rename storage.json'],
       ],
       ['rename pending/V.json'],
     ]);

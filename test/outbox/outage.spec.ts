@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,15 +45,21 @@ const ELSEWHERE = 'https://example.org/none.png';
   let other: RunningService;
   let alone: RunningService[] = [];
   let count = 0;
+  /** What a service left that had an outbox; `other` has none. */
+  let left: string;
 
   beforeAll(async () => {
     direct = (await s3?.environment()) ?? {};
+    left = await mkdtemp(join(tmpdir(), 'visage-outbox-'));
+    await mkdir(join(left, 'slot-3/pending'), { recursive: true });
+    await writeFile(join(left, 'slot-3/pending/00000000-0000-7000-8000-000000000000.json'), '{}');
+    await writeFile(join(left, 'slot-3/storage.json'), '{"bucket":"former","region":"eu-north-1"}');
     proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
     environment = await behindProxy();
-    [service, other] = (await startServices([environment, { ...direct, STORAGE_FALLBACK: 'none' }])) as [
-      RunningService,
-      RunningService,
-    ];
+    [service, other] = (await startServices([
+      environment,
+      { ...direct, STORAGE_FALLBACK: 'none', OUTBOX_PATH: left },
+    ])) as [RunningService, RunningService];
   });
   afterEach(async () => {
     proxy.clear();
@@ -459,4 +465,89 @@ const ELSEWHERE = 'https://example.org/none.png';
     expect((await manifestOf('left'))?.versions).toHaveLength(1);
     expect((await manifestOf('own'))?.versions).toHaveLength(1);
   });
+
+  it('carries nothing out into another bucket, and says what waits for which', async () => {
+    const ours = await behindProxy();
+    const path = ours['OUTBOX_PATH'] ?? '';
+    const before = await startAlone(ours);
+    await proxy.stop();
+    const version = versionOf(expectStatus(202, await avatar('moved', before).upload(await numbered(1))));
+    expect(await before.stop()).toBe(0);
+    const contents = await contentsOf(join(path, 'slot-0'));
+    await proxy.resume();
+
+    const theirs = { ...ours, ...(await s3?.environment()) };
+    const stranger = await startAlone(theirs);
+    await stranger.logged(/an outbox slot holds changes for another storage/);
+    expectStatus(201, await avatar('stranger', stranger).upload(await numbered(2)));
+    expect((await health(stranger)).outbox).toMatchObject({ entries: 0, setAside: 0 });
+    const lines = linesOf(stranger, /holds changes for another storage/);
+    expect(lines).toMatchObject([
+      {
+        level: 40,
+        slot: join(path, 'slot-0'),
+        entries: 1,
+        storage: { endpoint: ours['STORAGE_S3_ENDPOINT'], bucket: ours['STORAGE_S3_BUCKET'] },
+      },
+    ]);
+    expect(await contentsOf(join(path, 'slot-0'))).toEqual(contents);
+    const keys: string[] = [];
+    for await (const { key } of openBackend(theirs).list('')) keys.push(key);
+    expect(keys.filter((key) => key.includes('moved'))).toEqual([]);
+
+    // The same bucket has another address.
+    const after = await startAlone({ ...ours, ...direct });
+    expect(linesOf(after, /holds changes for another storage/)).toHaveLength(1);
+    const { STORAGE_S3_ENDPOINT: endpoint, STORAGE_S3_BUCKET: bucket } = direct;
+    await writeFile(join(path, 'slot-0/storage.json'), JSON.stringify({ endpoint, bucket }));
+    await until(async () => (await manifestOf('moved'))?.current === version);
+    expect(linesOf(stranger, /holds changes for another storage/)).toHaveLength(1);
+  });
+
+  it('says what an outbox holds that is not used any more, and leaves it as it is', async () => {
+    expect(linesOf(other, /no outbox to carry them out/)).toMatchObject([
+      {
+        level: 40,
+        slot: join(left, 'slot-3'),
+        entries: 1,
+        storage: { bucket: 'former', region: 'eu-north-1' },
+      },
+    ]);
+    expect((await readdir(left, { recursive: true })).sort()).toEqual([
+      'slot-3',
+      'slot-3/pending',
+      'slot-3/pending/00000000-0000-7000-8000-000000000000.json',
+      'slot-3/storage.json',
+    ]);
+  });
 });
+
+/** What a service has logged with such a message. */
+function linesOf(service: RunningService, message: RegExp): Record<string, unknown>[] {
+  return service
+    .log()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ msg }) => message.test(String(msg)));
+}
+
+/** The files below a folder, with what is in them and when they were last changed. */
+async function contentsOf(folder: string): Promise<[name: string, bytes: string, changedAt: number][]> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  const files: [string, string, number][] = [];
+  for (const name of names) {
+    const found = await stat(join(folder, name));
+    const bytes = found.isFile() ? await readFile(join(folder, name), 'base64') : '';
+    files.push([name, bytes, found.ctimeMs]);
+  }
+  return files;
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const giveUp = performance.now() + AMPLE;
+  while (!(await condition())) {
+    if (performance.now() > giveUp) throw new Error('it never came');
+    await sleep(20);
+  }
+}
