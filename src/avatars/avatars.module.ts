@@ -231,9 +231,14 @@ const settingsOf = (config: Config) => config.get('settings', { infer: true });
 export class AvatarsModule implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly replay: OutboxReplay | undefined;
 
-  constructor(changes: AvatarChanges, @Inject(ConfigService) config: Config, @Optional() outbox?: Outbox) {
-    this.replay =
-      outbox && new OutboxReplay(outbox, changes, { intervalMs: settingsOf(config).outboxReplayIntervalMs });
+  constructor(
+    changes: AvatarChanges,
+    store: ObjectStore,
+    @Inject(ConfigService) config: Config,
+    @Optional() outbox?: Outbox,
+  ) {
+    const { outboxReplayIntervalMs: intervalMs, outboxSetAsideAfterMs: setAsideAfterMs } = settingsOf(config);
+    this.replay = outbox && new OutboxReplay(outbox, changes, store, { intervalMs, setAsideAfterMs });
   }
 
   onApplicationBootstrap(): void {

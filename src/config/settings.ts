@@ -119,6 +119,9 @@ export class Settings {
   @IsInteger(10)
   outboxReplayIntervalMs = 2000;
 
+  @IsInteger(1)
+  outboxSetAsideAfterMs = 3_600_000;
+
   @IsIn(['service', 'public', 'presigned'])
   urlMode: 'service' | 'public' | 'presigned' = 'service';
 

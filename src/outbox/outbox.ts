@@ -85,6 +85,11 @@ export class Outbox {
     return this.byId.get(id) ?? NOTHING;
   }
 
+  /** Whether an entry of that name waits. */
+  has(name: string): boolean {
+    return this.held.has(name);
+  }
+
   /** Whether a version waits here to be published. */
   holds(id: string, version: string): boolean {
     return this.entryOfVersion(id, version) !== undefined;
@@ -145,7 +150,7 @@ export class Outbox {
   async setAside({ name }: OutboxEntry, reason: string): Promise<void> {
     const held = this.held.get(name);
     if (!held) return;
-    await this.moveAside(held.folder, name, reason);
+    await this.moveAside(held.folder, name, reason, held);
     this.forget(held);
   }
 
@@ -241,7 +246,12 @@ export class Outbox {
     }
   }
 
-  private async moveAside({ store, path }: OutboxFolder, name: string, reason: string): Promise<void> {
+  private async moveAside(
+    { store, path }: OutboxFolder,
+    name: string,
+    reason: string,
+    entry?: OutboxEntry,
+  ): Promise<void> {
     let bytes = 0;
     for (const nameOf of [masterName, entryName]) {
       const object = await store.get(nameOf(PENDING, name));
@@ -254,8 +264,13 @@ export class Outbox {
     await store.delete(masterName(PENDING, name));
     this.aside.set(name, bytes);
     this.logger.error(
-      { entry: `${path}/${entryName(ASIDE, name)}`, reason },
-      'an outbox entry was set aside',
+      {
+        ...(entry && { id: entry.id, change: entry.intent.type }),
+        entry: `${path}/${entryName(ASIDE, name)}`,
+        reason,
+      },
+      'an outbox entry was set aside. Fix the cause, stop the service, move the files of the entry from aside/ to pending/, and ' +
+        'start the service: see docs/operations.md',
     );
   }
 }

@@ -102,3 +102,8 @@ export class GuardedStore extends ObjectStore {
     }
   }
 }
+
+/** Whether a call failed because the circuit is open: the store was not asked. */
+export function isCircuitOpen(error: unknown): boolean {
+  return error instanceof StorageUnavailable && error.cause instanceof BrokenCircuitError;
+}

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -80,6 +80,7 @@ const ELSEWHERE = 'https://example.org/none.png';
     STORAGE_S3_BREAKER_RESET_MS: '200',
     OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
     OUTBOX_REPLAY_INTERVAL_MS: '50',
+    OUTBOX_SET_ASIDE_AFTER_MS: '300',
     CACHE_MAX_AGE_MS: '0',
     HEALTH_MAX_AGE_MS: '0',
     GRAVATAR_DEFAULT_URLS: ELSEWHERE,
@@ -502,6 +503,83 @@ const ELSEWHERE = 'https://example.org/none.png';
     await writeFile(join(path, 'slot-0/storage.json'), JSON.stringify({ endpoint, bucket }));
     await until(async () => (await manifestOf('moved'))?.current === version);
     expect(linesOf(stranger, /holds changes for another storage/)).toHaveLength(1);
+  });
+
+  it('sets aside what keeps failing for one avatar while the bucket works, and takes it back', async () => {
+    const environment = await behindProxy();
+    const before = await startAlone(environment);
+    const path = join(environment['OUTBOX_PATH'] ?? '', 'slot-0');
+    const store = openBackend(direct);
+    await proxy.stop();
+    const damaged = avatar('damaged', before);
+    expectStatus(202, await damaged.upload(await numbered(1)));
+    const version = versionOf(expectStatus(202, await damaged.upload(await numbered(2))));
+    const sound = versionOf(expectStatus(202, await avatar('sound', before).upload(await numbered(1))));
+    await store.store('manifests/damaged.json', Buffer.from('no manifest'));
+    await proxy.resume();
+    expect((await replayed(before)).setAside).toBe(2);
+    expect(await manifestOf('sound')).toMatchObject({ current: sound });
+    const lines = linesOf(before, /was set aside.*docs\/operations\.md/);
+    const told = { level: 50, id: 'damaged', change: 'publish' };
+    expect(lines).toMatchObject([told, told]);
+    for (const { reason } of lines) expect(reason).toMatch(/manifest_unreadable/);
+    const aside = (await readdir(join(path, 'aside'))).sort();
+    expect(lines.map(({ entry }) => entry)).toEqual(
+      aside.filter((name) => name.endsWith('.json')).map((name) => join(path, 'aside', name)),
+    );
+
+    // As docs/operations.md says.
+    await store.delete('manifests/damaged.json');
+    await before.stop();
+    await mkdir(join(path, 'pending'), { recursive: true });
+    for (const name of aside) {
+      if (name.endsWith('.reason')) await unlink(join(path, 'aside', name));
+      else await rename(join(path, 'aside', name), join(path, 'pending', name));
+    }
+    const after = await startAlone(environment);
+    expect(await replayed(after)).toMatchObject({ entries: 0, setAside: 0 });
+    const { current, versions } = (await manifestOf('damaged')) ?? {};
+    expect([current, versions?.length]).toEqual([version, 2]);
+  });
+
+  it('sets aside what the bucket never takes, also of so many avatars that they open the circuit', async () => {
+    const poisoned = Array.from({ length: 7 }, (_, i) => avatar(`poisoned-${i}`));
+    const { setAside } = (await health()).outbox;
+    await proxy.stop();
+    for (const client of poisoned) expectStatus(202, await client.upload(await numbered(1)));
+    proxy.rule({
+      operation: 'PutObject',
+      key: /^avatars\/poisoned-/,
+      fault: { type: 'error', status: 500, code: 'InternalError' },
+    });
+    await proxy.resume();
+    try {
+      expect(await replayed()).toMatchObject({ entries: 0, setAside: setAside + poisoned.length });
+    } finally {
+      proxy.clear();
+    }
+    await recovered();
+    expectStatus(201, await avatar('poisoned-0').upload(await numbered(1)));
+  });
+
+  it.each([
+    ['refuses writes, though it answers reads', { operation: 'PutObject' }, 403, 'AccessDenied'],
+    ['refuses reads, though it takes writes', { operation: 'GetObject' }, 403, 'AccessDenied'],
+    ['has no room for more', { operation: 'PutObject', key: /^(avatars|manifests)/ }, 507, 'QuotaExceeded'],
+  ] as const)('sets nothing aside while the bucket %s, however long', async (_, match, status, code) => {
+    const id = `long-${++count}`;
+    const { setAside } = (await health()).outbox;
+    await proxy.stop();
+    const version = versionOf(expectStatus(202, await avatar(id).upload(await numbered(1))));
+    proxy.rule({ ...match, fault: { type: 'error', status, code } });
+    await proxy.resume();
+    const endOfLimit = performance.now() + 4 * Number(environment['OUTBOX_SET_ASIDE_AFTER_MS']);
+    const isLong = () => proxy.count(match) > 60 && performance.now() > endOfLimit;
+    await healthWhen(({ outbox }) => outbox.entries === 0 || isLong());
+    expect((await health()).outbox).toMatchObject({ entries: 1, setAside });
+    proxy.clear();
+    expect(await replayed()).toMatchObject({ entries: 0, setAside });
+    expect(await manifestOf(id)).toMatchObject({ current: version });
   });
 
   it('says what an outbox holds that is not used any more, and leaves it as it is', async () => {

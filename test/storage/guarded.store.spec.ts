@@ -1,4 +1,4 @@
-import { GuardedStore } from '../../src/storage/guarded.store.js';
+import { GuardedStore, isCircuitOpen } from '../../src/storage/guarded.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { StorageUnavailable } from '../../src/storage/object-store.js';
 import { S3Store, type S3StoreOptions } from '../../src/storage/s3.store.js';
@@ -46,7 +46,11 @@ const s3 = testS3;
 
   async function die(store: GuardedStore, fault: Fault): Promise<void> {
     proxy.rule({ fault });
-    for (let i = 0; i < 2; i++) await expect(store.get('a/b')).rejects.toThrow(StorageUnavailable);
+    for (let i = 0; i < 2; i++) {
+      const error = await store.get('a/b').catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(StorageUnavailable);
+      expect(isCircuitOpen(error)).toBe(false);
+    }
     expect(store.circuit).toBe('open');
   }
 
@@ -69,7 +73,11 @@ const s3 = testS3;
           for await (const object of store.list('a/')) throw new Error(object.key);
         },
       ];
-      for (const call of calls) await expect(call()).rejects.toThrow(StorageUnavailable);
+      for (const call of calls) {
+        const error = await call().catch((error: unknown) => error);
+        expect(error).toBeInstanceOf(StorageUnavailable);
+        expect(isCircuitOpen(error)).toBe(true);
+      }
       expect(proxy.count()).toBe(0);
       expect(store.circuit).toBe('open');
     });

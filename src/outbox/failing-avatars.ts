@@ -1,0 +1,70 @@
+/** Of the limit, the most that passes between two looks at the storage: no pause, however long, uses the limit up. */
+const LONGEST_STEP = 1 / 10;
+
+interface Failing {
+  /** The clock of the working storage at the first failure, in ms. */
+  since: number;
+  /** The monotonic clock at the last one, in ms. */
+  lastAt: number;
+}
+
+/**
+ * Which avatars keep failing, and for how long. Their time is that in which the storage was seen to work: it stands still while
+ * the storage is away.
+ */
+export class FailingAvatars {
+  private readonly failing = new Map<string, Failing>();
+  private workedMs = 0;
+  /** When the storage was last seen to work; undefined: it was away since then. */
+  private workedAt: number | undefined;
+
+  /**
+   * @param limitMs how long an avatar may fail
+   * @param now a monotonic clock, in ms
+   */
+  constructor(
+    private readonly limitMs: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** The storage was seen to work. */
+  storageWorks(): void {
+    const now = this.now();
+    if (this.workedAt !== undefined) {
+      this.workedMs += Math.min(now - this.workedAt, this.limitMs * LONGEST_STEP);
+    }
+    this.workedAt = now;
+  }
+
+  /** The storage was seen not to work. */
+  storageIsAway(): void {
+    this.workedAt = undefined;
+  }
+
+  /** An avatar failed while the storage worked. @returns whether it has kept failing for longer than the limit */
+  failed(id: string): boolean {
+    const since = this.failing.get(id)?.since ?? this.workedMs;
+    // To the end: see `inTurn`.
+    this.failing.delete(id);
+    this.failing.set(id, { since, lastAt: this.now() });
+    return this.workedMs - since > this.limitMs;
+  }
+
+  succeeded(id: string): void {
+    this.failing.delete(id);
+  }
+
+  /** Those that do not fail first, then those that failed longest ago, so that none keeps others from their turn. */
+  inTurn(ids: Iterable<string>): string[] {
+    const all = new Set(ids);
+    const failing = [...this.failing.keys()].filter((id) => all.has(id));
+    return [...[...all].filter((id) => !this.failing.has(id)), ...failing];
+  }
+
+  /** Forgets avatars that have nothing to fail with any more and whose last failure is long past. */
+  forget(has: (id: string) => boolean): void {
+    for (const [id, { lastAt }] of this.failing) {
+      if (!has(id) && this.now() - lastAt > this.limitMs) this.failing.delete(id);
+    }
+  }
+}
