@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { Instant, PictureIntent, Version } from '../avatars/manifest.js';
@@ -36,6 +37,8 @@ export interface OutboxReport {
 interface Held extends OutboxEntry {
   folder: OutboxFolder;
   bytes: number;
+  /** On its way to those that were set aside. */
+  moving?: Promise<void>;
 }
 
 const PENDING = 'pending';
@@ -104,10 +107,19 @@ export class Outbox {
       : undefined;
   }
 
-  /** The master that an entry came with. */
+  /**
+   * The master that an entry came with. An entry whose master was changed on disk is set aside.
+   * @returns undefined where there is none, or not the one that was accepted
+   */
   async masterOf({ name }: OutboxEntry): Promise<Buffer | undefined> {
-    const object = await this.held.get(name)?.folder.store.get(masterName(PENDING, name));
-    return object && object !== 'unchanged' ? object.bytes : undefined;
+    const held = this.held.get(name);
+    const object = await held?.folder.store.get(masterName(PENDING, name));
+    if (!held || object === undefined || object === 'unchanged') return undefined;
+    if (held.intent.type === 'publish' && !isMasterOf(held.intent.version, object.bytes)) {
+      await this.setAside(held, 'the master on disk is not the one that was accepted');
+      return undefined;
+    }
+    return object.bytes;
   }
 
   /**
@@ -150,7 +162,11 @@ export class Outbox {
   async setAside({ name }: OutboxEntry, reason: string): Promise<void> {
     const held = this.held.get(name);
     if (!held) return;
-    await this.moveAside(held.folder, name, reason, held);
+    // Readers and the replay may find at the same time that a master is damaged.
+    held.moving ??= this.moveAside(held.folder, name, reason, held).finally(() => {
+      delete held.moving;
+    });
+    await held.moving;
     this.forget(held);
   }
 
@@ -273,6 +289,12 @@ export class Outbox {
         'start the service: see docs/operations.md',
     );
   }
+}
+
+/** Versions of the first releases have no checksum. */
+function isMasterOf({ bytes: length, sha256 }: Version, bytes: Buffer): boolean {
+  if (bytes.length !== length) return false;
+  return sha256 === undefined || createHash('sha256').update(bytes).digest('hex') === sha256;
 }
 
 const NOTHING: readonly never[] = [];

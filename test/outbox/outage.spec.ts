@@ -582,6 +582,47 @@ const ELSEWHERE = 'https://example.org/none.png';
     expect(await manifestOf(id)).toMatchObject({ current: version });
   });
 
+  it('never publishes nor serves a master that was changed on disk', async () => {
+    const [served, changed, cut, sound] = ['disk-served', 'disk-changed', 'disk-cut', 'disk-sound'] as const;
+    const pending = join(environment['OUTBOX_PATH'] ?? '', 'slot-0/pending');
+    const { setAside } = (await health()).outbox;
+    await proxy.stop();
+    const masters = new Map<string, string>();
+    for (const id of [served, changed, cut, sound]) {
+      const known = await readdir(pending).catch(() => [] as string[]);
+      expectStatus(202, await avatar(id).upload(await numbered(7)));
+      const added = (await readdir(pending)).find(
+        (name) => name.endsWith('.master') && !known.includes(name),
+      );
+      masters.set(id, join(pending, added ?? ''));
+    }
+    const damage = async (id: string, change: (master: Buffer) => Buffer) => {
+      const path = masters.get(id) ?? '';
+      await writeFile(path, change(await readFile(path)));
+    };
+    // Another picture of the same length is as wrong as one that is cut.
+    const flip = (master: Buffer) => Buffer.from(master.map((byte, i) => (i === 100 ? byte ^ 1 : byte)));
+    await damage(served, flip);
+    await damage(changed, flip);
+    await damage(cut, (master) => master.subarray(0, -1));
+
+    const { status } = await avatar(served).get();
+    expect([404, 503]).toContain(status);
+    await proxy.resume();
+    expect(await replayed()).toMatchObject({ setAside: setAside + 3 });
+    expect((await manifestOf(sound))?.versions).toHaveLength(1);
+    for (const id of [served, changed, cut]) {
+      expect(await manifestOf(id)).toBeUndefined();
+      for await (const { key } of openBackend(direct).list(`avatars/${id}/`)) throw new Error(key);
+      expectStatus(404, await avatar(id).get());
+    }
+    const reason = 'the master on disk is not the one that was accepted';
+    const lines = linesOf(service, /was set aside/).filter(({ id }) => String(id).startsWith('disk-'));
+    expect(lines.map((line) => [line['id'], line['reason']]).sort()).toEqual(
+      [changed, cut, served].map((id) => [id, reason]),
+    );
+  });
+
   it('says what an outbox holds that is not used any more, and leaves it as it is', async () => {
     expect(linesOf(other, /no outbox to carry them out/)).toMatchObject([
       {
