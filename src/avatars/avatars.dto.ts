@@ -5,8 +5,10 @@ import { isRenditionSize } from '../delivery/rendition.js';
 import { CodedError } from '../errors.js';
 import {
   type Crop,
+  REDUCTIONS,
   RENDITION_FORMATS,
   RENDITION_SIZES,
+  type Reduction,
   type RenditionFormat,
 } from '../images/image-pipeline.js';
 import { PLACEHOLDER_KINDS } from '../placeholders/kinds.js';
@@ -305,6 +307,13 @@ export class VersionAnswer {
   @ApiProperty()
   animated: boolean;
 
+  @ApiPropertyOptional({
+    enum: REDUCTIONS,
+    description:
+      'What gave way because the master would have had more bytes than AVATAR_MASTER_MAX_BYTES. quality: it was encoded at a lower quality; still: only the first frame of an animation was kept. Absent if nothing did.',
+  })
+  reduced?: Reduction;
+
   @ApiProperty({ description: 'ThumbHash in Base64: a blurred picture to show while the real one loads.' })
   thumbhash: string;
 
@@ -335,6 +344,7 @@ export class VersionAnswer {
     this.format = version.master;
     this.bytes = version.bytes;
     this.animated = version.animated;
+    if (version.reduced !== undefined) this.reduced = version.reduced;
     this.thumbhash = version.thumbhash;
     this.color = version.color;
     if (version.alt !== undefined) this.alt = version.alt;

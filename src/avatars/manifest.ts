@@ -1,4 +1,4 @@
-import type { Crop, MasterFormat } from '../images/image-pipeline.js';
+import type { Crop, MasterFormat, Reduction } from '../images/image-pipeline.js';
 import { timeOfVersion } from './keys.js';
 
 export { ManifestUnreadable, readManifest, writeManifest } from './manifest-format.js';
@@ -18,6 +18,8 @@ export interface Version {
   width: number;
   height: number;
   animated: boolean;
+  /** What the master gave up to stay within the limit of its bytes. Not to be told from the picture, so it is kept here. */
+  reduced?: Reduction;
   /** Of the master. */
   bytes: number;
   /** Of the master, in hex; versions of the first releases have none. */

@@ -155,6 +155,9 @@ export class Settings {
   @IsInteger(16, 16_383)
   avatarMasterSize = 1024;
 
+  @IsInteger(1)
+  avatarMasterMaxBytes = 10 * 1024 * 1024;
+
   @IsList(Number)
   @ArrayNotEmpty()
   @IsInt({ each: true })

@@ -16,6 +16,10 @@ export const RENDITION_SIZES = { min: 16, max: 1024 } as const;
 /** Formats in which an animation moves. */
 export const MOVING_FORMATS: readonly RenditionFormat[] = ['webp', 'gif'];
 
+/** What a master may have given up to stay within its bound: some quality, or all frames but the first. */
+export const REDUCTIONS = ['quality', 'still'] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
+
 /** A rectangle in px of the upright source picture; an animation is upright as it is stored. */
 export interface Crop {
   x: number;
@@ -34,6 +38,8 @@ export interface Master {
   width: number;
   height: number;
   animated: boolean;
+  /** Undefined if nothing had to give way. */
+  reduced?: Reduction;
   /** Base64 of the ThumbHash, https://evanw.github.io/thumbhash/. */
   thumbhash: string;
   /** The dominant colour as `#rrggbb`. */
@@ -75,8 +81,8 @@ export abstract class ImagePipeline {
    * @param path a file with the uploaded bytes, which nobody has looked at yet
    * @param crop the part to keep; without it, the square that draws the most attention
    * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says; `image_too_large` more
-   * pixels or frames than allowed, decided from the header, or too costly to decode; `unreadable_image` damaged; `invalid_crop` not
-   * within the picture; `busy` the queue is full
+   * pixels or frames than allowed, decided from the header, too costly to decode, or a master of too many bytes even at a lower
+   * quality and without motion; `unreadable_image` damaged; `invalid_crop` not within the picture; `busy` the queue is full
    */
   abstract makeMaster(path: string, crop?: Crop): Promise<Master>;
 

@@ -9,6 +9,7 @@ export function openPipeline(settings: Settings): ImagePipeline {
     maxPixels: settings.avatarMaxPixels,
     maxFrames: settings.avatarMaxFrames,
     masterSize: settings.avatarMasterSize,
+    masterMaxBytes: settings.avatarMasterMaxBytes,
     concurrency: settings.imageConcurrency,
     queue: settings.imageQueue,
     timeoutMs: settings.imageTimeoutMs,

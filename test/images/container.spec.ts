@@ -237,6 +237,7 @@ describe('a pipeline with no place left', () => {
     maxPixels: 5e7,
     maxFrames: 500,
     masterSize: 64,
+    masterMaxBytes: 1e7,
     concurrency: 1,
     queue: 0,
     timeoutMs: 120_000,

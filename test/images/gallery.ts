@@ -1,7 +1,7 @@
 import sharp from 'sharp';
-import request from 'supertest';
+import request, { type Response } from 'supertest';
 import { meanDistance } from '../support/pictures.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 
 /** What the service says of an avatar. */
 export interface Info {
@@ -11,14 +11,21 @@ export interface Info {
   animated: boolean;
   thumbhash: string;
   color: string;
+  bytes: number;
+  reduced?: string;
   urls: Record<string, string>;
 }
 
 export interface Shown {
+  /** What the upload was answered. */
+  answer: Info;
   info: Info;
   master: Buffer;
   /** A rendition, by the query that asks for it; in the master's format where it names none. */
   as: (query: Record<string, string | number>) => Promise<Buffer>;
+  /** Uploads the same picture once more. */
+  again: (picture: Buffer) => Promise<Info>;
+  versions: () => Promise<Info[]>;
 }
 
 /** A running service to hang pictures up in, each under an id of its own. */
@@ -27,10 +34,10 @@ export class Gallery {
 
   private constructor(private readonly service: RunningService) {}
 
-  static async open(): Promise<Gallery> {
+  static async open(settings: Environment = {}): Promise<Gallery> {
     const [backend] = backends;
     if (!backend) throw new Error('there is no backend to test on');
-    return new Gallery(await startService(await backend.environment()));
+    return new Gallery(await startService({ ...(await backend.environment()), ...settings }));
   }
 
   close(): Promise<number | null> {
@@ -53,15 +60,22 @@ export class Gallery {
 
   /** Uploads what will not be accepted. @returns status and code, such as `422 unreadable_image` */
   async refusal(picture: Buffer, query: Record<string, string> = {}): Promise<string> {
+    const { status, code = '' } = await this.problem(picture, query);
+    return `${status} ${code}`;
+  }
+
+  /** The same. @returns what the caller is told */
+  async problem(picture: Buffer, query: Record<string, string> = {}) {
     const answer = await request(this.service.url).put(this.nextPath()).query(query).send(picture);
-    return `${answer.status} ${(answer.body as { code?: string }).code ?? ''}`;
+    const { code, detail } = answer.body as { code?: string; detail?: string };
+    return { status: answer.status, code, detail };
   }
 
   private nextPath(): string {
     return `/v1/avatars/picture-${++this.count}`;
   }
 
-  private async shown(path: string, answer: { status: number; text: string }): Promise<Shown> {
+  private async shown(path: string, answer: Response): Promise<Shown> {
     if (answer.status !== 201) throw new Error(`the upload was answered ${answer.status}: ${answer.text}`);
     const facts = await request(this.service.url).get(`${path}/info`).expect(200);
     const as = async (query: Record<string, string | number>) => {
@@ -70,7 +84,14 @@ export class Gallery {
       const answer = await request(this.service.url).get(path).query(wanted).buffer(true).expect(200);
       return answer.body as Buffer;
     };
-    return { info: facts.body as Info, master: await as({}), as };
+    const again = async (picture: Buffer) =>
+      (await request(this.service.url).put(path).send(picture).expect(200)).body as Info;
+    const versions = async () => {
+      const history = await request(this.service.url).get(`${path}/versions`).expect(200);
+      return (history.body as { versions: Info[] }).versions;
+    };
+    const info = facts.body as Info;
+    return { answer: answer.body as Info, info, master: await as({}), as, again, versions };
   }
 }
 
