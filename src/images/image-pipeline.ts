@@ -67,7 +67,7 @@ export type ImageLine = 'masters' | 'renditions' | 'avif';
 export interface Rendering {
   /** Edge in px. */
   size: number;
-  /** WebP and GIF keep an animation, the others show its first frame; JPEG puts white where nothing is. */
+  /** WebP and GIF keep an animation unless it has too many bytes, the others show its first frame; JPEG puts white where nothing is. */
   format: RenditionFormat;
   /** The first frame of an animation only. */
   still?: boolean | undefined;

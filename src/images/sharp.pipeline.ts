@@ -27,6 +27,7 @@ export interface SharpPipelineOptions {
   maxFrames: number;
   /** Longest edge of a master in px. */
   masterSize: number;
+  /** Also of a rendition that moves. */
   masterMaxBytes: number;
   /** Uploads decoded at the same time, and beside them as many masters that renditions are made of. */
   concurrency: number;
@@ -130,11 +131,15 @@ export class SharpPipeline extends ImagePipeline {
     { size, format, still = false, exact = false }: Rendering,
   ): Promise<Buffer> {
     return this.queued(this.lineOf(format), async (open) => {
-      // The limit is for uploads, and may have been a higher one when this was accepted.
-      const options = { animated: MOVING_FORMATS.includes(format) && !still, limitInputPixels: false };
-      const picture = open(master, options);
-      const sized = picture.resize(size, size, { withoutEnlargement: !exact });
-      return inTime(() => compactBytes(RENDER[format](sized)));
+      const draw = (animated: boolean) => {
+        // The limit is for uploads, and may have been a higher one when this was accepted.
+        const picture = open(master, { animated, limitInputPixels: false });
+        const sized = picture.resize(size, size, { withoutEnlargement: !exact });
+        return inTime(() => compactBytes(RENDER[format](sized)));
+      };
+      if (still || !MOVING_FORMATS.includes(format)) return draw(false);
+      const moving = await draw(true);
+      return moving.length > this.options.masterMaxBytes ? draw(false) : moving;
     });
   }
 

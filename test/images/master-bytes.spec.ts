@@ -98,6 +98,20 @@ describe('a bound for the bytes of masters', () => {
     expect(master.length).toBeLessThanOrEqual(MAX_BYTES);
   });
 
+  it('makes a still of a moving rendition that would have more bytes', async () => {
+    const { answer, master, as } = await gallery.show(await animated(128, 7));
+    expect(answer).toMatchObject({ animated: true, bytes: master.length });
+    expect(answer).not.toHaveProperty('reduced');
+    const large = await sharp(master, { animated: true }).gif({ effort: 3 }).toBuffer();
+    expect(large.length).toBeGreaterThan(MAX_BYTES);
+    const still = await as({ size: 128, format: 'gif' });
+    expect(await framesOf(still)).toHaveLength(1);
+    expect(still).toEqual(await as({ size: 128, format: 'gif', animated: 'false' }));
+    const small = await as({ size: 64, format: 'gif' });
+    expect(await framesOf(small)).toHaveLength(7);
+    expect(small.length).toBeLessThanOrEqual(MAX_BYTES);
+  });
+
   it('refuses what is too large even so, and says what to do', async () => {
     for (const picture of [await noise(700, 1).png().toBuffer(), await animated(700, 2)]) {
       expect(await gallery.problem(picture)).toEqual({
