@@ -1,7 +1,16 @@
 import { CodedError } from '../errors.js';
-import { type Crop, MASTER_FORMATS } from '../images/image-pipeline.js';
+import { type Crop, MASTER_FORMATS, REDUCTIONS } from '../images/image-pipeline.js';
 import { isHash, isVersion, manifestKey } from './keys.js';
-import type { Instant, Manifest, Version } from './manifest.js';
+import type {
+  Erase,
+  Instant,
+  Manifest,
+  PictureIntent,
+  Publish,
+  Remove,
+  Restore,
+  Version,
+} from './manifest.js';
 
 /** The longest alternative text, in characters. */
 export const ALT_CHARACTERS = 250;
@@ -60,11 +69,14 @@ export function readManifest(id: string, bytes: Buffer): Manifest {
 }
 
 /**
- * What is wrong with a value that should be a version.
- * @returns names the field, like `width has to be a whole number from 1 to 16383`; undefined: nothing
+ * What is wrong with a value that should be an intent that waited in an outbox.
+ * @returns names the field, like `version.width has to be a whole number from 1 to 16383`; undefined: nothing
  */
-export function faultOfVersion(value: unknown): string | undefined {
-  return told(versionShape(value));
+export function faultOfIntent(value: unknown): string | undefined {
+  const type = (value as { type?: unknown } | null | undefined)?.type;
+  const shape =
+    typeof type === 'string' && Object.hasOwn(intentShapes, type) ? intentShapes[type] : undefined;
+  return shape ? told(shape(value)) : 'it has to be a publish, restore, remove or erase';
 }
 
 /** Whether it is a time that exists, exactly as `Date.toISOString` writes those of the years 0 to 9999. */
@@ -104,6 +116,7 @@ const versionShape = object<Version>({
   width: edge,
   height: edge,
   animated: rule('true or false', (value) => typeof value === 'boolean'),
+  reduced: optional(rule(REDUCTIONS.join(' or '), (value) => REDUCTIONS.some((one) => one === value))),
   bytes: wholeNumber(1, Number.MAX_SAFE_INTEGER),
   sha256: optional(sha256),
   thumbhash: rule('a ThumbHash in Base64', (value) => isText(value, THUMBHASH)),
@@ -128,6 +141,15 @@ const manifestShape = object<Manifest>({
     }),
   ),
 });
+
+const ofType = rule('a text', (value) => typeof value === 'string');
+
+const intentShapes: Record<string, Check> = {
+  publish: object<Publish>({ type: ofType, at: instant, version: versionShape }),
+  restore: object<Restore>({ type: ofType, at: instant, version: versionShape }),
+  remove: object<Remove>({ type: ofType, at: instant }),
+  erase: object<Erase>({ type: ofType, at: instant, confirms: optional(instant) }),
+} satisfies Record<PictureIntent['type'], Check>;
 
 function faultOfManifest(id: string, value: unknown): string | undefined {
   const fault = manifestShape(value);

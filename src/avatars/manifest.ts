@@ -58,7 +58,7 @@ export interface Manifest {
 export type Intent = PictureIntent | Alias;
 
 /** What may wait in the outbox. */
-export type PictureIntent = Publish | Restore | Erase | { type: 'remove'; at: Instant };
+export type PictureIntent = Publish | Restore | Remove | Erase;
 
 export interface Publish {
   type: 'publish';
@@ -72,6 +72,13 @@ export interface Restore {
   version: Version;
 }
 
+/** No current picture any more. */
+export interface Remove {
+  type: 'remove';
+  at: Instant;
+}
+
+/** Nothing that was there up to then comes back. */
 export interface Erase {
   type: 'erase';
   at: Instant;

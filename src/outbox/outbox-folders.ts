@@ -1,8 +1,9 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { tryLock } from 'fs-native-extensions';
+import { makeFolder } from '../make-folder.js';
 import { LocalStore } from '../storage/local.store.js';
 import {
   DamagedRecord,
@@ -57,7 +58,7 @@ export class OutboxFolders {
    * @returns the folders that this call added, each as soon as it is locked
    */
   async *claim(): AsyncIterable<OutboxFolder> {
-    await mkdir(this.path, { recursive: true });
+    await makeFolder(this.path);
     for (const path of await slotsOf(this.path)) {
       const folder = await this.take(path);
       if (folder) yield folder;
@@ -78,7 +79,7 @@ export class OutboxFolders {
   private async take(path: string): Promise<OutboxFolder | undefined> {
     // Before it is locked as well, so that the services of another storage never find a slot of theirs locked.
     if (this.claimed.has(path) || (await this.ownership(path)) === 'foreign') return undefined;
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     const lock = await open(join(path, '.owner'), 'a');
     try {
       if (!tryLock(lock.fd)) return undefined;

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import { isId } from '../avatars/keys.js';
+import { faultOfIntent, isInstant } from '../avatars/manifest-format.js';
 import type { Instant, PictureIntent, Version } from '../avatars/manifest.js';
 import { CodedError } from '../errors.js';
 import type { MasterFormat } from '../images/image-pipeline.js';
@@ -309,24 +311,12 @@ function masterName(place: string, name: string): string {
 
 /** @throws Error where the bytes are not an entry */
 function parseEntry(name: string, bytes: Buffer): OutboxEntry {
-  const { schema, id, intent, acceptedAt, requestId } = JSON.parse(
-    bytes.toString(),
-  ) as Partial<OutboxEntry> & {
-    schema?: unknown;
-  };
-  const types: unknown[] = ['publish', 'restore', 'remove', 'erase'];
-  if (
-    schema !== 1 ||
-    typeof id !== 'string' ||
-    typeof acceptedAt !== 'string' ||
-    !types.includes(intent?.type)
-  ) {
+  const { schema, id, intent, acceptedAt, requestId } = JSON.parse(bytes.toString()) as Record<string, unknown>;
+  if (schema !== 1 || typeof id !== 'string' || !isId(id) || !isInstant(acceptedAt)) {
     throw new Error('not an entry of schema 1');
   }
-  const { version } = intent as { version?: Partial<Version> };
-  const needsVersion = intent?.type === 'publish' || intent?.type === 'restore';
-  if (intent === undefined || (needsVersion && typeof version?.version !== 'string')) {
-    throw new Error('the entry names no version');
-  }
-  return { name, id, intent, acceptedAt, ...(typeof requestId === 'string' && { requestId }) };
+  const fault = faultOfIntent(intent);
+  if (fault !== undefined) throw new Error(`the intent cannot be read: ${fault}`);
+  const asked = typeof requestId === 'string' && { requestId };
+  return { name, id, intent: intent as PictureIntent, acceptedAt, ...asked };
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { faultOfVersion, isInstant } from '../../src/avatars/manifest-format.js';
+import { faultOfIntent, isInstant } from '../../src/avatars/manifest-format.js';
 import {
   type Intent,
   type Manifest,
@@ -30,6 +30,7 @@ function version(name: string, tick: number): Version {
     ...(tick % 2 === 0 && {
       sha256: 'b'.repeat(64),
       alt: 'Ada, laughing',
+      reduced: 'quality' as const,
       crop: { x: 0, y: 7, width: 90, height: 80 },
     }),
   } as const;
@@ -148,7 +149,7 @@ const full = all([
   { type: 'publish', at: at(4), version: version('00000000-0004-7000-8000-000000000004', 4) },
   { type: 'alias', at: at(5), hashes: HASHES },
 ]);
-const OPTIONAL = ['crop', 'sha256', 'alt', 'head', 'erasedAt', 'voidUntil', 'aliases'];
+const OPTIONAL = ['crop', 'sha256', 'alt', 'reduced', 'head', 'erasedAt', 'voidUntil', 'aliases'];
 
 type Path = readonly (string | number)[];
 
@@ -308,10 +309,30 @@ describe('writeManifest', () => {
   });
 });
 
-describe('faultOfVersion', () => {
-  it('names the field of a version that is wrong, and finds none in a good one', () => {
-    for (const good of full.versions) expect(faultOfVersion(good)).toBeUndefined();
-    expect(faultOfVersion({ ...full.versions[0], bytes: 0.5 })).toMatch(/^bytes has to be a whole number/);
-    expect(faultOfVersion(null)).toBe('it has to be an object');
+describe('faultOfIntent', () => {
+  it('accepts every intent that may wait in an outbox', () => {
+    fc.assert(
+      fc.property(intents, (intent) => {
+        fc.pre(intent.type !== 'alias');
+        expect(faultOfIntent(JSON.parse(JSON.stringify(intent)))).toBeUndefined();
+      }),
+    );
+  });
+
+  it.each<[value: unknown, fault: string]>([
+    [null, 'it has to be a publish, restore, remove or erase'],
+    [{ type: 'constructor', at: at(1) }, 'it has to be a publish, restore, remove or erase'],
+    [{ type: 'remove' }, 'at has to be a time like 2026-01-31T12:00:00.000Z'],
+    [
+      { type: 'erase', at: at(1), confirms: 'yesterday' },
+      'confirms has to be a time like 2026-01-31T12:00:00.000Z',
+    ],
+    [{ type: 'publish', at: at(2) }, 'version has to be an object'],
+    [
+      { type: 'restore', at: at(2), version: { ...full.versions[0], bytes: 0.5 } },
+      'version.bytes has to be a whole number from 1 to 9007199254740991',
+    ],
+  ])('says what is wrong with %j', (value, fault) => {
+    expect(faultOfIntent(value)).toBe(fault);
   });
 });
