@@ -15,6 +15,7 @@ import {
   registerStorage,
   registerTurns,
   registerUploads,
+  registerVanished,
 } from './ops/gauges.js';
 import { Metrics } from './ops/metrics.js';
 import { StorageHealth } from './ops/storage-health.js';
@@ -49,6 +50,7 @@ export function observe(app: NestFastifyApplication, settings: Settings): void {
     renditions: renditions.usage(),
     hot: hot.usage(),
   }));
+  registerVanished(registry, () => manifests.vanished);
   const pipeline = app.get(ImagePipeline);
   registerTurns(registry, () => pipeline.turns());
   const uploads = app.get(UploadReceiver);

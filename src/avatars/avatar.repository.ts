@@ -88,6 +88,7 @@ export class AvatarRepository {
   private readonly changes = new KeyedMutex();
   private hits = 0;
   private misses = 0;
+  private gone = 0;
 
   constructor(
     private readonly store: ObjectStore,
@@ -107,6 +108,11 @@ export class AvatarRepository {
   usage(): CacheUsage {
     const { hits, misses, cache } = this;
     return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
+  }
+
+  /** Manifests that were in the store and are there no more. Visage never deletes one. */
+  get vanished(): number {
+    return this.gone;
   }
 
   /** The manifest as it is in the store now; an empty one where there is none. @throws ManifestUnreadable */
@@ -282,9 +288,20 @@ export class AvatarRepository {
     );
     if (object === 'unchanged' && known) return known;
     if (object === undefined && known && known.etag === undefined) return known;
+    if (object === undefined && known) this.tellVanished(id);
     if (object === undefined || object === 'unchanged')
       return { manifest: emptyManifest(id), etag: undefined, bytes: 0 };
     return { manifest: this.parse(id, object), etag: object.etag, bytes: object.bytes.length };
+  }
+
+  /** Logged once, since it may be all of them. */
+  private tellVanished(id: string): void {
+    if (this.gone++ > 0) return;
+    this.logger.error(
+      { key: manifestKey(id) },
+      'a manifest that was in the storage is gone: something else deleted it, or emptied the storage. Restore a backup. Others are ' +
+        'counted in visage_manifests_vanished_total',
+    );
   }
 
   private parse(id: string, { bytes, etag }: StoredObject): Manifest {

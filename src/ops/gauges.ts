@@ -99,6 +99,16 @@ export function registerCaches(registry: Registry, read: () => Record<string, Ca
   );
 }
 
+/** @param read manifests that were in the storage and are there no more */
+export function registerVanished(registry: Registry, read: () => number): void {
+  registerCounter(
+    registry,
+    'visage_manifests_vanished_total',
+    'Manifests that were in the storage and are gone, which Visage itself never deletes.',
+    { read: () => [[{}, read()]] },
+  );
+}
+
 /** @param read pictures in each of the lines */
 export function registerTurns(
   registry: Registry,

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ERROR_CODES } from '../../src/errors.js';
 import { Harness } from '../http/support/harness.js';
 import { picture, pngOf } from '../http/support/pictures.js';
 import { RawConnection, head, put } from '../http/support/raw.js';
+import { openBackend } from '../support/backend.js';
 import { type Metric, readMetrics, total } from '../support/scrape.js';
-import { backends } from '../support/service.js';
+import { type Environment, backends } from '../support/service.js';
 import { scrape } from './support.js';
 
 const ROUTE = '/v1/avatars/:id';
@@ -35,10 +37,12 @@ class Scrapes {
 describe.each(backends)('/metrics of a service on $name', (backend) => {
   let harness: Harness;
   let scrapes: Scrapes;
+  let environment: Environment;
   let path: string;
   let count = 0;
   beforeAll(async () => {
-    harness = await Harness.start(await backend.environment());
+    environment = await backend.environment();
+    harness = await Harness.start(environment);
     scrapes = new Scrapes(harness.service.url);
   });
   beforeEach(async () => {
@@ -158,6 +162,16 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
       expect(total(now, 'visage_disk_size_bytes', { folder })).toBeGreaterThan(free);
     }
     expect(now.get('visage_disk_free_bytes')?.samples).toHaveLength(folders.length);
+  });
+
+  it('counts manifests that somebody else deletes, and logs the first', async () => {
+    await upload();
+    const cached = await harness.send({ path: `${path}/info` });
+    expect(cached.status).toBe(200);
+    await openBackend(environment).delete(`manifests/somebody-unmistakable-${count}.json`);
+    while ((await harness.send({ path: `${path}/info` })).status !== 404) await sleep(20);
+    expect((await scrapes.changes())('visage_manifests_vanished_total')).toBe(1);
+    await harness.service.logged(/a manifest that was in the storage is gone/);
   });
 
   it('says which version runs on what storage', async () => {
