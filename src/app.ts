@@ -9,7 +9,7 @@ import { answerClientError, refuseExpectation } from './http/client-error.js';
 import { OPEN, answerPreflights } from './http/cors.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
-import { ProblemFilter, refuseEarly } from './http/problem.filter.js';
+import { ProblemFilter, isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { isForm } from './http/upload.js';
@@ -82,7 +82,10 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
   });
 }
 
-/** A line for every change and every failure; readers only with LOG_LEVEL=debug, since they are many. */
+/**
+ * A line for every change, and for a read that fails unless another failed like it just before; for all reads only with
+ * LOG_LEVEL=debug, since they are many.
+ */
 function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff' });
@@ -92,11 +95,16 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     const { method, log } = request;
     const reading = method === 'GET' || method === 'HEAD';
-    const level = reading && reply.statusCode < 500 ? 'debug' : 'info';
+    const level = reading && (reply.statusCode < 500 || isLeftOut(request)) ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) {
       const path = loggedPath(request.url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
-      log[level]({ method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+      const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
+      log[level]({ method, path, status, ...(code !== undefined && { code }), ms }, 'request');
     }
+    done();
+  });
+  fastify.addHook('onClose', (_instance, done) => {
+    tellLeftOut();
     done();
   });
 }

@@ -1,15 +1,30 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CodedError } from '../errors.js';
+import { CodedError, type ErrorCode } from '../errors.js';
 import { methodsOf } from './known-routes.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
 import { refuseRest } from './refuse-rest.js';
+import { Repeated } from './repeated.js';
 
 const codes = new WeakMap<FastifyRequest, string>();
+
+/** An outage or a burst fails thousands of requests for one reason. */
+const failures = new Repeated(10_000, 100);
+const leftOut = new WeakSet<FastifyRequest>();
 
 /** The code of the problem that the request was answered with, if it was one. */
 export function problemCodeOf(request: FastifyRequest): string | undefined {
   return codes.get(request);
+}
+
+/** Whether the request failed as another did just before, and the log has the reason there. */
+export function isLeftOut(request: FastifyRequest): boolean {
+  return leftOut.has(request);
+}
+
+/** Has the log tell now of the failures that were left out so far. */
+export function tellLeftOut(): void {
+  failures.flush();
 }
 
 /** Answers every error as problem+json; what really happened goes to the log. */
@@ -30,10 +45,8 @@ export function refuseEarly(error: unknown, request: FastifyRequest, reply: Fast
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = describe(error, request, reply);
   codes.set(request, answer.code);
-  if (answer.status >= 500) {
-    const level = error instanceof CodedError && error.logged ? 'debug' : 'error';
-    request.log[level]({ err: error, code: answer.code }, 'the request failed');
-  } else if (error instanceof Error && error.cause !== undefined) {
+  if (answer.status >= 500) logFailure(error, answer.code, request);
+  else if (error instanceof Error && error.cause !== undefined) {
     request.log.info({ err: error, code: answer.code }, 'the request was refused');
   }
   if (reply.sent || request.raw.socket.destroyed) return;
@@ -46,6 +59,29 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .headers({ ...ALWAYS, 'X-Request-Id': request.id })
     .type('application/problem+json')
     .send(answer);
+}
+
+function logFailure(error: unknown, code: ErrorCode, request: FastifyRequest): void {
+  const { log } = request;
+  if (error instanceof CodedError && error.logged) {
+    leftOut.add(request);
+    log.debug({ err: error, code }, 'the request failed');
+    return;
+  }
+  const isFirst = failures.isFirst(`${code}: ${reasonOf(error)}`, (count) => {
+    log.error({ code, leftOut: count }, 'more requests failed like this one');
+  });
+  if (!isFirst) leftOut.add(request);
+  log[isFirst ? 'error' : 'debug']({ err: error, code }, 'the request failed');
+}
+
+/** The same for errors that come from the same cause. What we have no code for is a defect, and each of them may be another. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as { code?: unknown };
+  const detail = typeof code === 'string' ? code : error.message;
+  const name = error instanceof CodedError ? error.name : `${error.name} ${detail}`;
+  return error.cause === undefined ? name : `${name} < ${reasonOf(error.cause)}`;
 }
 
 const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
