@@ -22,7 +22,7 @@ import { StorageHealth } from './ops/storage-health.js';
 import { Outbox } from './outbox/outbox.js';
 import { GuardedStore } from './storage/guarded.store.js';
 import type { ObjectStore } from './storage/object-store.js';
-import { UNOBSERVED } from './storage/storage.module.js';
+import { UNBOUNDED } from './storage/storage.module.js';
 
 /** Connects the parts of the service with its metrics; before it listens. */
 export function observe(app: NestFastifyApplication, settings: Settings): void {
@@ -62,7 +62,7 @@ export function observe(app: NestFastifyApplication, settings: Settings): void {
     ...(outbox && { outbox: settings.outboxPath }),
     spool: settings.uploadSpoolPath,
   });
-  const store = app.get<ObjectStore>(UNOBSERVED);
+  const store = app.get<ObjectStore>(UNBOUNDED);
   if (store instanceof GuardedStore) registerBreaker(registry, () => store.circuit);
   const health = app.get(StorageHealth);
   registerStorage(registry, () => {

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
 import { SpooledUpload } from '../spool.js';
-import type { ObjectStore } from '../storage/object-store.js';
+import type { CallOptions, ObjectStore } from '../storage/object-store.js';
 import type { AvatarObjects } from './avatar.objects.js';
 import type { AvatarRepository } from './avatar.repository.js';
 import { prefixOf, timeOfVersion, versionOf, writeId } from './keys.js';
@@ -47,18 +47,19 @@ export class Adoption {
   /**
    * The manifest of an avatar after its adoption, if there was anything to adopt; the newest picture that can be read.
    * @param manifest as the store has it
+   * @param options of the looks at the store
    * @throws what the store throws
    */
-  async ensure(manifest: Manifest): Promise<Manifest> {
+  async ensure(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
     const { id } = manifest;
     if (!isUntouched(manifest) || writeId(id) !== id || this.nothingThere.has(id)) return manifest;
-    return this.adopting.run(id, () => this.adoptNewest(manifest));
+    return this.adopting.run(id, () => this.adoptNewest(manifest, options));
   }
 
   /** What there is to adopt, newest first. */
-  async legacy(id: string): Promise<Legacy[]> {
+  async legacy(id: string, options?: CallOptions): Promise<Legacy[]> {
     const found: Legacy[] = [];
-    for await (const { key, size } of this.store.list(prefixOf(id))) {
+    for await (const { key, size } of this.store.list(prefixOf(id), options)) {
       const version = key.split('/').length === 3 ? versionOf(key) : undefined;
       if (version !== undefined && size <= this.options.maxBytes) found.push({ key, version });
     }
@@ -100,9 +101,9 @@ export class Adoption {
     }
   }
 
-  private async adoptNewest(manifest: Manifest): Promise<Manifest> {
+  private async adoptNewest(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
     const { id } = manifest;
-    for (const legacy of await this.legacy(id)) {
+    for (const legacy of await this.legacy(id, options)) {
       try {
         const adopted = await this.adopt(id, legacy);
         if (!adopted) continue;

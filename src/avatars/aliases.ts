@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { CodedError } from '../errors.js';
-import { type ObjectStore, PreconditionFailed, type StoredObject, isAway } from '../storage/object-store.js';
+import {
+  type CallOptions,
+  type ObjectStore,
+  PreconditionFailed,
+  type StoredObject,
+  isAway,
+} from '../storage/object-store.js';
 import { MANIFEST_ATTRIBUTES, type AvatarRepository, type Vouched } from './avatar.repository.js';
 import { aliasKey, isId } from './keys.js';
 import { type Manifest, instantAfter } from './manifest.js';
@@ -126,7 +132,7 @@ export class Aliases {
   async remove(id: string, hashes: readonly string[]): Promise<number> {
     let removed = 0;
     await each(hashes, async (hash) => {
-      if (targetOf(await this.get(hash)) !== id) return;
+      if (targetOf(await this.get(hash, { forChange: true })) !== id) return;
       await this.store.delete(aliasKey(hash));
       this.cache.delete(hash);
       removed++;
@@ -168,7 +174,7 @@ export class Aliases {
 
   /** @returns whether it pointed elsewhere before */
   private async point(hash: string, id: string): Promise<boolean> {
-    const elsewhere = targetOf(await this.get(hash)) !== id;
+    const elsewhere = targetOf(await this.get(hash, { forChange: true })) !== id;
     if (elsewhere) await this.store.store(aliasKey(hash), writeAlias(id), MANIFEST_ATTRIBUTES);
     this.know(hash, id);
     return elsewhere;
@@ -215,8 +221,8 @@ export class Aliases {
     return this.cache.peek(hash) === known ? this.know(hash, id, readAt) : { id, readAt };
   }
 
-  private async get(hash: string): Promise<StoredObject | undefined> {
-    const object = await this.store.get(aliasKey(hash));
+  private async get(hash: string, options?: CallOptions): Promise<StoredObject | undefined> {
+    const object = await this.store.get(aliasKey(hash), options);
     return object === 'unchanged' ? undefined : object;
   }
 }

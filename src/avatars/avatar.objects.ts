@@ -121,7 +121,7 @@ export class AvatarObjects {
 
   private async list(id: string): Promise<ListedObject[]> {
     const objects = [];
-    for await (const object of this.store.list(prefixOf(id))) objects.push(object);
+    for await (const object of this.store.list(prefixOf(id), { forChange: true })) objects.push(object);
     return objects;
   }
 

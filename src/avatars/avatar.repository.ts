@@ -5,7 +5,13 @@ import { LRUCache } from 'lru-cache';
 import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
-import { type ObjectStore, PreconditionFailed, type StoredObject, isAway } from '../storage/object-store.js';
+import {
+  type CallOptions,
+  type ObjectStore,
+  PreconditionFailed,
+  type StoredObject,
+  isAway,
+} from '../storage/object-store.js';
 import { manifestKey } from './keys.js';
 import {
   type Intent,
@@ -122,7 +128,7 @@ export class AvatarRepository {
 
   /** The same without what is pending. */
   async readStored(id: string): Promise<Manifest> {
-    return (await this.revalidate(id)).manifest;
+    return (await this.revalidate(id, { forChange: true })).manifest;
   }
 
   /**
@@ -185,7 +191,7 @@ export class AvatarRepository {
       const first = await this.changeLastRead(id, decide);
       if (first) return first;
       for (let attempt = 1; ; attempt++) {
-        const before = await this.revalidate(id);
+        const before = await this.revalidate(id, { forChange: true });
         const changed = this.changed(before, decide);
         if (!changed) return before.manifest;
         if (await this.swap(id, before, changed)) return changed;
@@ -269,10 +275,10 @@ export class AvatarRepository {
     }
   }
 
-  private async revalidate(id: string): Promise<Snapshot> {
+  private async revalidate(id: string, options: CallOptions = {}): Promise<Snapshot> {
     const known = this.cache.get(id);
     const readAt = performance.now();
-    const snapshot = await this.load(id, known?.snapshot);
+    const snapshot = await this.load(id, known?.snapshot, options);
     // A change that was committed here while we read is newer than what we read.
     if (this.cache.peek(id) !== known) return snapshot;
     // What was answered of it holds on.
@@ -281,11 +287,11 @@ export class AvatarRepository {
     return snapshot;
   }
 
-  private async load(id: string, known: Snapshot | undefined): Promise<Snapshot> {
-    const object = await this.store.get(
-      manifestKey(id),
-      known?.etag === undefined ? {} : { ifNoneMatch: known.etag },
-    );
+  private async load(id: string, known: Snapshot | undefined, options: CallOptions): Promise<Snapshot> {
+    const object = await this.store.get(manifestKey(id), {
+      ...options,
+      ...(known?.etag !== undefined && { ifNoneMatch: known.etag }),
+    });
     if (object === 'unchanged' && known) return known;
     if (object === undefined && known && known.etag === undefined) return known;
     if (object === undefined && known) this.tellVanished(id);

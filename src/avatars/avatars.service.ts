@@ -335,7 +335,9 @@ export class AvatarsService {
     precondition: ChangeOptions['precondition'],
   ): Promise<{ sight: Sight; exact: boolean; at: Instant }> {
     const exact = precondition !== undefined;
-    const sight = await this.changes.look(id, exact, (manifest) => this.adoption.ensure(manifest));
+    const sight = await this.changes.look(id, exact, (manifest) =>
+      this.adoption.ensure(manifest, { forChange: true }),
+    );
     return { sight, exact, at: instantAfter(sight.manifest, new Date()) };
   }
 

@@ -3,7 +3,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { parse as parseDotenv } from 'dotenv';
 import { parse as parseYaml } from 'yaml';
-import { Settings, variableOf } from './settings.js';
+import { S3_WAITING, Settings, variableOf } from './settings.js';
 
 /** One or more settings are unusable; `problems` has a line for each. */
 export class InvalidSettings extends Error {
@@ -96,11 +96,13 @@ function contradictions(settings: Settings): string[] {
   }
   // The longest time that an upload's master may be in the store without its manifest.
   const { storageS3TimeoutMs, storageLocalLockTimeoutMs, avatarCommitTimeoutMs, avatarGraceMs } = settings;
-  const onItsWayMs = avatarCommitTimeoutMs + 3 * Math.max(storageS3TimeoutMs, storageLocalLockTimeoutMs);
+  const callMs = Math.max((1 + S3_WAITING) * storageS3TimeoutMs, storageLocalLockTimeoutMs);
+  const onItsWayMs = avatarCommitTimeoutMs + 3 * callMs;
   if (avatarGraceMs < onItsWayMs) {
     problems.push(
       `AVATAR_GRACE_MS must be at least ${onItsWayMs}, or uploads on their way could be taken for garbage: ` +
-        'AVATAR_COMMIT_TIMEOUT_MS and three times the longer of STORAGE_S3_TIMEOUT_MS and STORAGE_LOCAL_LOCK_TIMEOUT_MS',
+        `AVATAR_COMMIT_TIMEOUT_MS and three times the longer of ${1 + S3_WAITING} STORAGE_S3_TIMEOUT_MS, as a call may wait, and ` +
+        'STORAGE_LOCAL_LOCK_TIMEOUT_MS',
     );
   }
   return problems;

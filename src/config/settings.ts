@@ -20,6 +20,12 @@ import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../images/im
 const WEB_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
 
 /**
+ * How long a call may wait for its turn at the bucket, as a multiple of its own deadline: of those before it, the ones that hang have
+ * ended by then, and have opened the circuit.
+ */
+export const S3_WAITING = 2;
+
+/**
  * Every setting with its default. A variable is the property's name in upper case: `storageS3Bucket` is STORAGE_S3_BUCKET.
  * What they mean stands in `.env.example`.
  */
@@ -93,6 +99,12 @@ export class Settings {
 
   @IsInteger(1, 10)
   storageS3Attempts = 3;
+
+  @IsInteger(1)
+  storageS3Concurrency = 64;
+
+  @IsInteger(0)
+  storageS3Queue = 1000;
 
   @IsInteger(1)
   storageS3BreakerFailures = 5;

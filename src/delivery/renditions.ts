@@ -5,7 +5,7 @@ import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../avatars/keys.
 import type { Instant, Version } from '../avatars/manifest.js';
 import { CodedError } from '../errors.js';
 import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
-import { type ObjectStore, isAway } from '../storage/object-store.js';
+import { type ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
 import { damageOf } from './damage.js';
 import { type Rendition, canBeMade, chooseRendition, renditionName } from './rendition.js';
 
@@ -234,7 +234,8 @@ export class Renditions {
   /** A rendition can always be made again: that it could not be kept is for the log only. */
   private keepAside(key: string, bytes: Buffer, wanted: Wanted): void {
     this.keep(key, bytes, wanted).catch((error: unknown) => {
-      this.logger[isAway(error) ? 'debug' : 'warn'](
+      const passing = isAway(error) || error instanceof StorageBusy;
+      this.logger[passing ? 'debug' : 'warn'](
         { key, err: error },
         'a rendition could not be kept in the storage',
       );

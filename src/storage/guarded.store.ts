@@ -7,7 +7,9 @@ import {
   handleType,
 } from 'cockatiel';
 import {
+  type GetOptions,
   type ListedObject,
+  type CallOptions,
   ObjectStore,
   StorageUnavailable,
   type StoredObject,
@@ -62,10 +64,7 @@ export class GuardedStore extends ObjectStore {
     return this.guard(() => this.inner.store(key, bytes, options));
   }
 
-  override get(
-    key: string,
-    options?: { ifNoneMatch?: string; signal?: AbortSignal },
-  ): Promise<StoredObject | 'unchanged' | undefined> {
+  override get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
     return this.guard(() => this.inner.get(key, options));
   }
 
@@ -81,8 +80,8 @@ export class GuardedStore extends ObjectStore {
     return this.inner.getUrl(key, options);
   }
 
-  override async *list(prefix: string): AsyncIterable<ListedObject> {
-    const objects = this.inner.list(prefix)[Symbol.asyncIterator]();
+  override async *list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
+    const objects = this.inner.list(prefix, options)[Symbol.asyncIterator]();
     for (;;) {
       const next = await this.guard(() => objects.next());
       if (next.done) return;

@@ -11,6 +11,18 @@ export interface StoreOptions {
   cacheControl?: string;
 }
 
+export interface GetOptions extends CallOptions {
+  /** Give `unchanged` where the object still has this etag. */
+  ifNoneMatch?: string;
+  /** Ends the call. */
+  signal?: AbortSignal;
+}
+
+export interface CallOptions {
+  /** A change waits for it: where calls have to wait for their turn, it does not wait behind readers. */
+  forChange?: true;
+}
+
 export interface StoredObject {
   bytes: Buffer;
   /** Opaque: changes with the bytes, and is good for `ifMatch` and `ifNoneMatch` of the same store only. */
@@ -41,8 +53,8 @@ export interface StoreHealth {
  * Where objects live: the port, and its injection token. One contract suite runs on every driver.
  *
  * A key is what `assertKey` accepts. Every call ends within the driver's deadline, and fails with
- * {@link StorageUnavailable} (try again later), {@link StorageRefused} (the operator has to act) or
- * {@link StorageFull}; none of them is ever reported as an absent object.
+ * {@link StorageUnavailable} (try again later), {@link StorageRefused} (the operator has to act),
+ * {@link StorageFull} or {@link StorageBusy}; none of them is ever reported as an absent object.
  */
 export abstract class ObjectStore {
   /** The name of the backend, as settings and health write it. */
@@ -63,10 +75,7 @@ export abstract class ObjectStore {
    * Reads an object whole.
    * @returns `unchanged` where it still has the etag `ifNoneMatch`; undefined where there is none
    */
-  abstract get(
-    key: string,
-    options?: { ifNoneMatch?: string; signal?: AbortSignal },
-  ): Promise<StoredObject | 'unchanged' | undefined>;
+  abstract get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined>;
 
   abstract exists(key: string): Promise<boolean>;
 
@@ -82,7 +91,7 @@ export abstract class ObjectStore {
   abstract getUrl(key: string, options?: { expiresIn?: number }): Promise<string | undefined>;
 
   /** All objects whose keys start with `prefix`, in the byte order of their keys. */
-  abstract list(prefix: string): AsyncIterable<ListedObject>;
+  abstract list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>;
 
   /** Proves that the backend can be reached and written to, and learns what its conditional writes are worth. */
   abstract check(): Promise<StoreHealth>;
@@ -120,6 +129,13 @@ export function isAway(error: unknown): error is StorageUnavailable | StorageRef
 export class StorageFull extends CodedError {
   constructor(cause: unknown) {
     super('storage_full', 'The storage is full.', { cause });
+  }
+}
+
+/** We ask the backend as much as we may at a time: the call was not begun. No outage, and nothing for the outbox. */
+export class StorageBusy extends CodedError {
+  constructor() {
+    super('busy', 'Too many requests are waiting for the storage. Try again shortly.');
   }
 }
 

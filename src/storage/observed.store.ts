@@ -1,7 +1,10 @@
 import {
+  type GetOptions,
   type ListedObject,
+  type CallOptions,
   ObjectStore,
   PreconditionFailed,
+  StorageBusy,
   StorageFull,
   StorageRefused,
   StorageUnavailable,
@@ -12,9 +15,20 @@ import {
 
 export type StoreOperation = 'store' | 'get' | 'exists' | 'delete' | 'getUrl' | 'list' | 'check';
 
-/** How a call ended; `failed` is what the port has no error for: a call that its caller gave up, or a defect. */
+/**
+ * How a call ended. `busy`: too many others waited, and it was not begun. `failed` is what the port has no error for: a call that its
+ * caller gave up, or a defect.
+ */
 export type StoreOutcome =
-  'ok' | 'absent' | 'unchanged' | 'precondition_failed' | 'unavailable' | 'refused' | 'full' | 'failed';
+  | 'ok'
+  | 'absent'
+  | 'unchanged'
+  | 'precondition_failed'
+  | 'busy'
+  | 'unavailable'
+  | 'refused'
+  | 'full'
+  | 'failed';
 
 export interface StoreCall {
   operation: StoreOperation;
@@ -46,10 +60,7 @@ export class ObservedStore extends ObjectStore {
     return this.observe('store', () => this.inner.store(key, bytes, options));
   }
 
-  override get(
-    key: string,
-    options?: { ifNoneMatch?: string; signal?: AbortSignal },
-  ): Promise<StoredObject | 'unchanged' | undefined> {
+  override get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
     return this.observe(
       'get',
       () => this.inner.get(key, options),
@@ -74,8 +85,8 @@ export class ObservedStore extends ObjectStore {
   }
 
   /** One call, however many objects there are; what the reader does between them is not waiting for the store. */
-  override async *list(prefix: string): AsyncIterable<ListedObject> {
-    const objects = this.inner.list(prefix)[Symbol.asyncIterator]();
+  override async *list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
+    const objects = this.inner.list(prefix, options)[Symbol.asyncIterator]();
     let outcome: StoreOutcome = 'ok';
     let ms = 0;
     try {
@@ -121,6 +132,7 @@ export class ObservedStore extends ObjectStore {
 
 function outcomeOf(error: unknown): StoreOutcome {
   if (error instanceof PreconditionFailed) return 'precondition_failed';
+  if (error instanceof StorageBusy) return 'busy';
   if (error instanceof StorageUnavailable) return 'unavailable';
   if (error instanceof StorageRefused) return 'refused';
   return error instanceof StorageFull ? 'full' : 'failed';

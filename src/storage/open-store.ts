@@ -3,8 +3,11 @@ import { LocalStore } from './local.store.js';
 import type { ObjectStore } from './object-store.js';
 import { S3Store } from './s3.store.js';
 
-/** The driver that the settings ask for; nothing is reached or made yet. */
-export function openStore(settings: Settings): ObjectStore {
+/**
+ * The driver that the settings ask for; nothing is reached or made yet.
+ * @param connections to a bucket at the same time; undefined: what the SDK has
+ */
+export function openStore(settings: Settings, connections?: number): ObjectStore {
   if (settings.storageBackend === 'local') {
     return new LocalStore({
       path: settings.storageLocalPath,
@@ -24,5 +27,6 @@ export function openStore(settings: Settings): ObjectStore {
         : undefined,
     timeoutMs: settings.storageS3TimeoutMs,
     attempts: settings.storageS3Attempts,
+    connections,
   });
 }

@@ -38,6 +38,8 @@ export interface S3StoreOptions {
   timeoutMs: number;
   /** How often one request is sent at most. */
   attempts: number;
+  /** Connections at the same time; a call that waits for one waits within its deadline. Undefined: what the SDK has, 50. */
+  connections?: number | undefined;
 }
 
 /**
@@ -56,6 +58,7 @@ export class S3Store extends ObjectStore {
 
   constructor(private readonly options: S3StoreOptions) {
     super();
+    const agent = options.connections === undefined ? {} : { maxSockets: options.connections };
     const shared: S3ClientConfig = {
       region: options.region,
       forcePathStyle: options.usePathStyle,
@@ -68,6 +71,8 @@ export class S3Store extends ObjectStore {
         requestTimeout: this.attemptTimeoutMs,
         socketTimeout: this.attemptTimeoutMs,
         throwOnRequestTimeout: true,
+        httpAgent: agent,
+        httpsAgent: agent,
       },
       ...(options.credentials && { credentials: options.credentials }),
     };

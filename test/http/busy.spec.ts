@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { backends } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -5,7 +7,7 @@ import { picture, pngOf } from './support/pictures.js';
 import { RawConnection, head, put } from './support/raw.js';
 
 const BUSY = { status: 503, code: 'busy' };
-const [local] = backends;
+const [local, s3] = backends;
 
 describe('a service with its hands full', () => {
   it('takes so many uploads at once and no more', async () => {
@@ -70,6 +72,60 @@ describe('a service with its hands full', () => {
     expect({ avatars: avatars.size, spooled }).toEqual({ avatars: 8 - refused.length, spooled: [] });
     await harness.takesUploads();
     await harness.stop();
+  });
+});
+
+(s3 ? describe : describe.skip)('a burst of readers', () => {
+  let proxy: FaultProxy;
+  afterEach(() => proxy.stop());
+
+  it('waits for its turn at the bucket or is refused: it is no outage, and no flood of the log', async () => {
+    const environment = (await s3?.environment()) ?? {};
+    proxy = await FaultProxy.start(environment['STORAGE_S3_ENDPOINT'] ?? '');
+    const harness = await Harness.start({
+      ...environment,
+      STORAGE_S3_ENDPOINT: proxy.url,
+      STORAGE_S3_TIMEOUT_MS: '3600000',
+      STORAGE_S3_CONCURRENCY: '4',
+      STORAGE_S3_QUEUE: '10',
+      HEALTH_MAX_AGE_MS: '0',
+      AVATAR_GRACE_MS: '360000000',
+    });
+    const held = Array.from({ length: 4 }, () => proxy.hold({ operation: 'GetObject' }));
+    let answered = 0;
+    const reads = Array.from({ length: 50 }, async (_, n) => {
+      const answer = await harness.send({ path: `/v1/avatars/nobody-${n}` });
+      answered++;
+      return answer;
+    });
+    await Promise.all(held);
+    while (answered < 36) await sleep(5);
+
+    // Changes have a line of their own, and health waits in none.
+    const upload = harness.put('/v1/avatars/somebody', { body: await picture('png') });
+    expect((await harness.send({ path: '/health/ready' })).status).toBe(200);
+    for (const one of held) (await one).pass();
+    expect((await upload).status).toBe(201);
+    const problems = (await Promise.all(reads)).map(problemOf);
+    expect(problems.filter(({ code }) => code === 'avatar_not_found')).toHaveLength(14);
+    expect(problems.filter(({ code }) => code !== 'avatar_not_found')).toEqual(Array(36).fill(BUSY));
+    const metrics = (await harness.send({ path: '/metrics' })).body.toString();
+    expect(metrics).toContain('visage_breaker_state{state="closed"} 1');
+    expect(metrics).toContain('visage_store_call_duration_seconds_count{operation="get",outcome="busy"} 36');
+
+    await harness.stop();
+    const lines = harness.service
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"code":"busy"'));
+    const told = (message: string) => lines.filter((line) => line.includes(`"msg":"${message}"`));
+    const leftOut = told('more requests failed like this one').map((line) =>
+      Number(/"leftOut":(\d+)/.exec(line)?.[1]),
+    );
+    const whole = told('the request failed').length;
+    expect(whole + leftOut.reduce((sum, count) => sum + count, 0)).toBe(36);
+    expect(leftOut.length).toBeLessThanOrEqual(whole);
+    expect(told('request')).toHaveLength(whole);
   });
 });
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BoundedStore } from '../../src/storage/bounded.store.js';
 import { LocalStore } from '../../src/storage/local.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
@@ -47,6 +48,12 @@ describe('ObservedStore', () => {
       ['check ok', (store) => store.check()],
     ];
     for (const [expected, task] of rows) expect(await told(memory, task)).toEqual([expected]);
+  });
+
+  it('tells of calls that found no turn', async () => {
+    const full = new BoundedStore(memory, { concurrency: 0, queue: 0, maxWaitMs: 1 });
+    expect(await told(full, (store) => store.get('seen/a'))).toEqual(['get busy']);
+    expect(await told(full, (store) => store.check())).toEqual(['check ok']);
   });
 
   it('tells of a list once, when it was read or left', async () => {
