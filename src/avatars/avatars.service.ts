@@ -203,6 +203,9 @@ export class AvatarsService {
     const { manifest, incomplete, verified } = await this.repository.recall(id);
     if (isErased(manifest, version)) return undefined;
     if (incomplete) this.assertUploadedHere(id, version, incomplete);
+    // Anybody can make up versions, and each would cost several calls each time.
+    const isNamed = manifest.versions.some((known) => known.version === version);
+    if (!isNamed && this.renditions.isAbsent(id, version, rendition)) return undefined;
     const picture = await this.picture(id, version, rendition);
     return picture && { ...picture, verified };
   }

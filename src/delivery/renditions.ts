@@ -41,6 +41,13 @@ export interface Surroundings {
   store(id: string, version: string, rendition: Rendition, bytes: Buffer): Promise<boolean>;
 }
 
+/** How long a picture that the store did not have is not asked for again, in ms. */
+const ABSENT_MS = 10_000;
+
+/** What remembers that takes, as a part of the cache's bytes, and of each: more than a key and what holds it. */
+const ABSENT_SHARE = 1 / 64;
+const ABSENT_BYTES = 512;
+
 interface Wanted {
   id: string;
   version: string;
@@ -54,6 +61,8 @@ interface Wanted {
 export class Renditions {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, Wanted>;
+  /** Keys that the store did not have, and of versions without a master what the keys of all their pictures begin with. */
+  private readonly absent: LRUCache<string, true>;
   private readonly background = pLimit(1);
   private readonly preparing = new Set<string>();
   private readonly keeping = new Map<string, Promise<boolean>>();
@@ -66,8 +75,10 @@ export class Renditions {
     private readonly surroundings: Surroundings,
     private readonly options: RenditionsOptions,
   ) {
+    const absentBytes = options.cacheBytes * ABSENT_SHARE;
+    this.absent = new LRUCache({ max: Math.max(1, Math.floor(absentBytes / ABSENT_BYTES)), ttl: ABSENT_MS });
     this.cache = new LRUCache({
-      maxSize: Math.max(1, options.cacheBytes),
+      maxSize: Math.max(1, Math.floor(options.cacheBytes - absentBytes)),
       sizeCalculation: (bytes) => Math.max(1, bytes.length),
       fetchMethod: (key, _, { context }) => this.load(key, context),
       // Who waits for a picture gets it even where another pushes it out of the cache meanwhile.
@@ -97,7 +108,19 @@ export class Renditions {
       return known;
     }
     this.misses++;
-    return this.cache.fetch(key, { context: { id, version, rendition } });
+    const bytes = await this.cache.fetch(key, { context: { id, version, rendition } });
+    if (!bytes) this.absent.set(key, true);
+    return bytes;
+  }
+
+  /**
+   * Whether there was no such picture a short while ago. Only of a version that the manifest does not name: a version that it names may
+   * have been stored since.
+   */
+  isAbsent(id: string, version: string, rendition: Rendition): boolean {
+    return [pictureKey(id, version, renditionName(rendition)), pictureKey(id, version, '')].some((key) =>
+      this.absent.has(key),
+    );
   }
 
   /** Whether a rendition is in memory. */
@@ -183,7 +206,10 @@ export class Renditions {
       this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');
     }
     const master = await this.master(id, version);
-    if (!master) return undefined;
+    if (!master) {
+      this.absent.set(pictureKey(id, version, ''), true);
+      return undefined;
+    }
     const bytes = await this.pipeline.render(master, { size, format, still, exact });
     // Of the others there may be thousands.
     const isKept = !exact && this.options.sizes.includes(size);

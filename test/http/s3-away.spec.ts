@@ -1,5 +1,6 @@
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TORTURE } from '../support/programme.js';
@@ -147,6 +148,35 @@ const s3 = backends.find(({ name }) => name === 's3');
       expect(await readiness()).toMatchObject({ code: 200, status: 'degraded' });
       await proxy.resume();
       expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
+    });
+
+    it('asks once for the pictures of a version that is made up, and again when the manifest names it', async () => {
+      const [known, copy] = ['made-known', 'made-copy'];
+      const uploaded = await harness.put(`/v1/avatars/${known}`, { body: await picture('png') });
+      const { version } = JSON.parse(uploaded.body.toString()) as { version: string };
+      const read = (file: string) => harness.send({ path: `/v1/avatars/${copy}/${version}/${file}` });
+      const calls = () => proxy.count({ operation: 'GetObject', key: new RegExp(`^avatars/${copy}/`) });
+      const files = ['32.webp', '32.webp', '64.png', 'master.png', 'master.webp'];
+      for (const file of files) {
+        expect(problemOf(await read(file))).toEqual({ status: 404, code: 'rendition_not_found' });
+        // The rendition, and masters in two formats of which it could be made.
+        expect(calls()).toBe(3);
+      }
+
+      const backend = openBackend(usable);
+      for (const [from, to] of [
+        [`avatars/${known}/${version}/master.jpeg`, `avatars/${copy}/${version}/master.jpeg`],
+        [`manifests/${known}.json`, `manifests/${copy}.json`],
+      ] as const) {
+        const object = await backend.get(from);
+        if (!object || object === 'unchanged') throw new Error(`no ${from}`);
+        await backend.store(to, Buffer.from(object.bytes.toString('latin1').replace(known, copy), 'latin1'));
+      }
+      // A change reads the manifest whatever the age of the one in memory.
+      const body = JSON.stringify({ version });
+      const restored = await harness.put(`/v1/avatars/${copy}/current`, { body });
+      expect(restored.status).toBe(200);
+      expect((await read('32.webp')).status).toBe(200);
     });
 
     it('lets none in before the bucket was reached for the first time', async () => {
