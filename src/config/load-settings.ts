@@ -94,15 +94,16 @@ function contradictions(settings: Settings): string[] {
       "STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY must be set both, or neither to use the SDK's own chain",
     );
   }
-  // The longest time that an upload's master may be in the store without its manifest.
+  // The longest time that an upload's master may be in the store without its manifest: it is stored, and just before the commit would
+  // time out its manifest is read and stored once more, each when it has waited for its turn.
   const { storageS3TimeoutMs, storageLocalLockTimeoutMs, avatarCommitTimeoutMs, avatarGraceMs } = settings;
-  const callMs = Math.max((1 + S3_WAITING) * storageS3TimeoutMs, storageLocalLockTimeoutMs);
-  const onItsWayMs = avatarCommitTimeoutMs + 3 * callMs;
+  const s3Calls = 3 + 2 * S3_WAITING;
+  const onItsWayMs =
+    avatarCommitTimeoutMs + Math.max(s3Calls * storageS3TimeoutMs, 3 * storageLocalLockTimeoutMs);
   if (avatarGraceMs < onItsWayMs) {
     problems.push(
       `AVATAR_GRACE_MS must be at least ${onItsWayMs}, or uploads on their way could be taken for garbage: ` +
-        `AVATAR_COMMIT_TIMEOUT_MS and three times the longer of ${1 + S3_WAITING} STORAGE_S3_TIMEOUT_MS, as a call may wait, and ` +
-        'STORAGE_LOCAL_LOCK_TIMEOUT_MS',
+        `AVATAR_COMMIT_TIMEOUT_MS and the longer of ${s3Calls} STORAGE_S3_TIMEOUT_MS and 3 STORAGE_LOCAL_LOCK_TIMEOUT_MS`,
     );
   }
   return problems;

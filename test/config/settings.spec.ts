@@ -198,7 +198,7 @@ describe('loadSettings', () => {
       STORAGE_LOCAL_LOCK_TIMEOUT_MS: '500',
       AVATAR_COMMIT_TIMEOUT_MS: '500',
     };
-    expect(problemsOf({ AVATAR_GRACE_MS: '5000', ...quick })).toEqual([]);
+    expect(problemsOf({ AVATAR_GRACE_MS: '4000', ...quick })).toEqual([]);
   });
 
   it('knows two fallbacks', () => {

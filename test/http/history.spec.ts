@@ -12,7 +12,7 @@ import {
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { type Answer, problemOf } from './support/client.js';
 
-const GRACE_MS = 120_000;
+const GRACE_MS = 300_000;
 
 /** Beyond the grace; an S3 server takes no signature that is off by more than 15 minutes. */
 const AHEAD_MS = 2 * GRACE_MS;

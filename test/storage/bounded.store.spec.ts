@@ -2,10 +2,10 @@ import { BoundedStore } from '../../src/storage/bounded.store.js';
 import { GuardedStore } from '../../src/storage/guarded.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { type ObjectStore, StorageBusy, StorageUnavailable } from '../../src/storage/object-store.js';
-import { S3Store } from '../../src/storage/s3.store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
-import { FaultProxy } from '../support/fault-proxy.js';
-import { createBucket, storeOptions, testS3 } from '../support/s3.js';
+import { bucketBehindProxy } from '../support/bucket.js';
+import type { FaultProxy } from '../support/fault-proxy.js';
+import { testS3 } from '../support/s3.js';
 
 const NEVER_MS = 3_600_000;
 const TURNS = { concurrency: 1, queue: 100, maxWaitMs: NEVER_MS };
@@ -15,23 +15,12 @@ describeObjectStore('bounded', () => Promise.resolve(new BoundedStore(memory, TU
 
 const s3 = testS3;
 (s3 ? describe : describe.skip)('BoundedStore', () => {
-  let bucket: string;
+  const bucket = bucketBehindProxy(s3);
   let proxy: FaultProxy;
-
-  beforeAll(async () => {
-    if (!s3) return;
-    bucket = await createBucket(s3);
-    await new S3Store(storeOptions(s3, bucket)).store('a/b', Buffer.from('bytes'));
-  });
-  beforeEach(async () => {
-    if (s3) proxy = await FaultProxy.start(s3.endpoint);
-  });
-  afterEach(() => proxy.stop());
+  beforeEach(() => (proxy = bucket.proxy()));
 
   function openGuarded(timeoutMs: number, failures = 1): GuardedStore {
-    if (!s3) throw new Error('no S3 server');
-    const options = { endpoint: proxy.url, attempts: 1, timeoutMs };
-    return new GuardedStore(new S3Store(storeOptions(s3, bucket, options)), { failures, resetMs: NEVER_MS });
+    return new GuardedStore(bucket.open({ timeoutMs }), { failures, resetMs: NEVER_MS });
   }
 
   const keysOf = async (store: ObjectStore, prefix: string) => {

@@ -1,11 +1,12 @@
 import { GuardedStore, isCircuitOpen } from '../../src/storage/guarded.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { StorageUnavailable } from '../../src/storage/object-store.js';
-import { S3Store, type S3StoreOptions } from '../../src/storage/s3.store.js';
+import type { S3StoreOptions } from '../../src/storage/s3.store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
-import { type Fault, FaultProxy } from '../support/fault-proxy.js';
+import { bucketBehindProxy } from '../support/bucket.js';
+import type { Fault, FaultProxy } from '../support/fault-proxy.js';
 import { sliceOf } from '../support/programme.js';
-import { createBucket, storeOptions, testS3 } from '../support/s3.js';
+import { testS3 } from '../support/s3.js';
 
 const memory = new MemoryStore();
 describeObjectStore('guarded', () =>
@@ -25,23 +26,12 @@ const NEVER_MS = 3_600_000;
 
 const s3 = testS3;
 (s3 ? describe : describe.skip)('GuardedStore', () => {
-  let bucket: string;
+  const bucket = bucketBehindProxy(s3);
   let proxy: FaultProxy;
-
-  beforeAll(async () => {
-    if (!s3) return;
-    bucket = await createBucket(s3);
-    await new S3Store(storeOptions(s3, bucket)).store('a/b', Buffer.from('bytes'));
-  });
-  beforeEach(async () => {
-    if (s3) proxy = await FaultProxy.start(s3.endpoint);
-  });
-  afterEach(() => proxy.stop());
+  beforeEach(() => (proxy = bucket.proxy()));
 
   function open(resetMs: number, options: Partial<S3StoreOptions> = {}): GuardedStore {
-    if (!s3) throw new Error('no S3 server');
-    const inner = new S3Store(storeOptions(s3, bucket, { endpoint: proxy.url, attempts: 1, ...options }));
-    return new GuardedStore(inner, { failures: 2, resetMs });
+    return new GuardedStore(bucket.open(options), { failures: 2, resetMs });
   }
 
   async function die(store: GuardedStore, fault: Fault): Promise<void> {

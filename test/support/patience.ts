@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 
 /**
  * Deadlines that no machine is too slow for, in ms. The service and the program get them by default; tests that are about a
- * deadline set their own. Those of the store are shorter, since a grace period has to be four times as long.
+ * deadline set their own. Those of the store are shorter, since a grace period has to be eight times as long.
  */
 const PATIENCE: Record<string, string> = {
   STORAGE_S3_TIMEOUT_MS: '30000',

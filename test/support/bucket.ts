@@ -1,0 +1,27 @@
+import { S3Store, type S3StoreOptions } from '../../src/storage/s3.store.js';
+import { FaultProxy } from './fault-proxy.js';
+import { type TestS3, createBucket, storeOptions } from './s3.js';
+
+/** A bucket with the object `a/b` behind a proxy of its own for each test; to be called in a `describe`. */
+export function bucketBehindProxy(s3: TestS3 | undefined) {
+  let bucket: string;
+  let proxy: FaultProxy;
+
+  beforeAll(async () => {
+    if (!s3) return;
+    bucket = await createBucket(s3);
+    await new S3Store(storeOptions(s3, bucket)).store('a/b', Buffer.from('bytes'));
+  });
+  beforeEach(async () => {
+    if (s3) proxy = await FaultProxy.start(s3.endpoint);
+  });
+  afterEach(() => proxy.stop());
+
+  return {
+    proxy: () => proxy,
+    open: (options: Partial<S3StoreOptions> = {}) => {
+      if (!s3) throw new Error('no S3 server');
+      return new S3Store(storeOptions(s3, bucket, { endpoint: proxy.url, attempts: 1, ...options }));
+    },
+  };
+}
