@@ -55,12 +55,15 @@ export interface ErrorDetails {
   logged?: true;
   /** The name of the request's parameter that is at fault. */
   parameter?: string;
+  /** Seconds after which trying again makes sense, if it differs from what the code implies. */
+  retryAfter?: number;
 }
 
 /** An error whose `code` and `message` are made for the caller; it knows nothing of HTTP. */
 export class CodedError extends Error {
   readonly parameter: string | undefined;
   readonly logged: boolean;
+  readonly retryAfter: number | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -71,5 +74,6 @@ export class CodedError extends Error {
     this.name = new.target.name;
     this.parameter = details.parameter;
     this.logged = details.logged ?? false;
+    this.retryAfter = details.retryAfter;
   }
 }

@@ -4,7 +4,13 @@ import pLimit from 'p-limit';
 import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../avatars/keys.js';
 import type { Instant, Version } from '../avatars/manifest.js';
 import { CodedError } from '../errors.js';
-import { type ImagePipeline, MASTER_FORMATS, type RenditionFormat } from '../images/image-pipeline.js';
+import {
+  type ImagePipeline,
+  MASTER_FORMATS,
+  type Rendering,
+  type RenditionFormat,
+  TooSlow,
+} from '../images/image-pipeline.js';
 import { type ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
 import { damageOf } from './damage.js';
 import { type Rendition, canBeMade, chooseRendition, renditionName } from './rendition.js';
@@ -30,6 +36,11 @@ export interface RenditionsOptions {
 
 /** Cache-Control of bytes that never change under their URL. */
 export const IMMUTABLE = 'public, max-age=31536000, immutable';
+
+/** For how long a rendition that took too long is not tried again: each attempt holds a turn for the whole time-out. */
+const TOO_SLOW_MS = 60_000;
+/** How many of them are remembered. */
+const TOO_SLOW_ENTRIES = 10_000;
 
 /** What renditions have to know of the avatars that they belong to. */
 export interface Surroundings {
@@ -66,6 +77,7 @@ export class Renditions {
   private readonly background = pLimit(1);
   private readonly preparing = new Set<string>();
   private readonly keeping = new Map<string, Promise<boolean>>();
+  private readonly tooSlow = new LRUCache<string, true>({ max: TOO_SLOW_ENTRIES, ttl: TOO_SLOW_MS });
   private hits = 0;
   private misses = 0;
 
@@ -210,11 +222,24 @@ export class Renditions {
       this.absent.set(pictureKey(id, version, ''), true);
       return undefined;
     }
-    const bytes = await this.pipeline.render(master, { size, format, still, exact });
+    const bytes = await this.render(key, id, master, { size, format, still, exact });
     // Of the others there may be thousands.
     const isKept = !exact && this.options.sizes.includes(size);
     if (isKept || damage !== undefined) this.keepAside(key, bytes, wanted);
     return bytes;
+  }
+
+  /** @throws TooSlow without an attempt if the last one took too long and is less than `TOO_SLOW_MS` ago */
+  private async render(key: string, id: string, master: Buffer, rendering: Rendering): Promise<Buffer> {
+    const left = this.tooSlow.getRemainingTTL(key);
+    if (left > 0) throw new TooSlow({ logged: true, retryAfter: Math.ceil(left / 1000) });
+    try {
+      return await this.pipeline.render(master, rendering, id);
+    } catch (error) {
+      if (!(error instanceof TooSlow)) throw error;
+      this.tooSlow.set(key, true);
+      throw new TooSlow({ cause: error.cause, retryAfter: TOO_SLOW_MS / 1000 });
+    }
   }
 
   /** The checksum of a master is in the manifest. Of a rendition nothing is known but that it was whole. */

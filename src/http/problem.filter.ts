@@ -50,7 +50,7 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
     request.log.info({ err: error, code: answer.code }, 'the request was refused');
   }
   if (reply.sent || request.raw.socket.destroyed) return;
-  const seconds = retryAfter(answer.code);
+  const seconds = (error instanceof CodedError ? error.retryAfter : undefined) ?? retryAfter(answer.code);
   if (seconds !== undefined) reply.header('Retry-After', seconds);
   if (answer.status === 401) reply.header('WWW-Authenticate', 'Bearer');
   void reply

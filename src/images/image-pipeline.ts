@@ -1,3 +1,5 @@
+import { CodedError, type ErrorDetails } from '../errors.js';
+
 /** Formats of pictures that the service may be allowed to read. */
 export const SOURCE_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'avif'] as const;
 export type SourceFormat = (typeof SOURCE_FORMATS)[number];
@@ -75,6 +77,13 @@ export interface Rendering {
   exact?: boolean | undefined;
 }
 
+/** A rendition took longer than `IMAGE_TIMEOUT_MS`, and probably would again. */
+export class TooSlow extends CodedError {
+  constructor(details?: ErrorDetails) {
+    super('busy', 'The picture takes too long to make. Try another size.', details);
+  }
+}
+
 /** Turns uploaded bytes into masters: the port, and its injection token. */
 export abstract class ImagePipeline {
   /**
@@ -88,9 +97,11 @@ export abstract class ImagePipeline {
 
   /**
    * @param master bytes that `makeMaster` gave
-   * @throws CodedError `busy` the queue is full, or it takes too long
+   * @param group whose picture it is: groups share the turns fairly, however many renditions one of them waits for
+   * @throws CodedError `busy` the queue is full
+   * @throws TooSlow it takes too long
    */
-  abstract render(master: Buffer, rendering: Rendering): Promise<Buffer>;
+  abstract render(master: Buffer, rendering: Rendering, group?: string): Promise<Buffer>;
 
   /**
    * @param format JPEG puts white where nothing is

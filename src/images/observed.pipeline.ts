@@ -36,8 +36,8 @@ export class ObservedPipeline extends ImagePipeline {
     return this.observe('master', () => this.inner.makeMaster(path, crop));
   }
 
-  override render(master: Buffer, rendering: Rendering): Promise<Buffer> {
-    return this.observe('rendition', () => this.inner.render(master, rendering));
+  override render(master: Buffer, rendering: Rendering, group?: string): Promise<Buffer> {
+    return this.observe('rendition', () => this.inner.render(master, rendering, group));
   }
 
   override encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer> {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import pLimit, { type LimitFunction } from 'p-limit';
 import sharp, { type Metadata, type OutputInfo, type Sharp, type SharpOptions } from 'sharp';
 import { CodedError } from '../errors.js';
 import { type Outline, outlineOf } from './container.js';
+import { FairTurns, type Place } from './fair-turns.js';
 import {
   type Crop,
   type ImageLine,
@@ -16,6 +16,7 @@ import {
   type Rendering,
   type RenditionFormat,
   type SourceFormat,
+  TooSlow,
 } from './image-pipeline.js';
 import { type Impression, impressionOfPixels } from './impression.js';
 import { jpegEdge, sniff } from './sniff.js';
@@ -59,6 +60,9 @@ const MASTER: Record<MasterFormat, Record<'full' | 'lower', (picture: Sharp) => 
   },
 };
 
+/** Animations of more px, all frames together, take a second or more as GIF. */
+const COSTLY_ANIMATION = 2_000_000;
+
 const RENDER: Record<RenditionFormat, (picture: Sharp) => Sharp> = {
   jpeg: (picture) => picture.flatten({ background: '#ffffff' }).jpeg({ quality: 82 }),
   png: (picture) => picture.png(),
@@ -84,15 +88,16 @@ interface Size {
 /** Masters by libvips. */
 export class SharpPipeline extends ImagePipeline {
   /** Readers do not stand in line with uploads, nor with what takes ten times as long. */
-  private readonly lines: Record<ImageLine, LimitFunction>;
+  private readonly lines: Record<ImageLine, FairTurns>;
   private readonly input: SharpOptions;
 
   constructor(private readonly options: SharpPipelineOptions) {
     super();
+    const { concurrency, queue } = options;
     this.lines = {
-      masters: pLimit(options.concurrency),
-      renditions: pLimit(options.concurrency),
-      avif: pLimit(1),
+      masters: new FairTurns({ turns: concurrency, queue }),
+      renditions: new FairTurns({ turns: concurrency, queue }),
+      avif: new FairTurns({ turns: 1, queue }),
     };
     this.input = { limitInputPixels: options.maxPixels, failOn: 'warning', sequentialRead: true };
     sharp.block({ operation: ['VipsForeignLoad'] });
@@ -129,18 +134,28 @@ export class SharpPipeline extends ImagePipeline {
   override async render(
     master: Buffer,
     { size, format, still = false, exact = false }: Rendering,
+    group?: string,
   ): Promise<Buffer> {
-    return this.queued(this.lineOf(format), async (open) => {
-      const draw = (animated: boolean) => {
-        // The limit is for uploads, and may have been a higher one when this was accepted.
-        const picture = open(master, { animated, limitInputPixels: false });
-        const sized = picture.resize(size, size, { withoutEnlargement: !exact });
-        return inTime(() => compactBytes(RENDER[format](sized)));
-      };
-      if (still || !MOVING_FORMATS.includes(format)) return draw(false);
-      const moving = await draw(true);
-      return moving.length > this.options.masterMaxBytes ? draw(false) : moving;
-    });
+    const animated = MOVING_FORMATS.includes(format) && !still;
+    const { pages = 1, width = size } = animated ? await sharp(master, { animated }).metadata() : {};
+    const side = exact ? size : Math.min(size, width);
+    const frames = pages > 1 ? pages : 0;
+    const costly = frames * Math.max(width, side) ** 2 > COSTLY_ANIMATION;
+    return this.queued(
+      this.lineOf(format),
+      async (open) => {
+        const draw = (moves: boolean) => {
+          // The limit is for uploads, and may have been a higher one when this was accepted.
+          const picture = open(master, { animated: moves, limitInputPixels: false });
+          const sized = picture.resize(size, size, { withoutEnlargement: !exact });
+          return inTime(() => compactBytes(RENDER[format](sized)));
+        };
+        if (!animated) return draw(false);
+        const moving = await draw(true);
+        return moving.length > this.options.masterMaxBytes ? draw(false) : moving;
+      },
+      { group, costly },
+    );
   }
 
   override async encode({ rgba, width, height }: Pixels, format: RenditionFormat): Promise<Buffer> {
@@ -152,27 +167,23 @@ export class SharpPipeline extends ImagePipeline {
 
   override turns(): Record<ImageLine, ImageTurns> {
     const { masters, renditions, avif } = this.lines;
-    const turnsOf = ({ activeCount: active, pendingCount: waiting }: LimitFunction) => ({ active, waiting });
+    const turnsOf = ({ active, waiting }: FairTurns) => ({ active, waiting });
     return { masters: turnsOf(masters), renditions: turnsOf(renditions), avif: turnsOf(avif) };
   }
 
-  private lineOf(format: RenditionFormat): LimitFunction {
+  private lineOf(format: RenditionFormat): FairTurns {
     return format === 'avif' ? this.lines.avif : this.lines.renditions;
   }
 
   /** @param task gets what opens pictures within the time of its turn */
-  private queued<T>(turn: LimitFunction, task: (open: Open) => Promise<T>): Promise<T> {
-    const { concurrency, queue, timeoutMs } = this.options;
-    if (turn.activeCount + turn.pendingCount >= concurrency + queue) {
-      throw new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.');
-    }
-    return turn(() => {
-      const deadline = performance.now() + timeoutMs;
+  private queued<T>(line: FairTurns, task: (open: Open) => Promise<T>, place?: Place): Promise<T> {
+    return line.run(() => {
+      const deadline = performance.now() + this.options.timeoutMs;
       return task((source, options = {}) => {
         const seconds = Math.max(1, Math.ceil((deadline - performance.now()) / 1000));
         return sharp(source, { ...this.input, ...options }).timeout({ seconds });
       });
-    });
+    }, place);
   }
 
   /**
@@ -284,13 +295,13 @@ async function compactBytes(picture: Sharp): Promise<Buffer> {
   return bytes;
 }
 
-/** @throws CodedError `busy` where a rendition takes too long */
+/** @throws TooSlow */
 async function inTime(render: () => Promise<Buffer>): Promise<Buffer> {
   try {
     return await render();
   } catch (error) {
     if (!isTimeout(error)) throw error;
-    throw new CodedError('busy', 'The picture takes too long to make. Try another size.', { cause: error });
+    throw new TooSlow({ cause: error });
   }
 }
 

@@ -1,5 +1,11 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pictureKey } from '../../src/avatars/keys.js';
+import { longWebp } from '../images/containers.js';
+import { scrape } from '../ops/support.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { total } from '../support/scrape.js';
 import { backends } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -71,6 +77,29 @@ describe('a service with its hands full', () => {
     const avatars = new Set(stored.flatMap((key) => /slow-\d/.exec(key) ?? []));
     expect({ avatars: avatars.size, spooled }).toEqual({ avatars: 8 - refused.length, spooled: [] });
     await harness.takesUploads();
+    await harness.stop();
+  });
+
+  it('does not try a rendition that took too long again for a while', async () => {
+    const storage = (await local?.environment()) ?? {};
+    const harness = await Harness.start({ ...storage, IMAGE_TIMEOUT_MS: '1000' });
+    const version = '01890a5d-ac96-774b-bcce-b302099a8057';
+    const master = join(storage['STORAGE_LOCAL_PATH'] ?? '', pictureKey('slow', version, 'master.webp'));
+    await mkdir(dirname(master), { recursive: true });
+    await writeFile(master, await longWebp());
+    const ask = (name: string) => harness.send({ path: `/v1/avatars/slow/${version}/${name}` });
+
+    const first = await ask('1024.gif');
+    expect([problemOf(first), first.headers['retry-after']]).toEqual([BUSY, '60']);
+    const second = await ask('1024.gif');
+    expect(problemOf(second)).toEqual(BUSY);
+    expect(Number(second.headers['retry-after'])).toBeGreaterThan(1);
+    const attempts = async () =>
+      total(await scrape(harness.service.url), 'visage_pictures_total', { kind: 'rendition' });
+    expect(await attempts()).toBe(1);
+    // Another one is tried, whether or not this machine makes it in a second.
+    await ask('16.png');
+    expect(await attempts()).toBe(2);
     await harness.stop();
   });
 });

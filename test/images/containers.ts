@@ -38,6 +38,11 @@ export function endlessWebp(): Buffer {
   return webp(canvas(16, 9), repeated(60_000, frame(chunk('VP8L', Buffer.alloc(14, 0xff)))));
 }
 
+/** An animation of 400 frames of 1024 px in 20 kB, which takes seconds to decode and encode. */
+export async function longWebp(): Promise<Buffer> {
+  return webp(canvas(1024, 1024), repeated(400, frame(await onePixel())));
+}
+
 /** Blocks of a GIF between its header, without colours of its own, and its trailer: GIF89a, sections 17 to 27. */
 export function gif(width: number, height: number, ...blocks: readonly Buffer[]): Buffer {
   const screen = Buffer.concat([uint(2, width), uint(2, height), Buffer.alloc(3)]);

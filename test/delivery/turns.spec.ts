@@ -1,0 +1,85 @@
+import { pictureKey } from '../../src/avatars/keys.js';
+import type { Rendition } from '../../src/delivery/rendition.js';
+import { Renditions } from '../../src/delivery/renditions.js';
+import { SharpPipeline } from '../../src/images/sharp.pipeline.js';
+import { MemoryStore } from '../../src/storage/memory.store.js';
+import { picture } from '../http/support/pictures.js';
+import { longWebp } from '../images/containers.js';
+
+const VERSION = '01890a5d-ac96-774b-bcce-b302099a8057';
+
+describe('renditions that wait for a turn', () => {
+  let store: MemoryStore;
+  let pipeline: SharpPipeline;
+  let renditions: Renditions;
+  /** The avatars in the order they were answered. */
+  let answered: string[];
+
+  const open = (concurrency: number, timeoutMs: number) => {
+    store = new MemoryStore();
+    pipeline = new SharpPipeline({
+      allowedFormats: ['png', 'gif'],
+      maxPixels: 1,
+      maxFrames: 1,
+      masterSize: 1024,
+      concurrency,
+      queue: 256,
+      timeoutMs,
+    });
+    const surroundings = {
+      pendingMaster: () => Promise.resolve(undefined),
+      knownVersion: () => undefined,
+      isErased: () => Promise.resolve(false),
+    };
+    const options = { cacheBytes: 2 ** 26, sizes: [], warmSizes: [], backgroundQueue: 0 };
+    renditions = new Renditions(store, pipeline, surroundings, options);
+  };
+  const avatar = async (id: string, master: Buffer) => {
+    await store.store(pictureKey(id, VERSION, 'master.webp'), master);
+  };
+  const ask = async (id: string, rendition: Rendition) => {
+    try {
+      return await renditions.get(id, VERSION, rendition);
+    } finally {
+      answered.push(id);
+    }
+  };
+  const turns = () => pipeline.turns().renditions;
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await new Promise(setImmediate);
+  };
+
+  it('get it avatar by avatar, however many of one avatar wait', async () => {
+    let cameInTime;
+    // Try again if the rendition that holds the turn was finished before all others waited.
+    do {
+      open(1, 120_000);
+      answered = [];
+      for (const id of ['many', 'one']) await avatar(id, await picture('webp'));
+      const many = Array.from({ length: 12 }, (_, i) =>
+        ask('many', { size: 1000 - i, format: 'png', exact: true }),
+      );
+      await until(() => turns().waiting === 11 || answered.length > 0);
+      const one = ask('one', { size: 16, format: 'png' });
+      await until(() => turns().waiting === 12 || answered.length > 0);
+      cameInTime = answered.length === 0;
+      await Promise.all([...many, one]);
+    } while (!cameInTime);
+    expect(answered.indexOf('one')).toBe(1);
+  });
+
+  it('get one that long animations have to leave free', async () => {
+    open(2, 1000);
+    answered = [];
+    for (const id of ['long', 'longer']) await avatar(id, await longWebp());
+    await avatar('small', await picture('animatedWebp'));
+    const long = ['long', 'longer'].map((id) => ask(id, { size: 1024, format: 'gif' }));
+    const failed = Promise.allSettled(long);
+    await until(() => turns().active + turns().waiting === 2);
+    expect(turns()).toEqual({ active: 1, waiting: 1 });
+    // A machine may be so slow that this takes a second too.
+    await Promise.allSettled([ask('small', { size: 32, format: 'gif' })]);
+    expect(await failed).toMatchObject([{ reason: { code: 'busy' } }, { reason: { code: 'busy' } }]);
+    expect(answered[0]).toBe('small');
+  });
+});
