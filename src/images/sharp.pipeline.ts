@@ -60,16 +60,32 @@ const MASTER: Record<MasterFormat, Record<'full' | 'lower', (picture: Sharp) => 
   },
 };
 
+/**
+ * Longer animations, in px of all frames together, are encoded with less effort, so that the longest accepted one (50 million px by
+ * default) takes half of IMAGE_TIMEOUT_MS on one core: as GIF 9 s instead of 26 s, as WebP 4 s instead of 6 s. docs/images.md has
+ * the measurements.
+ */
+const LONG_ANIMATION = 8_000_000;
+const VERY_LONG_ANIMATION = 20_000_000;
+
 /** Animations of more px, all frames together, take a second or more as GIF. */
 const COSTLY_ANIMATION = 2_000_000;
 
-const RENDER: Record<RenditionFormat, (picture: Sharp) => Sharp> = {
+/** @param pixels px of all frames of an animation together; 0 for a still */
+type Encode = (picture: Sharp, pixels: number) => Sharp;
+
+const RENDER: Record<RenditionFormat, Encode> = {
   jpeg: (picture) => picture.flatten({ background: '#ffffff' }).jpeg({ quality: 82 }),
   png: (picture) => picture.png(),
-  webp: (picture) => picture.webp({ quality: 80 }),
+  webp: (picture, pixels) => picture.webp({ quality: 80, effort: pixels > LONG_ANIMATION ? 2 : 4 }),
   // Effort 4, the default, takes six times as long for a tenth fewer bytes.
   avif: (picture) => picture.avif({ quality: 55, effort: 2 }),
-  gif: (picture) => picture.gif({ effort: 3 }),
+  gif: (picture, pixels) =>
+    picture.gif({
+      effort: 3,
+      ...(pixels > LONG_ANIMATION && { dither: 0 }),
+      ...(pixels > VERY_LONG_ANIMATION && { colours: 16 }),
+    }),
 };
 
 /** The longest edge that libjpeg takes, in px; what is longer in another format is no portrait but costs seconds to shrink. */
@@ -148,7 +164,7 @@ export class SharpPipeline extends ImagePipeline {
           // The limit is for uploads, and may have been a higher one when this was accepted.
           const picture = open(master, { animated: moves, limitInputPixels: false });
           const sized = picture.resize(size, size, { withoutEnlargement: !exact });
-          return inTime(() => compactBytes(RENDER[format](sized)));
+          return inTime(() => compactBytes(RENDER[format](sized, moves ? frames * side ** 2 : 0)));
         };
         if (!animated) return draw(false);
         const moving = await draw(true);
@@ -161,7 +177,7 @@ export class SharpPipeline extends ImagePipeline {
   override async encode({ rgba, width, height }: Pixels, format: RenditionFormat): Promise<Buffer> {
     return this.queued(this.lineOf(format), async (open) => {
       const picture = open(rgba, { raw: { width, height, channels: 4 } });
-      return inTime(() => compactBytes(RENDER[format](picture)));
+      return inTime(() => compactBytes(RENDER[format](picture, 0)));
     });
   }
 

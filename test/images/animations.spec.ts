@@ -1,4 +1,6 @@
 import sharp, { type AnimationOptions, type Sharp } from 'sharp';
+import { SharpPipeline } from '../../src/images/sharp.pipeline.js';
+import { picture } from '../http/support/pictures.js';
 import { type Paint, animation, reference } from '../support/pictures.js';
 import { Gallery, distance, framesOf } from './gallery.js';
 
@@ -155,5 +157,37 @@ describe('an animation with an orientation, which libvips cannot turn', () => {
     const frames = await framesOf((await gallery.show(picture, { crop: '350,50,50,50' })).master);
     expect(distance(frames[0]?.at(0.5, 0.5) ?? [], [220, 200, 40])).toBeLessThan(12);
     expect(await gallery.refusal(picture, { crop: '0,350,50,50' })).toBe('400 invalid_crop');
+  });
+});
+
+describe('an animated rendition', () => {
+  const pipeline = new SharpPipeline({
+    allowedFormats: ['png', 'gif'],
+    maxPixels: 1,
+    maxFrames: 1,
+    masterSize: 1024,
+    concurrency: 2,
+    queue: 0,
+    timeoutMs: 120_000,
+  });
+  const enlarged = async (size: number) =>
+    sharp(await picture('animatedWebp'), { animated: true }).resize(size, size);
+  const render = async (size: number, format: 'webp' | 'gif') =>
+    pipeline.render(await picture('animatedWebp'), { size, format, exact: true });
+
+  it('has the settings of a still if it is short', async () => {
+    const size = 128;
+    const webp = await (await enlarged(size)).webp({ quality: 80 }).toBuffer();
+    expect((await render(size, 'webp')).equals(webp)).toBe(true);
+    const gif = await (await enlarged(size)).gif({ effort: 3 }).toBuffer();
+    expect((await render(size, 'gif')).equals(gif)).toBe(true);
+  });
+
+  it('is encoded with less effort if it is long', async () => {
+    const size = 1640;
+    const webp = await (await enlarged(size)).webp({ quality: 80, effort: 2 }).toBuffer();
+    expect((await render(size, 'webp')).equals(webp)).toBe(true);
+    const { bitsPerSample, pages } = await sharp(await render(2600, 'gif')).metadata();
+    expect({ bitsPerSample, pages }).toEqual({ bitsPerSample: 4, pages: 3 });
   });
 });
