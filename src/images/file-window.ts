@@ -14,6 +14,14 @@ export class FileWindow {
     readonly size: number,
   ) {}
 
+  /** The same over bytes that are in memory already. */
+  static of(bytes: Buffer): FileWindow {
+    const beyond = { read: () => Promise.reject(new Error('the window holds all there is')) };
+    const window = new FileWindow(beyond, bytes.length);
+    window.bytes = bytes;
+    return window;
+  }
+
   /** The bytes at a position if the window holds them all. Loops over small blocks use this: a promise for each costs too much. */
   held(position: number, length: number): Buffer | undefined {
     const offset = position - this.start;

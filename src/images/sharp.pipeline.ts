@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Metadata, type OutputInfo, type Sharp, type SharpOptions } from 'sharp';
 import { CodedError } from '../errors.js';
-import { type Outline, outlineOf } from './container.js';
+import { type Outline, outlineOf, webpOutline } from './container.js';
 import { FairTurns, type Place } from './fair-turns.js';
+import { FileWindow } from './file-window.js';
 import {
   type Crop,
   type ImageLine,
@@ -153,9 +154,9 @@ export class SharpPipeline extends ImagePipeline {
     group?: string,
   ): Promise<Buffer> {
     const animated = MOVING_FORMATS.includes(format) && !still;
-    const { pages = 1, width = size } = animated ? await sharp(master, { animated }).metadata() : {};
+    const outline = animated ? await webpOutline(FileWindow.of(master)) : undefined;
+    const { frames = 0, width = size } = outline && outline.frames > 1 ? outline : {};
     const side = exact ? size : Math.min(size, width);
-    const frames = pages > 1 ? pages : 0;
     const costly = frames * Math.max(width, side) ** 2 > COSTLY_ANIMATION;
     return this.queued(
       this.lineOf(format),

@@ -22,6 +22,7 @@ describe('renditions that wait for a turn', () => {
       maxPixels: 1,
       maxFrames: 1,
       masterSize: 1024,
+      masterMaxBytes: 2 ** 26,
       concurrency,
       queue: 256,
       timeoutMs,
@@ -29,7 +30,7 @@ describe('renditions that wait for a turn', () => {
     const surroundings = {
       pendingMaster: () => Promise.resolve(undefined),
       knownVersion: () => undefined,
-      isErased: () => Promise.resolve(false),
+      store: () => Promise.resolve(true),
     };
     const options = { cacheBytes: 2 ** 26, sizes: [], warmSizes: [], backgroundQueue: 0 };
     renditions = new Renditions(store, pipeline, surroundings, options);

@@ -166,6 +166,7 @@ describe('an animated rendition', () => {
     maxPixels: 1,
     maxFrames: 1,
     masterSize: 1024,
+    masterMaxBytes: 2 ** 26,
     concurrency: 2,
     queue: 0,
     timeoutMs: 120_000,
