@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
 import { answerClientError, refuseExpectation } from './http/client-error.js';
+import type { Connections } from './http/connections.js';
 import { OPEN, answerPreflights } from './http/cors.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
@@ -19,8 +20,15 @@ import { NestLogger, loggedPath } from './ops/logging.js';
 /** Longer than any path that there is; what is longer is nobody's but an attacker's. */
 const LOGGED_PATH_CHARACTERS = 300;
 
-/** Assembles the service; it does not listen yet. */
-export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
+/**
+ * Assembles the service; it does not listen yet.
+ * @param connections what is to watch its server
+ */
+export async function createApp(
+  settings: Settings,
+  connections: Connections,
+  logger: Logger,
+): Promise<NestFastifyApplication> {
   // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
   const requestTimeout = settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs;
   const adapter = new FastifyAdapter({
@@ -37,6 +45,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     return503OnClosing: false,
     requestTimeout,
     http: {
+      ServerResponse: connections.answers.responseClass(),
       // Here too: Node compares it with the next one before Fastify sets it.
       requestTimeout,
       headersTimeout: settings.requestHeadersTimeoutMs,
@@ -59,7 +68,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   });
   // How long they are together is limited; of more than so many Node would drop some without a word, such as an If-Match.
   server.maxHeadersCount = 0;
-  observe(app, settings);
+  observe(app, settings, connections);
   app.useGlobalFilters(new ProblemFilter());
   describeApi(app);
   return app;

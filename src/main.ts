@@ -29,7 +29,8 @@ async function main(): Promise<void> {
     logger.warn('API_KEYS is not set: anybody who reaches the service can change avatars');
   }
   await prepareSpool(settings.uploadSpoolPath);
-  const app = await createApp(settings, logger);
+  const connections = new Connections(settings, logger);
+  const app = await createApp(settings, connections, logger);
   try {
     preferMainThread();
   } catch (error) {
@@ -38,7 +39,13 @@ async function main(): Promise<void> {
       'reads may be slow while uploads are worked on: threads have no priorities here',
     );
   }
-  const connections = new Connections(app.getHttpServer());
+  connections.watch(app.getHttpServer());
+  setInterval(
+    () => {
+      connections.cutStalled(performance.now());
+    },
+    Math.min(1000, settings.answerTimeoutMs / 4),
+  ).unref();
   // After all else, so that what it answers at once costs nothing but its turn.
   app.get(HotAnswers).standBefore(app.getHttpServer());
   answerInTurn(app.getHttpServer());

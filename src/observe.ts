@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AvatarRepository } from './avatars/avatar.repository.js';
 import type { Settings } from './config/settings.js';
 import { Renditions } from './delivery/renditions.js';
+import type { Connections } from './http/connections.js';
 import { HotAnswers } from './http/hot-answers.js';
 import { problemCodeOf } from './http/problem.filter.js';
 import { UploadReceiver } from './http/upload.js';
@@ -9,6 +10,7 @@ import { ImagePipeline } from './images/image-pipeline.js';
 import {
   registerBreaker,
   registerCaches,
+  registerConnections,
   registerDisks,
   registerHotAnswers,
   registerOutbox,
@@ -25,7 +27,7 @@ import type { ObjectStore } from './storage/object-store.js';
 import { UNBOUNDED } from './storage/storage.module.js';
 
 /** Connects the parts of the service with its metrics; before it listens. */
-export function observe(app: NestFastifyApplication, settings: Settings): void {
+export function observe(app: NestFastifyApplication, settings: Settings, connections: Connections): void {
   const metrics = app.get(Metrics);
   app
     .getHttpAdapter()
@@ -44,6 +46,11 @@ export function observe(app: NestFastifyApplication, settings: Settings): void {
   const { registry } = metrics;
   const hot = app.get(HotAnswers);
   registerHotAnswers(registry, () => hot.counts);
+  registerConnections(registry, () => ({
+    open: connections.size,
+    untakenBytes: connections.answers.bytes,
+    cuts: connections.cuts,
+  }));
   const [manifests, renditions] = [app.get(AvatarRepository), app.get(Renditions)];
   registerCaches(registry, () => ({
     manifests: manifests.usage(),

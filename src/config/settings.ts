@@ -251,6 +251,15 @@ export class Settings {
   @IsInteger(100)
   requestHeadersTimeoutMs = 10_000;
 
+  @IsInteger(100)
+  answerTimeoutMs = 60_000;
+
+  @IsInteger(1)
+  answerBytes = 128 * 1024 * 1024;
+
+  @IsInteger(1)
+  maxConnections = 10_000;
+
   @IsInteger(0)
   healthMaxAgeMs = 5000;
 

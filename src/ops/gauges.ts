@@ -59,6 +59,33 @@ export function registerHotAnswers(
   );
 }
 
+export interface ConnectionsReading {
+  open: number;
+  /** Memory of answers that clients have not taken yet. */
+  untakenBytes: number;
+  /** Connections that were ended, by the reason. */
+  cuts: Readonly<Record<string, number>>;
+}
+
+export function registerConnections(registry: Registry, read: () => ConnectionsReading): void {
+  registerGauge(
+    registry,
+    'visage_http_connections',
+    'Connections that are open; more than MAX_CONNECTIONS are refused.',
+    { read: () => [[{}, read().open]] },
+  );
+  registerGauge(
+    registry,
+    'visage_http_untaken_answer_bytes',
+    'Memory of answers that clients have not taken yet; what several are sent counts once.',
+    { read: () => [[{}, read().untakenBytes]] },
+  );
+  registerCounter(registry, 'visage_http_connections_cut_total', 'Connections ended early, by the reason.', {
+    labels: ['reason'],
+    read: () => Object.entries(read().cuts).map(([reason, count]) => [{ reason }, count] as const),
+  });
+}
+
 export interface CacheReading {
   hits: number;
   misses: number;

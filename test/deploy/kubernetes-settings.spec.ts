@@ -64,7 +64,10 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
   it('gives the service what its settings may take', () => {
     const { limits = {}, requests = {} } = container.resources ?? {};
     const pictures = 2 * settings.imageConcurrency * 4 * settings.avatarMaxPixels;
-    expect(bytesOf(limits['memory'])).toBeGreaterThan(160 * 2 ** 20 + settings.cacheBytes + pictures);
+    const connections = 8 * 1024 * settings.maxConnections;
+    expect(bytesOf(limits['memory'])).toBeGreaterThan(
+      160 * 2 ** 20 + settings.cacheBytes + settings.answerBytes + connections + pictures,
+    );
     const sizeLimit = bytesOf(pod.volumes?.find((volume) => volume.name === 'tmp')?.emptyDir?.sizeLimit);
     expect(sizeLimit).toBeGreaterThan(settings.uploadConcurrency * (settings.avatarMaxSizeBytes + 64 * 1024));
     expect(bytesOf(limits['ephemeral-storage'])).toBeGreaterThan(sizeLimit);

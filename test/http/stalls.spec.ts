@@ -1,15 +1,33 @@
+import { type Server, createServer } from 'node:http';
+import { type AddressInfo, type Socket, connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { Connections } from '../../src/http/connections.js';
 import { TORTURE } from '../support/programme.js';
+import { readMetrics, total } from '../support/scrape.js';
 import { backends } from '../support/service.js';
 import { FORM, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
+import { noise } from './support/pictures.js';
 import { HANG_MS, RawConnection, chunk, head } from './support/raw.js';
 
 /** So long that the gate's own uploads meet it on any machine; `npm run torture -- deadlines` has it tight. */
 const DEADLINE_MS = TORTURE ? 600 : 2000;
 const HEADERS_DEADLINE_MS = TORTURE ? 400 : 2000;
+const ANSWER_DEADLINE_MS = 1000;
+
+/** More than any test has at once. */
+const MAX_CONNECTIONS = 40;
+
+/** More than the system takes for a client that does not read. */
+const MORE_THAN_BUFFERS = 16_000_000;
 
 /** What a busy machine may add to a deadline. */
 const SLACK_MS = TORTURE ? 1400 : HANG_MS;
+
+const CUT = 'visage_http_connections_cut_total';
+
+type Metrics = ReturnType<typeof readMetrics>;
 
 const TIMED_OUT = { status: 408, code: 'upload_timeout' };
 
@@ -21,6 +39,8 @@ describe.each(backends)('clients that stall on $name', (backend) => {
       ...(await backend.environment()),
       UPLOAD_TIMEOUT_MS: String(DEADLINE_MS),
       REQUEST_HEADERS_TIMEOUT_MS: String(HEADERS_DEADLINE_MS),
+      ANSWER_TIMEOUT_MS: String(ANSWER_DEADLINE_MS),
+      MAX_CONNECTIONS: String(MAX_CONNECTIONS),
     });
   });
   afterAll(() => harness.stop());
@@ -78,4 +98,181 @@ describe.each(backends)('clients that stall on $name', (backend) => {
       expect(connection.text()).toMatch(/^HTTP\/1\.1 408 /);
     });
   });
+
+  it('are cut off when they take nothing of an answer, whatever it is, and nobody else is', async () => {
+    const path = '/v1/avatars/read';
+    const body = await noise(1024, 1024).png().toBuffer();
+    expect((await harness.put(path, { body })).status).toBe(201);
+    // From memory before the framework, by the framework, and as JSON.
+    const asked = [head('GET', path), head('GET', path, { Range: 'bytes=0-' }), head('GET', '/docs-json')];
+    const patient = await RawConnection.open(harness.service.url);
+    for (const request of asked)
+      expect((await patient.send(request).answer()).body.length).toBeGreaterThan(0);
+    const stalled = await Promise.all(
+      asked.map(async (request) => {
+        const { length } = (await patient.send(request).answer()).body;
+        const connection = await RawConnection.open(harness.service.url);
+        return connection.stall().send(request.repeat(Math.ceil(MORE_THAN_BUFFERS / length)));
+      }),
+    );
+    const counted = { reason: 'stalled' };
+    const metrics = await metricsOf(patient, (now) => total(now, CUT, counted) === asked.length);
+    expect(total(metrics, CUT, counted)).toBe(asked.length);
+    for (const connection of stalled) {
+      connection.socket.resume();
+      expect(await connection.closes()).toBe(true);
+    }
+    await harness.service.logged(/"stalled":[123],[^\n]*"connections were cut off"/);
+    const after = await metricsOf(patient, (now) => total(now, 'visage_http_untaken_answer_bytes') === 0);
+    expect(total(after, 'visage_http_untaken_answer_bytes')).toBe(0);
+    expect(total(after, CUT)).toBe(asked.length);
+    patient.close();
+  });
+
+  it('are let in up to MAX_CONNECTIONS; the next is closed unanswered until one leaves', async () => {
+    const first = await RawConnection.open(harness.service.url);
+    const alone = await metricsOf(first, (now) => total(now, 'visage_http_connections') === 1);
+    const refused = { reason: 'refused' };
+    const before = total(alone, CUT, refused);
+    const others: RawConnection[] = [];
+    while (others.length < MAX_CONNECTIONS - 1) others.push(await RawConnection.open(harness.service.url));
+    const more = await RawConnection.open(harness.service.url);
+    expect(await more.send(head('GET', '/health/live')).closes()).toBe(true);
+    expect(more.text()).toBe('');
+    others.pop()?.close();
+    await metricsOf(first, (now) => total(now, 'visage_http_connections') === MAX_CONNECTIONS - 1);
+    const next = await RawConnection.open(harness.service.url);
+    expect((await next.send(head('GET', '/health/live')).answer()).status).toBe(200);
+    expect(total(await metricsOf(first), CUT, refused) - before).toBe(1);
+    for (const connection of [first, next, ...others]) connection.close();
+  });
 });
+
+describe('a server whose clients read slowly, or not at all', () => {
+  const MEGABYTE = 1_000_000;
+  /** In ms. No test takes as long: its clock is its own. */
+  const TIMEOUT = 1000;
+  const pictures = [10, 10, 10, 100].map((size) => Buffer.alloc(size * MEGABYTE));
+  let server: Server;
+  let connections: Connections;
+  let url: string;
+  const sockets: Socket[] = [];
+  const clients: Socket[] = [];
+
+  beforeEach(async () => {
+    const limits = { maxConnections: 100, answerTimeoutMs: TIMEOUT, answerBytes: 25 * MEGABYTE };
+    connections = new Connections(limits, pino({ level: 'silent' }));
+    server = createServer({ ServerResponse: connections.answers.responseClass() });
+    server.on('request', ({ url: path = '' }, response) => {
+      const bytes = pictures[Number(path.slice(1))] ?? Buffer.from('small');
+      response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);
+    });
+    connections.watch(server);
+    server.on('connection', (socket: Socket) => sockets.push(socket));
+    url = await listening(server);
+  });
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.destroy();
+    for (const socket of sockets.splice(0)) socket.destroy();
+    server.close();
+  });
+
+  /** @returns what asks for a picture and does not read, and what it has at the server, once that has begun to answer */
+  const stall = async (picture: number) => {
+    const before = sockets.length;
+    const client = connect(Number(new URL(url).port), '127.0.0.1').pause();
+    clients.push(client);
+    // A reset is what is expected of some.
+    client.on('error', () => undefined);
+    client.write(head('GET', `/${picture}`));
+    await until(() => (sockets[before]?.writableLength ?? 0) > 0);
+    const [socket] = sockets.slice(before);
+    if (!socket) throw new Error('no connection');
+    return { client, socket };
+  };
+
+  it('cuts off who stalls, and not who takes some of his answer time and again', async () => {
+    const [slow, stalled] = [await stall(3), await stall(3)];
+    let now = 0;
+    connections.cutStalled(now);
+    for (let n = 0; n < 3; n++) {
+      await readOn(slow.client, slow.socket);
+      now += TIMEOUT / 2;
+      connections.cutStalled(now);
+      expect([slow.socket.destroyed, stalled.socket.destroyed]).toEqual([false, n > 0]);
+    }
+    expect(connections.cuts).toEqual({ stalled: 1, memory: 0, refused: 0 });
+    connections.cutStalled(now + TIMEOUT);
+    expect([slow.socket.destroyed, connections.cuts.stalled]).toEqual([true, 2]);
+  });
+
+  it('keeps each picture once for all who read it, and cuts off who has been at it for longest', async () => {
+    const first = await stall(0);
+    const other = await stall(1);
+    const same = await stall(0);
+    expect([connections.answers.bytes, connections.cuts.memory]).toEqual([20 * MEGABYTE, 0]);
+    const third = await stall(2);
+    expect([first, other, same, third].map(({ socket }) => socket.destroyed)).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
+    expect([connections.answers.bytes, connections.cuts.memory]).toEqual([20 * MEGABYTE, 1]);
+    const small = await RawConnection.open(url);
+    expect((await small.send(head('GET', '/small')).answer()).body.toString()).toBe('small');
+    small.close();
+    third.client.destroy();
+    await until(() => connections.answers.bytes === 10 * MEGABYTE);
+    expect(connections.cuts.memory).toBe(1);
+  });
+
+  it('gives a picture that is larger than all the memory, to one who reads it', async () => {
+    const before = await stall(0);
+    const { client } = await stall(3);
+    expect([before.socket.destroyed, connections.answers.bytes]).toEqual([true, 100 * MEGABYTE]);
+    client.resume();
+    await until(() => connections.answers.bytes === 0);
+    await until(() => client.bytesRead > 100 * MEGABYTE);
+    expect(client.destroyed).toBe(false);
+  });
+});
+
+/** Scrapes on a connection that is there already. @returns the first scrape that is as it should be, or the last one */
+async function metricsOf(
+  connection: RawConnection,
+  right: (now: Metrics) => boolean = () => true,
+): Promise<Metrics> {
+  const giveUp = performance.now() + HANG_MS;
+  for (;;) {
+    const { body } = await connection.send(head('GET', '/metrics')).answer();
+    const metrics = readMetrics(body.toString());
+    if (right(metrics) || performance.now() > giveUp) return metrics;
+    await sleep(20);
+  }
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function until(reached: () => boolean): Promise<void> {
+  const giveUp = performance.now() + HANG_MS;
+  while (!reached()) {
+    if (performance.now() > giveUp) throw new Error('it never came to that');
+    await sleep(5);
+  }
+}
+
+/** Has a client that stalled read until the server can send on, which is after some megabytes here. */
+async function readOn(client: Socket, server: Socket): Promise<void> {
+  const before = queued(server);
+  client.resume();
+  await until(() => before - queued(server) > 100_000);
+  client.pause();
+}
+
+function queued(socket: Socket): number {
+  return (socket as unknown as { _handle: { writeQueueSize: number } })._handle.writeQueueSize;
+}

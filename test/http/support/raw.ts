@@ -34,6 +34,12 @@ export class RawConnection {
     return this;
   }
 
+  /** From now on nothing is read: the server sends for as long as the system takes it. */
+  stall(): this {
+    this.socket.pause();
+    return this;
+  }
+
   /** Sends, and waits for the system to have taken it all. */
   async handOver(bytes: Buffer | string): Promise<void> {
     await new Promise((resolve) => this.socket.write(bytes, resolve));
