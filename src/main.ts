@@ -48,7 +48,9 @@ async function main(): Promise<void> {
   ).unref();
   // After all else, so that what it answers at once costs nothing but its turn.
   app.get(HotAnswers).standBefore(app.getHttpServer());
-  answerInTurn(app.getHttpServer());
+  answerInTurn(app.getHttpServer(), (socket) => {
+    connections.cut(socket, 'memory');
+  });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       logger.info({ signal }, 'stopping: what was accepted is finished first');

@@ -13,8 +13,8 @@ export interface ConnectionLimits {
 }
 
 /**
- * Why connections were ended: their clients took next to nothing of an answer for too long (`stalled`), the memory of their answers
- * was needed for others (`memory`), or there were too many (`refused`).
+ * Why connections were ended: their clients took next to nothing of an answer for too long (`stalled`), their answers or the
+ * requests that waited took too much memory (`memory`), or there were too many (`refused`).
  */
 export type Cuts = Record<'stalled' | 'memory' | 'refused', number>;
 
@@ -107,7 +107,7 @@ export class Connections {
   }
 
   /** By a reset: the system would else keep what it has taken for a client that does not read, and go on trying. */
-  private cut(socket: Socket, why: keyof Cuts): void {
+  cut(socket: Socket, why: keyof Cuts): void {
     if (socket.destroyed) return;
     this.cuts[why]++;
     socket.resetAndDestroy();

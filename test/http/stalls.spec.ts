@@ -1,8 +1,10 @@
-import { type Server, createServer } from 'node:http';
+import { EventEmitter, once } from 'node:events';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { type AddressInfo, type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Connections } from '../../src/http/connections.js';
+import { answerInTurn } from '../../src/http/in-turn.js';
 import { TORTURE } from '../support/programme.js';
 import { readMetrics, total } from '../support/scrape.js';
 import { backends } from '../support/service.js';
@@ -237,6 +239,83 @@ describe('a server whose clients read slowly, or not at all', () => {
     expect(client.destroyed).toBe(false);
   });
 });
+
+describe('requests that a client sends without waiting for answers', () => {
+  it('are taken up one after the other, and few are read before their turn, however many there are', async () => {
+    const COUNT = 30_000;
+    let [read, inHand, most] = [0, 0, 0];
+    const beginning = new EventEmitter();
+    const held = once(beginning, 'now');
+    const answer = async (response: ServerResponse) => {
+      most = Math.max(most, ++inHand);
+      await held;
+      inHand--;
+      response.end('x');
+    };
+    const server = createServer(
+      (_request: IncomingMessage, response: ServerResponse) => void answer(response),
+    );
+    let cuts = 0;
+    answerInTurn(server, () => cuts++);
+    server.on('request', () => read++);
+    const sockets: Socket[] = [];
+    server.on('connection', (socket: Socket) => sockets.push(socket));
+    const client = await RawConnection.open(await listening(server));
+    client.send(head('GET', '/').repeat(COUNT));
+    await until(() => isPaused(sockets[0]));
+    // What comes at once is 64 KiB at most.
+    expect(read).toBeLessThanOrEqual(65_536 / head('GET', '/').length + 1);
+    beginning.emit('now');
+    await until(() => read === COUNT && inHand === 0);
+    expect([most, cuts]).toEqual([1, 0]);
+    client.close();
+    server.close();
+  });
+
+  it('are not kept without end on all connections together: who sends more is cut off', async () => {
+    const COUNT = 2000;
+    const beginning = new EventEmitter().setMaxListeners(0);
+    let [read, answered, begun] = [0, 0, false];
+    const server = createServer((_request: IncomingMessage, response: ServerResponse) => {
+      const answer = () => {
+        if (!response.destroyed) answered++;
+        response.end('x');
+      };
+      if (begun) answer();
+      else beginning.once('now', answer);
+    });
+    const cut: Socket[] = [];
+    answerInTurn(server, (socket) => {
+      cut.push(socket.destroy());
+    });
+    server.on('request', () => read++);
+    const sockets: Socket[] = [];
+    server.on('connection', (socket: Socket) => sockets.push(socket));
+    const url = await listening(server);
+    const send = async () => (await RawConnection.open(url)).send(head('GET', '/').repeat(COUNT));
+    const clients: RawConnection[] = [];
+    while (cut.length === 0) {
+      clients.push(await send());
+      await until(() => cut.length > 0 || (sockets.length === clients.length && isPaused(sockets.at(-1))));
+    }
+    expect([cut.length, cut[0] === sockets.at(-1)]).toEqual([1, true]);
+    expect(read).toBeGreaterThan(10_000);
+    expect(read).toBeLessThan(12_000);
+    begun = true;
+    beginning.emit('now');
+    await until(() => answered === COUNT * (clients.length - 1));
+    // What was cut off waits no longer either.
+    clients.push(await send());
+    await until(() => answered === COUNT * (clients.length - 1));
+    expect(cut).toHaveLength(1);
+    for (const client of clients) client.close();
+    server.close();
+  });
+});
+
+function isPaused(socket: Socket | undefined): boolean {
+  return socket?.isPaused() === true;
+}
 
 /** Scrapes on a connection that is there already. @returns the first scrape that is as it should be, or the last one */
 async function metricsOf(
