@@ -16,7 +16,7 @@ export class FileLocks {
 
   /**
    * @param folder of the lock files; has to be there
-   * @param timeoutMs how long to wait for other writers
+   * @param timeoutMs how long to wait for other writers, those of this process and of others together
    */
   constructor(
     readonly folder: string,
@@ -36,21 +36,23 @@ export class FileLocks {
     return this.named(createHash('sha256').update(key).digest('hex').slice(0, 2), task);
   }
 
-  /** @throws Error where other writers hold the lock for too long */
+  /** @throws Error where other writers hold the lock for too long: the task did not begin */
   async named<T>(name: string, task: () => Promise<T>): Promise<T> {
-    return this.writers.run(name, async () => {
+    const deadline = performance.now() + this.timeoutMs;
+    const locked = async () => {
       const lock = await open(join(this.folder, name), 'a');
       try {
-        const giveUp = performance.now() + this.timeoutMs;
         // Polled, since the library's blocking wait would hold a thread that the lock's owner may need to finish.
         while (!tryLock(lock.fd)) {
-          if (performance.now() > giveUp) throw new Error(`lock ${name} is held by another process`);
+          if (performance.now() > deadline) throw new Error(`lock ${name} is held by another process`);
           await sleep(1 + Math.random() * 9);
         }
         return await task();
       } finally {
         await lock.close();
       }
-    });
+    };
+    const tooLate = () => new Error(`lock ${name} is held by another writer of this process`);
+    return this.writers.run(name, locked, { deadline, tooLate });
   }
 }

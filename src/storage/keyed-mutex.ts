@@ -1,15 +1,57 @@
+/** How long a task may wait for its turn. */
+export interface TurnLimit {
+  /** By the monotonic clock (`performance.now()`), in ms. */
+  deadline: number;
+  /** What the caller gets when it passes. */
+  tooLate: () => Error;
+}
+
+/** setTimeout takes more for 1 ms. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 /** Runs tasks of the same key one after the other, those of different keys side by side. */
 export class KeyedMutex {
   private readonly tails = new Map<string, Promise<unknown>>();
 
-  /** @returns what the task returns; a task that fails does not stop those behind it */
-  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
-    const turn = (this.tails.get(key) ?? Promise.resolve()).then(task, task);
+  /**
+   * @param limit undefined: a task waits as long as those before it take
+   * @returns what the task returns; a task that fails does not stop those behind it
+   * @throws what `limit.tooLate` gives, as soon as the deadline passes: the task did not begin, and never will
+   */
+  run<T>(key: string, task: () => Promise<T>, limit?: TurnLimit): Promise<T> {
+    const before = this.tails.get(key) ?? Promise.resolve();
+    const { begin, late } = limit ? waitingUntil(limit, task) : { begin: task };
+    const turn = before.then(begin, begin);
     this.tails.set(key, turn);
-    try {
-      return await turn;
-    } finally {
+    // Who gave up keeps the place in the line: those behind still wait for those before.
+    const leave = () => {
       if (this.tails.get(key) === turn) this.tails.delete(key);
-    }
+    };
+    turn.then(leave, leave);
+    return late ? Promise.race([turn, late]) : turn;
   }
+}
+
+/** @returns what to do when the turn comes, and a promise that is rejected if it does not come in time */
+function waitingUntil<T>({ deadline, tooLate }: TurnLimit, task: () => Promise<T>) {
+  const { promise: late, reject } = withReject();
+  let waiting = true;
+  const giveUp = () => {
+    waiting = false;
+    reject(tooLate());
+  };
+  const timer = setTimeout(giveUp, Math.min(deadline - performance.now(), MAX_DELAY_MS));
+  const begin = (): Promise<T> => {
+    clearTimeout(timer);
+    // A busy process comes to its timers late.
+    if (waiting && performance.now() > deadline) giveUp();
+    return waiting ? task() : late;
+  };
+  return { begin, late };
+}
+
+function withReject(): { promise: Promise<never>; reject: (error: Error) => void } {
+  let reject!: (error: Error) => void;
+  const promise = new Promise<never>((_, fail) => (reject = fail));
+  return { promise, reject };
 }
