@@ -5,7 +5,7 @@ import type { Outbox, OutboxEntry } from '../outbox/outbox.js';
 import { isAway } from '../storage/object-store.js';
 import { type Aliases, hashesOf } from './aliases.js';
 import type { AvatarObjects, Swept } from './avatar.objects.js';
-import type { AvatarRepository } from './avatar.repository.js';
+import { type AvatarRepository, ChangeNotBegun } from './avatar.repository.js';
 import {
   type Erase,
   type Instant,
@@ -117,9 +117,7 @@ export class AvatarChanges {
         else if (after.versions.length >= this.options.history) void this.objects.collect(after);
         return seen.wanted ? 'stored' : undefined;
       } catch (error) {
-        if (error instanceof CodedError && error.code === 'precondition_failed') {
-          await this.objects.discard(id, version);
-        }
+        if (this.isUnused(id, version, error)) await this.objects.discard(id, version);
         throw error;
       }
     });
@@ -265,6 +263,12 @@ export class AvatarChanges {
     commit: () => Promise<Manifest>,
   ): Promise<Manifest> {
     return this.objects.storeUnlessErased(id, version, { format }, master, commit);
+  }
+
+  /** Whether no manifest names a version after this error. One that was in the outbox may have been published before. */
+  private isUnused(id: string, { version }: Version, error: unknown): boolean {
+    if (error instanceof ChangeNotBegun) return !this.isPending(id, version);
+    return error instanceof CodedError && error.code === 'precondition_failed';
   }
 
   private async orPending<T>(

@@ -27,7 +27,7 @@ import { SingleFlight } from './single-flight.js';
 export interface AvatarRepositoryOptions {
   /** Versions kept in a manifest. */
   history: number;
-  /** How long a change may wait for other changes of the same avatar, in ms. */
+  /** How long a change may wait for other changes of the same avatar, those of this process and of others together, in ms. */
   commitTimeoutMs: number;
   /** How old a manifest may be that `recall` gives, in ms; 0: every call asks the store. */
   maxAgeMs: number;
@@ -39,6 +39,15 @@ export interface AvatarRepositoryOptions {
 
 /** What the store tells those who read a manifest without Visage. */
 export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheControl: 'no-store' } as const;
+
+const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
+
+/** The changes before it took so long that a change did not begin: nothing of it is in the store. */
+export class ChangeNotBegun extends CodedError {
+  constructor() {
+    super('busy', BUSY);
+  }
+}
 
 /** How many damaged manifests are remembered as logged. */
 const DAMAGED = 1000;
@@ -183,11 +192,11 @@ export class AvatarRepository {
    * @param decide gets a manifest, and gives the intent, or nothing where all is as wished; it may be called several times, and what
    * it throws of the manifest as it is in the store ends the change
    * @returns the manifest that holds the change
-   * @throws CodedError `busy` where others kept writing; what the store throws
+   * @throws ChangeNotBegun where the changes before it took too long; CodedError `busy` where others kept writing; what the store throws
    */
   async change(id: string, decide: Decide): Promise<Manifest> {
-    const giveUp = performance.now() + this.options.commitTimeoutMs;
-    return this.changes.run(id, async () => {
+    const deadline = performance.now() + this.options.commitTimeoutMs;
+    const swapped = async () => {
       const first = await this.changeLastRead(id, decide);
       if (first) return first;
       for (let attempt = 1; ; attempt++) {
@@ -195,15 +204,11 @@ export class AvatarRepository {
         const changed = this.changed(before, decide);
         if (!changed) return before.manifest;
         if (await this.swap(id, before, changed)) return changed;
-        if (performance.now() > giveUp) {
-          throw new CodedError(
-            'busy',
-            'Too many changes of this avatar at the same time. Try again shortly.',
-          );
-        }
+        if (performance.now() > deadline) throw new CodedError('busy', BUSY);
         await sleep(Math.random() * Math.min(10 * attempt, 200));
       }
-    });
+    };
+    return this.changes.run(id, swapped, { deadline, tooLate: () => new ChangeNotBegun() });
   }
 
   /** A manifest with what is pending done already. */

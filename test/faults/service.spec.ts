@@ -96,6 +96,32 @@ const s3 = backends.find(({ name }) => name === 's3');
     ROW_TIMEOUT_MS,
   );
 
+  it('answers busy in time to changes that wait for another one, and stores nothing of them', async () => {
+    const { id, picture: body } = await prepare();
+    const path = `/v1/avatars/${id}`;
+    proxy.clear();
+    const arrived = proxy.hold({ operation: 'PutObject', key: `manifests/${id}.json` });
+    const first = send(service.url, { method: 'PUT', path, body });
+    const held = await arrived;
+    const before = await stateOf(id);
+    const waiting = [
+      { method: 'PUT', path, body: await picture('png') },
+      { method: 'DELETE', path },
+      { method: 'PUT', path, body: await picture('gif') },
+    ];
+    const refused = await Promise.all(waiting.map((outgoing) => send(service.url, outgoing)));
+    for (const answer of refused) {
+      expect(problemOf(answer)).toEqual({ status: 503, code: 'busy' });
+      expect(answer.headers['retry-after']).toBe('1');
+    }
+    // Nor is the first one through: nobody waited for it.
+    expect(await stateOf(id)).toEqual(before);
+    held.pass();
+    expect((await first).status).toBe(201);
+    expect((await stateOf(id)).manifest.versions).toHaveLength(before.manifest.versions.length + 1);
+    expect((await send(service.url, { method: 'DELETE', path })).status).toBe(204);
+  });
+
   it('tells by its readiness, and is ready again afterwards', async () => {
     await proxy.stop();
     await becomes(503);
