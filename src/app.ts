@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { type FastifyInstance, LogController } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
@@ -13,7 +13,7 @@ import { rememberRoutes } from './http/known-routes.js';
 import { ProblemFilter, isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
-import { isForm } from './http/upload.js';
+import { FORM_OVERHEAD_BYTES, isForm } from './http/upload.js';
 import { observe } from './observe.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
 
@@ -29,25 +29,27 @@ export async function createApp(
   connections: Connections,
   logger: Logger,
 ): Promise<NestFastifyApplication> {
-  // Fastify turns off what Node has against slow requests. The upload's own deadline comes first and answers.
-  const requestTimeout = settings.uploadTimeoutMs + settings.requestHeadersTimeoutMs;
+  // As much as an upload may have, so that a client that is refused may send it all before it looks at the answer.
+  const mostUnread = settings.avatarMaxSizeBytes + FORM_OVERHEAD_BYTES;
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     routerOptions: { maxParamLength: 1024 },
-    frameworkErrors: refuseEarly,
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+      refuseEarly(error, request, reply, mostUnread);
+    },
     clientErrorHandler: (error, socket) => {
-      answerClientError(error, socket, logger);
+      answerClientError(error, socket, logger, mostUnread);
     },
     multipart: false,
     // A request that still comes in while closing is answered as any other; its connection ends with the answer.
     return503OnClosing: false,
-    requestTimeout,
+    // Bodies have deadlines of their own, which know who keeps whom waiting, and a body that nobody reads ends with the answer.
+    requestTimeout: 0,
     http: {
       ServerResponse: connections.answers.responseClass(),
-      // Here too: Node compares it with the next one before Fastify sets it.
-      requestTimeout,
+      requestTimeout: 0,
       headersTimeout: settings.requestHeadersTimeoutMs,
       // We say what is wrong, see assertHost.
       requireHostHeader: false,
@@ -59,12 +61,12 @@ export async function createApp(
     bodyParser: false,
   });
   rememberRoutes(adapter.getInstance());
-  takeBodiesRaw(adapter.getInstance());
+  takeBodiesRaw(adapter.getInstance(), mostUnread);
   logRequests(adapter.getInstance(), logger);
   answerPreflights(adapter.getInstance());
   const server = app.getHttpServer();
   server.on('checkExpectation', (request, response) => {
-    refuseExpectation(request, response, logger);
+    refuseExpectation(request, response, logger, mostUnread);
   });
   // How long they are together is limited; of more than so many Node would drop some without a word, such as an If-Match.
   server.maxHeadersCount = 0;
@@ -75,7 +77,7 @@ export async function createApp(
 }
 
 /** Bodies are uploads, which their receiver reads; and of what type a bare picture is, its bytes say and not its header. */
-function takeBodiesRaw(fastify: FastifyInstance): void {
+function takeBodiesRaw(fastify: FastifyInstance, mostUnread: number): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => {
     done(null);
@@ -86,7 +88,7 @@ function takeBodiesRaw(fastify: FastifyInstance): void {
     done();
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {
-    refuseRest(request, reply);
+    refuseRest(request, reply, mostUnread);
     done(null, payload);
   });
 }

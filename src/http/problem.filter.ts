@@ -36,9 +36,17 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Answers what Fastify refuses before any hook has seen the request. */
-export function refuseEarly(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  refuseRest(request, reply);
+/**
+ * Answers what Fastify refuses before any hook has seen the request.
+ * @param mostBytes see `refuseRest`
+ */
+export function refuseEarly(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  mostBytes: number,
+): void {
+  refuseRest(request, reply, mostBytes);
   sendProblem(error, request, reply);
 }
 

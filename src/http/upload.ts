@@ -21,7 +21,7 @@ export interface ReceivedUpload {
 }
 
 /** Room for boundaries, headers and fields around a file. */
-const FORM_OVERHEAD_BYTES = 64 * 1024;
+export const FORM_OVERHEAD_BYTES = 64 * 1024;
 
 /** What one upload may have waiting in memory to be written, and what those on their way share beyond their least. */
 const MOST_BUFFER_BYTES = 1024 * 1024;

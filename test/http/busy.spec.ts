@@ -15,9 +15,12 @@ import { RawConnection, head, put } from './support/raw.js';
 const BUSY = { status: 503, code: 'busy' };
 const [local, s3] = backends;
 
+/** More than the sockets of both sides hold. */
+const LARGE = 64 * 1024 * 1024;
+
 describe('a service with its hands full', () => {
   it('takes so many uploads at once and no more', async () => {
-    const harness = await startLocal({ UPLOAD_CONCURRENCY: '1' });
+    const harness = await startLocal({ UPLOAD_CONCURRENCY: '1', AVATAR_MAX_SIZE_BYTES: String(LARGE) });
     const body = await picture('png');
     const first = await RawConnection.open(harness.service.url);
     first.send(head('PUT', '/v1/avatars/first', { 'Content-Length': body.length }));
@@ -30,6 +33,17 @@ describe('a service with its hands full', () => {
     expect(refused.headers['retry-after']).toBe('1');
     expect((await harness.send({ path: '/v1/avatars/second/exists' })).status).toBe(200);
     await harness.cleanAs(before);
+
+    const blind = await RawConnection.open(harness.service.url);
+    blind.socket.pause();
+    // Nothing is reset before the client has sent all, and only then looks at the answer.
+    const sent = new Promise((resolve) =>
+      blind.socket.write(put('/v1/avatars/blind', Buffer.alloc(LARGE)), resolve),
+    );
+    expect(await sent).toBeFalsy();
+    blind.socket.resume();
+    expect(problemOf(await blind.answer())).toEqual(BUSY);
+    expect(await blind.closes()).toBe(true);
 
     first.send(body.subarray(100));
     expect((await first.answer()).status).toBe(201);
