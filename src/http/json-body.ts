@@ -4,10 +4,10 @@ import { RequestBody, assertNotEncoded, inTime } from './request-body.js';
 
 /** Takes in small bodies of JSON, whatever their Content-Type says. */
 export class JsonReceiver {
-  /** @param timeoutMs how long a body may take to arrive */
+  /** @param timeoutMs how long a client may be waited for, in ms; see `inTime` */
   constructor(private readonly timeoutMs: number) {}
 
-  /** @throws CodedError `invalid_json`, `unsupported_encoding`, `upload_too_large`, `upload_timeout`, `truncated_body` */
+  /** @throws CodedError `invalid_json`, `unsupported_encoding`, `upload_too_large`, `upload_timeout`, `busy`, `truncated_body` */
   async receive(request: IncomingMessage, maxBytes: number): Promise<unknown> {
     assertNotEncoded(request);
     const tooLarge = () => new CodedError('upload_too_large', `The body is larger than ${maxBytes} bytes.`);

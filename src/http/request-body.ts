@@ -1,9 +1,16 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Transform, type TransformCallback } from 'node:stream';
 import { CodedError } from '../errors.js';
+import { Waiting } from './waiting.js';
 
 /** How much of the beginning is kept to look at. */
 const HEAD_BYTES = 1024;
+
+/** How much longer a client waits for us than we wait for it. */
+const CLIENT_PATIENCE = 2;
+
+/** setTimeout takes more for 1 ms. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
  * The body of a request on its way. It can be destroyed at any time, which ends all that reads it, and the request is still
@@ -12,6 +19,7 @@ const HEAD_BYTES = 1024;
 export class RequestBody extends Transform {
   /** What form parsers expect of a request. */
   readonly headers: IncomingHttpHeaders;
+  readonly waiting = new Waiting();
   private readonly beginning: Buffer[] = [];
   private bytes = 0;
 
@@ -32,6 +40,16 @@ export class RequestBody extends Transform {
 
   /** Begins to take in. */
   start(): void {
+    this.request.on('pause', () => {
+      this.waiting.pause();
+    });
+    this.request.on('resume', () => {
+      this.waiting.read();
+    });
+    this.request.once('end', () => {
+      this.waiting.pause();
+    });
+    this.waiting.read();
     this.request.pipe(this);
   }
 
@@ -47,6 +65,7 @@ export class RequestBody extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.waiting.progress();
     if (this.bytes < HEAD_BYTES) this.beginning.push(chunk.subarray(0, HEAD_BYTES - this.bytes));
     this.bytes += chunk.length;
     if (this.bytes > this.allowedBytes) done(this.tooLarge());
@@ -60,9 +79,9 @@ export class RequestBody extends Transform {
 }
 
 /**
- * Runs what reads a body, and ends the body where the deadline passes or the client goes.
- * @param timeoutMs how long it may take to arrive
- * @throws CodedError `upload_timeout`, `truncated_body`
+ * Runs what reads a body, and ends the body where a deadline passes or the client goes.
+ * @param timeoutMs how long the client may be waited for; it may have to wait for us for twice that
+ * @throws CodedError `upload_timeout`, `busy`, `truncated_body`
  */
 export async function inTime<T>(
   request: IncomingMessage,
@@ -70,10 +89,29 @@ export async function inTime<T>(
   timeoutMs: number,
   task: () => Promise<T>,
 ): Promise<T> {
-  const timer = setTimeout(() => {
-    const seconds = timeoutMs / 1000;
-    body.destroy(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
-  }, timeoutMs);
+  let timer: NodeJS.Timeout | undefined;
+  let looking: NodeJS.Immediate | undefined;
+  const look = () => {
+    const { forClient, forUs } = body.waiting;
+    const ours = CLIENT_PATIENCE * timeoutMs - forUs;
+    const left = request.complete ? ours : Math.min(ours, timeoutMs - forClient);
+    if (left > 0) wait(left);
+    else if (ours <= 0) body.destroy(tooBusy());
+    else {
+      const seconds = timeoutMs / 1000;
+      body.destroy(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
+    }
+  };
+  const wait = (ms: number) => {
+    timer = setTimeout(
+      () => {
+        // What came while we were busy is read before the look.
+        looking = setImmediate(look);
+      },
+      Math.min(ms, MAX_DELAY_MS),
+    );
+  };
+  wait(timeoutMs);
   const onClose = () => {
     // Of a body that has arrived Node throws away what was not read yet, too.
     if (!request.readableEnded) body.destroy(truncated('The connection closed before the end of the body.'));
@@ -84,8 +122,13 @@ export async function inTime<T>(
     return await task();
   } finally {
     clearTimeout(timer);
+    clearImmediate(looking);
     request.off('close', onClose);
   }
+}
+
+export function tooBusy(): CodedError {
+  return new CodedError('busy', 'Bodies are taken in too slowly here at the moment. Try again shortly.');
 }
 
 /** @throws CodedError `unsupported_encoding` */

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { CodedError } from '../errors.js';
-import { RequestBody, assertNotEncoded, inTime, truncated } from './request-body.js';
+import { RequestBody, assertNotEncoded, inTime, tooBusy, truncated } from './request-body.js';
 import { LEAST_BUFFER_BYTES, SpooledUpload, tooLarge } from '../spool.js';
 
 export interface UploadReceiverOptions {
   spoolPath: string;
   maxBytes: number;
-  /** How long a body may take to arrive, in ms. */
+  /** How long a client may be waited for, in ms; see `inTime`. */
   timeoutMs: number;
   /** Uploads that may be on their way at the same time. */
   concurrency: number;
@@ -27,11 +27,18 @@ export const FORM_OVERHEAD_BYTES = 64 * 1024;
 const MOST_BUFFER_BYTES = 1024 * 1024;
 const SHARED_BUFFER_BYTES = 4 * MOST_BUFFER_BYTES;
 
+/**
+ * The part of the deadline that an upload has to have waited for us for others to be refused at once. Those that are under way share
+ * what the machine can do: with more of them each takes longer, until none is in time.
+ */
+const HELD_UP = 0.25;
+
 const FORM_LIMITS = { files: 1, fields: 4, parts: 6, fieldSize: 1024, fieldNameSize: 100, headerPairs: 20 };
 
 /** Takes in what clients send: a form with one field `file`, or the bare picture as the body. */
 export class UploadReceiver {
   private receiving = 0;
+  private readonly arriving = new Set<RequestBody>();
 
   constructor(private readonly options: UploadReceiverOptions) {}
 
@@ -54,12 +61,13 @@ export class UploadReceiver {
     if (this.receiving >= this.options.concurrency) {
       throw new CodedError('busy', 'Too many uploads are on their way. Try again shortly.');
     }
+    if (this.areHeldUp()) throw tooBusy();
     this.receiving++;
     const { spoolPath, maxBytes } = this.options;
     const spooled = new SpooledUpload(spoolPath, maxBytes, this.bufferBytes());
     const body = new RequestBody(request, this.allowedBytes(request), () => tooLarge(maxBytes));
     try {
-      const fields = await inTime(request, body, this.options.timeoutMs, () =>
+      const fields = await this.takeIn(request, body, () =>
         isForm(request) ? receiveForm(body, response, spooled) : receiveBare(body, spooled),
       );
       return await use({ path: spooled.path, sha256: spooled.digest(), fields });
@@ -68,6 +76,21 @@ export class UploadReceiver {
       body.destroy();
       await spooled.discard();
     }
+  }
+
+  private async takeIn<T>(request: IncomingMessage, body: RequestBody, task: () => Promise<T>): Promise<T> {
+    this.arriving.add(body);
+    try {
+      return await inTime(request, body, this.options.timeoutMs, task);
+    } finally {
+      this.arriving.delete(body);
+    }
+  }
+
+  /** Whether uploads are under way that had to wait for us for long. */
+  private areHeldUp(): boolean {
+    const tooLong = HELD_UP * this.options.timeoutMs;
+    return [...this.arriving].some(({ waiting }) => waiting.forUs >= tooLong);
   }
 
   /** Few at a time are written sooner, many take no more memory. */

@@ -1,0 +1,141 @@
+import { once } from 'node:events';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pino } from 'pino';
+import { answerClientError } from '../../src/http/client-error.js';
+import { RequestBody, inTime } from '../../src/http/request-body.js';
+import { UploadReceiver } from '../../src/http/upload.js';
+import { listenSomewhere } from '../support/ports.js';
+import { problemOf } from './support/client.js';
+import { RawConnection, head } from './support/raw.js';
+
+const TIMEOUT_MS = 2000;
+const HEADERS_TIMEOUT_MS = 300;
+
+type Exchange = [request: IncomingMessage, response: ServerResponse];
+
+/** A server in the process of the test, which can be kept from reading by whatever else the process does. */
+describe('a body', () => {
+  let server: Server;
+  let url: string;
+
+  beforeAll(async () => {
+    server = createServer({
+      requestTimeout: 0,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: 50,
+    });
+    server.on('clientError', (error, socket) => {
+      answerClientError(error, socket as IncomingMessage['socket'], pino({ level: 'silent' }), 1000);
+    });
+    url = `http://127.0.0.1:${await listenSomewhere(server)}`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  /** Sends the head of an upload, and waits for it to arrive. */
+  async function begin(length: number): Promise<[RawConnection, ...Exchange]> {
+    const connection = await RawConnection.open(url);
+    const arrives = once(server, 'request') as Promise<unknown> as Promise<Exchange>;
+    connection.send(head('PUT', '/', { 'Content-Length': length }));
+    return [connection, ...(await arrives)];
+  }
+
+  const bodyOf = (request: IncomingMessage) =>
+    new RequestBody(request, 1e9, () => new Error('too large') as never);
+
+  it('times out where the client does not send it', async () => {
+    const [connection, request] = await begin(10);
+    const body = bodyOf(request);
+    body.start();
+    connection.send('half');
+    await expect(inTime(request, body, 100, () => text(body))).rejects.toMatchObject({
+      code: 'upload_timeout',
+    });
+    connection.close();
+  });
+
+  it('is refused as too much where it came, and nobody had the time to take it in', async () => {
+    const [connection, request] = await begin(1_000_000);
+    connection.send(Buffer.alloc(1_000_000));
+    const body = bodyOf(request);
+    body.start();
+    const never = () => new Promise((_, reject) => body.once('error', reject));
+    await expect(inTime(request, body, 300, never)).rejects.toMatchObject({ code: 'busy' });
+    connection.close();
+  });
+
+  it('is taken in that came while the process did not come to read it', async () => {
+    const [connection, request] = await begin(8);
+    const body = bodyOf(request);
+    body.start();
+    connection.send('half');
+    const received = inTime(request, body, TIMEOUT_MS, () => text(body));
+    connection.send('half');
+    standStill(1.2 * TIMEOUT_MS);
+    expect(await received).toBe('halfhalf');
+    connection.close();
+  });
+
+  it('is refused before it is read while those that came earlier are held up', async () => {
+    const receiver = new UploadReceiver({
+      spoolPath: await mkdtemp(join(tmpdir(), 'visage-spool-')),
+      maxBytes: 100,
+      timeoutMs: TIMEOUT_MS,
+      concurrency: 10,
+    });
+    const receive = (...[request, response]: Exchange) =>
+      receiver.receive(request, response, ({ path }) => readFile(path, 'utf8'));
+    const [held, ...first] = await begin(8);
+    const [refused, ...second] = await begin(4);
+    const received = receive(...first);
+    held.send('half');
+    standStill(TIMEOUT_MS / 2);
+    await expect(receive(...second)).rejects.toMatchObject({ code: 'busy' });
+    held.send('half');
+    expect(await received).toBe('halfhalf');
+
+    const [taken, ...third] = await begin(4);
+    taken.send('more');
+    expect(await receive(...third)).toBe('more');
+    for (const connection of [held, refused, taken]) connection.close();
+  });
+
+  it('belongs to a request whose head came in time, if the process only did not come to read it', async () => {
+    const [accepted, connection] = await connect();
+    const arrives = once(server, 'request') as Promise<unknown> as Promise<Exchange>;
+    connection.send(head('GET', '/'));
+    standStill(2 * HEADERS_TIMEOUT_MS);
+    const [request, response] = await arrives;
+    expect(request.socket).toBe(accepted);
+    response.end('answered');
+    expect((await connection.answer()).status).toBe(200);
+    connection.close();
+  });
+
+  it('is not waited for where the head does not come whole, however late its beginning was read', async () => {
+    const [, connection] = await connect();
+    connection.send(head('GET', '/').slice(0, -4));
+    standStill(2 * HEADERS_TIMEOUT_MS);
+    expect(problemOf(await connection.answer())).toEqual({ status: 408, code: 'bad_request' });
+    expect(await connection.closes()).toBe(true);
+  });
+
+  /** Waits for a connection to be accepted, too. */
+  async function connect(): Promise<[IncomingMessage['socket'], RawConnection]> {
+    const accepts = once(server, 'connection') as Promise<[IncomingMessage['socket']]>;
+    const connection = await RawConnection.open(url);
+    return [(await accepts)[0], connection];
+  }
+});
+
+/** Keeps the process from everything else; what was sent just before is in the hands of the system. */
+function standStill(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
