@@ -126,13 +126,14 @@ export class Aliases {
   }
 
   /**
-   * Removes pointers to an avatar, those that by now point at another excepted.
+   * Removes pointers to an avatar, and those that cannot be read, those that by now point at another excepted.
    * @returns how many there were
    */
   async remove(id: string, hashes: readonly string[]): Promise<number> {
     let removed = 0;
     await each(hashes, async (hash) => {
-      if (targetOf(await this.get(hash, { forChange: true })) !== id) return;
+      const object = await this.get(hash, { forChange: true });
+      if (!object || (targetOf(object) ?? id) !== id) return;
       await this.store.delete(aliasKey(hash));
       this.cache.delete(hash);
       removed++;

@@ -82,6 +82,16 @@ export class AvatarChanges {
     }
   }
 
+  /** Whether the store has the master of a version, whole. While it is away, it is believed to. */
+  async isSound(id: string, version: Version): Promise<boolean> {
+    try {
+      return await this.objects.isSound(id, version);
+    } catch (error) {
+      if (isAway(error)) return true;
+      throw error;
+    }
+  }
+
   /** Whether a version waits in the outbox. */
   isPending(id: string, version: string): boolean {
     return this.outbox?.holds(id, version) ?? false;

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import pLimit from 'p-limit';
+import { damageOf } from '../delivery/damage.js';
 import { type Rendition, renditionName } from '../delivery/rendition.js';
 import { attributes } from '../delivery/renditions.js';
 import type { MasterFormat } from '../images/image-pipeline.js';
@@ -71,6 +72,13 @@ export class AvatarObjects {
   ): Promise<boolean> {
     if (isErased(await look(), version)) return false;
     return !isErased(await this.storeUnlessErased(id, version, rendition, bytes, look), version);
+  }
+
+  /** Whether the master of a version is there as its manifest has it. */
+  async isSound(id: string, version: Version): Promise<boolean> {
+    const object = await this.store.get(masterKey(id, version), { forChange: true });
+    if (object === undefined || object === 'unchanged') return false;
+    return damageOf(object.bytes, version.master, version) === undefined;
   }
 
   hasMaster(id: string, version: Version): Promise<boolean> {

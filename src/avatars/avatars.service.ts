@@ -4,10 +4,11 @@ import { type CommonFormat, acceptedFormats } from '../delivery/negotiation.js';
 import {
   type Rendition,
   type RenditionRequest,
+  canBeMade,
   chooseRendition,
   renditionName,
 } from '../delivery/rendition.js';
-import type { Renditions } from '../delivery/renditions.js';
+import { type Renditions, unreadable } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
 import type { Crop, ImagePipeline, RenditionFormat } from '../images/image-pipeline.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
@@ -15,6 +16,7 @@ import type { ObjectStore } from '../storage/object-store.js';
 import type { Adoption } from './adoption.js';
 import type { AvatarChanges, Committed, EraseOptions, Receipt, Sight } from './avatar.changes.js';
 import type { AvatarRepository, Recalled, Vouched } from './avatar.repository.js';
+import { masterKey } from './avatar.objects.js';
 import { pictureKey } from './keys.js';
 import {
   type Instant,
@@ -145,9 +147,10 @@ export class AvatarsService {
     const { sight, exact, at } = await this.begin(id, precondition);
     assertCurrent(sight.manifest, precondition);
     const same = sameSource(sight.manifest, upload, description);
+    const isPending = same !== undefined && this.changes.isPending(id, same.version);
     // What was last known may be long past.
-    if (same && (sight.away === undefined || this.changes.isPending(id, same.version))) {
-      return this.existing(id, same);
+    if (same && (sight.away === undefined || isPending)) {
+      if (isPending || (await this.changes.isSound(id, same))) return this.existing(id, same);
     }
 
     const { crop, alt } = description;
@@ -163,6 +166,8 @@ export class AvatarsService {
       const shown = this.repository.withPending(manifest);
       assertCurrent(shown, precondition);
       existing = sameSource(shown, upload, description);
+      // One whose picture is lost or damaged is uploaded anew.
+      if (existing?.version === same?.version) existing = undefined;
       return existing ? undefined : intent;
     });
     if (existing) return this.existing(id, existing);
@@ -207,6 +212,7 @@ export class AvatarsService {
     const isNamed = manifest.versions.some((known) => known.version === version);
     if (!isNamed && this.renditions.isAbsent(id, version, rendition)) return undefined;
     const picture = await this.picture(id, version, rendition);
+    if (!picture && canBeMade(rendition)) await this.assertNotLost(id, version, rendition);
     return picture && { ...picture, verified };
   }
 
@@ -220,7 +226,9 @@ export class AvatarsService {
 
   /** The history, and which version of it is current. */
   async history(id: string): Promise<Manifest> {
-    return (await this.recall(id)).manifest;
+    const { manifest, incomplete } = await this.recall(id);
+    if (incomplete) throw incomplete;
+    return manifest;
   }
 
   /** Where a browser gets the current picture. @returns undefined where there is none, or it was erased meanwhile */
@@ -234,6 +242,7 @@ export class AvatarsService {
     const pending = this.changes.isPending(id, version.version);
     const urlMode = pending ? 'service' : this.options.urlMode;
     if (urlMode !== 'service' && !(await this.renditions.ensureKept(id, version.version, rendition))) {
+      await this.assertNotLost(id, version.version, rendition);
       return undefined;
     }
     if (urlMode === 'presigned') {
@@ -324,6 +333,17 @@ export class AvatarsService {
     return { ...recalled, manifest: await this.adoption.ensure(recalled.manifest) };
   }
 
+  /**
+   * A picture that is absent was erased a moment ago, or never was; or the store has lost it.
+   * @throws CodedError `picture_unreadable` where its master should be there
+   */
+  private async assertNotLost(id: string, name: string, { size, format }: Rendition): Promise<void> {
+    const { versions } = await this.repository.read(id);
+    const version = versions.find((known) => known.version === name);
+    if (!version || (size === undefined && format !== version.master)) return;
+    throw unreadable(masterKey(id, version), 'It is not in the storage.');
+  }
+
   /** A version that waits to be restored was uploaded before, and may be erased by now. @throws why the store can't tell */
   private assertUploadedHere(id: string, version: string, away: Error): void {
     if (!this.changes.isPending(id, version)) throw away;
@@ -362,6 +382,7 @@ export class AvatarsService {
         }
       }
       const picture = await this.picture(id, version.version, rendition, better);
+      if (!picture) await this.assertNotLost(id, version.version, rendition);
       return picture && { ...picture, animated };
     }
     return undefined;

@@ -3,7 +3,7 @@ import { CodedError } from '../errors.js';
 const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
 const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
 const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const AFTER_THE_YEAR_9999 = 'e677d21f-dc00';
+const THE_YEAR_9999 = 'e6707a6e-b000';
 
 /** Whether it is an id as `assertId` accepts it. */
 export function isId(text: string): boolean {
@@ -23,7 +23,7 @@ export function assertId(id: string): void {
 
 /** Whether it is a UUIDv7 in lower case, RFC 9562, of a time that an `Instant` can have. */
 export function isVersion(text: string): boolean {
-  return VERSION.test(text) && text < AFTER_THE_YEAR_9999;
+  return VERSION.test(text) && text < THE_YEAR_9999;
 }
 
 /** Whether it is an MD5 or SHA-256 in hex and lower case. */

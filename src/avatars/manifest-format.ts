@@ -79,9 +79,9 @@ export function faultOfIntent(value: unknown): string | undefined {
   return shape ? told(shape(value)) : 'it has to be a publish, restore, remove or erase';
 }
 
-/** Whether it is a time that exists, exactly as `Date.toISOString` writes those of the years 0 to 9999. */
+/** Whether it is a time that exists, exactly as `Date.toISOString` writes those of the years 0 to 9998: a later one is to follow. */
 export function isInstant(value: unknown): value is Instant {
-  if (!isText(value, INSTANT)) return false;
+  if (!isText(value, INSTANT) || value >= '9999') return false;
   const day = value.slice(8, 10);
   // A day that its month lacks becomes one of the next month. Rarely asked: a `Date` takes longer than all else here.
   return day <= '28' || new Date(value).getUTCDate() === Number(day);

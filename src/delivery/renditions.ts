@@ -193,14 +193,18 @@ export class Renditions {
   }
 
   /**
-   * Sees to it that the store has a rendition, for readers that go there without us.
+   * Sees to it that the store has a picture, whole, for readers that go there without us.
    * @returns whether it has: false where its version was erased or its master is gone
+   * @throws what `get` throws
    */
   async ensureKept(id: string, version: string, rendition: Rendition): Promise<boolean> {
     const key = pictureKey(id, version, renditionName(rendition));
-    if (rendition.size === undefined || (await this.store.exists(key))) return true;
     const bytes = await this.get(id, version, rendition);
-    return bytes !== undefined && this.keep(key, bytes, { id, version, rendition });
+    if (bytes === undefined) return false;
+    // One that was damaged is being replaced.
+    const keeping = this.keeping.get(key);
+    if (keeping) return keeping;
+    return (await this.store.exists(key)) || this.keep(key, bytes, { id, version, rendition });
   }
 
   private async load(key: string, wanted: Wanted): Promise<Buffer | undefined> {
@@ -305,7 +309,8 @@ export class Renditions {
   }
 }
 
-function unreadable(key: string, damage: string): CodedError {
+/** @param damage what is wrong with the master, as a sentence */
+export function unreadable(key: string, damage: string): CodedError {
   const cause = new Error(
     `The master ${key} is damaged. ${damage} Restore the object from a backup, or upload the picture again.`,
   );

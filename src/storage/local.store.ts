@@ -112,7 +112,8 @@ export class LocalStore extends ObjectStore {
   }
 
   override async delete(key: string): Promise<void> {
-    const path = this.pathOf(key);
+    if (!isBelow(key)) throw new TypeError(`not an object key: ${JSON.stringify(key.slice(0, 200))}`);
+    const path = join(this.location, key);
     try {
       await this.assertRoot();
       await this.locks.ofKey(key, () => removeFile(path));
@@ -329,6 +330,11 @@ export class LocalStore extends ObjectStore {
   private async sweepTemporary(): Promise<void> {
     for await (const { path } of this.stuckTemporaries()) await removeFile(path);
   }
+}
+
+/** Whether a path leads to something below the root; one that `list` gave does, whatever its names are. */
+function isBelow(key: string): boolean {
+  return !key.includes('\0') && key.split('/').every((segment) => !['', '.', '..'].includes(segment));
 }
 
 function etagOf(bytes: Buffer): string {

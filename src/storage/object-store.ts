@@ -79,7 +79,7 @@ export abstract class ObjectStore {
 
   abstract exists(key: string): Promise<boolean>;
 
-  /** Deletes an object. One that is absent already counts as deleted. */
+  /** Deletes an object. One that is absent already counts as deleted. Takes any key that `list` gives, also one of somebody else's. */
   abstract delete(key: string): Promise<void>;
 
   /**

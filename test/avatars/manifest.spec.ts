@@ -191,7 +191,17 @@ function refusal(bytes: Buffer): { key: string; reason: string } | undefined {
 /** No field takes these. */
 const NEVER = [{}, -1, 0.5, 1e300, 'x'.repeat(100_000), 'a\0', [[]], [null]];
 /** Any text may be an alternative text. */
-const NO_TEXT = ['', ' ', 'x', '1', '2026-01-01', '2026-02-30T00:00:00.000Z', '2026-01-01T00:00:00Z', 'id2'];
+const NO_TEXT = [
+  '9999-12-31T23:59:59.999Z',
+  '',
+  ' ',
+  'x',
+  '1',
+  '2026-01-01',
+  '2026-02-30T00:00:00.000Z',
+  '2026-01-01T00:00:00Z',
+  'id2',
+];
 
 function wrongFor(path: Path): unknown[] {
   const name = path.at(-1);

@@ -50,7 +50,7 @@ describe.each(backends)('erase on $name', (backend) => {
       '"alice',
       `-,${instant(5)}`,
       'alice,2026-01-31',
-      `alice,${new Date(Date.now() + 86_400_000).toISOString()}`,
+      `alice,${new Date(Date.now() + 2 * 86_400_000).toISOString()}`,
       `damaged,${instant(5)}`,
     );
     const bad = [

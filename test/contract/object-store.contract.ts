@@ -215,11 +215,10 @@ export function describeObjectStore(name: string, open: () => Promise<ObjectStor
       'ä',
       'a b',
       'a'.repeat(256),
-    ])('refuses the key %j in every operation', async (key) => {
+    ])('refuses the key %j in every operation but delete, which takes what `list` gives', async (key) => {
       await expect(store.store(key, bytes)).rejects.toBeInstanceOf(TypeError);
       await expect(store.get(key)).rejects.toBeInstanceOf(TypeError);
       await expect(store.exists(key)).rejects.toBeInstanceOf(TypeError);
-      await expect(store.delete(key)).rejects.toBeInstanceOf(TypeError);
       await expect(store.getUrl(key)).rejects.toBeInstanceOf(TypeError);
     });
 

@@ -153,12 +153,35 @@ describe('a picture that was damaged in the storage', () => {
     }
   });
 
-  it('is something else than one that is not there', async () => {
+  it('is as good as lost if its master is gone: that is no absence, and nothing is shown in its place', async () => {
     const whole = await sound('32.webp');
     await unlink(file(whole, 'master.jpeg'));
-    expectStatus(404, await ask(whole, ''));
-    expectStatus(404, await asked(whole, 'master.jpeg'));
-    expectStatus(404, await asked(whole, '48.png'));
+    for (const answer of [
+      await ask(whole, ''),
+      await ask(whole, '?default=mp'),
+      await asked(whole, 'master.jpeg'),
+      await asked(whole, '48.png'),
+    ]) {
+      expect(problemOf(answer)).toEqual(UNREADABLE);
+    }
     expectStatus(200, await asked(whole, '32.webp'));
+    // What never was is absent as before.
+    expectStatus(404, await asked(whole, 'master.webp'));
+    expectStatus(404, await asked(whole, '1025.png'));
+  });
+
+  it.each<[string, (path: string) => Promise<void>]>([
+    ['damaged', (path) => truncate(path, 99)],
+    ['lost', unlink],
+  ])('comes back if it is uploaded again: one that was %s', async (_, harm) => {
+    const whole = await sound();
+    const client = new AvatarClient(after.url, whole.id);
+    const source = await uniquePng(whole.id);
+    expect(versionOf(expectStatus(200, await client.upload(source)))).toBe(whole.version);
+    await harm(file(whole, 'master.jpeg'));
+    const version = versionOf(expectStatus(201, await client.upload(source)));
+    expect(version).not.toBe(whole.version);
+    expectStatus(200, await client.get());
+    expect(versionOf(expectStatus(200, await client.upload(source)))).toBe(version);
   });
 });

@@ -1,32 +1,24 @@
 import { pictureKey } from '../../src/avatars/keys.js';
 import type { Rendition } from '../../src/delivery/rendition.js';
 import { Renditions } from '../../src/delivery/renditions.js';
-import { SharpPipeline } from '../../src/images/sharp.pipeline.js';
+import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { picture } from '../http/support/pictures.js';
 import { longWebp } from '../images/containers.js';
+import { pipelineHere } from '../support/pipeline.js';
 
 const VERSION = '01890a5d-ac96-774b-bcce-b302099a8057';
 
 describe('renditions that wait for a turn', () => {
   let store: MemoryStore;
-  let pipeline: SharpPipeline;
+  let pipeline: ImagePipeline;
   let renditions: Renditions;
   /** The avatars in the order they were answered. */
   let answered: string[];
 
   const open = (concurrency: number, timeoutMs: number) => {
     store = new MemoryStore();
-    pipeline = new SharpPipeline({
-      allowedFormats: ['png', 'gif'],
-      maxPixels: 1,
-      maxFrames: 1,
-      masterSize: 1024,
-      masterMaxBytes: 2 ** 26,
-      concurrency,
-      queue: 256,
-      timeoutMs,
-    });
+    pipeline = pipelineHere({ imageConcurrency: concurrency, imageTimeoutMs: timeoutMs });
     const surroundings = {
       pendingMaster: () => Promise.resolve(undefined),
       knownVersion: () => undefined,

@@ -3,6 +3,7 @@ import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import request from 'supertest';
 import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+import { openBackend } from '../support/backend.js';
 import { s3Client, testS3 } from '../support/s3.js';
 
 interface Url {
@@ -154,6 +155,23 @@ describe.each(backends)('URLs on $name', (backend) => {
       expect(expires).toBeGreaterThanOrEqual(asked + 600_000);
       expect(expires).toBeLessThanOrEqual(answered + 600_000);
       await expectPicture(found.url);
+      // What is damaged in the bucket is made again before its URL is given.
+      const [presigned] = await startServices([
+        { ...environments[NAMES.indexOf('presigned')], ...SETTINGS.presigned, CACHE_BYTES: '0' },
+      ]);
+      const { version } = found;
+      const store = openBackend(environments[NAMES.indexOf('presigned')] ?? {});
+      await store.store(`avatars/~4de/${version}/64.webp`, Buffer.alloc(0));
+      const path = '/v1/avatars/Me/url?size=64&format=webp';
+      const again = await request(presigned?.url ?? '')
+        .get(path)
+        .expect(200);
+      await expectPicture((again.body as Url).url);
+      await store.delete(`avatars/~4de/${version}/master.jpeg`);
+      await request(presigned?.url ?? '')
+        .get('/v1/avatars/Me/url')
+        .expect(503, /picture_unreadable/);
+      await presigned?.stop();
       expect((await fetch(found.url.replace(/X-Amz-Signature=./, 'X-Amz-Signature=g'))).status).toBe(403);
     });
 

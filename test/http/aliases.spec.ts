@@ -119,6 +119,15 @@ describe.each(backends)('aliases on $name', (backend) => {
     }
   });
 
+  it('goes with an erasure even if it is damaged', async () => {
+    const [hash = '', sound = ''] = sums('damaged@example.org');
+    await set('damaged', { hashes: [hash, sound].sort() });
+    await openBackend(environment).store(`aliases/${hash}.json`, Buffer.from('{"schema":1,"id":5}'));
+    expect(jsonOf(expectStatus(200, await client('damaged').erase()))).toMatchObject({ aliases: 2 });
+    expect(await openBackend(environment).exists(`aliases/${hash}.json`)).toBe(false);
+    expect(await idOf(service.url, hash)).toBeNull();
+  });
+
   it('goes with an erasure, which counts them, and comes back only if it is registered again', async () => {
     const hashes = sums('gone@example.org').sort();
     expectStatus(201, await client('gone').upload(await numbered(1)));

@@ -1,6 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { v7 as uuidv7 } from 'uuid';
 import { openBackend } from '../support/backend.js';
+import { s3Client, testS3 } from '../support/s3.js';
 import {
   AvatarClient,
   expectStatus,
@@ -20,6 +24,13 @@ const CLOCK_AHEAD = `globalThis.Date = class extends Date {
   static now() { return super.now() + ${AHEAD_MS}; }
   constructor(...parts) { super(...(parts.length > 0 ? parts : [Date.now()])); }
 };`;
+
+/** As another program does, under a key that Visage would not use. */
+async function putForeign(environment: Environment, key: string): Promise<void> {
+  const { STORAGE_LOCAL_PATH: root, STORAGE_S3_BUCKET: Bucket } = environment;
+  if (root !== undefined) await writeFile(join(root, key), 'foreign');
+  else if (testS3) await s3Client(testS3).send(new PutObjectCommand({ Bucket, Key: key, Body: 'foreign' }));
+}
 
 interface Receipt {
   erasedAt: string;
@@ -189,6 +200,17 @@ describe.each(backends)('the history on $name', (backend) => {
     expect(await keys(client)).toEqual([]);
   });
 
+  it('erases what something else put beside the pictures, whatever its name is', async () => {
+    const client = avatar();
+    await uploaded(client, 1);
+    const folder = `avatars/${idOf(client)}`;
+    const names =
+      backend.name === 's3' ? ['', '.DS_Store', 'a b.jpg', 'ü.jpg', '/x.jpg'] : ['a b.jpg', 'ü.jpg'];
+    for (const name of names) await putForeign(environment, `${folder}/${name}`);
+    expect(await erased(client)).toMatchObject({ objects: names.length + 1 });
+    expect(await keys(client)).toEqual([]);
+  });
+
   it('erases up to an instant, and leaves what is newer', async () => {
     const client = avatar();
     const first = await uploaded(client, 1);
@@ -227,9 +249,9 @@ describe.each(backends)('the history on $name', (backend) => {
   it('takes before=<instant> as receipts have it, with erase=true only', async () => {
     const client = avatar();
     await uploaded(client, 1);
-    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    const ahead = new Date(Date.now() + 2 * 86_400_000).toISOString();
     const past = '2026-01-31T12:00:00.000Z';
-    const bad = ['', 'yesterday', '2026-01-31', '2026-01-31T12:00:00Z', '2026-02-30T12:00:00.000Z', tomorrow];
+    const bad = ['', 'yesterday', '2026-01-31', '2026-01-31T12:00:00Z', '2026-02-30T12:00:00.000Z', ahead];
     const queries = [
       ...bad.map((before) => `?erase=true&before=${before}`),
       `?erase=true&before=${past}&before=${past}`,
@@ -244,6 +266,10 @@ describe.each(backends)('the history on $name', (backend) => {
       });
     }
     expect((await client.versions()).versions).toHaveLength(1);
+    // As the receipt of a replica has it whose clock is ahead.
+    const soon = new Date(Date.now() + 120_000).toISOString();
+    expect((await erased(client, `&before=${soon}`)).erasedAt).toBe(soon);
+    await uploaded(client, 2);
   });
 
   it.each(DAMAGED)(

@@ -1,7 +1,7 @@
 import sharp, { type AnimationOptions, type Sharp } from 'sharp';
-import { SharpPipeline } from '../../src/images/sharp.pipeline.js';
 import { picture } from '../http/support/pictures.js';
 import { type Paint, animation, reference } from '../support/pictures.js';
+import { pipelineHere } from '../support/pipeline.js';
 import { Gallery, distance, framesOf } from './gallery.js';
 
 let gallery: Gallery;
@@ -161,16 +161,7 @@ describe('an animation with an orientation, which libvips cannot turn', () => {
 });
 
 describe('an animated rendition', () => {
-  const pipeline = new SharpPipeline({
-    allowedFormats: ['png', 'gif'],
-    maxPixels: 1,
-    maxFrames: 1,
-    masterSize: 1024,
-    masterMaxBytes: 2 ** 26,
-    concurrency: 2,
-    queue: 0,
-    timeoutMs: 120_000,
-  });
+  const pipeline = pipelineHere({ imageConcurrency: 2, avatarMasterMaxBytes: 2 ** 26 });
   const enlarged = async (size: number) =>
     sharp(await picture('animatedWebp'), { animated: true }).resize(size, size);
   const render = async (size: number, format: 'webp' | 'gif') =>

@@ -6,10 +6,11 @@ import sharp from 'sharp';
 import { CodedError } from '../../src/errors.js';
 import { type Outline, gifOutline, webpOutline } from '../../src/images/container.js';
 import { FileWindow, WINDOW_BYTES } from '../../src/images/file-window.js';
-import { SharpPipeline } from '../../src/images/sharp.pipeline.js';
+import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { MUTATIONS, pick } from '../http/support/mutations.js';
 import { pngOf } from '../http/support/pictures.js';
 import { randoms } from '../support/photo.mjs';
+import { pipelineHere } from '../support/pipeline.js';
 import { painted, pngClaiming, reference } from '../support/pictures.js';
 import { SEED } from '../support/programme.js';
 import {
@@ -232,24 +233,15 @@ function nestedFrames(depth: number): Buffer {
 }
 
 describe('a pipeline with no place left', () => {
-  const options = {
-    allowedFormats: ['png', 'webp', 'gif'],
-    maxPixels: 5e7,
-    maxFrames: 500,
-    masterSize: 64,
-    masterMaxBytes: 1e7,
-    concurrency: 1,
-    queue: 0,
-    timeoutMs: 120_000,
-  } as const;
-  const outcome = (pipeline: SharpPipeline, source: string) =>
+  const settings = { avatarMasterSize: 64, imageConcurrency: 1, imageQueue: 0 };
+  const outcome = (pipeline: ImagePipeline, source: string) =>
     pipeline.makeMaster(source).then(
       () => 'made',
       (error: unknown) => (error instanceof CodedError ? `${error.code}: ${error.message}` : String(error)),
     );
 
   it('still refuses what has too many frames or pixels, and is too busy for what it would have to decode', async () => {
-    const pipeline = new SharpPipeline(options);
+    const pipeline = pipelineHere(settings);
     const files = {
       held: pngOf({ width: 7000, height: 7000, bits: 1 }),
       frames: endlessWebp(),
@@ -293,7 +285,7 @@ describe('a pipeline with no place left', () => {
     ['GIF', () => gif(2, 2, gifComment(9, 3), gifFrame(1, 1), gifFrame(1, 1, 1, 1), gifComment(2))],
     ['WebP', () => webp(canvas(4, 4), frame(pixel), chunk('abcd', Buffer.alloc(3)), frame(pixel))],
   ])('calls a %s unreadable wherever it is cut off', async (_, make) => {
-    const pipeline = new SharpPipeline(options);
+    const pipeline = pipelineHere(settings);
     const whole = make();
     await writeFile(path, whole);
     expect(await outcome(pipeline, path)).toBe('made');

@@ -3,10 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
-import { Settings } from '../../src/config/settings.js';
-import type { ImagePipeline, Master } from '../../src/images/image-pipeline.js';
-import { openPipeline } from '../../src/images/open-pipeline.js';
+import type { Master } from '../../src/images/image-pipeline.js';
 import { randoms } from '../support/photo.mjs';
+import { pipelineHere } from '../support/pipeline.js';
 import { Gallery, framesOf } from './gallery.js';
 
 const MAX_BYTES = 100_000;
@@ -133,11 +132,7 @@ describe('the pipeline', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  const pipelineFor = (maxBytes: number): ImagePipeline => {
-    const settings = new Settings();
-    settings.avatarMasterMaxBytes = maxBytes;
-    return openPipeline(settings);
-  };
+  const pipelineFor = (avatarMasterMaxBytes: number) => pipelineHere({ avatarMasterMaxBytes });
   const attempt = async (maxBytes: number): Promise<{ master: Master; tasks: number }> => {
     let tasks = 0;
     const count = () => tasks++;

@@ -159,7 +159,9 @@ const ELSEWHERE = 'https://example.org/none.png';
     await service.kill();
     service = await startService(environment);
     // What was known before is forgotten by now; what waits is not.
-    expect((await avatar('kill-a').versions()).current).toBe(first);
+    expectStatus(200, await avatar('kill-a').get(`/${second}/master.jpeg`));
+    // It cannot tell what else there is.
+    expectStatus(503, await avatar('kill-a').get('/versions'));
     expectStatus(404, await avatar('kill-b').get());
     expectStatus(404, await avatar('kill-c').get());
     await proxy.resume();

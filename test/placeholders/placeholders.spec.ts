@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { Settings } from '../../src/config/settings.js';
 import { CodedError } from '../../src/errors.js';
 import { RENDITION_FORMATS } from '../../src/images/image-pipeline.js';
-import { openPipeline } from '../../src/images/open-pipeline.js';
 import { SCHEMES, colorsOf, greyOf } from '../../src/placeholders/colors.js';
 import { PLACEHOLDER_KINDS } from '../../src/placeholders/kinds.js';
 import { type Placeholder, Placeholders } from '../../src/placeholders/placeholders.js';
+import { pipelineHere } from '../support/pipeline.js';
 
-const open = (queue = 1000) => new Placeholders(openPipeline(new Settings()), { concurrency: 2, queue });
+const open = (queue = 1000) => new Placeholders(pipelineHere(), { concurrency: 2, queue });
 const placeholders = open();
 
 const HASH = createHash('sha256').update('jane.doe@example.com').digest('hex');
