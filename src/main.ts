@@ -51,8 +51,12 @@ async function main(): Promise<void> {
   answerInTurn(app.getHttpServer(), (socket) => {
     connections.cut(socket, 'memory');
   });
+  let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
+      // It may come twice, by way of a parent and from whoever stops all of a group.
+      if (stopping) return;
+      stopping = true;
       logger.info({ signal }, 'stopping: what was accepted is finished first');
       setTimeout(() => {
         logger.fatal('stopped with requests unfinished: SHUTDOWN_TIMEOUT_MS is over');
@@ -97,6 +101,8 @@ async function stop(
     await app.close();
     clearInterval(closing);
     logger.info('stopped');
+    // Renditions that nobody waits for any more would keep it for as long as they take.
+    process.exit(0);
   } catch (error) {
     logger.fatal({ err: error }, 'could not stop cleanly');
     process.exit(1);

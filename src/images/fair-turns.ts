@@ -7,6 +7,9 @@ export interface FairTurnsOptions {
   queue: number;
 }
 
+/** Costly tasks of one group that may wait: they are worked on even if whoever asked for them has gone. */
+const MAX_COSTLY = 8;
+
 /** How a task takes part in the sharing of turns. */
 export interface Place {
   /** Tasks of one group share one group's part of the turns. */
@@ -48,7 +51,7 @@ export class FairTurns {
 
   /**
    * Runs a task when its turn comes. Tasks of one group start in the order they came, but cheap ones may overtake costly ones.
-   * @throws CodedError `busy` the queue is full. The group with the most waiting tasks loses its last one, so a task that has
+   * @throws CodedError `busy` the queue is full, or eight costly tasks of its group wait already. The group with the most waiting tasks loses its last one, so a task that has
    * already waited may be refused in favour of another group's.
    */
   async run<T>(task: () => Promise<T>, { group = '', costly = false }: Place = {}): Promise<T> {
@@ -64,9 +67,14 @@ export class FairTurns {
     return new Promise((resolve, reject) => {
       const group = this.groups.get(name) ?? { active: 0, waiting: [] };
       this.groups.set(name, group);
+      const waitingCostly = group.waiting.filter((one) => one.costly).length;
       const refuse = () => {
         reject(new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.'));
       };
+      if (costly && waitingCostly >= MAX_COSTLY) {
+        refuse();
+        return;
+      }
       group.waiting.push({ costly, start: resolve, refuse });
       this.count.waiting++;
       this.startNext();

@@ -20,7 +20,8 @@ const PAGE = 1000;
  * would otherwise wait for connections, time out, and look like an outage. `check` and `getUrl` pass by.
  *
  * Changes wait in one line, readers in one for each folder of keys: who was told of a manifest does not have to wait for its picture
- * behind all those who just ask for a manifest, nor is refused because they are too many.
+ * behind all those who just ask for a manifest, nor is refused because they are too many. What is known already, and only asked whether
+ * it has changed, has a line of its own: a flood of made-up ids is nothing to those who ask for avatars that there are.
  */
 export class BoundedStore extends ObjectStore {
   readonly backend;
@@ -76,8 +77,10 @@ export class BoundedStore extends ObjectStore {
   }
 }
 
-function lineOf(key: string, options: CallOptions = {}): string {
-  return options.forChange ? CHANGES : key.slice(0, key.indexOf('/') + 1);
+function lineOf(key: string, options: GetOptions = {}): string {
+  if (options.forChange) return CHANGES;
+  const folder = key.slice(0, key.indexOf('/') + 1);
+  return options.ifNoneMatch === undefined ? folder : `${folder} known`;
 }
 
 async function take<T>(items: AsyncIterator<T>, count: number): Promise<T[]> {

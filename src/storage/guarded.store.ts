@@ -11,6 +11,7 @@ import {
   type ListedObject,
   type CallOptions,
   ObjectStore,
+  StorageBusy,
   StorageUnavailable,
   type StoredObject,
   type StoreHealth,
@@ -95,10 +96,26 @@ export class GuardedStore extends ObjectStore {
 
   private async guard<T>(task: () => Promise<T>): Promise<T> {
     try {
-      return await this.breaker.execute(task);
+      return await this.breaker.execute(() => judged(task));
     } catch (error) {
       throw error instanceof BrokenCircuitError ? new StorageUnavailable(error) : error;
     }
+  }
+}
+
+/** Of the time of a call: with less left to wait in, this process may have let an answer lie until the deadline was over. */
+const BUSY = 0.95;
+
+/** Runs a call. @throws StorageBusy instead of what it throws where it timed out while this process had no time to look for the answer */
+async function judged<T>(task: () => Promise<T>): Promise<T> {
+  const before = performance.eventLoopUtilization();
+  try {
+    return await task();
+  } catch (error) {
+    const late = error instanceof StorageUnavailable && error.timedOut;
+    throw late && performance.eventLoopUtilization(before).utilization > BUSY
+      ? new StorageBusy(error)
+      : error;
   }
 }
 

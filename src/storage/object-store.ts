@@ -106,7 +106,11 @@ export class PreconditionFailed extends CodedError {
 
 /** The backend does not answer, or not in time. Trying again later may help. */
 export class StorageUnavailable extends CodedError {
-  constructor(cause: unknown) {
+  /** @param timedOut it did not answer in time */
+  constructor(
+    cause: unknown,
+    readonly timedOut = false,
+  ) {
     super('storage_unavailable', 'The storage cannot be reached at the moment. Try again shortly.', {
       cause,
     });
@@ -132,10 +136,13 @@ export class StorageFull extends CodedError {
   }
 }
 
-/** We ask the backend as much as we may at a time: the call was not begun. No outage, and nothing for the outbox. */
+/**
+ * We ask the backend as much as we may at a time, and the call was not begun; or this process was too busy to take its answer in time.
+ * No outage, and nothing for the outbox.
+ */
 export class StorageBusy extends CodedError {
-  constructor() {
-    super('busy', 'Too many requests are waiting for the storage. Try again shortly.');
+  constructor(cause?: unknown) {
+    super('busy', 'Too many requests are waiting for the storage. Try again shortly.', { cause });
   }
 }
 

@@ -34,8 +34,11 @@ export function outcome(error: unknown): Error {
   if (status !== undefined && status >= 300 && status < 500 && !PASSING.includes(status)) {
     return new StorageRefused(cause);
   }
-  return name === 'CredentialsProviderError' ? new StorageRefused(cause) : new StorageUnavailable(cause);
+  if (name === 'CredentialsProviderError') return new StorageRefused(cause);
+  return new StorageUnavailable(cause, TIMEOUT.test(name ?? ''));
 }
+
+const TIMEOUT = /^(TimeoutError|AbortError|ETIMEDOUT)$/;
 
 /** What the operator should look at, by the name or code of an error, or its status where the server gave no reason. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
@@ -56,10 +59,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host of STORAGE_S3_ENDPOINT has no address'],
   [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/, 'nothing answers at STORAGE_S3_ENDPOINT'],
   [/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/, 'the certificate is not trusted: see NODE_EXTRA_CA_CERTS of Node'],
-  [
-    /^(TimeoutError|AbortError|ETIMEDOUT)$/,
-    'no answer from STORAGE_S3_ENDPOINT within STORAGE_S3_TIMEOUT_MS',
-  ],
+  [TIMEOUT, 'no answer from STORAGE_S3_ENDPOINT within STORAGE_S3_TIMEOUT_MS'],
   [/^403$/, 'forbidden without a reason: wrong keys, a wrong clock, or keys that may not do this'],
   [/^404$/, 'not found: is STORAGE_S3_BUCKET right, and STORAGE_S3_USE_PATH_STYLE?'],
 ];

@@ -177,7 +177,8 @@ export class S3Store extends ObjectStore {
   /** By a list, since the answer to a HEAD of the bucket does not say why it is refused; both need the same permission. */
   private async assertBucket(abortSignal: AbortSignal): Promise<void> {
     const nothing = { Bucket: this.options.bucket, Prefix: PROBES, MaxKeys: 1 };
-    await this.client.send(new ListObjectsV2Command(nothing), { abortSignal });
+    const { Name: name } = await this.client.send(new ListObjectsV2Command(nothing), { abortSignal });
+    if (name === undefined) throw notS3();
   }
 
   /** Learned once; a probe that fails is repeated by the next who asks. */
@@ -304,7 +305,8 @@ export class S3Store extends ObjectStore {
       throw error;
     }
     const bytes = await readBody(answer.Body as Readable, answer.ContentLength, abortSignal);
-    return { bytes, etag: answer.ETag ?? '', modifiedAt: answer.LastModified ?? new Date(0) };
+    if (answer.ETag === undefined) throw notS3();
+    return { bytes, etag: answer.ETag, modifiedAt: answer.LastModified ?? new Date(0) };
   }
 
   /** Ceph RGW (Reef) compares If-Match with the bare etag, AWS and MinIO with the quoted one. */
@@ -333,6 +335,11 @@ export class S3Store extends ObjectStore {
 
 /** A clock that is off by less is no cause for alarm: the SDK itself corrects from here on. */
 const WRONG_CLOCK_MS = 300_000;
+
+/** Something else answers at the address, such as a proxy with a page of its own, and answers that all is well. */
+function notS3(): StorageUnavailable {
+  return new StorageUnavailable(new Error('what answers at STORAGE_S3_ENDPOINT is no S3 server'));
+}
 
 /** The name of the user metadata that says which write an object comes from. */
 const MARK = 'visage-write';

@@ -85,6 +85,8 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     const answered = once(upload, 'response');
 
     const { ended } = await terminate();
+    // By way of a parent that passes it on as well.
+    service.process.kill('SIGTERM');
     await closing();
     expect(service.process.exitCode).toBeNull();
     upload.end(picture.subarray(100));

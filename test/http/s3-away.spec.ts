@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openBackend } from '../support/backend.js';
@@ -28,6 +29,8 @@ const s3 = backends.find(({ name }) => name === 's3');
   /** Accepts, and never answers. */
   const silent = createServer((socket) => sockets.push(socket));
   const sockets: Socket[] = [];
+  /** As a proxy in front of the bucket may answer. */
+  const page = createHttpServer((_, response) => response.end('<html>Welcome</html>'));
 
   beforeAll(async () => {
     usable = {
@@ -36,12 +39,16 @@ const s3 = backends.find(({ name }) => name === 's3');
       STORAGE_S3_TIMEOUT_MS: String(TIMEOUT_MS),
     };
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
   });
   afterAll(() => {
     for (const socket of sockets) socket.destroy();
     silent.close();
+    page.closeAllConnections();
+    page.close();
   });
 
+  const pageUrl = () => `http://127.0.0.1:${(page.address() as AddressInfo).port}`;
   const silentUrl = () => `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
 
   it.each<[string, () => Environment, RegExp, RegExp]>([
@@ -79,6 +86,12 @@ const s3 = backends.find(({ name }) => name === 's3');
       'of which there is no address',
       () => ({ STORAGE_S3_ENDPOINT: 'http://s3.invalid' }),
       /ENOTFOUND|EAI_AGAIN/,
+      /STORAGE_S3_ENDPOINT/,
+    ],
+    [
+      'that is none, and says that all is well',
+      () => ({ STORAGE_S3_ENDPOINT: pageUrl() }),
+      /is no S3 server/,
       /STORAGE_S3_ENDPOINT/,
     ],
   ])('%s: answers 503 in time and logs the cause', async (_, broken, cause, advice) => {

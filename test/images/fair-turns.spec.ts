@@ -121,6 +121,15 @@ describe('a full queue', () => {
     expect(await endAll()).toBe('a1 b1 c1 a2 b2');
   });
 
+  it('takes a few costly tasks of one group only: they are worked on even if nobody waits for them any more', async () => {
+    const all = tasks(2);
+    await all.come('a1 a2 a3 a4 a5 a6 a7 a8 a9 a10', { costly: true });
+    expect([all.started, all.refused]).toEqual([['a1'], ['a10']]);
+    await all.come('a11 b1');
+    await all.come('b2', { costly: true });
+    expect(all.refused).toEqual(['a10']);
+  });
+
   it('of no length refuses what cannot start at once', async () => {
     const all = tasks(1, 0);
     await all.come('a1 b1');

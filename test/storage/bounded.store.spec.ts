@@ -110,6 +110,20 @@ const s3 = testS3;
     ]);
   });
 
+  it('lets those who ask whether something has changed pass all who ask for what may not be there', async () => {
+    const store = new BoundedStore(openGuarded(NEVER_MS), { ...TURNS, queue: 2 });
+    const object = await store.get('a/b');
+    const etag = object === undefined || object === 'unchanged' ? '' : object.etag;
+    const held = proxy.hold({});
+    const calls = ['a/b', 'a/x', 'a/y'].map((key) => store.get(key));
+    const one = await held;
+    await expect(store.get('a/z')).rejects.toThrow(StorageBusy);
+    const known = store.get('a/b', { ifNoneMatch: etag });
+    one.pass();
+    expect(await known).toBe('unchanged');
+    await Promise.all(calls);
+  });
+
   it('holds no turn while a listing is looked at, and needs one for each page', async () => {
     const store = new BoundedStore(openGuarded(NEVER_MS), TURNS);
     const many = Array.from({ length: 1001 }, (_, n) => `many/${String(n).padStart(4, '0')}`);

@@ -1,6 +1,6 @@
 import { GuardedStore, isCircuitOpen } from '../../src/storage/guarded.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
-import { StorageUnavailable } from '../../src/storage/object-store.js';
+import { StorageBusy, StorageUnavailable } from '../../src/storage/object-store.js';
 import type { S3StoreOptions } from '../../src/storage/s3.store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 import { bucketBehindProxy } from '../support/bucket.js';
@@ -12,6 +12,35 @@ const memory = new MemoryStore();
 describeObjectStore('guarded', () =>
   Promise.resolve(new GuardedStore(memory, { failures: 2, resetMs: 1000 })),
 );
+
+describe('a call that times out', () => {
+  const NEVER = 3_600_000;
+  const open = (wait: () => Promise<void>) => {
+    class Silent extends MemoryStore {
+      override async get(): Promise<never> {
+        await wait();
+        throw new StorageUnavailable(new Error('no answer'), true);
+      }
+    }
+    return new GuardedStore(new Silent(), { failures: 1, resetMs: NEVER });
+  };
+
+  it('while this process has time to look for the answer is an outage', async () => {
+    const store = open(() => new Promise((resolve) => setTimeout(resolve, 100)));
+    await expect(store.get('a/b')).rejects.toThrow(StorageUnavailable);
+    expect(store.circuit).toBe('open');
+  });
+
+  it('while it has none is its own fault', async () => {
+    const store = open(async () => {
+      await Promise.resolve();
+      const end = performance.now() + 100;
+      while (performance.now() < end);
+    });
+    await expect(store.get('a/b')).rejects.toThrow(StorageBusy);
+    expect(store.circuit).toBe('closed');
+  });
+});
 
 /** What a dead bucket does. A black hole shows by a deadline only, which a busy machine may miss for sound requests too. */
 const DEATHS: { name: string; fault: Fault; hangs?: true }[] = [
