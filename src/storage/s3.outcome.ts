@@ -35,7 +35,7 @@ export function outcome(error: unknown): Error {
     return new StorageRefused(cause);
   }
   if (name === 'CredentialsProviderError') return new StorageRefused(cause);
-  return new StorageUnavailable(cause, TIMEOUT.test(name ?? ''));
+  return new StorageUnavailable(cause, hasTimedOut(error));
 }
 
 const TIMEOUT = /^(TimeoutError|AbortError|ETIMEDOUT)$/;
@@ -73,6 +73,12 @@ function explained(error: unknown): unknown {
     if (advice !== undefined) return new Error(`${name}: ${advice}`, { cause: error });
   }
   return error;
+}
+
+/** By its code if it has one: the SDK calls a connection that was reset a TimeoutError as well. */
+function hasTimedOut(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code === 'ETIMEDOUT' : TIMEOUT.test(nameOf(error) ?? '');
 }
 
 /** What an error of the SDK means to a writer who set a precondition. */
