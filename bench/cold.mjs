@@ -2,7 +2,7 @@ import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import { pictureKey } from '../dist/avatars/keys.js';
+import { pictureKey } from '../dist/model/keys.js';
 import { Connection, get, scrape, upload } from './http.mjs';
 import { startService } from './process.mjs';
 import { interleave, median, number, timed } from './stats.mjs';

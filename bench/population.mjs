@@ -3,12 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
-import { MANIFEST_ATTRIBUTES } from '../dist/avatars/avatar.repository.js';
-import { manifestKey, pictureKey } from '../dist/avatars/keys.js';
-import { apply, emptyManifest, writeManifest } from '../dist/avatars/manifest.js';
+import { MANIFEST_ATTRIBUTES } from '../dist/model/object-attributes.js';
+import { manifestKey, pictureKey } from '../dist/model/keys.js';
+import { apply, emptyManifest, writeManifest } from '../dist/model/manifest.js';
 import { loadSettings } from '../dist/config/load-settings.js';
-import { renditionName } from '../dist/delivery/rendition.js';
-import { attributes } from '../dist/delivery/renditions.js';
+import { renditionName } from '../dist/model/rendition.js';
+import { attributes } from '../dist/model/object-attributes.js';
 import { openPipeline } from '../dist/images/open-pipeline.js';
 import { photo } from '../test/support/photo.mjs';
 

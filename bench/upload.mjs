@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pictureKey } from '../dist/avatars/keys.js';
+import { pictureKey } from '../dist/model/keys.js';
 import { bareMaster } from './bare-master.mjs';
 import { ask, upload } from './http.mjs';
 import { ALIKE, ServerProcess, startService } from './process.mjs';

@@ -13,9 +13,9 @@ import { rememberRoutes } from './http/known-routes.js';
 import { ProblemFilter, isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
-import { FORM_OVERHEAD_BYTES, isForm } from './http/upload.js';
-import { observe } from './observe.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
+import { observe } from './ops/observe.js';
+import { FORM_OVERHEAD_BYTES, isForm } from './uploads/upload-receiver.js';
 
 /** Longer than any path that there is; what is longer is nobody's but an attacker's. */
 const LOGGED_PATH_CHARACTERS = 300;

@@ -6,13 +6,13 @@ import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
+import { HotAnswers } from './delivery/hot-answers.js';
 import { Connections } from './http/connections.js';
-import { HotAnswers } from './http/hot-answers.js';
 import { answerInTurn } from './http/in-turn.js';
-import { prepareSpool } from './spool.js';
 import { HealthController } from './ops/health.controller.js';
-import { preferMainThread } from './thread-priority.js';
 import { LOG_HOOKS } from './ops/logging.js';
+import { preferMainThread } from './ops/thread-priority.js';
+import { prepareSpool } from './uploads/spooled-upload.js';
 
 // Uploads pass through memory as short-lived buffers, which V8 counts as growth of its heap: it would mark all that lives
 // after every third upload, for a fifth of the time that uploads take.

@@ -4,12 +4,12 @@ import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
-import { SpooledUpload } from '../spool.js';
+import { prefixOf, timeOfVersion, versionOf, writeId } from '../model/keys.js';
+import { type Manifest, type Version, isErased, isUntouched } from '../model/manifest.js';
 import type { CallOptions, ObjectStore } from '../storage/object-store.js';
+import { SpooledUpload } from '../uploads/spooled-upload.js';
 import type { AvatarObjects } from './avatar.objects.js';
 import type { AvatarRepository } from './avatar.repository.js';
-import { prefixOf, timeOfVersion, versionOf, writeId } from './keys.js';
-import { type Manifest, type Version, isErased, isUntouched } from './manifest.js';
 import { SingleFlight } from './single-flight.js';
 
 export interface AdoptionOptions {

@@ -1,7 +1,10 @@
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { CodedError } from '../errors.js';
+import { hashesOf, lists, targetOf, writeAlias } from '../model/alias.js';
+import { aliasKey } from '../model/keys.js';
+import { instantAfter } from '../model/manifest.js';
+import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import {
   type CallOptions,
   type ObjectStore,
@@ -9,9 +12,7 @@ import {
   type StoredObject,
   isAway,
 } from '../storage/object-store.js';
-import { MANIFEST_ATTRIBUTES, type AvatarRepository, type Vouched } from './avatar.repository.js';
-import { aliasKey, isId } from './keys.js';
-import { type Manifest, instantAfter } from './manifest.js';
+import type { AvatarRepository, Vouched } from './avatar.repository.js';
 import { SingleFlight } from './single-flight.js';
 
 export interface AliasesOptions {
@@ -226,37 +227,6 @@ export class Aliases {
     const object = await this.store.get(aliasKey(hash), options);
     return object === 'unchanged' ? undefined : object;
   }
-}
-
-/** Whether an avatar has a hash. */
-export function lists(manifest: Manifest | undefined, hash: string): boolean {
-  return manifest?.aliases?.hashes.includes(hash) ?? false;
-}
-
-export function hashesOf({ aliases }: Manifest): readonly string[] {
-  return aliases?.hashes ?? [];
-}
-
-/** What stands for an e-mail address: MD5 and SHA-256 in hex, as Gravatar and Libravatar take them, trimmed and lower-cased. */
-export function hashEmail(email: string): string[] {
-  const text = email.trim().toLowerCase();
-  return ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex'));
-}
-
-/** The id that an alias object points at. @returns undefined where it is none */
-export function targetOf(object: { bytes: Buffer } | undefined): string | undefined {
-  if (!object) return undefined;
-  try {
-    const alias = JSON.parse(object.bytes.toString()) as { schema?: unknown; id?: unknown } | null;
-    return alias?.schema === 1 && typeof alias.id === 'string' && isId(alias.id) ? alias.id : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-export function writeAlias(id: string): Buffer {
-  return Buffer.from(JSON.stringify({ schema: 1, id }));
 }
 
 async function each(hashes: readonly string[], task: (hash: string) => Promise<void>): Promise<void> {

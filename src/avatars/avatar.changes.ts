@@ -1,11 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import type { Outbox, OutboxEntry } from '../outbox/outbox.js';
-import { isAway } from '../storage/object-store.js';
-import { type Aliases, hashesOf } from './aliases.js';
-import type { AvatarObjects, Swept } from './avatar.objects.js';
-import { type AvatarRepository, ChangeNotBegun } from './avatar.repository.js';
+import { hashesOf } from '../model/alias.js';
 import {
   type Erase,
   type Instant,
@@ -18,7 +14,12 @@ import {
   endOfErased,
   instantAfter,
   isErased,
-} from './manifest.js';
+} from '../model/manifest.js';
+import type { Outbox, OutboxEntry } from '../outbox/outbox.js';
+import { isAway } from '../storage/object-store.js';
+import type { Aliases } from './aliases.js';
+import type { AvatarObjects, Swept } from './avatar.objects.js';
+import { type AvatarRepository, ChangeNotBegun } from './avatar.repository.js';
 
 /** What an erasure removed. */
 export interface Receipt extends Swept {

@@ -1,13 +1,12 @@
 import { Logger } from '@nestjs/common';
 import pLimit from 'p-limit';
-import { damageOf } from '../delivery/damage.js';
-import { type Rendition, renditionName } from '../delivery/rendition.js';
-import { attributes } from '../delivery/renditions.js';
-import type { MasterFormat } from '../images/image-pipeline.js';
+import { type GarbageRules, collectable } from '../model/garbage.js';
+import { pictureKey, prefixOf, versionOf } from '../model/keys.js';
+import { type Manifest, type Version, isErased } from '../model/manifest.js';
+import { attributes } from '../model/object-attributes.js';
+import { type Rendition, masterKey, renditionName } from '../model/rendition.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
-import { type GarbageRules, collectable } from './garbage.js';
-import { pictureKey, prefixOf, versionOf } from './keys.js';
-import { type Manifest, type Version, isErased } from './manifest.js';
+import { damageOf } from './damage.js';
 
 /** Objects deleted at the same time. */
 const CONCURRENCY = 8;
@@ -137,11 +136,4 @@ export class AvatarObjects {
     const limit = pLimit(CONCURRENCY);
     await Promise.all(keys.map((key) => limit(() => this.store.delete(key))));
   }
-}
-
-export function masterKey(
-  id: string,
-  { version, master }: { version: string; master: MasterFormat },
-): string {
-  return pictureKey(id, version, renditionName({ format: master }));
 }

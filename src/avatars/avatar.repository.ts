@@ -2,17 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { CacheUsage } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import { KeyedMutex } from '../storage/keyed-mutex.js';
-import {
-  type CallOptions,
-  type ObjectStore,
-  PreconditionFailed,
-  type StoredObject,
-  isAway,
-} from '../storage/object-store.js';
-import { manifestKey } from './keys.js';
+import type { CacheUsage } from '../model/cache-usage.js';
+import { manifestKey } from '../model/keys.js';
 import {
   type Intent,
   type Manifest,
@@ -21,7 +13,16 @@ import {
   emptyManifest,
   readManifest,
   writeManifest,
-} from './manifest.js';
+} from '../model/manifest.js';
+import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
+import { KeyedMutex } from '../storage/keyed-mutex.js';
+import {
+  type CallOptions,
+  type ObjectStore,
+  PreconditionFailed,
+  type StoredObject,
+  isAway,
+} from '../storage/object-store.js';
 import { SingleFlight } from './single-flight.js';
 
 export interface AvatarRepositoryOptions {
@@ -36,9 +37,6 @@ export interface AvatarRepositoryOptions {
   /** Bytes of manifests kept in memory. */
   cacheBytes: number;
 }
-
-/** What the store tells those who read a manifest without Visage. */
-export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheControl: 'no-store' } as const;
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
 

@@ -6,33 +6,33 @@ import {
   Optional,
 } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { AliasesController } from '../api/aliases.controller.js';
+import { AvatarsController } from '../api/avatars.controller.js';
+import { LookupController } from '../api/lookup.controller.js';
 import type { Config } from '../config/config.module.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
+import { HotAnswers } from '../delivery/hot-answers.js';
+import { PictureAnswers } from '../delivery/picture-answers.js';
 import { Renditions, type Surroundings } from '../delivery/renditions.js';
-import { PictureAnswers } from '../http/picture-answers.js';
 import { PublicUrls } from '../http/public-urls.js';
-import { HotAnswers } from '../http/hot-answers.js';
-import { JsonReceiver } from '../http/json-body.js';
-import { UploadReceiver } from '../http/upload.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { ImagesModule } from '../images/images.module.js';
-import { OutboxModule } from '../outbox/outbox.module.js';
 import { Outbox } from '../outbox/outbox.js';
-import { OutboxReplay } from '../outbox/replay.js';
-import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
+import { OutboxModule } from '../outbox/outbox.module.js';
 import { Placeholders } from '../placeholders/placeholders.js';
+import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
 import { ObjectStore } from '../storage/object-store.js';
 import { StorageModule } from '../storage/storage.module.js';
-import { AliasesController } from './aliases.controller.js';
-import { Aliases } from './aliases.js';
+import { JsonReceiver } from '../uploads/json-receiver.js';
+import { UploadReceiver } from '../uploads/upload-receiver.js';
 import { Adoption } from './adoption.js';
+import { Aliases } from './aliases.js';
 import { AvatarChanges } from './avatar.changes.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
-import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
-import { LookupController } from './lookup.controller.js';
 import { Lookup } from './lookup.js';
+import { OutboxReplay } from './outbox-replay.js';
 
 /** Of CACHE_BYTES, the parts that manifests, aliases, generated pictures and hot answers get; pictures get the rest. */
 const MANIFEST_SHARE = 1 / 8;

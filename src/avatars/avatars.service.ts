@@ -1,23 +1,11 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { DefaultPicture, DefaultPictures, DefaultWish } from '../delivery/default-pictures.js';
 import { type CommonFormat, acceptedFormats } from '../delivery/negotiation.js';
-import {
-  type Rendition,
-  type RenditionRequest,
-  canBeMade,
-  chooseRendition,
-  renditionName,
-} from '../delivery/rendition.js';
-import { type Renditions, unreadable } from '../delivery/renditions.js';
+import type { Renditions } from '../delivery/renditions.js';
 import { CodedError } from '../errors.js';
-import type { Crop, ImagePipeline, RenditionFormat } from '../images/image-pipeline.js';
-import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
-import type { ObjectStore } from '../storage/object-store.js';
-import type { Adoption } from './adoption.js';
-import type { AvatarChanges, Committed, EraseOptions, Receipt, Sight } from './avatar.changes.js';
-import type { AvatarRepository, Recalled, Vouched } from './avatar.repository.js';
-import { masterKey } from './avatar.objects.js';
-import { pictureKey } from './keys.js';
+import type { ImagePipeline } from '../images/image-pipeline.js';
+import type { Crop, RenditionFormat } from '../model/formats.js';
+import { pictureKey } from '../model/keys.js';
 import {
   type Instant,
   type Manifest,
@@ -26,7 +14,21 @@ import {
   currentVersion,
   instantAfter,
   isErased,
-} from './manifest.js';
+} from '../model/manifest.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
+import {
+  type Rendition,
+  type RenditionRequest,
+  canBeMade,
+  chooseRendition,
+  masterKey,
+  renditionName,
+} from '../model/rendition.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import type { Adoption } from './adoption.js';
+import type { AvatarChanges, Committed, EraseOptions, Receipt, Sight } from './avatar.changes.js';
+import type { AvatarRepository, Recalled, Vouched } from './avatar.repository.js';
+import { unreadable } from './damage.js';
 
 export interface Upload {
   /** A file with the uploaded bytes. */

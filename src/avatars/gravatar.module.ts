@@ -1,13 +1,13 @@
 import { Module } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { GravatarController } from '../api/gravatar.controller.js';
 import type { Config } from '../config/config.module.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
 import { GravatarRequests } from '../delivery/gravatar-request.js';
+import { GravatarService } from '../delivery/gravatar.service.js';
 import { Aliases } from './aliases.js';
 import { AvatarsModule } from './avatars.module.js';
 import { AvatarsService } from './avatars.service.js';
-import { GravatarController } from './gravatar.controller.js';
-import { GravatarService } from './gravatar.service.js';
 
 @Module({
   imports: [AvatarsModule],

@@ -1,7 +1,8 @@
-import { Aliases, lists, targetOf } from '../avatars/aliases.js';
+import { Aliases } from '../avatars/aliases.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
-import { ManifestUnreadable } from '../avatars/manifest.js';
 import type { Settings } from '../config/settings.js';
+import { lists, targetOf } from '../model/alias.js';
+import { ManifestUnreadable } from '../model/manifest.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
 import { manifestOf } from './manifest-of.js';

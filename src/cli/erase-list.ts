@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parse } from 'csv-parse/sync';
-import { parseBefore } from '../avatars/avatars.dto.js';
-import type { Instant } from '../avatars/manifest.js';
+import { parseBefore } from '../api/avatars.dto.js';
 import { CodedError } from '../errors.js';
+import type { Instant } from '../model/manifest.js';
 import { type Finding, UsageError } from './command.js';
 import { invalidId, invalidLine, statOf } from './import-sources.js';
 

@@ -1,8 +1,7 @@
-import { collectable } from '../avatars/garbage.js';
-import { versionOf } from '../avatars/keys.js';
 import type { Settings } from '../config/settings.js';
+import { collectable } from '../model/garbage.js';
+import { PROBES, versionOf } from '../model/keys.js';
 import type { ListedObject } from '../storage/object-store.js';
-import { PROBES } from '../storage/s3.conditional-writes.js';
 import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { examineEach } from './for-each.js';

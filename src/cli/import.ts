@@ -1,6 +1,6 @@
 import type { Settings } from '../config/settings.js';
-import { prepareSpool } from '../spool.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
+import { prepareSpool } from '../uploads/spooled-upload.js';
 import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { attempt, forEach } from './for-each.js';

@@ -5,11 +5,11 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { Adoption } from '../avatars/adoption.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
-import { timeOfVersion } from '../avatars/keys.js';
-import { type Manifest, type Version, apply, isErased } from '../avatars/manifest.js';
 import type { Settings } from '../config/settings.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
-import { SpooledUpload } from '../spool.js';
+import { timeOfVersion } from '../model/keys.js';
+import { type Manifest, type Version, apply, isErased } from '../model/manifest.js';
+import { SpooledUpload } from '../uploads/spooled-upload.js';
 import { type Finding, Refused } from './command.js';
 
 /** A picture of an avatar. */

@@ -1,8 +1,10 @@
-import { masterKey } from '../avatars/avatar.objects.js';
-import { type Aliases, hashesOf } from '../avatars/aliases.js';
-import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
-import { type GarbageRules, collectable } from '../avatars/garbage.js';
-import { aliasKey, manifestKey, versionOf } from '../avatars/keys.js';
+import type { Aliases } from '../avatars/aliases.js';
+import { damageOf } from '../avatars/damage.js';
+import { CodedError } from '../errors.js';
+import type { ImagePipeline } from '../images/image-pipeline.js';
+import { hashesOf } from '../model/alias.js';
+import { type GarbageRules, collectable } from '../model/garbage.js';
+import { aliasKey, manifestKey, versionOf } from '../model/keys.js';
 import {
   type Manifest,
   ManifestUnreadable,
@@ -12,11 +14,9 @@ import {
   merge,
   readManifest,
   writeManifest,
-} from '../avatars/manifest.js';
-import { damageOf } from '../delivery/damage.js';
-import { parseRenditionName } from '../delivery/rendition.js';
-import { CodedError } from '../errors.js';
-import type { ImagePipeline } from '../images/image-pipeline.js';
+} from '../model/manifest.js';
+import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
+import { masterKey, parseRenditionName } from '../model/rendition.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';

@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import { ALIASES, AVATARS, MANIFESTS, isHash, readId } from '../avatars/keys.js';
+import { ALIASES, AVATARS, MANIFESTS, isHash, readId } from '../model/keys.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 
 /** All that one store lists of one avatar. */

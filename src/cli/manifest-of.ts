@@ -1,5 +1,5 @@
-import { manifestKey } from '../avatars/keys.js';
-import { type Manifest, emptyManifest, readManifest } from '../avatars/manifest.js';
+import { manifestKey } from '../model/keys.js';
+import { type Manifest, emptyManifest, readManifest } from '../model/manifest.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { read } from './verified-copy.js';
 

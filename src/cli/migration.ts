@@ -1,7 +1,5 @@
-import { hashesOf, lists, targetOf } from '../avatars/aliases.js';
-import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
-import { masterKey } from '../avatars/avatar.objects.js';
-import { MANIFESTS, aliasKey, readId, versionOf } from '../avatars/keys.js';
+import { hashesOf, lists, targetOf } from '../model/alias.js';
+import { MANIFESTS, aliasKey, readId, versionOf } from '../model/keys.js';
 import {
   type Manifest,
   ManifestUnreadable,
@@ -10,7 +8,9 @@ import {
   merge,
   readManifest,
   writeManifest,
-} from '../avatars/manifest.js';
+} from '../model/manifest.js';
+import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
+import { masterKey } from '../model/rendition.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import type { ListedAvatar } from './listing.js';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
-import { LocalStore } from '../storage/local.store.js';
+import { LocalStore } from '../storage/local/local.store.js';
 import { MemoryStore } from '../storage/memory.store.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { openStore } from '../storage/open-store.js';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { isVersion, timeOfVersion } from '../avatars/keys.js';
 import type { Settings } from '../config/settings.js';
+import { isVersion, timeOfVersion } from '../model/keys.js';
 import {
   DamagedRecord,
   RECORD,

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { MANIFEST_ATTRIBUTES } from '../avatars/avatar.repository.js';
-import { ALIASES } from '../avatars/keys.js';
-import { parseRenditionName } from '../delivery/rendition.js';
-import { attributes } from '../delivery/renditions.js';
-import type { ObjectStore, StoredObject, StoreOptions } from '../storage/object-store.js';
+import { ALIASES } from '../model/keys.js';
+import { MANIFEST_ATTRIBUTES, attributes } from '../model/object-attributes.js';
+import { parseRenditionName } from '../model/rendition.js';
+import type { ObjectStore, StoreOptions, StoredObject } from '../storage/object-store.js';
 
 export interface CopyOptions {
   /** Whether the destination has an object of that key, which is then compared first. */

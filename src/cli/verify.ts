@@ -1,9 +1,9 @@
-import { AVATARS, manifestKey } from '../avatars/keys.js';
 import { Settings } from '../config/settings.js';
-import { RENDITION_FORMATS } from '../images/image-pipeline.js';
+import { removeFile } from '../files.js';
 import { openPipeline } from '../images/open-pipeline.js';
-import { removeFile } from '../remove-file.js';
-import { LocalStore } from '../storage/local.store.js';
+import { RENDITION_FORMATS } from '../model/formats.js';
+import { AVATARS, manifestKey } from '../model/keys.js';
+import { LocalStore } from '../storage/local/local.store.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';

@@ -14,8 +14,8 @@ import {
   Max,
   Min,
 } from 'class-validator';
-import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
-import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../images/image-pipeline.js';
+import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../model/formats.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
 
 const WEB_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
 

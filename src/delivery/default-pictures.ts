@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { RenditionFormat } from '../images/image-pipeline.js';
+import type { RenditionFormat } from '../model/formats.js';
 import type { Placeholder, Placeholders } from '../placeholders/placeholders.js';
 import { acceptedFormats } from './negotiation.js';
 

@@ -1,5 +1,5 @@
-import { type RenditionFormat, RENDITION_FORMATS } from '../images/image-pipeline.js';
-import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../placeholders/kinds.js';
+import { RENDITION_FORMATS, type RenditionFormat } from '../model/formats.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
 import { allowedUrl } from './allowed-urls.js';
 
 /** What is shown where there is no picture: a drawing, what is at a URL, or nothing. */

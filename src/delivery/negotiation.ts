@@ -1,5 +1,5 @@
-import type { Version } from '../avatars/manifest.js';
-import type { RenditionFormat } from '../images/image-pipeline.js';
+import type { RenditionFormat } from '../model/formats.js';
+import type { Version } from '../model/manifest.js';
 
 /** Formats that every client can show. */
 export type CommonFormat = 'jpeg' | 'png';

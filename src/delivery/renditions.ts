@@ -1,27 +1,14 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
-import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../avatars/keys.js';
-import type { Instant, Version } from '../avatars/manifest.js';
-import { CodedError } from '../errors.js';
-import {
-  type ImagePipeline,
-  MASTER_FORMATS,
-  type Rendering,
-  type RenditionFormat,
-  TooSlow,
-} from '../images/image-pipeline.js';
+import { damageOf, unreadable } from '../avatars/damage.js';
+import { type ImagePipeline, type Rendering, TooSlow } from '../images/image-pipeline.js';
+import type { CacheUsage } from '../model/cache-usage.js';
+import { MASTER_FORMATS, type RenditionFormat } from '../model/formats.js';
+import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
+import type { Instant, Version } from '../model/manifest.js';
+import { type Rendition, canBeMade, chooseRendition, renditionName } from '../model/rendition.js';
 import { type ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
-import { damageOf } from './damage.js';
-import { type Rendition, canBeMade, chooseRendition, renditionName } from './rendition.js';
-
-/** What a cache has done since the start, and what it holds now. */
-export interface CacheUsage {
-  hits: number;
-  misses: number;
-  entries: number;
-  bytes: number;
-}
 
 export interface RenditionsOptions {
   /** Bytes of pictures kept in memory. */
@@ -33,9 +20,6 @@ export interface RenditionsOptions {
   /** Renditions that may wait to be made in the background. */
   backgroundQueue: number;
 }
-
-/** Cache-Control of bytes that never change under their URL. */
-export const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 /** For how long a rendition that took too long is not tried again: each attempt holds a turn for the whole time-out. */
 const TOO_SLOW_MS = 60_000;
@@ -307,21 +291,4 @@ export class Renditions {
     this.keeping.set(key, keeping);
     return keeping;
   }
-}
-
-/** @param damage what is wrong with the master, as a sentence */
-export function unreadable(key: string, damage: string): CodedError {
-  const cause = new Error(
-    `The master ${key} is damaged. ${damage} Restore the object from a backup, or upload the picture again.`,
-  );
-  const detail = 'The picture of this avatar is damaged. An operator has to restore it.';
-  return new CodedError('picture_unreadable', detail, { cause });
-}
-
-/** What the store tells those who read it without Visage. */
-export function attributes({ format }: Pick<Rendition, 'format'>): {
-  contentType: string;
-  cacheControl: string;
-} {
-  return { contentType: `image/${format}`, cacheControl: IMMUTABLE };
 }

@@ -1,5 +1,5 @@
+import type { SourceFormat } from '../model/formats.js';
 import { type FileWindow, reading } from './file-window.js';
-import type { SourceFormat } from './image-pipeline.js';
 
 /** What a picture's container says about it. Nobody has looked into the frames. */
 export interface Outline {

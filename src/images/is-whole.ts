@@ -1,4 +1,4 @@
-import type { RenditionFormat } from './image-pipeline.js';
+import type { RenditionFormat } from '../model/formats.js';
 import { formatOf } from './sniff.js';
 
 /**

@@ -1,12 +1,11 @@
 import { CodedError, type ErrorCode } from '../errors.js';
+import type { Crop, RenditionFormat } from '../model/formats.js';
 import {
-  type Crop,
   type ImageLine,
   ImagePipeline,
   type ImageTurns,
   type Master,
   type Pixels,
-  type RenditionFormat,
   type Rendering,
 } from './image-pipeline.js';
 

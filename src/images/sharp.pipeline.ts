@@ -1,22 +1,24 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Metadata, type OutputInfo, type Sharp, type SharpOptions } from 'sharp';
 import { CodedError } from '../errors.js';
+import {
+  type Crop,
+  MOVING_FORMATS,
+  type MasterFormat,
+  type Reduction,
+  type RenditionFormat,
+  type SourceFormat,
+} from '../model/formats.js';
 import { type Outline, outlineOf, webpOutline } from './container.js';
 import { FairTurns, type Place } from './fair-turns.js';
 import { FileWindow } from './file-window.js';
 import {
-  type Crop,
   type ImageLine,
   ImagePipeline,
   type ImageTurns,
-  MOVING_FORMATS,
   type Master,
-  type MasterFormat,
   type Pixels,
-  type Reduction,
   type Rendering,
-  type RenditionFormat,
-  type SourceFormat,
   TooSlow,
 } from './image-pipeline.js';
 import { type Impression, impressionOfPixels } from './impression.js';

@@ -1,5 +1,5 @@
+import type { SourceFormat } from '../model/formats.js';
 import { reading } from './file-window.js';
-import type { SourceFormat } from './image-pipeline.js';
 
 /** First bytes of each format, as their specifications give them; `.` stands for any byte. */
 const SIGNATURES: readonly (readonly [SourceFormat, RegExp])[] = [

@@ -3,16 +3,9 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { tryLock } from 'fs-native-extensions';
-import { makeFolder } from '../make-folder.js';
-import { LocalStore } from '../storage/local.store.js';
-import {
-  DamagedRecord,
-  RECORD,
-  type StorageIdentity,
-  countEntries,
-  readRecord,
-  slotsOf,
-} from './storage-record.js';
+import { makeFolder } from '../files.js';
+import { LocalStore } from '../storage/local/local.store.js';
+import { DamagedRecord, RECORD, type StorageIdentity, countEntries, readRecord, slotsOf } from './storage-record.js';
 
 export interface OutboxFolder {
   path: string;

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { isId } from '../avatars/keys.js';
-import { faultOfIntent, isInstant } from '../avatars/manifest-format.js';
-import type { Instant, PictureIntent, Version } from '../avatars/manifest.js';
 import { CodedError } from '../errors.js';
-import type { MasterFormat } from '../images/image-pipeline.js';
+import type { MasterFormat } from '../model/formats.js';
+import { isId } from '../model/keys.js';
+import { faultOfIntent, isInstant } from '../model/manifest-format.js';
+import type { Instant, PictureIntent, Version } from '../model/manifest.js';
 import type { OutboxFolder, OutboxFolders } from './outbox-folders.js';
 
 export interface OutboxLimits {

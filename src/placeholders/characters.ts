@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { Avatar, Style, type StyleDefinition } from '@dicebear/core';
+import type { Character } from '../model/placeholder-kinds.js';
 import type { Colors } from './colors.js';
-import type { Character } from './kinds.js';
 
 /** Gravatar's name of each kind, and the style that is like it; all are in the public domain (CC0 1.0). */
 const STYLES: Record<Character, string> = {

@@ -1,13 +1,14 @@
 import { renderAsync } from '@resvg/resvg-js';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { CodedError } from '../errors.js';
-import type { ImagePipeline, Pixels, RenditionFormat } from '../images/image-pipeline.js';
+import type { ImagePipeline, Pixels } from '../images/image-pipeline.js';
+import type { RenditionFormat } from '../model/formats.js';
+import type { PlaceholderKind } from '../model/placeholder-kinds.js';
 import { character } from './characters.js';
 import { type Colors, type Scheme, colorsOf, colorsOn, greyOf } from './colors.js';
 import { lettering, mysteryPerson, plain } from './drawings.js';
 import { Fonts, type Outline } from './fonts.js';
 import { chosenInitials, initialsOf, isRightToLeft } from './initials.js';
-import type { PlaceholderKind } from './kinds.js';
 
 /** Edges in px. */
 export const PLACEHOLDER_SIZES = { least: 1, most: 2048 } as const;

@@ -1,7 +1,7 @@
 import type { Settings } from '../config/settings.js';
-import { LocalStore } from './local.store.js';
+import { LocalStore } from './local/local.store.js';
 import type { ObjectStore } from './object-store.js';
-import { S3Store } from './s3.store.js';
+import { S3Store } from './s3/s3.store.js';
 
 /**
  * The driver that the settings ask for; nothing is reached or made yet.

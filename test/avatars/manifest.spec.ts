@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { faultOfIntent, isInstant } from '../../src/avatars/manifest-format.js';
+import { faultOfIntent, isInstant } from '../../src/model/manifest-format.js';
 import {
   type Intent,
   type Manifest,
@@ -13,7 +13,7 @@ import {
   merge,
   readManifest,
   writeManifest,
-} from '../../src/avatars/manifest.js';
+} from '../../src/model/manifest.js';
 
 const HISTORY = 3;
 const at = (tick: number) => new Date(tick).toISOString();

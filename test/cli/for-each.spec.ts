@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { ManifestUnreadable } from '../../src/avatars/manifest.js';
+import { ManifestUnreadable } from '../../src/model/manifest.js';
 import type { Finding } from '../../src/cli/command.js';
 import { examineEach } from '../../src/cli/for-each.js';
 import { CodedError } from '../../src/errors.js';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
-import { writeAlias } from '../../src/avatars/aliases.js';
-import { aliasKey, manifestKey, pictureKey } from '../../src/avatars/keys.js';
-import { apply, writeManifest } from '../../src/avatars/manifest.js';
+import { writeAlias } from '../../src/model/alias.js';
+import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
+import { apply, writeManifest } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';

@@ -1,4 +1,4 @@
-import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
+import { manifestKey, pictureKey } from '../../src/model/keys.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { FaultProxy } from '../support/fault-proxy.js';

@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
-import { targetOf, writeAlias } from '../../src/avatars/aliases.js';
-import { aliasKey, manifestKey, pictureKey } from '../../src/avatars/keys.js';
+import { targetOf, writeAlias } from '../../src/model/alias.js';
+import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
 import {
   type Manifest,
   apply,
   emptyManifest,
   readManifest,
   writeManifest,
-} from '../../src/avatars/manifest.js';
+} from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { s3Client, testS3 } from '../support/s3.js';

@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { LocalStore } from '../../src/storage/local.store.js';
+import { LocalStore } from '../../src/storage/local/local.store.js';
 import { putAvatar, sample } from './support/avatars.js';
 import { visage } from './support/program.js';
 

@@ -1,5 +1,5 @@
-import { type Manifest, readManifest } from '../../src/avatars/manifest.js';
-import { S3Store } from '../../src/storage/s3.store.js';
+import { type Manifest, readManifest } from '../../src/model/manifest.js';
+import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { Cluster } from '../support/cluster.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { SEED, TORTURE } from '../support/programme.js';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
-import { pictureKey } from '../../src/avatars/keys.js';
+import { pictureKey } from '../../src/model/keys.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';

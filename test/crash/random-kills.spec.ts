@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import sharp from 'sharp';
-import { type Manifest, currentVersion } from '../../src/avatars/manifest.js';
+import { type Manifest, currentVersion } from '../../src/model/manifest.js';
 import { send } from '../http/support/client.js';
 import { below } from '../http/support/mutations.js';
 import { openBackend } from '../support/backend.js';

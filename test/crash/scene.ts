@@ -6,8 +6,8 @@ import sharp from 'sharp';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
-import { type Manifest, readManifest } from '../../src/avatars/manifest.js';
-import { readId } from '../../src/avatars/keys.js';
+import { type Manifest, readManifest } from '../../src/model/manifest.js';
+import { readId } from '../../src/model/keys.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 

@@ -1,8 +1,8 @@
 import { readFile, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { manifestKey, pictureKey } from '../../src/avatars/keys.js';
-import { type Manifest } from '../../src/avatars/manifest.js';
+import { manifestKey, pictureKey } from '../../src/model/keys.js';
+import { type Manifest } from '../../src/model/manifest.js';
 import { problemOf } from '../http/support/client.js';
 import { uniquePng } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';

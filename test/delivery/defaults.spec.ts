@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { problemOf } from '../http/support/client.js';
-import { PLACEHOLDER_KINDS } from '../../src/placeholders/kinds.js';
+import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
 import { type RunningService, backends, startService } from '../support/service.js';
 

@@ -1,6 +1,6 @@
 import { GravatarRequests } from '../../src/delivery/gravatar-request.js';
-import { chooseRendition, parseRenditionName, renditionName } from '../../src/delivery/rendition.js';
-import type { Version } from '../../src/avatars/manifest.js';
+import { chooseRendition, parseRenditionName, renditionName } from '../../src/model/rendition.js';
+import type { Version } from '../../src/model/manifest.js';
 
 const requests = new GravatarRequests({
   maxSize: 512,

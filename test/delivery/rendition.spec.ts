@@ -1,13 +1,13 @@
 import fc from 'fast-check';
-import type { Version } from '../../src/avatars/manifest.js';
+import type { Version } from '../../src/model/manifest.js';
 import {
   type Rendition,
   canBeMade,
   chooseRendition,
   parseRenditionName,
   renditionName,
-} from '../../src/delivery/rendition.js';
-import { MASTER_FORMATS, RENDITION_FORMATS, RENDITION_SIZES } from '../../src/images/image-pipeline.js';
+} from '../../src/model/rendition.js';
+import { MASTER_FORMATS, RENDITION_FORMATS, RENDITION_SIZES } from '../../src/model/formats.js';
 
 const { min, max } = RENDITION_SIZES;
 

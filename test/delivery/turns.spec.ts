@@ -1,5 +1,5 @@
-import { pictureKey } from '../../src/avatars/keys.js';
-import type { Rendition } from '../../src/delivery/rendition.js';
+import { pictureKey } from '../../src/model/keys.js';
+import type { Rendition } from '../../src/model/rendition.js';
 import { Renditions } from '../../src/delivery/renditions.js';
 import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import request from 'supertest';
-import { type Manifest, readManifest } from '../../src/avatars/manifest.js';
+import { type Manifest, readManifest } from '../../src/model/manifest.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
-import { S3Store } from '../../src/storage/s3.store.js';
+import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { type Dialect, startDialect } from '../support/dialect.js';
 import { type Fault, FaultProxy, type Rule } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pictureKey } from '../../src/avatars/keys.js';
+import { pictureKey } from '../../src/model/keys.js';
 import { longWebp } from '../images/containers.js';
 import { scrape } from '../ops/support.js';
 import { FaultProxy } from '../support/fault-proxy.js';

@@ -1,4 +1,4 @@
-import { Flights } from '../../src/http/flights.js';
+import { Flights } from '../../src/delivery/flights.js';
 
 describe('requests for the same answer', () => {
   const going = (flights: Flights, key: string) => {

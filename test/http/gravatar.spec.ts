@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import { PLACEHOLDER_KINDS } from '../../src/placeholders/kinds.js';
+import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { type Losable, startLosable } from '../support/away.js';

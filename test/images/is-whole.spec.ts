@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
-import { RENDITION_FORMATS, type RenditionFormat } from '../../src/images/image-pipeline.js';
+import { RENDITION_FORMATS, type RenditionFormat } from '../../src/model/formats.js';
 import { isWhole } from '../../src/images/is-whole.js';
 import { noise, picture } from '../http/support/pictures.js';
 import { painted, reference } from '../support/pictures.js';

@@ -1,4 +1,4 @@
-import { FailingAvatars } from '../../src/outbox/failing-avatars.js';
+import { FailingAvatars } from '../../src/avatars/failing-avatars.js';
 
 const LIMIT_MS = 3_600_000;
 const ROUND_MS = 2000;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import type { Publish, Version } from '../../src/avatars/manifest.js';
+import type { Publish, Version } from '../../src/model/manifest.js';
 import { OutboxFolders } from '../../src/outbox/outbox-folders.js';
 import { Outbox } from '../../src/outbox/outbox.js';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { CodedError } from '../../src/errors.js';
-import { RENDITION_FORMATS } from '../../src/images/image-pipeline.js';
+import { RENDITION_FORMATS } from '../../src/model/formats.js';
 import { SCHEMES, colorsOf, greyOf } from '../../src/placeholders/colors.js';
-import { PLACEHOLDER_KINDS } from '../../src/placeholders/kinds.js';
+import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { type Placeholder, Placeholders } from '../../src/placeholders/placeholders.js';
 import { pipelineHere } from '../support/pipeline.js';
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { Settings } from '../../dist/config/settings.js';
 import { openPipeline } from '../../dist/images/open-pipeline.js';
-import { PLACEHOLDER_KINDS } from '../../dist/placeholders/kinds.js';
+import { PLACEHOLDER_KINDS } from '../../dist/model/placeholder-kinds.js';
 import { Placeholders } from '../../dist/placeholders/placeholders.js';
 
 const EDGE = 96;

@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileLocks } from '../../src/storage/file-locks.js';
+import { FileLocks } from '../../src/storage/local/file-locks.js';
 
 it('makes a writer wait for its lock no longer than it may, however many are before it', async () => {
   const locks = new FileLocks(await mkdtemp(join(tmpdir(), 'visage-locks-')), 50);

@@ -1,7 +1,7 @@
 import { GuardedStore, isCircuitOpen } from '../../src/storage/guarded.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { StorageBusy, StorageUnavailable } from '../../src/storage/object-store.js';
-import type { S3StoreOptions } from '../../src/storage/s3.store.js';
+import type { S3StoreOptions } from '../../src/storage/s3/s3.store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 import { bucketBehindProxy } from '../support/bucket.js';
 import type { Fault, FaultProxy } from '../support/fault-proxy.js';

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LocalStore } from '../../src/storage/local.store.js';
+import { LocalStore } from '../../src/storage/local/local.store.js';
 import { PreconditionFailed } from '../../src/storage/object-store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 

@@ -3,11 +3,11 @@ import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BoundedStore } from '../../src/storage/bounded.store.js';
-import { LocalStore } from '../../src/storage/local.store.js';
+import { LocalStore } from '../../src/storage/local/local.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { ObservedStore, type StoreCall } from '../../src/storage/observed.store.js';
-import { S3Store } from '../../src/storage/s3.store.js';
+import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 import { storeOptions, testS3 } from '../support/s3.js';
 

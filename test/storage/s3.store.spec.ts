@@ -1,4 +1,4 @@
-import { S3Store } from '../../src/storage/s3.store.js';
+import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 import { createBucket, storeOptions, testS3 } from '../support/s3.js';
 

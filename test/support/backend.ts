@@ -1,6 +1,6 @@
-import { LocalStore } from '../../src/storage/local.store.js';
+import { LocalStore } from '../../src/storage/local/local.store.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
-import { S3Store } from '../../src/storage/s3.store.js';
+import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { storeOptions, testS3 } from './s3.js';
 import type { Environment } from './service.js';
 

@@ -1,4 +1,4 @@
-import { S3Store, type S3StoreOptions } from '../../src/storage/s3.store.js';
+import { S3Store, type S3StoreOptions } from '../../src/storage/s3/s3.store.js';
 import { FaultProxy } from './fault-proxy.js';
 import { type TestS3, createBucket, storeOptions } from './s3.js';
 

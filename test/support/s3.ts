@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import type { S3StoreOptions } from '../../src/storage/s3.store.js';
+import type { S3StoreOptions } from '../../src/storage/s3/s3.store.js';
 
 /** What `npm test` started or was given; undefined where SKIP_S3=1 leaves the S3 suite out. */
 export const testS3 = readTestS3();

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { v7 as uuidv7 } from 'uuid';
-import { writeAlias } from '../../../src/avatars/aliases.js';
-import { aliasKey, manifestKey, pictureKey } from '../../../src/avatars/keys.js';
+import { writeAlias } from '../../../src/model/alias.js';
+import { aliasKey, manifestKey, pictureKey } from '../../../src/model/keys.js';
 import {
   type Manifest,
   type Version,
@@ -10,7 +10,7 @@ import {
   emptyManifest,
   readManifest,
   writeManifest,
-} from '../../../src/avatars/manifest.js';
+} from '../../../src/model/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
 import { randoms } from '../../support/photo.mjs';
 import { SEED } from '../../support/programme.js';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Manifest } from '../../../src/avatars/manifest.js';
+import type { Manifest } from '../../../src/model/manifest.js';
 import type { Answer, Outgoing } from '../../http/support/client.js';
 
 /** An avatar as it is before a request: two versions, the newer one current. */

@@ -1,0 +1,77 @@
+import { Controller, Get, Options, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GRAVATAR_DEFAULTS, GravatarRequests } from '../delivery/gravatar-request.js';
+import { GravatarService } from '../delivery/gravatar.service.js';
+import { PictureAnswers } from '../delivery/picture-answers.js';
+import { CodedError } from '../errors.js';
+import { cacheControlOf } from '../http/cache-control.js';
+import { etagOf } from '../http/conditional.js';
+import { OPEN } from '../http/cors.js';
+import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './gravatar.openapi.js';
+import { DescribeProblems } from './problems.openapi.js';
+
+/** `/avatar/`: of two slashes Nest leaves one, of one none. A parameter cannot be empty. */
+const NO_HASH = '//';
+
+/** The wire contract of Gravatar and Libravatar. */
+@ApiTags('gravatar')
+@DescribeProblems()
+@Controller('avatar')
+export class GravatarController {
+  constructor(
+    private readonly gravatars: GravatarService,
+    private readonly pictures: PictureAnswers,
+    private readonly requests: GravatarRequests,
+  ) {}
+
+  @Get()
+  @DescribeNoHash()
+  refuse(): never {
+    throw new CodedError('no_hash', 'Write the hash of an e-mail address behind /avatar/.');
+  }
+
+  @Get(':hash')
+  @DescribeGravatar()
+  async get(
+    @Param('hash') file: string,
+    @Query() query: Record<string, unknown>,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const wish = this.requests.read(file, query);
+    const { shown, verified } = await this.gravatars.get(wish, request.headers.accept);
+    if (!shown) throw new CodedError('avatar_not_found', 'There is no picture for this hash.');
+    const cacheControl = this.pictures.stable;
+    if ('redirect' in shown) {
+      const headers = { Location: shown.redirect, 'Cache-Control': cacheControlOf(cacheControl, verified) };
+      void reply.status(302).headers(headers).send();
+      return;
+    }
+    const vary = wish.format === undefined ? ['Accept'] : [];
+    this.pictures.send(request, reply, { ...shown, verified, etag: etagOf(shown.tag), cacheControl, vary });
+  }
+
+  @Get(NO_HASH)
+  @ApiExcludeEndpoint()
+  getNobody(
+    @Query() query: Record<string, unknown>,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.get('', query, request, reply);
+  }
+
+  /** In Libravatar's sense of the method: `Allow` lists the defaults. */
+  @Options()
+  @DescribeGravatarDefaults()
+  listDefaults(@Res() reply: FastifyReply): void {
+    void reply.headers({ ...OPEN, Allow: GRAVATAR_DEFAULTS.join(', ') }).send();
+  }
+
+  @Options([NO_HASH, ':hash'])
+  @ApiExcludeEndpoint()
+  listDefaultsAnywhere(@Res() reply: FastifyReply): void {
+    this.listDefaults(reply);
+  }
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AvatarsService } from '../avatars/avatars.service.js';
+import { type Found, Lookup } from '../avatars/lookup.js';
+import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { cacheControlOf } from '../http/cache-control.js';
+import { etagOf, matchesNoneMatch } from '../http/conditional.js';
+import { PublicUrls } from '../http/public-urls.js';
+import type { RenditionFormat } from '../model/formats.js';
+import type { Version } from '../model/manifest.js';
+import { JsonReceiver } from '../uploads/json-receiver.js';
+import { DescribeLookup } from './avatars.openapi.js';
+import { LOOKUP_MAX_BYTES, type LookupEntry, type LookupWish, lookupOf } from './lookup.dto.js';
+import { DescribeProblems } from './problems.openapi.js';
+
+@ApiTags('avatars')
+@DescribeProblems()
+@Controller('v1/avatars/lookup')
+@UseGuards(ApiKeyGuard)
+export class LookupController {
+  constructor(
+    private readonly lookups: Lookup,
+    private readonly avatars: AvatarsService,
+    private readonly json: JsonReceiver,
+    private readonly urls: PublicUrls,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @DescribeLookup()
+  async lookup(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const wish = lookupOf(await this.json.receive(request.raw, LOOKUP_MAX_BYTES));
+    const { avatars, hashes } = await this.lookups.find(wish.ids, wish.hashes);
+    const answered = (found: Map<string, Found>) =>
+      Object.fromEntries([...found].map(([name, one]) => [name, this.entry(request, name, one, wish)]));
+    const body = Buffer.from(JSON.stringify({ avatars: answered(avatars), hashes: answered(hashes) }));
+    const etag = etagOf(createHash('sha256').update(body).digest('hex'));
+    const verified = [...avatars.values(), ...hashes.values()].every((found) => found.verified);
+    void reply.headers({ ETag: etag, 'Cache-Control': cacheControlOf('private, no-cache', verified) });
+    if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
+    else void reply.type('application/json; charset=utf-8').send(body);
+  }
+
+  /** @param name the id or hash that was asked for */
+  private entry(
+    request: FastifyRequest,
+    name: string,
+    { id, version }: Found,
+    wish: LookupWish,
+  ): LookupEntry {
+    const { sizes = this.avatars.sizes, format } = wish;
+    let paths: Record<string, string>;
+    if (id === undefined) paths = defaultsOfHash(name, sizes, format);
+    else if (version === undefined) paths = defaultsOf(id, sizes, format);
+    else paths = this.picturesOf(id, version, wish);
+    const urls = Object.entries(paths).map(([size, path]) => [size, this.urls.at(request, path)] as const);
+    return {
+      id: id ?? null,
+      version: version?.version ?? null,
+      default: version === undefined,
+      urls: Object.fromEntries(urls),
+      thumbhash: version?.thumbhash ?? null,
+      color: version?.color ?? null,
+      alt: version?.alt ?? null,
+      animated: version?.animated ?? false,
+    };
+  }
+
+  private picturesOf(id: string, version: Version, wish: LookupWish): Record<string, string> {
+    const keys = Object.entries(this.avatars.keysOf(id, version, wish));
+    return Object.fromEntries(keys.map(([size, key]) => [size, `/v1/${key}`]));
+  }
+}
+
+/** Where what is shown of an avatar without a picture is drawn. */
+function defaultsOf(
+  id: string,
+  sizes: readonly number[],
+  format: RenditionFormat | undefined,
+): Record<string, string> {
+  const more = format === undefined ? '' : `&format=${format}`;
+  const path = `/v1/avatars/${encodeURIComponent(id)}`;
+  return Object.fromEntries(sizes.map((size) => [size, `${path}?size=${size}${more}`]));
+}
+
+/** The same for a hash that stands for no avatar. */
+function defaultsOfHash(
+  hash: string,
+  sizes: readonly number[],
+  format: RenditionFormat | undefined,
+): Record<string, string> {
+  const path = `/avatar/${hash}${format === undefined ? '' : `.${format}`}`;
+  return Object.fromEntries(sizes.map((size) => [size, `${path}?s=${size}`]));
+}

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { isId } from './keys.js';
+import type { Manifest } from './manifest.js';
+
+/** Whether an avatar has a hash. */
+export function lists(manifest: Manifest | undefined, hash: string): boolean {
+  return manifest?.aliases?.hashes.includes(hash) ?? false;
+}
+
+export function hashesOf({ aliases }: Manifest): readonly string[] {
+  return aliases?.hashes ?? [];
+}
+
+/** What stands for an e-mail address: MD5 and SHA-256 in hex, as Gravatar and Libravatar take them, trimmed and lower-cased. */
+export function hashEmail(email: string): string[] {
+  const text = email.trim().toLowerCase();
+  return ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex'));
+}
+
+/** The id that an alias object points at. @returns undefined where it is none */
+export function targetOf(object: { bytes: Buffer } | undefined): string | undefined {
+  if (!object) return undefined;
+  try {
+    const alias = JSON.parse(object.bytes.toString()) as { schema?: unknown; id?: unknown } | null;
+    return alias?.schema === 1 && typeof alias.id === 'string' && isId(alias.id) ? alias.id : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export function writeAlias(id: string): Buffer {
+  return Buffer.from(JSON.stringify({ schema: 1, id }));
+}

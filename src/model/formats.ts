@@ -1,0 +1,29 @@
+/** Formats of pictures that the service may be allowed to read. */
+export const SOURCE_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'avif'] as const;
+export type SourceFormat = (typeof SOURCE_FORMATS)[number];
+
+/** Formats of masters; each is also the extension of the master's key. */
+export const MASTER_FORMATS = ['jpeg', 'webp'] as const;
+export type MasterFormat = (typeof MASTER_FORMATS)[number];
+
+/** Formats that a rendition can have; each is also the extension of its key. */
+export const RENDITION_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const;
+export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
+
+/** Edges in px that a rendition can have, whatever the settings say: its URL works for ever. */
+export const RENDITION_SIZES = { min: 16, max: 1024 } as const;
+
+/** Formats in which an animation moves. */
+export const MOVING_FORMATS: readonly RenditionFormat[] = ['webp', 'gif'];
+
+/** What a master may have given up to stay within its bound: some quality, or all frames but the first. */
+export const REDUCTIONS = ['quality', 'still'] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
+
+/** A rectangle in px of the upright source picture; an animation is upright as it is stored. */
+export interface Crop {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}

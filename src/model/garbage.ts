@@ -1,0 +1,60 @@
+import { prefixOf, timeOfVersion, versionOf } from './keys.js';
+import { type Manifest, isErased } from './manifest.js';
+
+/** An object as a listing of the store has it. */
+export interface Listed {
+  key: string;
+  modifiedAt: Date;
+}
+
+export interface GarbageRules {
+  /** In ms since 1970. */
+  now: number;
+  /** How long pictures stay that the manifest does not name, in ms. */
+  graceMs: number;
+  /** Versions kept in a manifest. */
+  history: number;
+}
+
+/**
+ * Which objects of an avatar nobody needs. Pure; what it names stays garbage, so that it may be deleted at any later time.
+ *
+ * - Of an erased version: all, at once.
+ * - Of a version that is not in the manifest: all, once its newest object is older than the grace period, and so is the upload
+ *   that pushed it out of the history. Until then it may be an upload on its way, or be shown by a page that was made before.
+ * - What an older service left (`avatars/<id>/<version>.<ext>`) is not ours to delete, unless it is erased.
+ *
+ * @param objects all that is stored under the avatar's prefix
+ * @returns keys
+ */
+export function collectable(
+  objects: readonly Listed[],
+  manifest: Manifest,
+  { now, graceMs, history }: GarbageRules,
+): string[] {
+  const groups = byVersion(objects);
+  const versions = [...groups.keys()].sort().reverse();
+  const needed = new Set(manifest.versions.map(({ version }) => version));
+  return versions.flatMap((version, rank) => {
+    const group = groups.get(version) ?? [];
+    if (isErased(manifest, version)) return group.map(({ key }) => key);
+    if (needed.has(version)) return [];
+    const successor = rank < history ? undefined : versions[rank - history];
+    const since = Math.max(
+      ...group.map(({ modifiedAt }) => modifiedAt.getTime()),
+      successor === undefined ? 0 : timeOfVersion(successor),
+    );
+    if (now - since <= graceMs) return [];
+    const folder = `${prefixOf(manifest.id)}${version}/`;
+    return group.map(({ key }) => key).filter((key) => key.startsWith(folder));
+  });
+}
+
+function byVersion(objects: readonly Listed[]): Map<string, Listed[]> {
+  const groups = new Map<string, Listed[]>();
+  for (const object of objects) {
+    const version = versionOf(object.key);
+    if (version !== undefined) groups.set(version, [...(groups.get(version) ?? []), object]);
+  }
+  return groups;
+}

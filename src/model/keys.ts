@@ -1,0 +1,98 @@
+import { CodedError } from '../errors.js';
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
+const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
+const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const THE_YEAR_9999 = 'e6707a6e-b000';
+
+/** Whether it is an id as `assertId` accepts it. */
+export function isId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
+export function assertId(id: string): void {
+  if (!isId(id)) {
+    throw new CodedError(
+      'invalid_id',
+      'An avatar id has 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - and starts with a letter or digit.',
+      { parameter: 'id' },
+    );
+  }
+}
+
+/** Whether it is a UUIDv7 in lower case, RFC 9562, of a time that an `Instant` can have. */
+export function isVersion(text: string): boolean {
+  return VERSION.test(text) && text < THE_YEAR_9999;
+}
+
+/** Whether it is an MD5 or SHA-256 in hex and lower case. */
+export function isHash(text: string): boolean {
+  return HASH.test(text);
+}
+
+/** When a version was uploaded, in ms since 1970: its first 48 bits (RFC 9562, section 5.7). */
+export function timeOfVersion(version: string): number {
+  return Number.parseInt(version.slice(0, 8) + version.slice(9, 13), 16);
+}
+
+/**
+ * An id as keys and immutable URLs write it: `a-z 0-9 - _` stand for themselves, every other byte is `~xx`. No two ids
+ * share a spelling, not even on a file system that ignores case, and 80 characters stay below the 255 bytes of a file name.
+ */
+export function writeId(id: string): string {
+  return id.replace(/[^a-z0-9_-]/g, (char) => `~${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/**
+ * The id that `writeId` wrote.
+ * @throws CodedError `invalid_id` where no id is written so
+ */
+export function readId(written: string): string {
+  const id = written.replace(/~([0-9a-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  assertId(id);
+  if (writeId(id) !== written) {
+    throw new CodedError(
+      'invalid_id',
+      'In an immutable URL every character of an id but a-z 0-9 - _ is written ~xx. Take the URLs that /info gives.',
+      { parameter: 'id' },
+    );
+  }
+  return id;
+}
+
+export const MANIFESTS = 'manifests/';
+export const AVATARS = 'avatars/';
+export const ALIASES = 'aliases/';
+/** Objects that Visage writes to see whether the storage works. */
+export const PROBES = 'probes/';
+
+export function manifestKey(id: string): string {
+  return `${MANIFESTS}${writeId(id)}.json`;
+}
+
+export function aliasKey(hash: string): string {
+  return `${ALIASES}${hash}.json`;
+}
+
+/** @param name `master.jpeg`, `256.webp`, ... */
+export function pictureKey(id: string, version: string, name: string): string {
+  return `${prefixOf(id)}${version}/${name}`;
+}
+
+/** What the keys of all pictures of an avatar begin with. */
+export function prefixOf(id: string): string {
+  return `${AVATARS}${writeId(id)}/`;
+}
+
+/**
+ * The version that the key of a picture belongs to: `avatars/<id>/<version>/...`, or as the service from which Visage grew
+ * laid its uploads out, `avatars/<id>/<version>.<ext>`.
+ * @returns undefined where it is no such key
+ */
+export function versionOf(key: string): string | undefined {
+  const version = /^avatars\/[^/]+\/([0-9a-f-]{36})[/.][^/]+$/.exec(key)?.[1];
+  return version !== undefined && isVersion(version) ? version : undefined;
+}

@@ -1,0 +1,234 @@
+import { CodedError } from '../errors.js';
+import { type Crop, MASTER_FORMATS, REDUCTIONS } from './formats.js';
+import { isHash, isVersion, manifestKey } from './keys.js';
+import type {
+  Erase,
+  Instant,
+  Manifest,
+  PictureIntent,
+  Publish,
+  Remove,
+  Restore,
+  Version,
+} from './manifest.js';
+
+/** The longest alternative text, in characters. */
+export const ALT_CHARACTERS = 250;
+
+const ALT = new RegExp(`^\\P{Cc}{0,${ALT_CHARACTERS}}$`, 'u');
+const SHA256 = /^[0-9a-f]{64}$/;
+const COLOR = /^#[0-9a-f]{6}$/;
+const INSTANT = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
+/** A ThumbHash has 5 to 25 bytes. */
+const THUMBHASH = /^(?:[A-Za-z0-9+/]{4}){1,9}(?:[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$/;
+
+/** The edge at which WebP ends, in px; no `AVATAR_MASTER_SIZE` may be larger. */
+const MAX_EDGE = 16_383;
+/** A crop is given in numbers of at most five digits. */
+const MAX_CROP = 99_999;
+
+/** The object that should be a manifest is not one that any release writes. Who reads it for requests logs it. */
+export class ManifestUnreadable extends CodedError {
+  /**
+   * @param key of the object
+   * @param reason names the field that is wrong, and repeats nothing of the object
+   */
+  constructor(
+    readonly key: string,
+    readonly reason: string,
+  ) {
+    super('manifest_unreadable', 'The record of this avatar is damaged. An operator has to fix it.', {
+      cause: new Error(`${key}: ${reason}`),
+      logged: true,
+    });
+  }
+}
+
+/** @throws Error if `readManifest` would refuse it: nothing is stored that cannot be read again */
+export function writeManifest(manifest: Manifest): Buffer {
+  const fault = faultOfManifest(manifest.id, manifest);
+  if (fault !== undefined) throw new Error(`not a manifest: ${fault}`);
+  return Buffer.from(JSON.stringify(manifest));
+}
+
+/**
+ * Accepts whatever any release has written, and fields that it does not know.
+ * @throws ManifestUnreadable if the bytes are no manifest of this avatar
+ */
+export function readManifest(id: string, bytes: Buffer): Manifest {
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(bytes.toString());
+  } catch {
+    // The message of a SyntaxError quotes the text, which may hold hashes of addresses.
+    throw new ManifestUnreadable(manifestKey(id), 'it is not JSON');
+  }
+  const fault = faultOfManifest(id, manifest);
+  if (fault !== undefined) throw new ManifestUnreadable(manifestKey(id), fault);
+  return manifest as Manifest;
+}
+
+/**
+ * What is wrong with a value that should be an intent that waited in an outbox.
+ * @returns names the field, like `version.width has to be a whole number from 1 to 16383`; undefined: nothing
+ */
+export function faultOfIntent(value: unknown): string | undefined {
+  const type = (value as { type?: unknown } | null | undefined)?.type;
+  const shape =
+    typeof type === 'string' && Object.hasOwn(intentShapes, type) ? intentShapes[type] : undefined;
+  return shape ? told(shape(value)) : 'it has to be a publish, restore, remove or erase';
+}
+
+/** Whether it is a time that exists, exactly as `Date.toISOString` writes those of the years 0 to 9998: a later one is to follow. */
+export function isInstant(value: unknown): value is Instant {
+  if (!isText(value, INSTANT) || value >= '9999') return false;
+  const day = value.slice(8, 10);
+  // A day that its month lacks becomes one of the next month. Rarely asked: a `Date` takes longer than all else here.
+  return day <= '28' || new Date(value).getUTCDate() === Number(day);
+}
+
+/** Whether it can be the alternative text of a picture. */
+export function isAlt(value: unknown): value is string {
+  return typeof value === 'string' && ALT.test(value);
+}
+
+interface Fault {
+  /** Where in the value, like `.versions[0].width`; empty: the value itself. */
+  field: string;
+  wanted: string;
+}
+
+type Check = (value: unknown) => Fault | undefined;
+
+const instant = rule('a time like 2026-01-31T12:00:00.000Z', isInstant);
+const sha256 = rule('a SHA-256 in hex', (value) => isText(value, SHA256));
+const name = rule('a UUIDv7', isVersionName);
+const nameOrNull = rule('a UUIDv7 or null', (value) => value === null || isVersionName(value));
+const edge = wholeNumber(1, MAX_EDGE);
+const start = wholeNumber(0, MAX_CROP);
+const length = wholeNumber(1, MAX_CROP);
+
+const versionShape = object<Version>({
+  version: name,
+  source: sha256,
+  crop: optional(object<Crop>({ x: start, y: start, width: length, height: length })),
+  master: rule(MASTER_FORMATS.join(' or '), (value) => MASTER_FORMATS.some((format) => format === value)),
+  width: edge,
+  height: edge,
+  animated: rule('true or false', (value) => typeof value === 'boolean'),
+  reduced: optional(rule(REDUCTIONS.join(' or '), (value) => REDUCTIONS.some((one) => one === value))),
+  bytes: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  sha256: optional(sha256),
+  thumbhash: rule('a ThumbHash in Base64', (value) => isText(value, THUMBHASH)),
+  color: rule('a color like #35a788', (value) => isText(value, COLOR)),
+  alt: optional(rule(`at most ${ALT_CHARACTERS} characters, none of them a control character`, isAlt)),
+  // The first releases took it some ms before they made the name, so it is not always the time in there.
+  uploadedAt: instant,
+});
+
+const manifestShape = object<Manifest>({
+  schema: rule('1', (value) => value === 1),
+  id: rule('the id that its key says', (value) => typeof value === 'string'),
+  current: nameOrNull,
+  versions: listOf(versionShape),
+  head: optional(object<NonNullable<Manifest['head']>>({ at: instant, version: nameOrNull })),
+  erasedAt: optional(instant),
+  voidUntil: optional(instant),
+  aliases: optional(
+    object<NonNullable<Manifest['aliases']>>({
+      at: instant,
+      hashes: listOf(rule('an MD5 or SHA-256 in hex', (value) => typeof value === 'string' && isHash(value))),
+    }),
+  ),
+});
+
+const ofType = rule('a text', (value) => typeof value === 'string');
+
+const intentShapes: Record<string, Check> = {
+  publish: object<Publish>({ type: ofType, at: instant, version: versionShape }),
+  restore: object<Restore>({ type: ofType, at: instant, version: versionShape }),
+  remove: object<Remove>({ type: ofType, at: instant }),
+  erase: object<Erase>({ type: ofType, at: instant, confirms: optional(instant) }),
+} satisfies Record<PictureIntent['type'], Check>;
+
+function faultOfManifest(id: string, value: unknown): string | undefined {
+  const fault = manifestShape(value);
+  if (fault) return told(fault);
+  const checked = value as Manifest;
+  return checked.id === id ? contradictionIn(checked) : 'id has to be the id that its key says';
+}
+
+/** Which two fields can never have been written together. */
+function contradictionIn({ versions, erasedAt = '', voidUntil, aliases }: Manifest): string | undefined {
+  const oldest = versions.at(-1);
+  const misplaced = versions.findIndex((one, i) => i > 0 && !isNewer(versions[i - 1], one));
+  if (misplaced !== -1) return `versions[${misplaced}] has to be older than the one before it`;
+  // If it were believed, the pictures would be deleted as erased.
+  for (const [field, end] of Object.entries({ erasedAt, voidUntil: voidUntil ?? '' })) {
+    if (oldest && oldest.uploadedAt <= end) return `${field} has to be before all versions`;
+    if (aliases && aliases.at <= end) return `${field} has to be before aliases.at`;
+  }
+  if (voidUntil === undefined || voidUntil > erasedAt) return undefined;
+  return 'voidUntil has to be after erasedAt';
+}
+
+function isNewer(a: Version | undefined, b: Version): boolean {
+  if (a?.uploadedAt === b.uploadedAt) return a.version > b.version;
+  return a !== undefined && a.uploadedAt > b.uploadedAt;
+}
+
+function told(fault: Fault | undefined): string | undefined {
+  if (!fault) return undefined;
+  const field = fault.field.replace(/^\./, '');
+  return `${field === '' ? 'it' : field} has to be ${fault.wanted}`;
+}
+
+function rule(wanted: string, holds: (value: unknown) => boolean): Check {
+  const fault = { field: '', wanted };
+  return (value) => (holds(value) ? undefined : fault);
+}
+
+function optional(check: Check): Check {
+  return (value) => (value === undefined ? undefined : check(value));
+}
+
+/** Other fields than these are accepted: a newer release may have written them. */
+function object<T extends object>(checks: { [Field in keyof Required<T>]: Check }): Check {
+  const entries = Object.entries<Check>(checks);
+  const noObject = { field: '', wanted: 'an object' };
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return noObject;
+    for (const [field, check] of entries) {
+      const fault = check((value as Record<string, unknown>)[field]);
+      if (fault) return { ...fault, field: `.${field}${fault.field}` };
+    }
+    return undefined;
+  };
+}
+
+function listOf(check: Check): Check {
+  const noList = { field: '', wanted: 'a list' };
+  return (value) => {
+    if (!Array.isArray(value)) return noList;
+    for (let i = 0; i < value.length; i++) {
+      const fault = check(value[i]);
+      if (fault) return { ...fault, field: `[${i}]${fault.field}` };
+    }
+    return undefined;
+  };
+}
+
+function wholeNumber(min: number, max: number): Check {
+  return rule(
+    `a whole number from ${min} to ${max}`,
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
+}
+
+function isText(value: unknown, pattern: RegExp): value is string {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+function isVersionName(value: unknown): boolean {
+  return typeof value === 'string' && isVersion(value);
+}

@@ -1,0 +1,225 @@
+import type { Crop, MasterFormat, Reduction } from './formats.js';
+import { timeOfVersion } from './keys.js';
+
+export { ManifestUnreadable, readManifest, writeManifest } from './manifest-format.js';
+
+/** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
+export type Instant = string;
+
+/** One accepted upload; immutable. */
+export interface Version {
+  /** UUIDv7. */
+  version: string;
+  /** SHA-256 of the uploaded bytes, in hex. */
+  source: string;
+  crop?: Crop;
+  master: MasterFormat;
+  /** In px, both. */
+  width: number;
+  height: number;
+  animated: boolean;
+  /** What the master gave up to stay within the limit of its bytes. Not to be told from the picture, so it is kept here. */
+  reduced?: Reduction;
+  /** Of the master. */
+  bytes: number;
+  /** Of the master, in hex; versions of the first releases have none. */
+  sha256?: string;
+  thumbhash: string;
+  color: string;
+  /** What the picture shows, in words for those who do not see it; as the uploader put it. */
+  alt?: string;
+  /** Also the time in `version`; in the first releases, some ms off it. */
+  uploadedAt: Instant;
+}
+
+/** Which versions an avatar has, and which is current. The only mutable object. */
+export interface Manifest {
+  schema: 1;
+  id: string;
+  current: string | null;
+  /**
+   * Newest first: the newest of the history limit, and the current one where it is older than all of these.
+   */
+  versions: Version[];
+  /** What `current` was last set to, and when: intents that arrive late are weighed against it. */
+  head?: { at: Instant; version: string | null };
+  /** Nothing that was uploaded or registered up to then comes back. */
+  erasedAt?: Instant;
+  /**
+   * The same up to here, if the erasure was repeated later: an upload that another replica accepted in between and still has in
+   * its outbox must not come back.
+   */
+  voidUntil?: Instant;
+  /** The hashes of e-mail addresses that stand for the avatar, sorted, and when they were registered. */
+  aliases?: { at: Instant; hashes: readonly string[] };
+}
+
+/** A wish to change an avatar. A restore carries its version whole, so that it means the same at any time. */
+export type Intent = PictureIntent | Alias;
+
+/** What may wait in the outbox. */
+export type PictureIntent = Publish | Restore | Remove | Erase;
+
+export interface Publish {
+  type: 'publish';
+  at: Instant;
+  version: Version;
+}
+
+export interface Restore {
+  type: 'restore';
+  at: Instant;
+  version: Version;
+}
+
+/** No current picture any more. */
+export interface Remove {
+  type: 'remove';
+  at: Instant;
+}
+
+/** Nothing that was there up to then comes back. */
+export interface Erase {
+  type: 'erase';
+  at: Instant;
+  /** When the avatar was erased that this one finds without anything new; undefined: it is the first. */
+  confirms?: Instant;
+}
+
+/** Replaces all hashes of the avatar. */
+export interface Alias {
+  type: 'alias';
+  at: Instant;
+  /** Sorted. */
+  hashes: readonly string[];
+}
+
+export function emptyManifest(id: string): Manifest {
+  return { schema: 1, id, current: null, versions: [] };
+}
+
+/**
+ * The manifest after an intent. Pure, and the same whatever the order and however often intents of different times
+ * arrive: the later `at` decides what is current, ties by version, and which hashes stand for it; nothing uploaded or
+ * registered up to an erasure comes back.
+ * @param history how many versions to keep
+ */
+export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
+  if (intent.type === 'alias') {
+    const { at, hashes } = intent;
+    return consistent({ ...manifest, aliases: laterAliases(manifest.aliases, { at, hashes }) }, history);
+  }
+  const arriving = 'version' in intent ? [intent.version] : [];
+  const changed = {
+    ...manifest,
+    versions: [...arriving, ...manifest.versions],
+    head: laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null }),
+    ...(intent.type === 'erase' && {
+      erasedAt: latest(manifest.erasedAt, intent.confirms ?? intent.at),
+      voidUntil: latest(manifest.voidUntil, intent.at),
+    }),
+  };
+  return consistent(changed, history);
+}
+
+/** One manifest of the same avatar out of two: the same as if the intents of both had arrived at either. Pure. */
+export function merge(a: Manifest, b: Manifest, history: number): Manifest {
+  const merged = {
+    id: a.id,
+    versions: [...a.versions, ...b.versions],
+    head: b.head === undefined ? a.head : laterHead(a.head, b.head),
+    erasedAt: latest(a.erasedAt, b.erasedAt),
+    voidUntil: latest(a.voidUntil, b.voidUntil),
+    aliases: b.aliases === undefined ? a.aliases : laterAliases(a.aliases, b.aliases),
+  };
+  return consistent(merged, history);
+}
+
+interface Parts {
+  id: string;
+  /** In any order; of two with one name, the first counts. */
+  versions: readonly Version[];
+  head?: Manifest['head'] | undefined;
+  erasedAt?: Instant | undefined;
+  voidUntil?: Instant | undefined;
+  aliases?: Manifest['aliases'] | undefined;
+}
+
+function consistent({ versions, head, aliases, ...rest }: Parts, history: number): Manifest {
+  const { id, erasedAt } = rest;
+  const end = endOfErased(rest);
+  const stays = (at: Instant) => end === undefined || at > end;
+  const kept = [...new Map([...versions].reverse().map((one) => [one.version, one])).values()]
+    .filter(({ uploadedAt }) => stays(uploadedAt))
+    .sort(newestFirst)
+    .filter(({ version }, index) => index < history || version === head?.version);
+  const current = kept.find(({ version }) => version === head?.version)?.version ?? null;
+  return {
+    schema: 1,
+    id,
+    current,
+    versions: kept,
+    ...(head && { head }),
+    ...(erasedAt !== undefined && { erasedAt }),
+    ...(end !== undefined && end !== erasedAt && { voidUntil: end }),
+    ...(aliases && stays(aliases.at) && { aliases }),
+  };
+}
+
+/** The version that is shown, if any. */
+export function currentVersion(manifest: Manifest): Version | undefined {
+  return manifest.versions.find(({ version }) => version === manifest.current);
+}
+
+/** Whether an erasure took a version away, or would have: it is never shown again. */
+export function isErased(manifest: Manifest, version: string): boolean {
+  const end = endOfErased(manifest);
+  return end !== undefined && timeOfVersion(version) <= Date.parse(end);
+}
+
+/** Nothing up to then comes back. @returns undefined if the avatar was never erased */
+export function endOfErased({
+  erasedAt,
+  voidUntil,
+}: Pick<Parts, 'erasedAt' | 'voidUntil'>): Instant | undefined {
+  return latest(erasedAt, voidUntil);
+}
+
+/** Whether nothing was ever done to the pictures of the avatar. */
+export function isUntouched({ head, erasedAt }: Manifest): boolean {
+  return head === undefined && erasedAt === undefined;
+}
+
+/**
+ * The time of an intent that was born in the knowledge of this manifest: now, and later than everything in it even where
+ * another replica's clock is ahead of ours.
+ */
+export function instantAfter(manifest: Manifest, now: Date): Instant {
+  const { head, versions, aliases } = manifest;
+  const known = [head?.at, endOfErased(manifest), versions[0]?.uploadedAt, aliases?.at].reduce(latest);
+  const after = known === undefined ? 0 : Date.parse(known) + 1;
+  return new Date(Math.max(now.getTime(), after)).toISOString();
+}
+
+function laterHead(a: Manifest['head'], b: NonNullable<Manifest['head']>): NonNullable<Manifest['head']> {
+  if (a === undefined) return b;
+  const rank = ({ at, version }: typeof b) => `${at} ${version ?? ''}`;
+  return rank(a) >= rank(b) ? a : b;
+}
+
+function laterAliases(
+  a: Manifest['aliases'],
+  b: NonNullable<Manifest['aliases']>,
+): NonNullable<Manifest['aliases']> {
+  if (a === undefined) return b;
+  const rank = ({ at, hashes }: typeof b) => `${at} ${hashes.join(' ')}`;
+  return rank(a) >= rank(b) ? a : b;
+}
+
+function latest(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  return (a ?? '') >= (b ?? '') ? a : b;
+}
+
+function newestFirst(a: Version, b: Version): number {
+  return `${a.uploadedAt} ${a.version}` < `${b.uploadedAt} ${b.version}` ? 1 : -1;
+}

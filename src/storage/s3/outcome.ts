@@ -1,0 +1,101 @@
+import type { S3ServiceException as ServiceException } from '@aws-sdk/client-s3';
+import { CodedError } from '../../errors.js';
+import { PreconditionFailed, StorageFull, StorageRefused, StorageUnavailable } from '../object-store.js';
+
+/** The HTTP status that an error of the SDK carries, if the server answered at all. */
+export function statusOf(error: unknown): number | undefined {
+  return metadataOf(error)?.httpStatusCode;
+}
+
+/** How often the SDK sent the request before it gave up with this error. */
+export function attemptsOf(error: unknown): number {
+  return metadataOf(error)?.attempts ?? 1;
+}
+
+/**
+ * The server says that the object is missing. A missing bucket is not an absent object, nor is a 404 whose XML did not
+ * arrive whole.
+ */
+export function isMissingObject(error: unknown): boolean {
+  return statusOf(error) === 404 && nameOf(error) === 'NoSuchKey';
+}
+
+/**
+ * What an error of the SDK means to a caller of the port.
+ * Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; XMinio* are MinIO's own.
+ */
+export function outcome(error: unknown): Error {
+  if (error instanceof CodedError) return error;
+  const name = nameOf(error);
+  const status = statusOf(error);
+  const cause = explained(error);
+  if (name === 'QuotaExceeded' || name === 'XMinioStorageFull' || status === 507)
+    return new StorageFull(cause);
+  if (status !== undefined && status >= 300 && status < 500 && !PASSING.includes(status)) {
+    return new StorageRefused(cause);
+  }
+  if (name === 'CredentialsProviderError') return new StorageRefused(cause);
+  return new StorageUnavailable(cause, hasTimedOut(error));
+}
+
+const TIMEOUT = /^(TimeoutError|AbortError|ETIMEDOUT)$/;
+
+/** What the operator should look at, by the name or code of an error, or its status where the server gave no reason. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [/^SignatureDoesNotMatch$/, 'STORAGE_S3_SECRET_ACCESS_KEY is not the secret of STORAGE_S3_ACCESS_KEY_ID'],
+  [/^(InvalidAccessKeyId|InvalidClientTokenId)$/, 'the server does not know STORAGE_S3_ACCESS_KEY_ID'],
+  [/^(RequestTimeTooSkewed|RequestExpired)$/, 'the clock of this machine is wrong'],
+  [/^(ExpiredToken|InvalidToken)$/, 'the session token of the credentials is over'],
+  [/^AccessDenied$/, 'the keys may not do this: see "Keep the pictures in a bucket" in the README'],
+  [/^NoSuchBucket$/, 'there is no bucket STORAGE_S3_BUCKET: make it, or mend the name'],
+  [
+    /^(PermanentRedirect|AuthorizationHeaderMalformed)$/,
+    'the bucket is in another region than STORAGE_S3_REGION',
+  ],
+  [
+    /^CredentialsProviderError$/,
+    'no credentials: set STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY',
+  ],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host of STORAGE_S3_ENDPOINT has no address'],
+  [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/, 'nothing answers at STORAGE_S3_ENDPOINT'],
+  [/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/, 'the certificate is not trusted: see NODE_EXTRA_CA_CERTS of Node'],
+  [TIMEOUT, 'no answer from STORAGE_S3_ENDPOINT within STORAGE_S3_TIMEOUT_MS'],
+  [/^403$/, 'forbidden without a reason: wrong keys, a wrong clock, or keys that may not do this'],
+  [/^404$/, 'not found: is STORAGE_S3_BUCKET right, and STORAGE_S3_USE_PATH_STYLE?'],
+];
+
+/** The same error behind one that says, for the log, what it is called and what to look at. */
+function explained(error: unknown): unknown {
+  const { code } = (error ?? {}) as { code?: unknown };
+  const names = [code, nameOf(error), statusOf(error)].filter((name) => name !== undefined).map(String);
+  for (const name of names) {
+    const advice = ADVICE.find(([pattern]) => pattern.test(name))?.[1];
+    if (advice !== undefined) return new Error(`${name}: ${advice}`, { cause: error });
+  }
+  return error;
+}
+
+/** By its code if it has one: the SDK calls a connection that was reset a TimeoutError as well. */
+function hasTimedOut(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code === 'ETIMEDOUT' : TIMEOUT.test(nameOf(error) ?? '');
+}
+
+/** What an error of the SDK means to a writer who set a precondition. */
+export function conditionalOutcome(error: unknown, key: string): Error {
+  const status = statusOf(error);
+  // AWS answers 404 to an If-Match on an object that is not there.
+  const failed = status === 412 || status === 409 || isMissingObject(error);
+  return failed ? new PreconditionFailed(key, error) : outcome(error);
+}
+
+/** Refusals that may be gone at the next try; 409 and 412 are told to a call without a precondition by mistake only. */
+const PASSING = [408, 409, 412, 429];
+
+function nameOf(error: unknown): string | undefined {
+  return (error as Partial<Error> | undefined)?.name;
+}
+
+function metadataOf(error: unknown): { httpStatusCode?: number; attempts?: number } | undefined {
+  return (error as Partial<ServiceException> | undefined)?.$metadata;
+}
