@@ -1,17 +1,23 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AvatarsModule } from './avatars/avatars.module.js';
-import { GravatarModule } from './avatars/gravatar.module.js';
-import { configModule } from './config/config.module.js';
+import { ApiModule } from './api/api.module.js';
 import type { Settings } from './config/settings.js';
+import { SettingsModule } from './config/settings.module.js';
+import { DeliveryModule } from './delivery/delivery.module.js';
+import { Connections } from './http/connections.js';
 import { MetricsModule } from './ops/metrics.module.js';
 import { OpsModule } from './ops/ops.module.js';
+import { ServerLifecycle } from './server.js';
 
 @Module({})
 export class AppModule {
-  static with(settings: Settings): DynamicModule {
+  /** @param connections of the server, which is made before there are modules */
+  static with(settings: Settings, connections: Connections): DynamicModule {
     return {
       module: AppModule,
-      imports: [configModule(settings), AvatarsModule, GravatarModule, MetricsModule, OpsModule],
+      global: true,
+      imports: [SettingsModule.with(settings), ApiModule, DeliveryModule, MetricsModule, OpsModule],
+      providers: [ServerLifecycle, { provide: Connections, useValue: connections }],
+      exports: [Connections],
     };
   }
 }

@@ -6,29 +6,22 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
 import { answerClientError, refuseExpectation } from './http/client-error.js';
-import type { Connections } from './http/connections.js';
+import { Connections } from './http/connections.js';
 import { OPEN, answerPreflights } from './http/cors.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
-import { ProblemFilter, isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
+import { isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
-import { observe } from './ops/observe.js';
 import { FORM_OVERHEAD_BYTES, isForm } from './uploads/upload-receiver.js';
 
 /** Longer than any path that there is; what is longer is nobody's but an attacker's. */
 const LOGGED_PATH_CHARACTERS = 300;
 
-/**
- * Assembles the service; it does not listen yet.
- * @param connections what is to watch its server
- */
-export async function createApp(
-  settings: Settings,
-  connections: Connections,
-  logger: Logger,
-): Promise<NestFastifyApplication> {
+/** Assembles the service. It does not listen yet. */
+export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
+  const connections = new Connections(settings, logger);
   // As much as an upload may have, so that a client that is refused may send it all before it looks at the answer.
   const mostUnread = settings.avatarMaxSizeBytes + FORM_OVERHEAD_BYTES;
   const adapter = new FastifyAdapter({
@@ -56,10 +49,14 @@ export async function createApp(
       connectionsCheckingInterval: Math.min(settings.requestHeadersTimeoutMs, 5000),
     },
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings), adapter, {
-    logger: new NestLogger(logger),
-    bodyParser: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.with(settings, connections),
+    adapter,
+    {
+      logger: new NestLogger(logger),
+      bodyParser: false,
+    },
+  );
   rememberRoutes(adapter.getInstance());
   takeBodiesRaw(adapter.getInstance(), mostUnread);
   logRequests(adapter.getInstance(), logger);
@@ -70,8 +67,7 @@ export async function createApp(
   });
   // How long they are together is limited; of more than so many Node would drop some without a word, such as an If-Match.
   server.maxHeadersCount = 0;
-  observe(app, settings, connections);
-  app.useGlobalFilters(new ProblemFilter());
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   describeApi(app);
   return app;
 }

@@ -6,15 +6,22 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['sharp', /^sharp$/, ['images/sharp.pipeline.ts']],
   ['the AWS SDK', /^@aws-sdk\//, ['storage/s3/']],
   ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$|woff2-encoder)/, ['placeholders/']],
-  ['multer', /^multer$/, ['uploads/upload-receiver.ts']],
+  ['multer', /^multer$/, ['uploads/upload-form.ts']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
-  ['fastify', /^fastify$/, ['app.ts', 'http/', 'delivery/picture-answers.ts', '.controller.ts']],
-  ['prom-client', /^prom-client$/, ['ops/metrics.ts', 'ops/gauges.ts']],
   [
-    "Nest's configuration",
-    /^@nestjs\/config$/,
-    ['config/config.module.ts', '.module.ts', 'http/api-key.guard.ts'],
+    'fastify',
+    /^fastify$/,
+    [
+      'app.ts',
+      'http/',
+      'delivery/picture-answers.ts',
+      'ops/part.metrics.ts',
+      'api/version-answers.ts',
+      '.controller.ts',
+    ],
   ],
+  ['prom-client', /^prom-client$/, ['ops/metrics.ts', 'ops/gauges.ts']],
+  ["Nest's configuration", /^@nestjs\/config$/, ['config/settings.module.ts']],
 ];
 
 /**
@@ -30,26 +37,15 @@ const LAYERS: Record<string, readonly string[]> = {
   http: ['config'],
   uploads: ['config'],
   outbox: ['config', 'model', 'storage'],
-  avatars: [
-    'api',
-    'config',
-    'delivery',
-    'http',
-    'images',
-    'model',
-    'outbox',
-    'placeholders',
-    'storage',
-    'uploads',
-  ],
+  avatars: ['config', 'images', 'model', 'outbox', 'storage', 'uploads'],
   delivery: ['avatars', 'config', 'http', 'images', 'model', 'placeholders', 'storage'],
   api: ['avatars', 'config', 'delivery', 'http', 'model', 'uploads'],
   ops: ['avatars', 'config', 'delivery', 'http', 'images', 'model', 'outbox', 'storage', 'uploads'],
-  cli: ['api', 'avatars', 'config', 'images', 'model', 'ops', 'outbox', 'storage', 'uploads'],
+  cli: ['avatars', 'config', 'images', 'model', 'ops', 'outbox', 'storage', 'uploads'],
 };
 
 /** The root knows everything. */
-const ROOT = ['main.ts', 'app.ts', 'app.module.ts', 'errors.ts', 'files.ts'];
+const ROOT = ['main.ts', 'app.ts', 'app.module.ts', 'server.ts', 'errors.ts', 'files.ts'];
 
 interface SourceFile {
   path: string;

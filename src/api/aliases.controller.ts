@@ -1,19 +1,17 @@
-import { Controller, Get, Header, Param, Put, Req, UseGuards } from '@nestjs/common';
+import { Controller, Get, Header, Param, Put, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { Aliases } from '../avatars/aliases.js';
-import { ApiKeyGuard } from '../http/api-key.guard.js';
 import { JsonReceiver } from '../uploads/json-receiver.js';
 import { ALIASES_MAX_BYTES, type AliasesAnswer, aliasesOf } from './aliases.dto.js';
 import { ValidId } from './avatars.dto.js';
 import { DescribeAliases, DescribeAliasesChange } from './avatars.openapi.js';
 import { DescribeProblems } from './problems.openapi.js';
 
-/** The hashes of e-mail addresses that stand for an avatar: who knows them may guess addresses, so that a key is needed. */
+/** The hashes of e-mail addresses that stand for an avatar. Reading them takes a key, since addresses can be guessed from them. */
 @ApiTags('avatars')
 @DescribeProblems()
 @Controller('v1/avatars/:id/aliases')
-@UseGuards(ApiKeyGuard)
 export class AliasesController {
   constructor(
     private readonly aliases: Aliases,

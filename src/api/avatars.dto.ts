@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { CodedError } from '../errors.js';
+import { parseBefore } from '../model/erased-before.js';
 import {
   type Crop,
   REDUCTIONS,
@@ -155,25 +156,6 @@ export const ErasePipe: PipeTransform<Record<string, unknown>, EraseQuery> = {
     throw new CodedError('invalid_before', 'before needs erase=true.', { parameter: 'before' });
   },
 };
-
-/** A receipt has the time of the replica that gave it, whose clock may have been ahead, in ms. */
-const CLOCKS_APART_MS = 86_400_000;
-
-/**
- * The instant up to which an erasure is to erase.
- * @throws CodedError `invalid_before` unless it is written as receipts have it, and at most a day ahead of our clock
- */
-export function parseBefore(text: unknown): Instant {
-  const at = typeof text === 'string' ? Date.parse(text) : NaN;
-  if (!(at <= Date.now() + CLOCKS_APART_MS) || new Date(at).toISOString() !== text) {
-    throw new CodedError(
-      'invalid_before',
-      'Send the erasedAt of a receipt, such as 2026-01-31T12:00:00.000Z. It must not be more than a day in the future.',
-      { parameter: 'before' },
-    );
-  }
-  return text;
-}
 
 /** The version that a body `{ "version": "..." }` names. @throws CodedError `invalid_version` */
 export function versionOf(body: unknown): string {

@@ -1,13 +1,13 @@
 import { Controller, Get, Options, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { GRAVATAR_DEFAULTS, GravatarRequests } from '../delivery/gravatar-request.js';
+import { GRAVATAR_DEFAULTS, GravatarRequests } from '../delivery/gravatar-requests.js';
 import { GravatarService } from '../delivery/gravatar.service.js';
 import { PictureAnswers } from '../delivery/picture-answers.js';
 import { CodedError } from '../errors.js';
 import { cacheControlOf } from '../http/cache-control.js';
-import { etagOf } from '../http/conditional.js';
 import { OPEN } from '../http/cors.js';
+import { Public } from '../http/public.js';
 import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './gravatar.openapi.js';
 import { DescribeProblems } from './problems.openapi.js';
 
@@ -16,6 +16,7 @@ const NO_HASH = '//';
 
 /** The wire contract of Gravatar and Libravatar. */
 @ApiTags('gravatar')
+@Public()
 @DescribeProblems()
 @Controller('avatar')
 export class GravatarController {
@@ -48,8 +49,7 @@ export class GravatarController {
       void reply.status(302).headers(headers).send();
       return;
     }
-    const vary = wish.format === undefined ? ['Accept'] : [];
-    this.pictures.send(request, reply, { ...shown, verified, etag: etagOf(shown.tag), cacheControl, vary });
+    await this.pictures.send(request, reply, shown, cacheControl);
   }
 
   @Get(NO_HASH)

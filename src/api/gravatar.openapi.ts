@@ -7,7 +7,7 @@ import {
   ApiQuery,
   ApiResponse,
 } from '@nestjs/swagger';
-import { GRAVATAR_DEFAULTS } from '../delivery/gravatar-request.js';
+import { GRAVATAR_DEFAULTS } from '../delivery/gravatar-requests.js';
 import { DescribePicture } from './avatars.openapi.js';
 import { DescribeRefusals, headersOf } from './problems.openapi.js';
 

@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
-import { Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AvatarsService } from '../avatars/avatars.service.js';
 import { type Found, Lookup } from '../avatars/lookup.js';
-import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { PicturesService } from '../delivery/pictures.service.js';
 import { cacheControlOf } from '../http/cache-control.js';
 import { etagOf, matchesNoneMatch } from '../http/conditional.js';
 import { PublicUrls } from '../http/public-urls.js';
 import type { RenditionFormat } from '../model/formats.js';
 import type { Version } from '../model/manifest.js';
+import { sha256Hex } from '../model/sha256.js';
 import { JsonReceiver } from '../uploads/json-receiver.js';
 import { DescribeLookup } from './avatars.openapi.js';
 import { LOOKUP_MAX_BYTES, type LookupEntry, type LookupWish, lookupOf } from './lookup.dto.js';
@@ -18,11 +17,10 @@ import { DescribeProblems } from './problems.openapi.js';
 @ApiTags('avatars')
 @DescribeProblems()
 @Controller('v1/avatars/lookup')
-@UseGuards(ApiKeyGuard)
 export class LookupController {
   constructor(
     private readonly lookups: Lookup,
-    private readonly avatars: AvatarsService,
+    private readonly pictures: PicturesService,
     private readonly json: JsonReceiver,
     private readonly urls: PublicUrls,
   ) {}
@@ -36,7 +34,7 @@ export class LookupController {
     const answered = (found: Map<string, Found>) =>
       Object.fromEntries([...found].map(([name, one]) => [name, this.entry(request, name, one, wish)]));
     const body = Buffer.from(JSON.stringify({ avatars: answered(avatars), hashes: answered(hashes) }));
-    const etag = etagOf(createHash('sha256').update(body).digest('hex'));
+    const etag = etagOf(sha256Hex(body));
     const verified = [...avatars.values(), ...hashes.values()].every((found) => found.verified);
     void reply.headers({ ETag: etag, 'Cache-Control': cacheControlOf('private, no-cache', verified) });
     if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
@@ -50,7 +48,7 @@ export class LookupController {
     { id, version }: Found,
     wish: LookupWish,
   ): LookupEntry {
-    const { sizes = this.avatars.sizes, format } = wish;
+    const { sizes = this.pictures.sizes, format } = wish;
     let paths: Record<string, string>;
     if (id === undefined) paths = defaultsOfHash(name, sizes, format);
     else if (version === undefined) paths = defaultsOf(id, sizes, format);
@@ -69,7 +67,7 @@ export class LookupController {
   }
 
   private picturesOf(id: string, version: Version, wish: LookupWish): Record<string, string> {
-    const keys = Object.entries(this.avatars.keysOf(id, version, wish));
+    const keys = Object.entries(this.pictures.keysOf(id, version, wish));
     return Object.fromEntries(keys.map(([size, key]) => [size, `/v1/${key}`]));
   }
 }

@@ -1,22 +1,17 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import type { ImagePipeline } from '../images/image-pipeline.js';
-import { prefixOf, timeOfVersion, versionOf, writeId } from '../model/keys.js';
+import { ImagePipeline } from '../images/image-pipeline.js';
+import { encodeId, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
 import { type Manifest, type Version, isErased, isUntouched } from '../model/manifest.js';
-import type { CallOptions, ObjectStore } from '../storage/object-store.js';
+import { sha256Hex } from '../model/sha256.js';
+import { type CallOptions, ObjectStore } from '../storage/object-store.js';
 import { SpooledUpload } from '../uploads/spooled-upload.js';
-import type { AvatarObjects } from './avatar.objects.js';
-import type { AvatarRepository } from './avatar.repository.js';
+import { AvatarObjects } from './avatar.objects.js';
+import { AvatarRepository } from './avatar.repository.js';
 import { SingleFlight } from './single-flight.js';
-
-export interface AdoptionOptions {
-  spoolPath: string;
-  /** A picture larger than this, in bytes, is left alone. */
-  maxBytes: number;
-}
 
 /** How long an avatar that has nothing to adopt is not looked at again, in ms, and how many are remembered. */
 const NOTHING_THERE = { ttl: 600_000, max: 50_000 };
@@ -31,6 +26,7 @@ export interface Legacy {
  * Takes over avatars of the service from which Visage grew: one upload an object, no manifest, the newest current. The picture
  * goes the way of every upload and becomes a version of the same name, so that two replicas which adopt it make the same one.
  */
+@Injectable()
 export class Adoption {
   private readonly logger = new Logger(Adoption.name);
   private readonly nothingThere = new LRUCache<string, true>(NOTHING_THERE);
@@ -41,7 +37,7 @@ export class Adoption {
     private readonly pipeline: ImagePipeline,
     private readonly repository: AvatarRepository,
     private readonly objects: AvatarObjects,
-    private readonly options: AdoptionOptions,
+    private readonly settings: Settings,
   ) {}
 
   /**
@@ -52,7 +48,7 @@ export class Adoption {
    */
   async ensure(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
     const { id } = manifest;
-    if (!isUntouched(manifest) || writeId(id) !== id || this.nothingThere.has(id)) return manifest;
+    if (!isUntouched(manifest) || encodeId(id) !== id || this.nothingThere.has(id)) return manifest;
     return this.adopting.run(id, () => this.adoptNewest(manifest, options));
   }
 
@@ -61,7 +57,7 @@ export class Adoption {
     const found: Legacy[] = [];
     for await (const { key, size } of this.store.list(prefixOf(id), options)) {
       const version = key.split('/').length === 3 ? versionOf(key) : undefined;
-      if (version !== undefined && size <= this.options.maxBytes) found.push({ key, version });
+      if (version !== undefined && size <= this.settings.avatarMaxSizeBytes) found.push({ key, version });
     }
     return found.reverse();
   }
@@ -83,19 +79,21 @@ export class Adoption {
    * @throws CodedError where it is none that would be accepted as an upload
    */
   async take(id: string, name: string, picture: Readable): Promise<Manifest> {
-    const spooled = new SpooledUpload(this.options.spoolPath, this.options.maxBytes);
+    const { uploadSpoolPath, avatarMaxSizeBytes } = this.settings;
+    const spooled = new SpooledUpload(uploadSpoolPath, avatarMaxSizeBytes);
     try {
       await spooled.write(picture);
       const { bytes, format, ...facts } = await this.pipeline.makeMaster(spooled.path);
       const at = new Date(timeOfVersion(name)).toISOString();
       const origin = { version: name, source: spooled.digest(), master: format };
       const made: Version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
-      return await this.objects.storeUnlessErased(id, name, { format }, bytes, (stored) => {
+      const publish = (stored: Buffer) => {
         // Another replica, or an adoption that broke off, may have made it with another release: the first one stays.
-        const sha256 = createHash('sha256').update(stored).digest('hex');
-        const version = { ...made, bytes: stored.length, sha256 };
+        const version = { ...made, bytes: stored.length, sha256: sha256Hex(stored) };
         return this.repository.change(id, () => ({ type: 'publish', at, version }));
-      });
+      };
+      const after = await this.objects.storeUnlessErased(id, name, { format }, bytes, publish);
+      return after.manifest;
     } finally {
       await spooled.discard();
     }
@@ -122,5 +120,5 @@ export class Adoption {
   }
 }
 
-/** What is wrong with the picture, and not with us. */
+/** Codes that say that the picture is at fault, not the service. */
 const REFUSALS = new Set<string>(['unsupported_image', 'unreadable_image', 'image_too_large', 'empty_file']);

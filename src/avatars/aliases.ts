@@ -1,28 +1,22 @@
+import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
+import { cacheSharesOf } from '../config/cache-shares.js';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { hashesOf, lists, targetOf, writeAlias } from '../model/alias.js';
+import { hashesOf, listsHash, targetOf, writeAlias } from '../model/alias.js';
 import { aliasKey } from '../model/keys.js';
 import { instantAfter } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import {
   type CallOptions,
-  type ObjectStore,
+  ObjectStore,
   PreconditionFailed,
   type StoredObject,
   isAway,
 } from '../storage/object-store.js';
-import type { AvatarRepository, Vouched } from './avatar.repository.js';
+import { AvatarRepository, type Vouched } from './avatar.repository.js';
 import { SingleFlight } from './single-flight.js';
-
-export interface AliasesOptions {
-  /** How old a pointer may be that `resolve` follows, in ms; 0: every call asks the store. */
-  maxAgeMs: number;
-  /** How old it may be while the store is away, in ms; 0: then none is followed. */
-  maxStaleMs: number;
-  /** Bytes of pointers kept in memory. */
-  cacheBytes: number;
-}
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
 const CONCURRENCY = 8;
@@ -30,24 +24,28 @@ const CONCURRENCY = 8;
 /** More than the characters of a hash and an id and what holds them take. */
 const ENTRY_BYTES = 512;
 
-/** What a hash stands for; undefined: nothing. */
+/** What a hash stands for, with the token of the reads that it came from. */
 export interface Resolved extends Vouched {
+  /** Undefined if the hash stands for no avatar. */
   id: string | undefined;
+  /** Tells, at the cost of a look into memory, whether `resolve` would still give the same. Undefined if only the store can tell. */
+  stillHolds: (() => boolean) | undefined;
 }
 
 interface Entry {
-  /** Undefined where the store has no such alias. */
+  /** Undefined if the store has no such alias. */
   readonly id: string | undefined;
   /** By the monotonic clock, in ms. */
   readonly readAt: number;
 }
 
 /**
- * Hashes of e-mail addresses that stand for avatars. An object for each hash points at an id, and counts only where the manifest
- * of that id lists the hash. Pointers are stored first and the manifest last, and removed in the other order: a crash in between
- * leaves a pointer that does not count. Whoever changed a list looks at both afterwards (`settle`), since another replica may have
- * been at the same hash.
+ * Hashes of e-mail addresses that stand for avatars. An object for each hash points at an id, and counts only if the manifest of that id
+ * lists the hash. Pointers are stored first and the manifest last, and removed in the other order: a crash in between leaves a pointer
+ * that does not count. Whoever changed a list looks at both afterwards (`reconcile`), since another replica may have changed the same
+ * hash.
  */
+@Injectable()
 export class Aliases {
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new SingleFlight<Entry>();
@@ -55,54 +53,40 @@ export class Aliases {
   constructor(
     private readonly store: ObjectStore,
     private readonly repository: AvatarRepository,
-    private readonly options: AliasesOptions,
+    private readonly settings: Settings,
   ) {
-    this.cache = new LRUCache({ max: Math.max(1, Math.floor(options.cacheBytes / ENTRY_BYTES)) });
+    const { aliases: cacheBytes } = cacheSharesOf(settings);
+    this.cache = new LRUCache({ max: Math.max(1, Math.floor(cacheBytes / ENTRY_BYTES)) });
   }
 
   /**
-   * The avatar that a hash stands for, as this process knows it: at most `maxAgeMs` old, or at most `maxStaleMs` while the store is
-   * away. One request to the store serves all who wait.
+   * The avatar that a hash stands for, as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS` while
+   * the store is away. One request to the store serves all callers that wait for it.
    * @param hash as `isHash` accepts it
    * @throws CodedError `manifest_unreadable`, and what the store throws
    */
   async resolve(hash: string): Promise<Resolved> {
-    const pointer = await this.recall(hash);
+    const pointer = await this.readCached(hash);
     if (pointer.id === undefined) return pointer;
-    const { manifest, incomplete, verified } = await this.repository.recall(pointer.id);
+    const { manifest, incomplete, ...read } = await this.repository.readCached(pointer.id);
     if (incomplete) throw incomplete;
+    const [points, lists] = [pointer.stillHolds, read.stillHolds];
     return {
-      id: lists(manifest, hash) ? pointer.id : undefined,
-      verified: pointer.verified && verified,
+      id: listsHash(manifest, hash) ? pointer.id : undefined,
+      verified: pointer.verified && read.verified,
+      stillHolds: points && lists && (() => points() && lists()),
     };
   }
 
-  /**
-   * What tells, at the cost of a look into memory, whether `resolve` would still give the same.
-   * @param id that it gave
-   * @returns undefined where that cannot be known without the store
-   */
-  validity(hash: string, id: string | undefined): (() => boolean) | undefined {
-    const points = () => {
-      const entry = this.fresh(hash);
-      return entry !== undefined && entry.id === id;
-    };
-    if (!points()) return undefined;
-    if (id === undefined) return points;
-    const isValid = this.repository.validity(id);
-    if (!isValid || !lists(this.repository.lastKnown(id), hash)) return undefined;
-    return () => points() && isValid();
-  }
-
-  /** The hashes of an avatar, sorted. @throws what the store throws, where they are not known */
+  /** The hashes of an avatar, sorted. @throws what the store throws, if they are not known */
   async of(id: string): Promise<readonly string[]> {
-    const { manifest, incomplete } = await this.repository.recall(id);
+    const { manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
     return hashesOf(manifest);
   }
 
   /**
-   * Replaces all hashes of an avatar. One that stands for another avatar stands for this one from now on.
+   * Replaces all hashes of an avatar. A hash of another avatar stands for this one from now on.
    * @param hashes as `isHash` accepts them
    * @returns the same, sorted
    * @throws CodedError `busy`, and what the store throws
@@ -110,7 +94,7 @@ export class Aliases {
   async replace(id: string, hashes: readonly string[]): Promise<readonly string[]> {
     const wanted = [...new Set(hashes)].sort();
     // When it was accepted, not when it is committed: an erasure that comes in the meantime has to win.
-    const at = instantAfter(await this.repository.read(id), new Date());
+    const at = instantAfter(await this.repository.readFresh(id), new Date());
     let pointed = false;
     await each(wanted, async (hash) => {
       if (await this.point(hash, id)) pointed = true;
@@ -122,12 +106,12 @@ export class Aliases {
       const same = !pointed && listed.join() === wanted.join();
       return same ? undefined : { type: 'alias', at, hashes: wanted };
     });
-    await this.settle(id, [...touched]);
+    await this.reconcile(id, [...touched]);
     return wanted;
   }
 
   /**
-   * Removes pointers to an avatar, and those that cannot be read, those that by now point at another excepted.
+   * Removes pointers to an avatar, and those that cannot be read. Leaves those that point at another avatar by now.
    * @returns how many there were
    */
   async remove(id: string, hashes: readonly string[]): Promise<number> {
@@ -143,14 +127,14 @@ export class Aliases {
   }
 
   /**
-   * Makes the pointers agree with the manifest: stores those that it lists and are not there, and removes those to the avatar that
-   * it does not list, until a look finds nothing to do.
+   * Makes the pointers agree with the manifest, until a look finds nothing to do: stores those that it lists and that are missing, and
+   * removes those to the avatar that it doesn't list.
    * @returns how many were removed
    */
-  async settle(id: string, hashes: readonly string[]): Promise<number> {
+  async reconcile(id: string, hashes: readonly string[]): Promise<number> {
     for (let removed = 0; ;) {
       const manifest = await this.repository.readStored(id);
-      const isListed = (hash: string) => lists(manifest, hash);
+      const isListed = (hash: string) => listsHash(manifest, hash);
       let restored = 0;
       await each(hashes.filter(isListed), async (hash) => {
         if (!(await this.store.exists(aliasKey(hash))) && (await this.restore(hash, id))) restored++;
@@ -162,7 +146,7 @@ export class Aliases {
     }
   }
 
-  /** Stores a pointer where there is none. @returns whether there was none */
+  /** Stores a pointer if there is none. @returns whether there was none */
   async restore(hash: string, id: string): Promise<boolean> {
     try {
       await this.store.store(aliasKey(hash), writeAlias(id), { ifAbsent: true, ...MANIFEST_ATTRIBUTES });
@@ -190,24 +174,30 @@ export class Aliases {
 
   private fresh(hash: string): Entry | undefined {
     const entry = this.cache.get(hash);
-    return entry && performance.now() - entry.readAt < this.options.maxAgeMs ? entry : undefined;
+    return entry && performance.now() - entry.readAt < this.settings.cacheMaxAgeMs ? entry : undefined;
   }
 
   /** Where a hash points, whether that counts or not. */
-  private async recall(hash: string): Promise<Resolved> {
+  private async readCached(hash: string): Promise<Resolved> {
     try {
       const { id } = this.fresh(hash) ?? (await this.readOnce(hash));
-      return { id, verified: true };
+      const stillHolds = () => this.pointsAt(hash, id);
+      return { id, verified: true, stillHolds: stillHolds() ? stillHolds : undefined };
     } catch (error) {
       const known = isAway(error) ? this.cache.get(hash) : undefined;
-      if (!known || performance.now() - known.readAt >= this.options.maxStaleMs) throw error;
-      return { id: known.id, verified: false };
+      if (!known || performance.now() - known.readAt >= this.settings.cacheMaxStaleMs) throw error;
+      return { id: known.id, verified: false, stillHolds: undefined };
     }
   }
 
-  /** Who asks while a request is on its way gets its answer; with a `maxAgeMs` of 0 it may be older than the question. */
+  private pointsAt(hash: string, id: string | undefined): boolean {
+    const entry = this.fresh(hash);
+    return entry !== undefined && entry.id === id;
+  }
+
+  /** Callers that come while a request is on its way share its answer. With a CACHE_MAX_AGE_MS of 0 it may be older than the question. */
   private readOnce(hash: string): Promise<Entry> {
-    if (this.options.maxAgeMs === 0) return this.read(hash);
+    if (this.settings.cacheMaxAgeMs === 0) return this.read(hash);
     return this.reading.run(hash, () => this.read(hash));
   }
 

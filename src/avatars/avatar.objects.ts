@@ -1,11 +1,12 @@
-import { Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import pLimit from 'p-limit';
-import { type GarbageRules, collectable } from '../model/garbage.js';
+import { Settings } from '../config/settings.js';
+import { collectable } from '../model/garbage.js';
 import { pictureKey, prefixOf, versionOf } from '../model/keys.js';
 import { type Manifest, type Version, isErased } from '../model/manifest.js';
 import { attributes } from '../model/object-attributes.js';
 import { type Rendition, masterKey, renditionName } from '../model/rendition.js';
-import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
+import { type ListedObject, ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { damageOf } from './damage.js';
 
 /** Objects deleted at the same time. */
@@ -18,30 +19,31 @@ export interface Swept {
 }
 
 /** The pictures of an avatar in the store: its masters, and all of them together. */
+@Injectable()
 export class AvatarObjects {
   private readonly logger = new Logger(AvatarObjects.name);
 
   constructor(
     private readonly store: ObjectStore,
-    private readonly rules: Omit<GarbageRules, 'now'>,
+    private readonly settings: Settings,
   ) {}
 
   /**
-   * Stores a picture, and takes it back if its version was erased meanwhile: the erasure may have looked for what to delete
-   * before the picture was there. Every picture of an avatar is stored by this. Where the taking back fails, the log says so,
-   * and `visage verify --repair` or `visage gc` deletes it later.
-   * @param look gives the manifest as it is once the picture is stored; of a master, the one that its commit left. It is given the
-   * bytes that are there: of a master, others than the given ones only if an earlier adoption of this version made them
+   * Stores a picture, and takes it back if its version was erased meanwhile: the erasure may have looked for what to delete before the
+   * picture was there. Every picture of an avatar is stored by this function. If taking it back fails, the log says so, and
+   * `visage verify --repair` or `visage gc` deletes it later.
+   * @param look gives the manifest as it is once the picture is stored; for a master, the one that its commit left. It gets the bytes
+   * that are in the store. For a master these may be others than the given ones, if an earlier adoption made the same version
    * @returns what `look` gave
    * @throws what the store and `look` throw; the picture then stays, since the version may be committed
    */
-  async storeUnlessErased(
+  async storeUnlessErased<Looked extends { manifest: Manifest }>(
     id: string,
     version: string,
     rendition: Rendition,
     bytes: Buffer,
-    look: (stored: Buffer) => Promise<Manifest>,
-  ): Promise<Manifest> {
+    look: (stored: Buffer) => Promise<Looked>,
+  ): Promise<Looked> {
     const key = pictureKey(id, version, renditionName(rendition));
     const isMaster = rendition.size === undefined;
     let stored = bytes;
@@ -52,15 +54,15 @@ export class AvatarObjects {
       const object = await this.store.get(key);
       if (object !== undefined && object !== 'unchanged') stored = object.bytes;
     }
-    const after = await look(stored);
-    if (isErased(after, version)) await this.takeBack(key);
-    return after;
+    const looked = await look(stored);
+    if (isErased(looked.manifest, version)) await this.takeBack(key);
+    return looked;
   }
 
   /**
    * Stores a rendition, unless its version is erased already.
    * @param look gives the manifest as it is in the store now
-   * @returns whether it is there: false where its version was erased, before or meanwhile
+   * @returns whether the rendition is there: false if its version was erased, before or meanwhile
    */
   async storeRendition(
     id: string,
@@ -70,7 +72,10 @@ export class AvatarObjects {
     look: () => Promise<Manifest>,
   ): Promise<boolean> {
     if (isErased(await look(), version)) return false;
-    return !isErased(await this.storeUnlessErased(id, version, rendition, bytes, look), version);
+    const { manifest } = await this.storeUnlessErased(id, version, rendition, bytes, async () => ({
+      manifest: await look(),
+    }));
+    return !isErased(manifest, version);
   }
 
   /** Whether the master of a version is there as its manifest has it. */
@@ -84,7 +89,7 @@ export class AvatarObjects {
     return this.store.exists(masterKey(id, version));
   }
 
-  /** Removes a master that no manifest names. Where that fails it is for the garbage collection. */
+  /** Removes a master that no manifest names. If that fails, the garbage collection removes it later. */
   async discard(id: string, version: Version): Promise<void> {
     const key = masterKey(id, version);
     try {
@@ -95,9 +100,9 @@ export class AvatarObjects {
   }
 
   /**
-   * Deletes all that an erasure took away, and everything under the avatar's prefix that is no picture of a version.
+   * Deletes all that an erasure took away, and everything under the avatar's prefix that is not a picture of a version.
    * @param manifest the one that holds the erasure
-   * @param dryRun delete nothing, tell what would be deleted
+   * @param dryRun delete nothing, only tell what would be deleted
    */
   async sweep(manifest: Manifest, dryRun = false): Promise<Swept> {
     const erased = (await this.list(manifest.id)).filter(({ key }) => {
@@ -108,11 +113,12 @@ export class AvatarObjects {
     return { objects: erased.length, bytes: erased.reduce((sum, { size }) => sum + size, 0) };
   }
 
-  /** Deletes what left the history long enough ago. A failure is for the log: the next change of the avatar tries again. */
+  /** Deletes what left the history long enough ago. If that fails, the log says so, and the next change of the avatar tries again. */
   async collect(manifest: Manifest): Promise<void> {
     try {
+      const { avatarGraceMs: graceMs, avatarHistory: history } = this.settings;
       const objects = await this.list(manifest.id);
-      await this.deleteAll(collectable(objects, manifest, { ...this.rules, now: Date.now() }));
+      await this.deleteAll(collectable(objects, manifest, { graceMs, history, now: Date.now() }));
     } catch (error) {
       this.logger.warn({ id: manifest.id, err: error }, 'old versions could not be deleted');
     }

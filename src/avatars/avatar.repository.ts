@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { cacheSharesOf } from '../config/cache-shares.js';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import { manifestKey } from '../model/keys.js';
@@ -18,25 +20,14 @@ import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import {
   type CallOptions,
-  type ObjectStore,
+  ObjectStore,
   PreconditionFailed,
   type StoredObject,
   isAway,
 } from '../storage/object-store.js';
+import { type CachedManifest, ManifestCache, type Snapshot } from './manifest-cache.js';
+import { PendingChanges } from './pending-changes.js';
 import { SingleFlight } from './single-flight.js';
-
-export interface AvatarRepositoryOptions {
-  /** Versions kept in a manifest. */
-  history: number;
-  /** How long a change may wait for other changes of the same avatar, those of this process and of others together, in ms. */
-  commitTimeoutMs: number;
-  /** How old a manifest may be that `recall` gives, in ms; 0: every call asks the store. */
-  maxAgeMs: number;
-  /** How old it may be while the store is away, in ms; 0: `recall` then gives only what is pending. */
-  maxStaleMs: number;
-  /** Bytes of manifests kept in memory. */
-  cacheBytes: number;
-}
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
 
@@ -50,77 +41,68 @@ export class ChangeNotBegun extends CodedError {
 /** How many damaged manifests are remembered as logged. */
 const DAMAGED = 1000;
 
-/** Intents that were accepted and are not in the store yet. */
-export interface PendingIntents {
-  of(id: string): readonly Intent[];
-}
-
-/** Something that is known of an avatar. */
+/** Something that is known about an avatar. */
 export interface Vouched {
   /**
-   * Whether the store said so at most `maxAgeMs` ago. Otherwise it is away, and this is what was last known: it may be erased by now,
-   * so that nobody may keep an answer made from it.
+   * Whether the store said so at most `CACHE_MAX_AGE_MS` ago. Otherwise the store is away and this is what was last known. The
+   * avatar may be erased by now, so nobody may keep an answer made from it.
    */
   verified: boolean;
 }
 
-export interface Recalled extends Vouched {
+/** A manifest from memory, with the token of the very read that it came from. */
+export interface CachedRead extends Vouched {
   manifest: Manifest;
   /** Set if only what is pending is known: why the store could not tell the rest. */
   incomplete?: Error;
+  /**
+   * Tells, at the cost of reading a clock, whether `readCached` would still give this manifest. Undefined if only the store can tell.
+   */
+  stillHolds: (() => boolean) | undefined;
 }
 
-/** What is wanted of a manifest; undefined where all is as wished. */
-type Decide = (manifest: Manifest) => Intent | undefined;
+/** What is wanted of a manifest; undefined if all is as wished. */
+export type Decide<Wanted extends Intent> = (manifest: Manifest) => Wanted | undefined;
 
-interface Snapshot {
-  readonly manifest: Manifest;
-  /** Undefined where the store has no manifest. */
-  readonly etag: string | undefined;
-  readonly bytes: number;
+/** What a change came to. */
+export interface Changed<Wanted extends Intent> {
+  /** The manifest that is in the store now. */
+  manifest: Manifest;
+  /** The intent that the manifest holds; undefined if none was wanted. */
+  intent: Wanted | undefined;
 }
 
-interface Entry {
-  readonly snapshot: Snapshot;
-  /** By the monotonic clock, in ms. */
-  readAt: number;
-  /** It has left the cache. */
-  gone: boolean;
+/** What a snapshot would become. */
+interface Plan<Wanted extends Intent> extends Changed<Wanted> {
+  /** The store has it already. */
+  isStored: boolean;
 }
 
 /**
- * The manifests: read fresh, read from memory, and changed by compare and swap. What is read shows what is pending as done
+ * Reads manifests, from the store or from memory, and changes them by compare and swap. Whatever it gives shows pending changes as done
  * already.
  */
+@Injectable()
 export class AvatarRepository {
   private readonly logger = new Logger(AvatarRepository.name);
-  /** The etag of each damaged manifest that was logged, by its key: once for each damage, however often it is asked for. */
+  /** The etag of each damaged manifest that was logged, by its key: each damage is logged once. */
   private readonly damaged = new LRUCache<string, string>({ max: DAMAGED });
-  private readonly cache: LRUCache<string, Entry>;
-  private readonly reading = new SingleFlight<Snapshot>();
+  private readonly cache: ManifestCache;
+  private readonly reading = new SingleFlight<CachedManifest>();
   private readonly changes = new KeyedMutex();
-  private hits = 0;
-  private misses = 0;
   private gone = 0;
 
   constructor(
     private readonly store: ObjectStore,
-    private readonly pending: PendingIntents,
-    private readonly options: AvatarRepositoryOptions,
+    private readonly pending: PendingChanges,
+    private readonly settings: Settings,
   ) {
-    this.cache = new LRUCache({
-      maxSize: Math.max(1, options.cacheBytes),
-      sizeCalculation: ({ snapshot }, key) => snapshot.bytes + key.length + 200,
-      dispose: (entry) => {
-        entry.gone = true;
-      },
-    });
+    this.cache = new ManifestCache(settings, cacheSharesOf(settings).manifests);
   }
 
-  /** Of what `recall` was asked for. */
+  /** How `readCached` used its memory. */
   usage(): CacheUsage {
-    const { hits, misses, cache } = this;
-    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
+    return this.cache.usage();
   }
 
   /** Manifests that were in the store and are there no more. Visage never deletes one. */
@@ -128,55 +110,40 @@ export class AvatarRepository {
     return this.gone;
   }
 
-  /** The manifest as it is in the store now; an empty one where there is none. @throws ManifestUnreadable */
-  async read(id: string): Promise<Manifest> {
+  /** The manifest as it is in the store now; an empty one if there is none. @throws ManifestUnreadable, and what the store throws */
+  async readFresh(id: string): Promise<Manifest> {
     return this.withPending(await this.readStored(id));
   }
 
-  /** The same without what is pending. */
+  /** The same without pending changes. */
   async readStored(id: string): Promise<Manifest> {
-    return (await this.revalidate(id, { forChange: true })).manifest;
+    return (await this.revalidate(id, { forChange: true })).snapshot.manifest;
   }
 
   /**
-   * The manifest as this process knows it, at most `maxAgeMs` old, or at most `maxStaleMs` while the store is away, and later only
-   * what is pending. One request to the store serves all who wait.
-   * @throws what the store throws, where nothing is known that may still be shown
+   * The manifest as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS` while the store is away. After
+   * that only pending changes are known. One request to the store serves all callers that wait for it.
+   * @throws ManifestUnreadable, and what the store throws, if nothing is known that may still be shown
    */
-  async recall(id: string): Promise<Recalled> {
+  async readCached(id: string): Promise<CachedRead> {
     const entry = this.cache.get(id);
-    if (entry && this.isFresh(entry)) {
-      this.hits++;
-      return { manifest: this.withPending(entry.snapshot.manifest), verified: true };
+    if (entry && this.cache.isFresh(entry)) {
+      this.cache.countHit();
+      return this.readOf(id, entry);
     }
-    this.misses++;
+    this.cache.countMiss();
     try {
-      return { manifest: this.withPending((await this.revalidateOnce(id)).manifest), verified: true };
+      return this.readOf(id, await this.revalidateOnce(id));
     } catch (error) {
-      const known = isAway(error) ? this.recallAway(id, error) : undefined;
+      const known = isAway(error) ? this.readWhileAway(id, error) : undefined;
       if (!known) throw error;
       return known;
     }
   }
 
   /**
-   * What tells, at the cost of reading a clock, whether the manifest that `recall` just gave would still be given.
-   * @returns undefined where that cannot be known without the store
-   */
-  validity(id: string): (() => boolean) | undefined {
-    const entry = this.cache.get(id);
-    const isValid = () => entry !== undefined && this.isFresh(entry) && this.pending.of(id).length === 0;
-    if (!isValid()) return undefined;
-    return () => {
-      const valid = isValid();
-      if (valid) this.hits++;
-      return valid;
-    };
-  }
-
-  /**
-   * The manifest as this process knows it, however old: for a change, which is weighed against the one in the store later, and not to
-   * be shown. @returns undefined where it knows nothing of the avatar
+   * The manifest as this process knows it, however old. For a change, which is weighed against the one in the store later, and never to
+   * be shown. @returns undefined if nothing is known about the avatar
    */
   lastKnown(id: string): Manifest | undefined {
     const entry = this.cache.get(id);
@@ -185,23 +152,21 @@ export class AvatarRepository {
   }
 
   /**
-   * Changes an avatar: asks what is wanted of its manifest, writes the result if that is still the manifest in the store, and else
-   * reads it and begins again.
-   * @param decide gets a manifest, and gives the intent, or nothing where all is as wished; it may be called several times, and what
-   * it throws of the manifest as it is in the store ends the change
-   * @returns the manifest that holds the change
-   * @throws ChangeNotBegun where the changes before it took too long; CodedError `busy` where others kept writing; what the store throws
+   * Changes an avatar: asks what is wanted of its manifest, writes the result if the manifest in the store is still the same, and
+   * otherwise reads it and begins again.
+   * @param decide gives the intent for a manifest, or nothing if all is as wished. It may be called several times. What it throws about
+   * the manifest that is in the store ends the change
+   * @throws ChangeNotBegun if the changes before it took too long; CodedError `busy` if others kept writing; what the store throws
    */
-  async change(id: string, decide: Decide): Promise<Manifest> {
-    const deadline = performance.now() + this.options.commitTimeoutMs;
+  async change<Wanted extends Intent>(id: string, decide: Decide<Wanted>): Promise<Changed<Wanted>> {
+    const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
     const swapped = async () => {
       const first = await this.changeLastRead(id, decide);
       if (first) return first;
       for (let attempt = 1; ; attempt++) {
-        const before = await this.revalidate(id, { forChange: true });
-        const changed = this.changed(before, decide);
-        if (!changed) return before.manifest;
-        if (await this.swap(id, before, changed)) return changed;
+        const { snapshot } = await this.revalidate(id, { forChange: true });
+        const plan = this.planOf(snapshot, decide);
+        if (plan.isStored || (await this.swap(id, snapshot, plan.manifest))) return plan;
         if (performance.now() > deadline) throw new CodedError('busy', BUSY);
         await sleep(Math.random() * Math.min(10 * attempt, 200));
       }
@@ -209,57 +174,71 @@ export class AvatarRepository {
     return this.changes.run(id, swapped, { deadline, tooLate: () => new ChangeNotBegun() });
   }
 
-  /** A manifest with what is pending done already. */
+  /** A manifest with pending changes done already. */
   withPending(manifest: Manifest): Manifest {
-    const pending = this.pending.of(manifest.id);
-    return pending.reduce((shown, intent) => apply(shown, intent, this.options.history), manifest);
+    const { avatarHistory } = this.settings;
+    return this.pending
+      .of(manifest.id)
+      .reduce((shown, intent) => apply(shown, intent, avatarHistory), manifest);
   }
 
-  private recallAway(id: string, away: Error): Recalled | undefined {
+  private readOf(id: string, entry: CachedManifest): CachedRead {
+    const holds = () => this.cache.isFresh(entry) && this.pending.of(id).length === 0;
+    const stillHolds = () => {
+      const held = holds();
+      if (held) this.cache.countHit();
+      return held;
+    };
+    const manifest = this.withPending(entry.snapshot.manifest);
+    return { manifest, verified: true, stillHolds: holds() ? stillHolds : undefined };
+  }
+
+  private readWhileAway(id: string, away: Error): CachedRead | undefined {
     const entry = this.cache.get(id);
-    if (entry && performance.now() - entry.readAt < this.options.maxStaleMs) {
-      return { manifest: this.withPending(entry.snapshot.manifest), verified: false };
+    const unverified = { verified: false, stillHolds: undefined };
+    if (entry && this.cache.mayBeShownStale(entry)) {
+      return { manifest: this.withPending(entry.snapshot.manifest), ...unverified };
     }
     if (this.pending.of(id).length === 0) return undefined;
-    return { manifest: this.withPending(emptyManifest(id)), verified: false, incomplete: away };
+    return { manifest: this.withPending(emptyManifest(id)), ...unverified, incomplete: away };
   }
 
-  private isFresh({ readAt, gone }: Entry): boolean {
-    return !gone && performance.now() - readAt < this.options.maxAgeMs;
-  }
-
-  private keep(id: string, snapshot: Snapshot, readAt: number): void {
-    this.cache.set(id, { snapshot, readAt, gone: false });
-  }
-
-  /** Who asks while a request is on its way gets its answer; with a `maxAgeMs` of 0 it may be older than the question. */
-  private revalidateOnce(id: string): Promise<Snapshot> {
-    if (this.options.maxAgeMs === 0) return this.revalidate(id);
+  /** Callers that come while a request is on its way share its answer. With a CACHE_MAX_AGE_MS of 0 it may be older than the question. */
+  private revalidateOnce(id: string): Promise<CachedManifest> {
+    if (this.settings.cacheMaxAgeMs === 0) return this.revalidate(id);
     return this.reading.run(id, () => this.revalidate(id));
   }
 
   /**
-   * Mostly enough, and a call to the store less: whoever changes an avatar has just looked at it. That nobody wrote since then only a
-   * swap proves, so without one nothing is concluded.
-   * @returns undefined where the manifest has to be read
+   * Usually enough, and saves a call to the store: whoever changes an avatar has just looked at it. Only a swap proves that nobody wrote
+   * since then, so without one nothing is concluded.
+   * @returns undefined if the manifest has to be read
    */
-  private async changeLastRead(id: string, decide: Decide): Promise<Manifest | undefined> {
+  private async changeLastRead<Wanted extends Intent>(
+    id: string,
+    decide: Decide<Wanted>,
+  ): Promise<Changed<Wanted> | undefined> {
     const before = this.cache.get(id)?.snapshot;
     if (!before) return undefined;
-    let changed: Manifest | undefined;
+    let plan: Plan<Wanted>;
     try {
-      changed = this.changed(before, decide);
+      plan = this.planOf(before, decide);
     } catch {
-      // It may be wrong of an old manifest only, and is asked again of the new one.
+      // It may be wrong about an old manifest only, and is asked again about the new one.
+      return undefined;
     }
-    return changed && (await this.swap(id, before, changed)) ? changed : undefined;
+    return !plan.isStored && (await this.swap(id, before, plan.manifest)) ? plan : undefined;
   }
 
-  /** @returns undefined where all is as wished */
-  private changed({ manifest, etag }: Snapshot, decide: Decide): Manifest | undefined {
+  private planOf<Wanted extends Intent>({ manifest, etag }: Snapshot, decide: Decide<Wanted>): Plan<Wanted> {
     const intent = decide(manifest);
-    const changed = intent && apply(manifest, intent, this.options.history);
-    return etag !== undefined && isDeepStrictEqual(changed, manifest) ? undefined : changed;
+    if (!intent) return { manifest, intent, isStored: true };
+    const changed = apply(manifest, intent, this.settings.avatarHistory);
+    return {
+      manifest: changed,
+      intent,
+      isStored: etag !== undefined && isDeepStrictEqual(changed, manifest),
+    };
   }
 
   /** @returns whether nobody else was faster */
@@ -270,7 +249,7 @@ export class AvatarRepository {
         ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
         ...MANIFEST_ATTRIBUTES,
       });
-      this.keep(id, { manifest, etag, bytes: bytes.length }, performance.now());
+      this.cache.keep(id, { manifest, etag, bytes: bytes.length }, performance.now());
       return true;
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
@@ -278,16 +257,16 @@ export class AvatarRepository {
     }
   }
 
-  private async revalidate(id: string, options: CallOptions = {}): Promise<Snapshot> {
+  private async revalidate(id: string, options: CallOptions = {}): Promise<CachedManifest> {
     const known = this.cache.get(id);
     const readAt = performance.now();
     const snapshot = await this.load(id, known?.snapshot, options);
-    // A change that was committed here while we read is newer than what we read.
-    if (this.cache.peek(id) !== known) return snapshot;
-    // What was answered of it holds on.
-    if (known?.snapshot === snapshot) known.readAt = readAt;
-    else this.keep(id, snapshot, readAt);
-    return snapshot;
+    // A change that was committed here meanwhile is newer than what was read.
+    if (!this.cache.holds(id, known)) return { snapshot, readAt, gone: true };
+    if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
+    // Answers that were made from it stay good.
+    known.readAt = readAt;
+    return known;
   }
 
   private async load(id: string, known: Snapshot | undefined, options: CallOptions): Promise<Snapshot> {
@@ -308,8 +287,8 @@ export class AvatarRepository {
     if (this.gone++ > 0) return;
     this.logger.error(
       { key: manifestKey(id) },
-      'a manifest that was in the storage is gone: something else deleted it, or emptied the storage. Restore a backup. Others are ' +
-        'counted in visage_manifests_vanished_total',
+      'a manifest that was in the storage is gone: something else deleted it, or emptied the storage. Restore a backup. ' +
+        'visage_manifests_vanished_total counts the others',
     );
   }
 

@@ -1,33 +1,40 @@
+import { Injectable } from '@nestjs/common';
 import pLimit, { type LimitFunction } from 'p-limit';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import type { Aliases } from './aliases.js';
-import type { AvatarsService, Current } from './avatars.service.js';
+import type { Version } from '../model/manifest.js';
+import { Aliases } from './aliases.js';
+import type { Vouched } from './avatar.repository.js';
+import { AvatarsService } from './avatars.service.js';
 
 /** Ids and hashes that may wait for the store, all lookups together. */
 const MAX_WAITING = 10_000;
 
-/** What there is of an avatar: its id, undefined where a hash stands for none, and the current version, if any. */
-export interface Found extends Current {
+/** What there is of an avatar. */
+export interface Found extends Vouched {
+  /** Undefined if a hash stands for none. */
   id: string | undefined;
+  /** The current version, if any. */
+  version: Version | undefined;
 }
 
-/** Many avatars at once. */
+/** Finds many avatars at once. */
+@Injectable()
 export class Lookup {
   private readonly limit: LimitFunction;
 
-  /** @param concurrency avatars that are asked for at the same time, all lookups together */
   constructor(
     private readonly avatars: AvatarsService,
     private readonly aliases: Aliases,
-    concurrency: number,
+    settings: Settings,
   ) {
-    this.limit = pLimit(concurrency);
+    this.limit = pLimit(settings.lookupConcurrency);
   }
 
   /**
    * @param ids valid already
    * @param hashes as `isHash` accepts them
-   * @throws CodedError `busy`, and what the store throws where it is away and something asked for is not in memory
+   * @throws CodedError `busy`, and what the store throws if it is away and something asked for is not in memory
    */
   async find(
     ids: ReadonlySet<string>,
@@ -44,7 +51,8 @@ export class Lookup {
   }
 
   private async byId(id: string): Promise<Found> {
-    return { id, ...(await this.avatars.current(id)) };
+    const { version, verified } = await this.avatars.get(id);
+    return { id, version, verified };
   }
 
   private async byHash(hash: string): Promise<Found> {

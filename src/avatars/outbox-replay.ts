@@ -1,20 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { Logger } from '@nestjs/common';
+import {
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  Optional,
+} from '@nestjs/common';
 import pLimit from 'p-limit';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { PROBES } from '../model/keys.js';
-import type { Outbox, OutboxEntry } from '../outbox/outbox.js';
+import { Outbox } from '../outbox/outbox.js';
 import { isCircuitOpen } from '../storage/guarded.store.js';
-import { type ObjectStore, isAway } from '../storage/object-store.js';
-import type { AvatarChanges } from './avatar.changes.js';
+import { ObjectStore, isAway } from '../storage/object-store.js';
+import { AvatarChanges } from './avatar.changes.js';
+import { AvatarErasure } from './avatar.erasure.js';
 import { FailingAvatars } from './failing-avatars.js';
-
-export interface OutboxReplayOptions {
-  /** Time between two rounds, in ms. */
-  intervalMs: number;
-  /** How long an avatar's entries may fail while the storage works before they are set aside, in ms. */
-  setAsideAfterMs: number;
-}
+import { type PendingChange, PendingChanges, type PendingEntry } from './pending-changes.js';
 
 interface Round {
   /** The storage was seen to work in this round. */
@@ -26,10 +28,11 @@ interface Round {
 const CONCURRENCY = 4;
 
 /**
- * Carries out what the outbox holds as soon as the store is back: round after round, each avatar's entries in their order. Those
- * of an avatar that keeps failing while the store works for others are set aside, so that they do not fill the outbox for all.
+ * Carries out pending changes as soon as the store is back: round after round, the entries of each avatar in their order. If an avatar
+ * keeps failing while the store works for others, its entries are set aside, so that they do not fill the outbox.
  */
-export class OutboxReplay {
+@Injectable()
+export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(OutboxReplay.name);
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
@@ -37,94 +40,117 @@ export class OutboxReplay {
   /** By the name of the entry: why it has to wait, as the log knows it. */
   private readonly told = new Map<string, string>();
   private readonly failing: FailingAvatars;
-  /** One key, so that not every round of an outage of reads or deletes leaves another object. */
+  /** One key, so that an outage of reads or deletes does not leave one object for each round. */
   private readonly probe = `${PROBES}${randomUUID()}`;
   /** Whether the last round had failures. */
   private hadFailures = false;
 
   constructor(
-    private readonly outbox: Outbox,
     private readonly changes: AvatarChanges,
+    private readonly erasure: AvatarErasure,
+    private readonly pending: PendingChanges,
     private readonly store: ObjectStore,
-    private readonly options: OutboxReplayOptions,
+    private readonly settings: Settings,
+    @Optional() private readonly outbox?: Outbox<PendingChange>,
   ) {
-    this.failing = new FailingAvatars(options.setAsideAfterMs);
+    this.failing = new FailingAvatars(settings.outboxSetAsideAfterMs);
   }
 
-  start(): void {
-    this.timer = setTimeout(() => {
-      this.running = this.round().finally(() => {
-        if (!this.stopped) this.start();
-      });
-    }, this.options.intervalMs);
-    this.timer.unref();
+  onApplicationBootstrap(): void {
+    if (this.outbox) this.wait(this.outbox);
   }
 
   /** Ends with a last round, since the disk may go with the process. */
-  async stop(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
+    const { outbox } = this;
+    if (!outbox) return;
     this.stopped = true;
     clearTimeout(this.timer);
     await this.running;
-    await this.round();
-    const { entries } = this.outbox.report();
+    await this.round(outbox);
+    const { entries } = outbox.report();
     if (entries > 0)
       this.logger.warn({ entries }, 'stopping with entries in the outbox: they wait for the next start');
-    await this.outbox.close();
+    await outbox.close();
   }
 
-  private async round(): Promise<void> {
+  private wait(outbox: Outbox<PendingChange>): void {
+    this.timer = setTimeout(() => {
+      this.running = this.round(outbox).finally(() => {
+        if (!this.stopped) this.wait(outbox);
+      });
+    }, this.settings.outboxReplayIntervalMs);
+    this.timer.unref();
+  }
+
+  private async round(outbox: Outbox<PendingChange>): Promise<void> {
     try {
-      await this.outbox.adopt();
+      await outbox.adopt();
     } catch (error) {
       this.logger.error({ err: error }, 'the folders of the outbox cannot be read');
     }
-    this.forgetGone();
-    if (this.outbox.report().entries === 0) return;
+    this.forgetGone(outbox);
+    if (outbox.report().entries === 0) return;
     // The last round judges nobody: it has no time to lose.
     const judging = this.hadFailures && !this.stopped;
     const round = { working: judging && (await this.storageWorks()), carriedOut: 0 };
     if (judging && this.stopped) return;
-    const avatars = new Map<string, OutboxEntry[]>();
-    for (const entry of this.outbox.entries())
-      avatars.set(entry.id, [...(avatars.get(entry.id) ?? []), entry]);
+    const avatars = new Map<string, PendingEntry[]>();
+    for (const entry of outbox.entries()) avatars.set(entry.id, [...(avatars.get(entry.id) ?? []), entry]);
     this.hadFailures = false;
     const limit = pLimit(CONCURRENCY);
     const ids = this.failing.inTurn(avatars.keys());
-    await Promise.all(ids.map((id) => limit(() => this.replayAll(avatars.get(id) ?? [], round))));
+    await Promise.all(ids.map((id) => limit(() => this.replayAll(outbox, avatars.get(id) ?? [], round))));
     const { carriedOut } = round;
-    if (carriedOut > 0)
-      this.logger.log({ carriedOut, left: this.outbox.report().entries }, 'replayed the outbox');
+    if (carriedOut > 0) this.logger.log({ carriedOut, left: outbox.report().entries }, 'replayed the outbox');
   }
 
   /** Up to the first that has to wait. */
-  private async replayAll(entries: readonly OutboxEntry[], round: Round): Promise<void> {
-    for (const entry of entries) if (!(await this.replay(entry, round))) return;
+  private async replayAll(
+    outbox: Outbox<PendingChange>,
+    entries: readonly PendingEntry[],
+    round: Round,
+  ): Promise<void> {
+    for (const entry of entries) if (!(await this.replay(outbox, entry, round))) return;
   }
 
   /** @returns whether the entry is dealt with */
-  private async replay(entry: OutboxEntry, round: Round): Promise<boolean> {
+  private async replay(outbox: Outbox<PendingChange>, entry: PendingEntry, round: Round): Promise<boolean> {
     try {
-      const hopeless = await this.changes.replay(entry, await this.outbox.masterOf(entry));
-      if (hopeless !== undefined) return await this.setAside(entry, hopeless);
-      await this.outbox.remove(entry);
+      const hopeless = await this.carryOut(entry);
+      if (hopeless !== undefined) return await this.setAside(outbox, entry, hopeless);
+      await outbox.remove(entry);
       this.failing.succeeded(entry.id);
       round.carriedOut++;
       return true;
     } catch (error) {
-      if (!(error instanceof CodedError)) return this.setAside(entry, String(error));
+      if (!(error instanceof CodedError)) return this.setAside(outbox, entry, String(error));
       this.hadFailures = true;
       if (round.working && isOfAvatar(error) && this.failing.failed(entry.id)) {
-        return this.setAside(entry, `it kept failing while the storage worked: ${describe(error)}`);
+        return this.setAside(outbox, entry, `it kept failing while the storage worked: ${describe(error)}`);
       }
       this.tell(entry, error);
       return false;
     }
   }
 
+  /** @returns undefined, or the reason why it can never be carried out */
+  private async carryOut(entry: PendingEntry): Promise<string | undefined> {
+    const { intent, requestId } = entry.change;
+    const master = await this.pending.masterOf(entry);
+    if (intent.type !== 'erase') return this.changes.replay(entry.id, intent, master);
+    await this.erasure.replay(entry.id, intent, requestId);
+    return undefined;
+  }
+
   /** @returns whether that could be done */
-  private async setAside(entry: OutboxEntry, reason: string): Promise<boolean> {
+  private async setAside(
+    outbox: Outbox<PendingChange>,
+    entry: PendingEntry,
+    reason: string,
+  ): Promise<boolean> {
     try {
-      await this.outbox.setAside(entry, reason);
+      await outbox.setAside(entry, reason);
       return true;
     } catch (error) {
       const { name, id } = entry;
@@ -135,17 +161,17 @@ export class OutboxReplay {
   }
 
   /**
-   * Whether the storage lists, takes, gives and deletes an object of our own. Asked at the start of a round and through the
-   * circuit breaker: a circuit that avatars opened in the last round is closed again by it.
+   * Whether the storage lists, takes, gives and deletes an object of our own. Asked at the start of a round and through the circuit
+   * breaker: it closes a circuit that avatars opened in the last round.
    */
   private async storageWorks(): Promise<boolean> {
     try {
       await this.store.store(this.probe, Buffer.from('written by Visage to see whether the storage works'));
       await this.store.get(this.probe);
-      await this.store.list(this.probe)[Symbol.asyncIterator]().next();
+      for await (const { key } of this.store.list(this.probe)) if (key === this.probe) break;
       await this.store.delete(this.probe);
     } catch (error) {
-      // Nothing is known of a store that was not asked.
+      // Nothing is known about a store that was not asked.
       if (!isCircuitOpen(error)) this.failing.storageIsAway();
       this.logger.debug({ err: error }, 'the storage does not work for others either');
       return false;
@@ -154,13 +180,13 @@ export class OutboxReplay {
     return true;
   }
 
-  /** Entries may also go by an erasure, and when they are set aside. */
-  private forgetGone(): void {
-    for (const name of this.told.keys()) if (!this.outbox.has(name)) this.told.delete(name);
-    this.failing.forget((id) => this.outbox.of(id).length > 0);
+  /** Entries also go by an erasure, and when they are set aside. */
+  private forgetGone(outbox: Outbox<PendingChange>): void {
+    for (const name of this.told.keys()) if (!outbox.has(name)) this.told.delete(name);
+    this.failing.forget((id) => outbox.entriesOf(id).length > 0);
   }
 
-  private tell(entry: OutboxEntry, error: CodedError): void {
+  private tell(entry: PendingEntry, error: CodedError): void {
     if (!this.isNews(entry, error.message)) return;
     const { name, id } = entry;
     const level = isAway(error) ? 'debug' : 'warn';
@@ -168,14 +194,14 @@ export class OutboxReplay {
   }
 
   /** Once for each reason, not once for each round. */
-  private isNews({ name }: OutboxEntry, reason: string): boolean {
+  private isNews({ name }: PendingEntry, reason: string): boolean {
     if (this.told.get(name) === reason) return false;
     this.told.set(name, reason);
     return true;
   }
 }
 
-/** Whether a failure may lie with the avatar while the storage works. A full one still takes small objects, and has to get room. */
+/** Whether a failure may lie with the avatar while the storage works. A full storage still takes small objects, and has to get room. */
 function isOfAvatar(error: CodedError): boolean {
   return !isCircuitOpen(error) && error.code !== 'storage_full';
 }

@@ -1,7 +1,8 @@
 import { Aliases } from '../avatars/aliases.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
-import type { Settings } from '../config/settings.js';
-import { lists, targetOf } from '../model/alias.js';
+import { PendingChanges } from '../avatars/pending-changes.js';
+import { Settings } from '../config/settings.js';
+import { listsHash, targetOf } from '../model/alias.js';
 import { ManifestUnreadable } from '../model/manifest.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
@@ -19,11 +20,10 @@ export class AliasInspector {
     private readonly store: ObjectStore,
     private readonly settings: Settings,
   ) {
-    const { avatarHistory: history, avatarCommitTimeoutMs: commitTimeoutMs } = settings;
-    const inTheStore = { maxAgeMs: 0, maxStaleMs: 0, cacheBytes: 0 };
-    const nothing = { of: () => [] };
-    const repository = new AvatarRepository(store, nothing, { history, commitTimeoutMs, ...inTheStore });
-    this.aliases = new Aliases(store, repository, inTheStore);
+    const fromTheStore = { cacheMaxAgeMs: 0, cacheMaxStaleMs: 0, cacheBytes: 0 };
+    const applied = Object.assign(new Settings(), settings, fromTheStore);
+    const repository = new AvatarRepository(store, new PendingChanges(), applied);
+    this.aliases = new Aliases(store, repository, applied);
   }
 
   /** @returns undefined where it is as it should be, or so young that it may be on its way, or its manifest cannot be read */
@@ -39,7 +39,7 @@ export class AliasInspector {
     const id = targetOf(object);
     if (id === undefined) return { fault: 'unreadable' };
     try {
-      return lists(await manifestOf(this.store, id), hash) ? undefined : { fault: 'unlisted', id };
+      return listsHash(await manifestOf(this.store, id), hash) ? undefined : { fault: 'unlisted', id };
     } catch (error) {
       if (error instanceof ManifestUnreadable) return undefined;
       throw error;

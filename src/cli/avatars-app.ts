@@ -1,17 +1,16 @@
 import { type DynamicModule, type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AvatarsModule } from '../avatars/avatars.module.js';
-import { configModule } from '../config/config.module.js';
 import { Settings } from '../config/settings.js';
+import { SettingsModule } from '../config/settings.module.js';
 import { NestLogger } from '../ops/logging.js';
-import { MetricsModule } from '../ops/metrics.module.js';
 import { ObjectStore } from '../storage/object-store.js';
 import type { Task } from './command.js';
 
 @Module({})
 class AvatarsAppModule {
   static with(settings: Settings): DynamicModule {
-    return { module: AvatarsAppModule, imports: [configModule(settings), AvatarsModule, MetricsModule] };
+    return { module: AvatarsAppModule, imports: [SettingsModule.with(settings), AvatarsModule] };
   }
 }
 

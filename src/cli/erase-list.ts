@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parse } from 'csv-parse/sync';
-import { parseBefore } from '../api/avatars.dto.js';
 import { CodedError } from '../errors.js';
+import { parseBefore } from '../model/erased-before.js';
 import type { Instant } from '../model/manifest.js';
 import { type Finding, UsageError } from './command.js';
 import { invalidId, invalidLine, statOf } from './import-sources.js';

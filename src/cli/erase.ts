@@ -1,4 +1,4 @@
-import { AvatarChanges } from '../avatars/avatar.changes.js';
+import { AvatarErasure } from '../avatars/avatar.erasure.js';
 import type { Settings } from '../config/settings.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
@@ -21,7 +21,7 @@ export async function runErase(
   // In a storage that is made for it, everything would look erased.
   openExisting(settings);
   const { app, store } = await openAvatars(task, settings);
-  const changes = app.get(AvatarChanges, { strict: false });
+  const erasure = app.get(AvatarErasure, { strict: false });
   const facts = { storage: store.location, erasures: 0, objects: 0, bytes: 0, aliases: 0, refused: 0 };
   const findings: Finding[] = [];
   const refuse = (finding: Finding) => {
@@ -31,7 +31,7 @@ export async function runErase(
   const avatars = new KeyedMutex();
   const repeat = async ({ id, erasedAt: before }: Erasure) => {
     const { objects, bytes, aliases } = await avatars.run(id, () =>
-      dryRun ? changes.previewErasure(id, before) : changes.erase(id, { before }),
+      dryRun ? erasure.preview(id, before) : erasure.erase(id, { before }),
     );
     if (dryRun) logger.info({ id, erasedAt: before, objects, bytes, aliases }, 'would erase an avatar');
     facts.erasures++;

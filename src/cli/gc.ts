@@ -47,7 +47,7 @@ export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
     const found = await inspector.inspect(listed);
     if (found?.fault !== 'unlisted') return;
     facts.aliases++;
-    if (!dryRun) await inspector.aliases.settle(found.id, [listed.hash]);
+    if (!dryRun) await inspector.aliases.reconcile(found.id, [listed.hash]);
   });
   return { findings, facts };
 

@@ -48,7 +48,7 @@ export class Importer {
 
   /** @throws Refused; CodedError where it would not be accepted as an upload, and what the store throws */
   async take({ id, version, open }: Item): Promise<Taken> {
-    const manifest = await this.repository.read(id);
+    const manifest = await this.repository.readFresh(id);
     if (version !== undefined) {
       if (manifest.versions.some((known) => known.version === version)) return 'unchanged';
       if (isErased(manifest, version)) throw erased(manifest);

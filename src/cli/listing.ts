@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import { ALIASES, AVATARS, MANIFESTS, isHash, readId } from '../model/keys.js';
+import { ALIASES, AVATARS, MANIFESTS, decodeId, isHash } from '../model/keys.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 
 /** All that one store lists of one avatar. */
@@ -81,7 +81,7 @@ export async function* listAliases(store: ObjectStore, strange: Strange): AsyncI
 /** The id that keys write so. @returns undefined where no id is written so */
 export function writtenId(written: string): string | undefined {
   try {
-    return readId(written);
+    return decodeId(written);
   } catch (error) {
     if (error instanceof CodedError) return undefined;
     throw error;

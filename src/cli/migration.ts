@@ -1,5 +1,5 @@
-import { hashesOf, lists, targetOf } from '../model/alias.js';
-import { MANIFESTS, aliasKey, readId, versionOf } from '../model/keys.js';
+import { hashesOf, listsHash, targetOf } from '../model/alias.js';
+import { MANIFESTS, aliasKey, decodeId, versionOf } from '../model/keys.js';
 import {
   type Manifest,
   ManifestUnreadable,
@@ -116,7 +116,7 @@ export class Migration {
   private readBoth(written: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
     const empty = emptyManifest(written);
     if (!ours && !theirs) return { before: empty, there: empty, after: empty };
-    const id = readId(written);
+    const id = decodeId(written);
     const before = ours ? readManifest(id, ours) : emptyManifest(id);
     const there = theirs ? readManifest(id, theirs) : emptyManifest(id);
     const after = theirs ? merge(before, there, this.options.history) : before;
@@ -177,7 +177,7 @@ export class Migration {
   private async registeredAt(id: string, hash: string): Promise<string> {
     try {
       const manifest = await manifestOf(this.to, id);
-      return lists(manifest, hash) ? (manifest.aliases?.at ?? '') : '';
+      return listsHash(manifest, hash) ? (manifest.aliases?.at ?? '') : '';
     } catch (error) {
       if (!(error instanceof ManifestUnreadable)) throw error;
       this.report(findingOf(error, error.key));
@@ -189,7 +189,7 @@ export class Migration {
   private async removeAliases(replaced: Manifest, after: Manifest): Promise<void> {
     for (const hash of hashesOf(replaced)) {
       const key = aliasKey(hash);
-      if (lists(after, hash) || targetOf(await read(this.to, key)) !== after.id) continue;
+      if (listsHash(after, hash) || targetOf(await read(this.to, key)) !== after.id) continue;
       this.changes++;
       this.numbers.removed++;
       if (!this.options.dryRun) await this.to.delete(key);

@@ -1,25 +1,29 @@
-import { createHash } from 'node:crypto';
-import type { Aliases } from '../avatars/aliases.js';
+import { Injectable } from '@nestjs/common';
+import { Aliases } from '../avatars/aliases.js';
 import type { Vouched } from '../avatars/avatar.repository.js';
-import type { AvatarsService, DrawnPicture, Picture } from '../avatars/avatars.service.js';
+import { AvatarsService } from '../avatars/avatars.service.js';
 import { isHash } from '../model/keys.js';
-import type { DefaultPictures } from './default-pictures.js';
-import type { GravatarRequest } from './gravatar-request.js';
+import { sha256Hex } from '../model/sha256.js';
+import type { GravatarRequest } from './gravatar-requests.js';
+import type { Picture, PictureRead } from './picture.js';
+import { PicturesService } from './pictures.service.js';
 
-/** A picture, or where else there is one. */
-export type Gravatar = Picture | DrawnPicture | { redirect: string };
-
-/** What is shown; undefined: there is no picture, and nothing is to be shown in its place. */
+/** What is shown for a hash. */
 export interface Shown extends Vouched {
-  shown: Gravatar | undefined;
+  /** A picture, or the URL of one; undefined: there is no picture, and nothing is to be shown in its place. */
+  shown: Picture | { redirect: string } | undefined;
 }
 
+/** Nobody has to be asked for it, and nothing changes it. */
+const CERTAIN: PictureRead = { verified: true, stillHolds: () => true };
+
 /** Avatars by the hash of an e-mail address, for the clients of Gravatar and Libravatar. */
+@Injectable()
 export class GravatarService {
   constructor(
     private readonly aliases: Aliases,
     private readonly avatars: AvatarsService,
-    private readonly defaults: DefaultPictures,
+    private readonly pictures: PicturesService,
   ) {}
 
   /**
@@ -28,48 +32,44 @@ export class GravatarService {
    */
   async get(request: GravatarRequest, accept: string | undefined): Promise<Shown> {
     const { hash, forced } = request;
-    // Who wants the default in any case gets it without the store.
-    if (forced || !isHash(hash)) {
-      return { shown: await this.getDefault(request, accept, () => true), verified: true };
-    }
-    const { id, verified } = await this.aliases.resolve(hash);
-    const isValid = this.aliases.validity(hash, id);
-    if (id === undefined) return { shown: await this.getDefault(request, accept, isValid), verified };
-    const ofId = await this.getOf(id, request, accept);
-    return { shown: whileValid(ofId.shown, isValid), verified: verified && ofId.verified };
+    // A client that wants the default in any case gets it without the store.
+    if (forced || !isHash(hash)) return this.fallback(request, accept, hash, CERTAIN);
+    const { id, ...pointer } = await this.aliases.resolve(hash);
+    if (id === undefined) return this.fallback(request, accept, hash, pointer);
+    const { version, ...read } = await this.avatars.get(id);
+    const both = together(pointer, read);
+    // By the id, so that it is the same for all its hashes, and hashed: its initials are not for those who know a hash.
+    if (!version) return this.fallback(request, accept, sha256Hex(id), both);
+    // Still, as Gravatar's are: an animation at any size would keep a core busy for each.
+    const wish = { ...wishOf(request, accept), animated: false, common: 'png' } as const;
+    return { shown: this.pictures.current(id, version, wish, both), verified: both.verified };
   }
 
-  /** As Gravatar's they stand still: an animation at any size would keep a core busy for each. */
-  private async getOf(id: string, request: GravatarRequest, accept: string | undefined): Promise<Shown> {
-    const { size, format, fallback, name, initials } = request;
-    const wish = { size, format, accept, exact: true };
-    const { picture, verified } = await this.avatars.get(id, { ...wish, still: true, common: 'png' });
-    if (picture || fallback === 'nothing') return { shown: picture, verified };
-    if ('url' in fallback) return { shown: { redirect: fallback.url }, verified };
-    // The same for all hashes of the id, and not by the id itself: its initials are not for those who know a hash.
-    const seed = createHash('sha256').update(id).digest('hex');
-    const drawing = { default: fallback.kind, name, initials };
-    return { shown: await this.avatars.getDefault(id, drawing, wish, seed), verified };
-  }
-
-  private async getDefault(
-    { hash, size, format, fallback, name, initials }: GravatarRequest,
+  /** @param seed what a drawing is told apart by */
+  private fallback(
+    request: GravatarRequest,
     accept: string | undefined,
-    isValid: (() => boolean) | undefined,
-  ): Promise<Gravatar | undefined> {
-    if (fallback === 'nothing') return undefined;
-    if ('url' in fallback) return { redirect: fallback.url };
-    const { kind } = fallback;
-    const wish = { size, format, accept, exact: true };
-    const drawn = await this.defaults.get({ ...wish, kind, seed: hash, name, initials });
-    return whileValid({ ...drawn, again: { isRight: () => true, bytes: drawn.take } }, isValid);
+    seed: string,
+    read: PictureRead,
+  ): Shown {
+    const { fallback, name, initials } = request;
+    const { verified } = read;
+    if (fallback === 'nothing') return { shown: undefined, verified };
+    if ('url' in fallback) return { shown: { redirect: fallback.url }, verified };
+    const drawing = { default: fallback.kind, name, initials };
+    return { shown: this.pictures.draw(seed, wishOf(request, accept), drawing, read), verified };
   }
 }
 
-/** Nothing is given again without the store unless what the hash stands for is known as well. */
-function whileValid(shown: Gravatar | undefined, isValid: (() => boolean) | undefined): Gravatar | undefined {
-  if (!shown || 'redirect' in shown) return shown;
-  const { again } = shown;
-  const isRight = () => isValid?.() === true && again?.isRight() === true;
-  return { ...shown, again: isValid && again && { isRight, bytes: again.bytes } };
+function wishOf({ size, format }: GravatarRequest, accept: string | undefined) {
+  return { size, format, accept, exact: true };
+}
+
+/** What follows from two reads holds as long as both do. */
+function together(a: PictureRead, b: PictureRead): PictureRead {
+  const [first, second] = [a.stillHolds, b.stillHolds];
+  return {
+    verified: a.verified && b.verified,
+    stillHolds: first && second && (() => first() && second()),
+  };
 }

@@ -1,5 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { cacheSharesOf } from '../config/cache-shares.js';
+import { Settings } from '../config/settings.js';
+
 import { matchesNoneMatch } from '../http/conditional.js';
 import { OPEN } from '../http/cors.js';
 import { namesHost } from '../http/host.js';
@@ -16,7 +20,7 @@ export interface Again {
 
 /** An answer that was given, and may be given again. */
 export interface HotAnswer {
-  /** Headers of a 304, and of a 200. */
+  /** Headers of a 304, and of a 200 apart from Content-Length. */
   common: Readonly<Record<string, string>>;
   whole: Readonly<Record<string, string>>;
   etag: string;
@@ -27,7 +31,9 @@ export interface HotAnswer {
 
 interface Prepared extends Pick<HotAnswer, 'etag' | 'again'> {
   common: string[];
+  /** Without Content-Length until the bytes were there once. */
   whole: string[];
+  hasLength: boolean;
 }
 
 /** What one answer takes in memory beside its key, in bytes or so. */
@@ -47,7 +53,8 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
  * time, the controllers see the first. Everything else goes on to them.
  * It has the time of a few lines and not more: bare Node takes 10 µs for an answer.
  */
-export class HotAnswers {
+@Injectable()
+export class HotAnswers implements OnModuleDestroy {
   /** What was answered here, by method and status. */
   readonly counts = { GET: { 200: 0, 304: 0 }, HEAD: { 200: 0, 304: 0 } };
   private readonly answers?: LRUCache<string, Prepared>;
@@ -56,8 +63,11 @@ export class HotAnswers {
   private stopped = false;
   private misses = 0;
 
-  /** @param maxBytes of answers to remember, without their pictures; 0: none */
-  constructor(maxBytes: number) {
+  constructor(settings: Settings) {
+    const { logLevel, cacheMaxAgeMs } = settings;
+    // If every read is to be logged, or asks the store, the framework has to see it.
+    const seesAll = logLevel === 'debug' || logLevel === 'trace' || cacheMaxAgeMs === 0;
+    const maxBytes = seesAll ? 0 : Math.floor(cacheSharesOf(settings).hotAnswers);
     if (maxBytes === 0) return;
     this.answers = new LRUCache({
       maxSize: maxBytes,
@@ -78,7 +88,7 @@ export class HotAnswers {
     this.misses++;
     const key = vary.length === 0 ? url : keyOf(url, headers);
     if (key.length > MAX_KEY_CHARACTERS) return;
-    this.answers.set(key, { etag, again, common: lines(common), whole: lines(whole) });
+    this.answers.set(key, { etag, again, common: lines(common), whole: lines(whole), hasLength: false });
     // After this answer itself, whose client came first, and not once it has gone out, which a client can hold up.
     setImmediate(() => {
       this.flights.end(keyOf(url, headers));
@@ -96,8 +106,8 @@ export class HotAnswers {
     });
   }
 
-  /** From now on nothing is answered here. */
-  stop(): void {
+  /** From now on nothing is answered here: a service that stops answers with `Connection: close`. */
+  onModuleDestroy(): void {
     this.stopped = true;
     this.answers?.clear();
     this.flights.endAll();
@@ -136,6 +146,10 @@ export class HotAnswers {
     }
     const bytes = hot.again.bytes();
     if (!bytes) return false;
+    if (!hot.hasLength) {
+      hot.whole.push('content-length', String(bytes.length));
+      hot.hasLength = true;
+    }
     this.counts[method][200]++;
     response.writeHead(200, withId(hot.whole, request));
     response.end(method === 'HEAD' ? undefined : bytes);

@@ -1,39 +1,17 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { cacheControlOf } from '../http/cache-control.js';
 import { matchesNoneMatch } from '../http/conditional.js';
 import { partOf } from '../http/range.js';
-import type { Again, HotAnswers } from './hot-answers.js';
-
-/** The headers by which a client asks for less motion (Media Queries 5) or less data (RFC 8674's draft, Save-Data). */
-export const MOTION_HEADERS = ['Sec-CH-Prefers-Reduced-Motion', 'Save-Data'] as const;
-
-export interface PictureAnswer {
-  bytes: Buffer;
-  /** For the same request. */
-  again: Again | undefined;
-  format: string;
-  etag: string;
-  /** If `verified`. */
-  cacheControl: string;
-  /** Whether the storage vouches for the picture. Otherwise it is sent `no-store`, and not remembered here either. */
-  verified: boolean;
-  /** The headers of the request that decided what is answered. */
-  vary: readonly string[];
-}
-
-export interface PictureAnswersOptions {
-  /** How long a client may show what it has without asking, in seconds. */
-  maxAge: number;
-  /** How long it may go on to show it while it asks, and how long while nobody answers. */
-  staleWhileRevalidate: number;
-  staleIfError: number;
-}
+import { HotAnswers } from './hot-answers.js';
+import type { Picture } from './picture.js';
 
 /**
- * What goes with every picture: pictures come from strangers and are shown on other origins' pages, so nothing in them may
- * run, and everyone may show them.
+ * Headers of every picture. Pictures come from strangers and are shown on pages of other origins: nothing in them may run, and every page
+ * may show them.
  */
 const SAFE = {
   'X-Content-Type-Options': 'nosniff',
@@ -42,22 +20,38 @@ const SAFE = {
 } as const;
 
 /** Answers with pictures: whole, in part, or that the client has it already. */
+@Injectable()
 export class PictureAnswers {
   /** Cache-Control of URLs whose picture may be replaced at any time. */
   readonly stable: string;
 
   constructor(
     private readonly hot: HotAnswers,
-    { maxAge, staleWhileRevalidate, staleIfError }: PictureAnswersOptions,
+    settings: Settings,
   ) {
-    this.stable = `public, max-age=${maxAge}, stale-while-revalidate=${staleWhileRevalidate}, stale-if-error=${staleIfError}`;
+    const { cacheControlMaxAge, cacheControlStaleWhileRevalidate, cacheControlStaleIfError } = settings;
+    this.stable = [
+      `public, max-age=${cacheControlMaxAge}`,
+      `stale-while-revalidate=${cacheControlStaleWhileRevalidate}`,
+      `stale-if-error=${cacheControlStaleIfError}`,
+    ].join(', ');
   }
 
-  send(request: FastifyRequest, reply: FastifyReply, picture: PictureAnswer): void {
-    const { bytes, etag, vary, format, verified } = picture;
+  /**
+   * Answers a request. Conditions are answered before the bytes are loaded.
+   * @param cacheControl if the storage vouches for the picture
+   * @throws CodedError `unsatisfiable_range`; what loading the picture throws
+   */
+  async send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    picture: Picture,
+    cacheControl: string,
+  ): Promise<void> {
+    const { etag, vary, format, verified, again } = picture;
     const common = {
       ETag: etag,
-      'Cache-Control': cacheControlOf(picture.cacheControl, verified),
+      'Cache-Control': cacheControlOf(cacheControl, verified),
       ...(vary.length > 0 && { Vary: vary.join(', ') }),
       ...SAFE,
     };
@@ -67,18 +61,19 @@ export class PictureAnswers {
       'Content-Disposition': `inline; filename="avatar.${format}"`,
       'Accept-Ranges': 'bytes',
     };
-    const { again } = picture;
-    if (again && verified) {
-      const length = { 'Content-Length': String(bytes.length) };
-      this.hot.remember(request.raw, { common, whole: { ...whole, ...length }, etag, vary, again });
-    }
+    const remember = () => {
+      if (again && verified) this.hot.remember(request.raw, { common, whole, etag, vary, again });
+    };
     const { headers } = request;
     if (matchesNoneMatch(headers['if-none-match'], etag)) {
+      remember();
       // By hand: Fastify would tell a HEAD that the picture has no bytes (RFC 9110, section 8.6).
       reply.headers(common).hijack();
       reply.raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end();
       return;
     }
+    const bytes = await picture.load();
+    remember();
     // Ranges are for GET only: RFC 9110, section 14.2.
     const range = request.method === 'GET' ? headers.range : undefined;
     const part = partOf(range, headers['if-range'] as string | undefined, etag, bytes.length);
@@ -97,16 +92,14 @@ export class PictureAnswers {
   }
 }
 
-/**
- * What a client would rather see.
- * @param animated what it says outright; undefined: its headers decide
- */
-export function preferencesOf(
-  { headers }: { headers: IncomingHttpHeaders },
-  animated: boolean | undefined,
-): { accept: string | undefined; still: boolean } {
+/** What the headers of a client ask for. */
+export function preferencesOf({ headers }: { headers: IncomingHttpHeaders }): {
+  accept: string | undefined;
+  /** Less motion, or less data. */
+  lessMotion: boolean;
+} {
   // The specification has it in quotes (https://wicg.github.io/user-preference-media-features-headers/), Chromium has not.
   const motion = headers['sec-ch-prefers-reduced-motion'];
   const lessMotion = motion === 'reduce' || motion === '"reduce"' || headers['save-data'] === 'on';
-  return { accept: headers.accept, still: animated === undefined ? lessMotion : !animated };
+  return { accept: headers.accept, lessMotion };
 }

@@ -1,28 +1,38 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import type { Config } from '../config/config.module.js';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
+import { PUBLIC } from './public.js';
 
-/** Lets a writer pass who shows one of the bearer keys, or anybody where none are set. */
+/** Asks for one of the bearer keys of API_KEYS on every route that is not `@Public()`. Without keys it lets everybody pass. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   private readonly sums: readonly Buffer[];
 
-  constructor(@Inject(ConfigService) config: Config) {
-    const { apiKeys } = config.get('settings', { infer: true });
+  constructor(
+    private readonly reflector: Reflector,
+    { apiKeys }: Settings,
+  ) {
     this.sums = apiKeys.map((sum) => Buffer.from(sum, 'hex'));
   }
 
+  /** @throws CodedError `unauthorized` */
   canActivate(context: ExecutionContext): boolean {
     if (this.sums.length === 0) return true;
+    const targets = [context.getHandler(), context.getClass()];
+    if (this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC, targets)) return true;
     const { authorization } = context.switchToHttp().getRequest<FastifyRequest>().headers;
     const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    const sum = createHash('sha256')
-      .update(key ?? '')
-      .digest();
-    if (key !== undefined && this.sums.some((known) => timingSafeEqual(known, sum))) return true;
-    throw new CodedError('unauthorized', 'Changing avatars needs the header "Authorization: Bearer <key>".');
+    if (key === undefined) {
+      throw new CodedError(
+        'unauthorized',
+        'Send the header "Authorization: Bearer <key>" with your API key.',
+      );
+    }
+    const sum = createHash('sha256').update(key).digest();
+    if (this.sums.some((known) => timingSafeEqual(known, sum))) return true;
+    throw new CodedError('unauthorized', 'This API key is unknown here: its SHA-256 is not in API_KEYS.');
   }
 }

@@ -1,23 +1,27 @@
 import { isIPv6 } from 'node:net';
+import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { Settings } from '../config/settings.js';
 
-/** URLs of the service itself. */
+/** Builds URLs of the service itself: at `SERVICE_BASE_URL` or, if that is not set, at the host that the request was sent to. */
+@Injectable()
 export class PublicUrls {
-  /** @param base where browsers reach the service; undefined: the host that the request was sent to */
-  constructor(private readonly base: string | undefined) {}
+  constructor(private readonly settings: Settings) {}
 
-  /** The immutable URL of a picture: the path is `/v1/` and its key. */
+  /** The immutable URL of a picture: its path is `/v1/` and the key. */
   of(request: FastifyRequest, key: string): string {
     return this.at(request, `/v1/${key}`);
   }
 
-  /** @param path with what follows it, as a URL has it */
+  /** @param path with its query, encoded as in a URL */
   at(request: FastifyRequest, path: string): string {
-    return `${this.base ?? `${request.protocol}://${request.host || addressOf(request)}`}${path}`;
+    const base =
+      this.settings.serviceBaseUrl ?? `${request.protocol}://${request.host || addressOf(request)}`;
+    return `${base}${path}`;
   }
 }
 
-/** Of a request by HTTP/1.0, which need not name a host. */
+/** The address that a request of HTTP/1.0, which need not name a host, was sent to. */
 function addressOf({ raw: { socket } }: FastifyRequest): string {
   const { localAddress = '', localPort } = socket;
   return `${isIPv6(localAddress) ? `[${localAddress}]` : localAddress}:${localPort}`;

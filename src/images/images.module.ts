@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
-import type { Config } from '../config/config.module.js';
+import { Settings } from '../config/settings.js';
 import { ImagePipeline } from './image-pipeline.js';
 import { ObservedPipeline, PictureObserver } from './observed.pipeline.js';
 import { openPipeline } from './open-pipeline.js';
@@ -9,9 +8,11 @@ import { openPipeline } from './open-pipeline.js';
   providers: [
     {
       provide: ImagePipeline,
-      inject: [ConfigService, PictureObserver],
-      useFactory: (config: Config, observer: PictureObserver) =>
-        new ObservedPipeline(openPipeline(config.get('settings', { infer: true })), observer),
+      inject: [Settings, { token: PictureObserver, optional: true }],
+      useFactory: (settings: Settings, observer: PictureObserver | undefined) => {
+        const pipeline = openPipeline(settings);
+        return observer ? new ObservedPipeline(pipeline, observer) : pipeline;
+      },
     },
   ],
   exports: [ImagePipeline],

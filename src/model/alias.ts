@@ -3,7 +3,7 @@ import { isId } from './keys.js';
 import type { Manifest } from './manifest.js';
 
 /** Whether an avatar has a hash. */
-export function lists(manifest: Manifest | undefined, hash: string): boolean {
+export function listsHash(manifest: Manifest | undefined, hash: string): boolean {
   return manifest?.aliases?.hashes.includes(hash) ?? false;
 }
 
@@ -11,13 +11,13 @@ export function hashesOf({ aliases }: Manifest): readonly string[] {
   return aliases?.hashes ?? [];
 }
 
-/** What stands for an e-mail address: MD5 and SHA-256 in hex, as Gravatar and Libravatar take them, trimmed and lower-cased. */
+/** The hashes that stand for an e-mail address: MD5 and SHA-256 in hex of the trimmed, lower-cased address, as Gravatar and Libravatar take them. */
 export function hashEmail(email: string): string[] {
   const text = email.trim().toLowerCase();
   return ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex'));
 }
 
-/** The id that an alias object points at. @returns undefined where it is none */
+/** The id that an alias object points at. @returns undefined if there is no object, or it is not an alias */
 export function targetOf(object: { bytes: Buffer } | undefined): string | undefined {
   if (!object) return undefined;
   try {

@@ -40,20 +40,20 @@ export function timeOfVersion(version: string): number {
  * An id as keys and immutable URLs write it: `a-z 0-9 - _` stand for themselves, every other byte is `~xx`. No two ids
  * share a spelling, not even on a file system that ignores case, and 80 characters stay below the 255 bytes of a file name.
  */
-export function writeId(id: string): string {
+export function encodeId(id: string): string {
   return id.replace(/[^a-z0-9_-]/g, (char) => `~${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /**
- * The id that `writeId` wrote.
+ * The id that `encodeId` wrote.
  * @throws CodedError `invalid_id` where no id is written so
  */
-export function readId(written: string): string {
+export function decodeId(written: string): string {
   const id = written.replace(/~([0-9a-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
   assertId(id);
-  if (writeId(id) !== written) {
+  if (encodeId(id) !== written) {
     throw new CodedError(
       'invalid_id',
       'In an immutable URL every character of an id but a-z 0-9 - _ is written ~xx. Take the URLs that /info gives.',
@@ -70,7 +70,7 @@ export const ALIASES = 'aliases/';
 export const PROBES = 'probes/';
 
 export function manifestKey(id: string): string {
-  return `${MANIFESTS}${writeId(id)}.json`;
+  return `${MANIFESTS}${encodeId(id)}.json`;
 }
 
 export function aliasKey(hash: string): string {
@@ -84,7 +84,7 @@ export function pictureKey(id: string, version: string, name: string): string {
 
 /** What the keys of all pictures of an avatar begin with. */
 export function prefixOf(id: string): string {
-  return `${AVATARS}${writeId(id)}/`;
+  return `${AVATARS}${encodeId(id)}/`;
 }
 
 /**

@@ -168,7 +168,12 @@ function consistent({ versions, head, aliases, ...rest }: Parts, history: number
 
 /** The version that is shown, if any. */
 export function currentVersion(manifest: Manifest): Version | undefined {
-  return manifest.versions.find(({ version }) => version === manifest.current);
+  return versionNamed(manifest, manifest.current);
+}
+
+/** @returns undefined if the history has no version of that name */
+export function versionNamed({ versions }: Manifest, name: string | null): Version | undefined {
+  return versions.find(({ version }) => version === name);
 }
 
 /** Whether an erasure took a version away, or would have: it is never shown again. */

@@ -29,6 +29,13 @@ export interface Rendition {
   exact?: true;
 }
 
+/** Names one picture: a rendition of a version of an avatar. */
+export interface PictureRef {
+  id: string;
+  version: string;
+  rendition: Rendition;
+}
+
 const NAME = /^(?:master|([1-9]\d{0,3})(-still)?)\.([a-z]+)$/;
 
 /** Whether a picture in this format can move; undefined: in whatever is negotiated. */
@@ -96,4 +103,9 @@ export function masterKey(
   { version, master }: { version: string; master: MasterFormat },
 ): string {
   return pictureKey(id, version, renditionName({ format: master }));
+}
+
+/** The key of a picture. Exact ones are not stored; theirs only tells them apart in memory. */
+export function keyOfPicture({ id, version, rendition }: PictureRef): string {
+  return pictureKey(id, version, renditionName(rendition));
 }

@@ -1,6 +1,7 @@
-import { Controller, Get, Header, Optional, Res } from '@nestjs/common';
+import { Controller, Get, Header, type OnModuleDestroy, Optional, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { Public } from '../http/public.js';
 import { Outbox, type OutboxReport } from '../outbox/outbox.js';
 import { StorageHealth, type StorageReport } from './storage-health.js';
 
@@ -12,8 +13,9 @@ interface Readiness {
 }
 
 @ApiTags('operations')
+@Public()
 @Controller('health')
-export class HealthController {
+export class HealthController implements OnModuleDestroy {
   private stopping = false;
 
   constructor(
@@ -22,7 +24,7 @@ export class HealthController {
   ) {}
 
   /** From now on no new requests should be sent here. */
-  stop(): void {
+  onModuleDestroy(): void {
     this.stopping = true;
   }
 

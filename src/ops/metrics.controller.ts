@@ -1,14 +1,16 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { Public } from '../http/public.js';
 import { Metrics } from './metrics.js';
 
 @ApiTags('operations')
+@Public()
 @Controller('metrics')
 export class MetricsController {
   constructor(private readonly metrics: Metrics) {}
 
-  /** Open to whoever reaches the port, as health is: a proxy must not pass it on. */
+  /** Open to everybody who reaches the port, like health: a proxy must not pass it on. */
   @Get()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'What happened here since the start, for Prometheus' })

@@ -4,7 +4,7 @@ import { StoreObserver } from '../storage/observed.store.js';
 import { MetricsController } from './metrics.controller.js';
 import { Metrics } from './metrics.js';
 
-/** Global: the store and the pipeline tell their observers, and do not know who that is. */
+/** Counts what the store and the pipeline tell their observers. Global, so that they need not know who observes them. */
 @Global()
 @Module({
   controllers: [MetricsController],

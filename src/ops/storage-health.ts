@@ -1,5 +1,6 @@
-import { Logger } from '@nestjs/common';
-import { type ObjectStore, StorageRefused, type StoreHealth } from '../storage/object-store.js';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { ObjectStore, StorageRefused, type StoreHealth } from '../storage/object-store.js';
 
 export interface StorageReport {
   backend: string;
@@ -14,27 +15,33 @@ export interface StorageReport {
   clockOffsetMs?: number;
 }
 
-/** Whether the backend can be used, and what it is worth; what changes is told to the log. */
-export class StorageHealth {
+/** Knows whether the backend can be used, and what it is worth. Logs what changes. */
+@Injectable()
+export class StorageHealth implements OnApplicationBootstrap {
   private readonly logger = new Logger(StorageHealth.name);
   private report: StorageReport | undefined;
   private checkedAt = -Infinity;
   private checking: Promise<StorageReport> | undefined;
 
-  /** @param maxAgeMs how long one answer of the backend serves all who ask; 0: it is asked each time */
   constructor(
     private readonly store: ObjectStore,
-    private readonly maxAgeMs: number,
+    private readonly settings: Settings,
   ) {}
+
+  /** A backend that is away does not keep the service from starting: readiness tells, and it may come back. */
+  async onApplicationBootstrap(): Promise<void> {
+    this.logger.log(`Using ${this.store.backend} storage backend: ${this.store.location}`);
+    await this.ask();
+  }
 
   /** What was found last, without asking; undefined before the first answer. */
   get last(): StorageReport | undefined {
     return this.report;
   }
 
-  /** @returns a report that is no older than that; who asks while the backend is being asked shares its answer */
+  /** @returns a report that is no older than HEALTH_MAX_AGE_MS; callers that ask at the same time share one answer of the backend */
   async ask(): Promise<StorageReport> {
-    if (this.report && performance.now() - this.checkedAt < this.maxAgeMs) return this.report;
+    if (this.report && performance.now() - this.checkedAt < this.settings.healthMaxAgeMs) return this.report;
     this.checking ??= this.check().finally(() => (this.checking = undefined));
     return this.checking;
   }

@@ -5,12 +5,8 @@ import { Logger } from '@nestjs/common';
 import { tryLock } from 'fs-native-extensions';
 import { makeFolder } from '../files.js';
 import { LocalStore } from '../storage/local/local.store.js';
+import { Slot } from './slot.js';
 import { DamagedRecord, RECORD, type StorageIdentity, countEntries, readRecord, slotsOf } from './storage-record.js';
-
-export interface OutboxFolder {
-  path: string;
-  store: LocalStore;
-}
 
 /** More processes than this cannot share one path. */
 const MAX_FOLDERS = 256;
@@ -27,7 +23,7 @@ export class OutboxFolders {
   private readonly toldForeign = new Set<string>();
   private readonly toldDamaged = new Set<string>();
   private readonly path: string;
-  private first: OutboxFolder | undefined;
+  private first: Slot | undefined;
 
   /**
    * @param path made where it is absent
@@ -41,7 +37,7 @@ export class OutboxFolders {
   }
 
   /** The folder that new entries go to. */
-  get own(): OutboxFolder {
+  get own(): Slot {
     if (!this.first) throw new Error('no folder was claimed yet');
     return this.first;
   }
@@ -50,16 +46,16 @@ export class OutboxFolders {
    * Locks every folder of our storage that nobody holds; the first call makes one where there is none.
    * @returns the folders that this call added, each as soon as it is locked
    */
-  async *claim(): AsyncIterable<OutboxFolder> {
+  async *claim(): AsyncIterable<Slot> {
     await makeFolder(this.path);
     for (const path of await slotsOf(this.path)) {
-      const folder = await this.take(path);
-      if (folder) yield folder;
+      const slot = await this.take(path);
+      if (slot) yield slot;
     }
-    for (let slot = 0; !this.first; slot++) {
-      if (slot === MAX_FOLDERS) throw new Error(`${this.path} has no free slot`);
-      const folder = await this.take(join(this.path, `slot-${slot}`));
-      if (folder) yield folder;
+    for (let number = 0; !this.first; number++) {
+      if (number === MAX_FOLDERS) throw new Error(`${this.path} has no free slot`);
+      const slot = await this.take(join(this.path, `slot-${number}`));
+      if (slot) yield slot;
     }
   }
 
@@ -69,7 +65,7 @@ export class OutboxFolders {
   }
 
   /** @returns undefined where the folder is another's, or ours already */
-  private async take(path: string): Promise<OutboxFolder | undefined> {
+  private async take(path: string): Promise<Slot | undefined> {
     // Before it is locked as well, so that the services of another storage never find a slot of theirs locked.
     if (this.claimed.has(path) || (await this.ownership(path)) === 'foreign') return undefined;
     await makeFolder(path);
@@ -82,9 +78,9 @@ export class OutboxFolders {
       await store.check();
       if (ownership === 'unrecorded') await store.store(RECORD, Buffer.from(JSON.stringify(this.storage)));
       this.claimed.set(path, lock);
-      const folder = { path, store };
-      this.first ??= folder;
-      return folder;
+      const slot = new Slot(path, store);
+      this.first ??= slot;
+      return slot;
     } finally {
       if (!this.claimed.has(path)) await lock.close();
     }

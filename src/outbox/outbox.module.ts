@@ -1,26 +1,39 @@
-import { Logger, Module } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
-import type { Config } from '../config/config.module.js';
+import { type DynamicModule, Logger, Module } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
 import { OutboxFolders } from './outbox-folders.js';
-import { Outbox } from './outbox.js';
+import { type ChangeFormat, Outbox } from './outbox.js';
 import { countEntries, identityOf, readRecord, slotsOf } from './storage-record.js';
 
-/** Gives the Outbox where changes may wait for the store, and else undefined. */
-@Module({
-  providers: [{ provide: Outbox, inject: [ConfigService], useFactory: openOutbox }],
-  exports: [Outbox],
-})
-export class OutboxModule {}
+/** Provides the `Outbox`, or undefined if changes must not wait: ask for it with `@Optional()`. */
+@Module({})
+export class OutboxModule {
+  /** @param format of the changes that wait in it */
+  static holding<Change>(format: ChangeFormat<Change>): DynamicModule {
+    return {
+      module: OutboxModule,
+      providers: [
+        {
+          provide: Outbox,
+          inject: [Settings],
+          useFactory: (settings: Settings) => openOutbox(settings, format),
+        },
+      ],
+      exports: [Outbox],
+    };
+  }
+}
 
-async function openOutbox(config: Config): Promise<Outbox | undefined> {
-  const settings = config.get('settings', { infer: true });
+async function openOutbox<Change>(
+  settings: Settings,
+  format: ChangeFormat<Change>,
+): Promise<Outbox<Change> | undefined> {
   if (settings.storageBackend !== 's3' || settings.storageFallback === 'none') {
     await tellOfLeftEntries(settings.outboxPath);
     return undefined;
   }
-  let outbox: Outbox;
+  let outbox: Outbox<Change>;
   try {
-    outbox = await Outbox.open(new OutboxFolders(settings.outboxPath, identityOf(settings)), {
+    outbox = await Outbox.open(new OutboxFolders(settings.outboxPath, identityOf(settings)), format, {
       maxEntries: settings.outboxMaxEntries,
       maxBytes: settings.outboxMaxBytes,
       maxAgeMs: settings.outboxMaxAgeMs,
@@ -37,7 +50,7 @@ async function openOutbox(config: Config): Promise<Outbox | undefined> {
   return outbox;
 }
 
-/** Looks only: a service without an outbox makes nothing in its path. */
+/** Only looks: a service without an outbox creates nothing in its path. */
 async function tellOfLeftEntries(outboxPath: string): Promise<void> {
   const logger = new Logger(Outbox.name);
   try {

@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
-import type { Config } from '../config/config.module.js';
+import { Settings } from '../config/settings.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { ImagesModule } from '../images/images.module.js';
 import { Placeholders } from './placeholders.js';
@@ -10,9 +9,8 @@ import { Placeholders } from './placeholders.js';
   providers: [
     {
       provide: Placeholders,
-      inject: [ImagePipeline, ConfigService],
-      useFactory: (pipeline: ImagePipeline, config: Config) => {
-        const { imageConcurrency, imageQueue } = config.get('settings', { infer: true });
+      inject: [ImagePipeline, Settings],
+      useFactory: (pipeline: ImagePipeline, { imageConcurrency, imageQueue }: Settings) => {
         return new Placeholders(pipeline, { concurrency: imageConcurrency, queue: imageQueue });
       },
     },

@@ -1,7 +1,5 @@
 import { Module } from '@nestjs/common';
-import { ConfigService } from '@nestjs/config';
-import type { Config } from '../config/config.module.js';
-import { S3_WAITING } from '../config/settings.js';
+import { S3_WAITING, Settings } from '../config/settings.js';
 import { BoundedStore } from './bounded.store.js';
 import { GuardedStore } from './guarded.store.js';
 import { ObjectStore } from './object-store.js';
@@ -17,20 +15,21 @@ export const UNBOUNDED = Symbol('the store before it is bounded and observed');
  */
 @Module({
   providers: [
-    { provide: UNBOUNDED, inject: [ConfigService], useFactory: openGuarded },
+    { provide: UNBOUNDED, inject: [Settings], useFactory: openGuarded },
     {
       provide: ObjectStore,
-      inject: [ConfigService, UNBOUNDED, StoreObserver],
-      useFactory: (config: Config, store: ObjectStore, observer: StoreObserver) =>
-        new ObservedStore(bounded(config, store), observer),
+      inject: [Settings, UNBOUNDED, { token: StoreObserver, optional: true }],
+      useFactory: (settings: Settings, store: ObjectStore, observer: StoreObserver | undefined) => {
+        const whole = bounded(settings, store);
+        return observer ? new ObservedStore(whole, observer) : whole;
+      },
     },
   ],
   exports: [ObjectStore, UNBOUNDED],
 })
 export class StorageModule {}
 
-function openGuarded(config: Config): ObjectStore {
-  const settings = config.get('settings', { infer: true });
+function openGuarded(settings: Settings): ObjectStore {
   // The check of the storage waits for nobody's turn, and so needs a connection of its own.
   const store = openStore(settings, settings.storageS3Concurrency + 1);
   if (settings.storageBackend === 'local') return store;
@@ -40,8 +39,7 @@ function openGuarded(config: Config): ObjectStore {
   });
 }
 
-function bounded(config: Config, store: ObjectStore): ObjectStore {
-  const settings = config.get('settings', { infer: true });
+function bounded(settings: Settings, store: ObjectStore): ObjectStore {
   if (settings.storageBackend === 'local') return store;
   return new BoundedStore(store, {
     concurrency: settings.storageS3Concurrency,

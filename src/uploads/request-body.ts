@@ -3,29 +3,29 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { CodedError } from '../errors.js';
 import { Waiting } from './waiting.js';
 
-/** How much of the beginning is kept to look at. */
+/** How much of the beginning is kept for `beginsWith`. */
 const HEAD_BYTES = 1024;
 
-/** How much longer a client waits for us than we wait for it. */
+/** How many times longer a client waits for us than we wait for it. */
 const CLIENT_PATIENCE = 2;
 
-/** setTimeout takes more for 1 ms. */
+/** The longest delay of setTimeout, in ms: it takes more for 1 ms. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
- * The body of a request on its way. It can be destroyed at any time, which ends all that reads it, and the request is still
- * there to be answered.
+ * The body of a request as it arrives. It can be destroyed at any time, which ends whatever reads it and leaves the request open to
+ * be answered.
  */
 export class RequestBody extends Transform {
-  /** What form parsers expect of a request. */
+  /** Form parsers expect them of a request. */
   readonly headers: IncomingHttpHeaders;
   readonly waiting = new Waiting();
   private readonly beginning: Buffer[] = [];
   private bytes = 0;
 
   /**
-   * @param allowedBytes how many may come
-   * @param tooLarge what the next one ends it with
+   * @param allowedBytes how many may arrive
+   * @param tooLarge makes the error that the first byte beyond ends the body with
    */
   constructor(
     private readonly request: IncomingMessage,
@@ -34,11 +34,16 @@ export class RequestBody extends Transform {
   ) {
     super();
     this.headers = request.headers;
-    // Whoever reads it learns of errors; one that comes when nobody does any more must not end the process.
+    // Its reader learns of errors. One that comes after the reader has gone must not end the process.
     this.on('error', () => undefined);
   }
 
-  /** Begins to take in. */
+  /** Whether the request has a body, even an empty one (RFC 9112, section 6.3). */
+  get isAnnounced(): boolean {
+    return this.headers['content-length'] !== undefined || this.headers['transfer-encoding'] !== undefined;
+  }
+
+  /** Starts to read the request. */
   start(): void {
     this.request.on('pause', () => {
       this.waiting.pause();
@@ -53,12 +58,12 @@ export class RequestBody extends Transform {
     this.request.pipe(this);
   }
 
-  /** Whether these characters stand at or near the beginning of what has come. */
+  /** Whether these characters are within the first 1024 bytes that have arrived. */
   beginsWith(text: string): boolean {
     return Buffer.concat(this.beginning).includes(text, 0, 'latin1');
   }
 
-  /** Multer stops reading before it throws away what is left, however long that is, and then tells what was wrong. */
+  /** Multer unpipes, throws away the rest of the body, however long it is, and then reports its error. This ends it at once. */
   override unpipe(destination?: NodeJS.WritableStream): this {
     super.unpipe(destination);
     return this.destroy();
@@ -79,42 +84,39 @@ export class RequestBody extends Transform {
 }
 
 /**
- * Runs what reads a body, and ends the body where a deadline passes or the client goes.
- * @param timeoutMs how long the client may be waited for; it may have to wait for us for twice that
+ * Runs a task that reads a body, and ends the body if a deadline passes or the client goes.
+ * @param timeoutMs how long we wait for the client, in ms; it may have to wait for us for twice as long
  * @throws CodedError `upload_timeout`, `busy`, `truncated_body`
  */
-export async function inTime<T>(
+export async function withDeadline<T>(
   request: IncomingMessage,
   body: RequestBody,
   timeoutMs: number,
   task: () => Promise<T>,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  let looking: NodeJS.Immediate | undefined;
-  const look = () => {
+  let checking: NodeJS.Immediate | undefined;
+  const check = () => {
     const { forClient, forUs } = body.waiting;
     const ours = CLIENT_PATIENCE * timeoutMs - forUs;
     const left = request.complete ? ours : Math.min(ours, timeoutMs - forClient);
     if (left > 0) wait(left);
-    else if (ours <= 0) body.destroy(tooBusy());
-    else {
-      const seconds = timeoutMs / 1000;
-      body.destroy(new CodedError('upload_timeout', `The body did not arrive within ${seconds} seconds.`));
-    }
+    else body.destroy(ours <= 0 ? tooBusy() : tooSlow(timeoutMs));
   };
   const wait = (ms: number) => {
     timer = setTimeout(
       () => {
-        // What came while we were busy is read before the look.
-        looking = setImmediate(look);
+        // Bytes that arrived while the process was busy are read before the check.
+        checking = setImmediate(check);
       },
       Math.min(ms, MAX_DELAY_MS),
     );
   };
   wait(timeoutMs);
   const onClose = () => {
-    // Of a body that has arrived Node throws away what was not read yet, too.
-    if (!request.readableEnded) body.destroy(truncated('The connection closed before the end of the body.'));
+    // Node also throws away the unread part of a body that has arrived whole.
+    if (!request.readableEnded)
+      body.destroy(truncated('The connection closed before the whole body was read. Send it again.'));
   };
   request.once('close', onClose);
   if (request.destroyed) onClose();
@@ -122,21 +124,28 @@ export async function inTime<T>(
     return await task();
   } finally {
     clearTimeout(timer);
-    clearImmediate(looking);
+    clearImmediate(checking);
     request.off('close', onClose);
   }
 }
 
+function tooSlow(timeoutMs: number): CodedError {
+  const detail = `The body did not arrive within ${timeoutMs / 1000} seconds. Send it again.`;
+  return new CodedError('upload_timeout', detail);
+}
+
 export function tooBusy(): CodedError {
-  return new CodedError('busy', 'Bodies are taken in too slowly here at the moment. Try again shortly.');
+  return new CodedError('busy', 'The service is too busy to receive the body. Try again shortly.');
 }
 
 /** @throws CodedError `unsupported_encoding` */
 export function assertNotEncoded({ headers }: IncomingMessage): void {
   if (/^\s*(identity\s*)?$/i.test(headers['content-encoding'] ?? '')) return;
-  throw new CodedError('unsupported_encoding', 'Send the body as it is, without a Content-Encoding.', {
-    parameter: 'Content-Encoding',
-  });
+  throw new CodedError(
+    'unsupported_encoding',
+    'Compressed bodies are not accepted. Send the body as it is, without a Content-Encoding.',
+    { parameter: 'Content-Encoding' },
+  );
 }
 
 export function truncated(message: string, cause?: unknown): CodedError {

@@ -9,20 +9,23 @@ import { makeFolder, removeFile } from '../files.js';
 
 const PREFIX = 'visage-upload-';
 
-/** How much of an upload may wait in memory to be written: less than one chunk from the network would bring nothing. */
+/** The least of an upload that may wait in memory to be written: one chunk from the network. Less would gain nothing. */
 export const LEAST_BUFFER_BYTES = 64 * 1024;
 
-/** A file older than this, in ms, belongs to a process that died. */
+/** A file that is older than this, in ms, belongs to a process that died. */
 const STALE_AFTER_MS = 3_600_000;
 
-/** An upload on its way: a file on disk, so that memory does not grow with the number of uploads. */
+/** An upload in progress, as a file on disk, so that memory does not grow with the number of uploads. */
 export class SpooledUpload {
   readonly path: string;
   private readonly hash = createHash('sha256');
   private size = 0;
   private writing: Promise<unknown> = Promise.resolve();
 
-  /** @param bufferBytes how much may wait in memory to be written; more of it is written at once, and so sooner */
+  /**
+   * @param maxBytes the longest file accepted
+   * @param bufferBytes how much may wait in memory to be written; with more the disk is written in larger pieces, which is faster
+   */
   constructor(
     folder: string,
     private readonly maxBytes: number,
@@ -31,14 +34,14 @@ export class SpooledUpload {
     this.path = join(folder, `${PREFIX}${randomUUID()}`);
   }
 
-  /** SHA-256 of the bytes, in hex; to be asked for once, when all are there. */
+  /** SHA-256 of the bytes, in hex. Call it once, after `write` has resolved. */
   digest(): string {
     return this.hash.digest('hex');
   }
 
   /**
-   * Takes a stream in, until it ends or is destroyed. It stops at the first byte too many and leaves the stream unread from
-   * there on, not destroyed: multer would take that for the end of its form.
+   * Writes a stream to the file until the stream ends or is destroyed. It stops at the first byte too many, and leaves the rest unread
+   * without destroying the stream: multer would take that for the end of its form.
    * @throws CodedError `upload_too_large`, `empty_file`, `storage_full`
    */
   write(source: Readable): Promise<void> {
@@ -47,9 +50,9 @@ export class SpooledUpload {
     return written;
   }
 
-  /** To be called once nothing more is written, or the stream is destroyed. */
+  /** Removes the file. Call it after the last write, or after the stream was destroyed. */
   async discard(): Promise<void> {
-    // The file may be about to be made.
+    // The file may be about to be created.
     await this.writing;
     await removeFile(this.path);
   }
@@ -59,13 +62,17 @@ export class SpooledUpload {
     try {
       await pipeline(this.counted(source), file);
     } catch (error) {
-      // A pipeline that fails does not wait for a file that is being made.
+      // A pipeline that fails does not wait for a file that is being created.
       if (!file.closed) await new Promise<void>((resolve) => file.once('close', resolve));
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-      throw new CodedError('storage_full', 'There is no room left to take the upload in.', { cause: error });
+      throw new CodedError(
+        'storage_full',
+        'The server has no room left for uploads. Its operator has to make some.',
+        { cause: error },
+      );
     }
-    if (this.size === 0) throw new CodedError('empty_file', 'The file is empty.');
+    if (this.size === 0) throw new CodedError('empty_file', 'The file is empty. Choose another one.');
   }
 
   private async *counted(source: Readable): AsyncIterable<Buffer> {
@@ -80,10 +87,13 @@ export class SpooledUpload {
 }
 
 export function tooLarge(maxBytes: number): CodedError {
-  return new CodedError('upload_too_large', `The file is larger than ${maxBytes} bytes.`);
+  return new CodedError(
+    'upload_too_large',
+    `The file is larger than ${maxBytes} bytes, the most that is accepted. Make it smaller.`,
+  );
 }
 
-/** Makes the folder, and removes what processes that were killed left in it. */
+/** Creates the folder, and removes the files that killed processes left in it. */
 export async function prepareSpool(folder: string): Promise<void> {
   await makeFolder(folder);
   for (const name of await readdir(folder)) {
@@ -93,7 +103,7 @@ export async function prepareSpool(folder: string): Promise<void> {
   }
 }
 
-/** Another process that shares the folder may have removed its file meanwhile: then it is as new as can be. */
+/** Another process that shares the folder may have removed its file meanwhile: that counts as modified now. */
 async function modifiedMs(path: string): Promise<number> {
   try {
     return (await stat(path)).mtimeMs;

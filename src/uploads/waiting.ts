@@ -1,10 +1,10 @@
-/** Idle less than this part of a stretch: there was always something to be read or worked on. */
+/** A stretch of time of which less than this part was idle was busy: there was always something to read or to work on. */
 const BUSY = 0.05;
 
 /**
- * Who keeps a body waiting, its client or this process. The client does where we would read, and this process has time to: what was
- * sent by then has been read. All else is our time: while what came is written to a slow disk, and while this process is so busy that
- * it does not come to read. All times are in ms.
+ * Tells who keeps a body waiting, its client or this process. It is the client while we want to read and have time to: we have then
+ * read everything it sent. All other time is ours: while the bytes are written to a slow disk, and while this process is too busy to
+ * read. All times are in ms.
  */
 export class Waiting {
   private reading = false;
@@ -12,27 +12,27 @@ export class Waiting {
   private idleBefore = idleMs();
   private past = { client: 0, us: 0 };
 
-  /** From here on we would read. */
+  /** From now on we want to read. */
   read(): void {
     this.mark(true);
   }
 
-  /** From here on we do not read: there is no room for more, or all has come. */
+  /** From now on we don't want to read: there is no room for more, or everything has arrived. */
   pause(): void {
     this.mark(false);
   }
 
-  /** Something came. */
+  /** Something arrived. */
   progress(): void {
     this.mark(this.reading);
   }
 
-  /** For how long the client was waited for. */
+  /** How long we have waited for the client. */
   get forClient(): number {
     return this.past.client + this.stretch().client;
   }
 
-  /** For how long the client had to wait for us. */
+  /** How long the client has waited for us. */
   get forUs(): number {
     return this.past.us + this.stretch().us;
   }
@@ -53,7 +53,7 @@ export class Waiting {
   }
 }
 
-/** For how long this process has had nothing to do, since it began. */
+/** How long this process has had nothing to do since it started. */
 function idleMs(): number {
   return performance.eventLoopUtilization().idle;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { manifestKey, pictureKey, readId, versionOf } from '../../src/model/keys.js';
+import { decodeId, manifestKey, pictureKey, versionOf } from '../../src/model/keys.js';
 import { readManifest } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { numbered } from '../support/avatar-client.js';
@@ -155,7 +155,7 @@ class Traffic {
 async function known(store: ObjectStore, sums: Record<string, string>): Promise<Record<string, string>> {
   const versions = new Set<string>();
   for (const key of Object.keys(sums).filter((name) => name.startsWith('manifests/'))) {
-    const id = readId(key.slice('manifests/'.length, -'.json'.length));
+    const id = decodeId(key.slice('manifests/'.length, -'.json'.length));
     for (const { version } of readManifest(id, await bytesOf(store, key)).versions) versions.add(version);
   }
   return Object.fromEntries(
@@ -174,7 +174,7 @@ async function nothingDangles(store: ObjectStore): Promise<void> {
   for await (const { key } of store.list('avatars/')) pictures.add(key);
   for (const key of manifests) {
     const { id, versions } = readManifest(
-      readId(key.slice('manifests/'.length, -'.json'.length)),
+      decodeId(key.slice('manifests/'.length, -'.json'.length)),
       await bytesOf(store, key),
     );
     for (const { version, master } of versions) {

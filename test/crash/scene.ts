@@ -3,11 +3,11 @@ import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
+import { decodeId } from '../../src/model/keys.js';
+import { type Manifest, readManifest } from '../../src/model/manifest.js';
+import type { ObjectStore } from '../../src/storage/object-store.js';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
-import type { ObjectStore } from '../../src/storage/object-store.js';
-import { type Manifest, readManifest } from '../../src/model/manifest.js';
-import { readId } from '../../src/model/keys.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 
@@ -108,7 +108,7 @@ export async function expectSound(store: ObjectStore): Promise<Map<string, Manif
   const named = new Set<string>();
   for await (const { key } of store.list('manifests/')) {
     const written = /^manifests\/(.+)\.json$/.exec(key)?.[1] ?? '';
-    const manifest = readManifest(readId(written), await bytesOf(store, key));
+    const manifest = readManifest(decodeId(written), await bytesOf(store, key));
     manifests.set(manifest.id, manifest);
     if (manifest.current !== null)
       expect(manifest.versions.map(({ version }) => version)).toContain(manifest.current);

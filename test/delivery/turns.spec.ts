@@ -1,7 +1,13 @@
+import { AvatarEvents } from '../../src/avatars/avatar.events.js';
+import { AvatarObjects } from '../../src/avatars/avatar.objects.js';
+import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
+import { PendingChanges } from '../../src/avatars/pending-changes.js';
+import { Settings } from '../../src/config/settings.js';
+import { Renditions } from '../../src/delivery/renditions.js';
+import { StoredRenditions } from '../../src/delivery/stored-renditions.js';
+import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { pictureKey } from '../../src/model/keys.js';
 import type { Rendition } from '../../src/model/rendition.js';
-import { Renditions } from '../../src/delivery/renditions.js';
-import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { picture } from '../http/support/pictures.js';
 import { longWebp } from '../images/containers.js';
@@ -19,20 +25,19 @@ describe('renditions that wait for a turn', () => {
   const open = (concurrency: number, timeoutMs: number) => {
     store = new MemoryStore();
     pipeline = pipelineHere({ imageConcurrency: concurrency, imageTimeoutMs: timeoutMs });
-    const surroundings = {
-      pendingMaster: () => Promise.resolve(undefined),
-      knownVersion: () => undefined,
-      store: () => Promise.resolve(true),
-    };
-    const options = { cacheBytes: 2 ** 26, sizes: [], warmSizes: [], backgroundQueue: 0 };
-    renditions = new Renditions(store, pipeline, surroundings, options);
+    const settings = Object.assign(new Settings(), { avatarSizes: [], avatarWarmSizes: [] });
+    const pending = new PendingChanges();
+    const repository = new AvatarRepository(store, pending, settings);
+    const objects = new AvatarObjects(store, settings);
+    const stored = new StoredRenditions(store, repository, objects, pending);
+    renditions = new Renditions(stored, pipeline, new AvatarEvents(), settings);
   };
   const avatar = async (id: string, master: Buffer) => {
     await store.store(pictureKey(id, VERSION, 'master.webp'), master);
   };
   const ask = async (id: string, rendition: Rendition) => {
     try {
-      return await renditions.get(id, VERSION, rendition);
+      return await renditions.get({ id, version: VERSION, rendition });
     } finally {
       answered.push(id);
     }

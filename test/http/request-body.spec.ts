@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
+import { Settings } from '../../src/config/settings.js';
 import { answerClientError } from '../../src/http/client-error.js';
-import { RequestBody, inTime } from '../../src/uploads/request-body.js';
+import { RequestBody, withDeadline } from '../../src/uploads/request-body.js';
 import { UploadReceiver } from '../../src/uploads/upload-receiver.js';
 import { listenSomewhere } from '../support/ports.js';
 import { problemOf } from './support/client.js';
@@ -54,7 +55,7 @@ describe('a body', () => {
     const body = bodyOf(request);
     body.start();
     connection.send('half');
-    await expect(inTime(request, body, 100, () => text(body))).rejects.toMatchObject({
+    await expect(withDeadline(request, body, 100, () => text(body))).rejects.toMatchObject({
       code: 'upload_timeout',
     });
     connection.close();
@@ -66,7 +67,7 @@ describe('a body', () => {
     const body = bodyOf(request);
     body.start();
     const never = () => new Promise((_, reject) => body.once('error', reject));
-    await expect(inTime(request, body, 300, never)).rejects.toMatchObject({ code: 'busy' });
+    await expect(withDeadline(request, body, 300, never)).rejects.toMatchObject({ code: 'busy' });
     connection.close();
   });
 
@@ -75,7 +76,7 @@ describe('a body', () => {
     const body = bodyOf(request);
     body.start();
     connection.send('half');
-    const received = inTime(request, body, TIMEOUT_MS, () => text(body));
+    const received = withDeadline(request, body, TIMEOUT_MS, () => text(body));
     connection.send('half');
     standStill(1.2 * TIMEOUT_MS);
     expect(await received).toBe('halfhalf');
@@ -83,12 +84,11 @@ describe('a body', () => {
   });
 
   it('is refused before it is read while those that came earlier are held up', async () => {
-    const receiver = new UploadReceiver({
-      spoolPath: await mkdtemp(join(tmpdir(), 'visage-spool-')),
-      maxBytes: 100,
-      timeoutMs: TIMEOUT_MS,
-      concurrency: 10,
+    const settings = Object.assign(new Settings(), {
+      uploadSpoolPath: await mkdtemp(join(tmpdir(), 'visage-spool-')),
+      uploadTimeoutMs: TIMEOUT_MS,
     });
+    const receiver = new UploadReceiver(settings);
     const receive = (...[request, response]: Exchange) =>
       receiver.receive(request, response, ({ path }) => readFile(path, 'utf8'));
     const [held, ...first] = await begin(8);

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { Settings } from '../../src/config/settings.js';
 import { StorageHealth } from '../../src/ops/storage-health.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 
@@ -19,7 +20,7 @@ describe('the health of the storage', () => {
     [3_600_000, 'once', 1],
   ])('with HEALTH_MAX_AGE_MS=%d is asked for %s', async (maxAgeMs, _, checks) => {
     const store = new CountingStore();
-    const health = new StorageHealth(store, maxAgeMs);
+    const health = new StorageHealth(store, Object.assign(new Settings(), { healthMaxAgeMs: maxAgeMs }));
     for (let i = 0; i < 3; i++) expect(await health.ask()).toMatchObject({ reachable: true });
     expect(store.checks).toBe(checks);
   });

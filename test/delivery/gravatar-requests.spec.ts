@@ -1,12 +1,14 @@
-import { GravatarRequests } from '../../src/delivery/gravatar-request.js';
-import { chooseRendition, parseRenditionName, renditionName } from '../../src/model/rendition.js';
+import { Settings } from '../../src/config/settings.js';
+import { GravatarRequests } from '../../src/delivery/gravatar-requests.js';
 import type { Version } from '../../src/model/manifest.js';
+import { chooseRendition, parseRenditionName, renditionName } from '../../src/model/rendition.js';
 
-const requests = new GravatarRequests({
-  maxSize: 512,
-  usual: 'wavatar',
-  urls: [new URL('https://cdn.example/')],
-});
+const settings: Partial<Settings> = {
+  gravatarMaxSize: 512,
+  avatarDefault: 'wavatar',
+  gravatarDefaultUrls: ['https://cdn.example/'],
+};
+const requests = new GravatarRequests(Object.assign(new Settings(), settings));
 /** As Fastify reads a query: what is there twice is a list. */
 const read = (query: string, file = 'abc') => {
   const parameters = new URLSearchParams(query);

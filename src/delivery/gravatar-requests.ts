@@ -1,3 +1,5 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
 import { RENDITION_FORMATS, type RenditionFormat } from '../model/formats.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
 import { allowedUrl } from './allowed-urls.js';
@@ -21,15 +23,6 @@ export interface GravatarRequest {
   initials: string | undefined;
 }
 
-export interface GravatarOptions {
-  /** Edge in px; who asks for more gets this. */
-  maxSize: number;
-  /** What is drawn where nothing that is known is asked for. */
-  usual: PlaceholderKind;
-  /** Where clients may have a default picture of their own: origins, or what URLs begin with. */
-  urls: readonly URL[];
-}
-
 /** What `d` may be beside a URL. */
 export const GRAVATAR_DEFAULTS = ['404', 'mm', ...PLACEHOLDER_KINDS] as const;
 
@@ -42,24 +35,43 @@ const SIZE = /^(\d+)(?:x\d+)?$/i;
 /** In UTF-16 code units; nobody looks at more. */
 const LONGEST_TEXT = 256;
 
-/** Reads requests by https://docs.gravatar.com/api/avatars/images/ and https://wiki.libravatar.org/api/. */
+/** Reads requests as https://docs.gravatar.com/api/avatars/images/ and https://wiki.libravatar.org/api/ describe them. */
+@Injectable()
 export class GravatarRequests {
-  constructor(private readonly options: GravatarOptions) {}
+  /** What is drawn if the client asks for nothing that is known. */
+  private readonly usual: PlaceholderKind;
+  /** Where clients may have a default picture of their own: origins, or what URLs begin with. */
+  private readonly urls: readonly URL[];
+
+  constructor(private readonly settings: Settings) {
+    const { avatarDefault, gravatarDefaultUrls } = settings;
+    // Clients of these routes say so themselves if they want nothing.
+    this.usual = avatarDefault === '404' ? 'mp' : avatarDefault;
+    this.urls = gravatarDefaultUrls.map((url) => new URL(url));
+  }
 
   /**
-   * There are no bad ones: what is not understood counts as not said.
+   * Reads a request. There are no bad ones: what is not understood counts as not said.
    * @param file the last part of the path
    */
   read(file: string, query: Readonly<Record<string, unknown>>): GravatarRequest {
     const said = (long: string, short = long) => lastOf(query[long] ?? query[short]);
     return {
       ...readFile(file.toLowerCase()),
-      size: Math.min(readSize(said('size', 's')), this.options.maxSize),
-      fallback: readFallback(said('default', 'd') ?? '', this.options),
+      size: Math.min(readSize(said('size', 's')), this.settings.gravatarMaxSize),
+      fallback: this.readFallback(said('default', 'd') ?? ''),
       forced: said('forcedefault', 'f') === 'y',
       name: said('name')?.slice(0, LONGEST_TEXT),
       initials: said('initials')?.slice(0, LONGEST_TEXT),
     };
+  }
+
+  private readFallback(text: string): Fallback {
+    if (text === '404') return 'nothing';
+    const kind = text === 'mm' ? 'mp' : PLACEHOLDER_KINDS.find((one) => one === text);
+    if (kind) return { kind };
+    const url = allowedUrl(text, this.urls);
+    return url === undefined ? { kind: this.usual } : { url };
   }
 }
 
@@ -78,12 +90,4 @@ function readFile(file: string): Pick<GravatarRequest, 'hash' | 'format'> {
 
 function readSize(text = ''): number {
   return Number(SIZE.exec(text.trim())?.[1]) || USUAL_SIZE;
-}
-
-function readFallback(text: string, { usual, urls }: GravatarOptions): Fallback {
-  if (text === '404') return 'nothing';
-  const kind = text === 'mm' ? 'mp' : PLACEHOLDER_KINDS.find((one) => one === text);
-  if (kind) return { kind };
-  const url = allowedUrl(text, urls);
-  return url === undefined ? { kind: usual } : { url };
 }

@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { AvatarsModule } from '../avatars/avatars.module.js';
+import { DeliveryModule } from '../delivery/delivery.module.js';
+import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { ProblemFilter } from '../http/problem.filter.js';
+import { PublicUrls } from '../http/public-urls.js';
+import { UploadsModule } from '../uploads/uploads.module.js';
+import { AliasesController } from './aliases.controller.js';
+import { AvatarsController } from './avatars.controller.js';
+import { GravatarController } from './gravatar.controller.js';
+import { HistoryController } from './history.controller.js';
+import { LookupController } from './lookup.controller.js';
+import { PicturesController } from './pictures.controller.js';
+import { VersionAnswers } from './version-answers.js';
+
+/** The HTTP API. Its guard and its filter hold for every route of the service. */
+@Module({
+  imports: [AvatarsModule, DeliveryModule, UploadsModule],
+  controllers: [
+    AliasesController,
+    AvatarsController,
+    GravatarController,
+    HistoryController,
+    LookupController,
+    PicturesController,
+  ],
+  providers: [
+    PublicUrls,
+    VersionAnswers,
+    { provide: APP_FILTER, useClass: ProblemFilter },
+    { provide: APP_GUARD, useClass: ApiKeyGuard },
+  ],
+})
+export class ApiModule {}

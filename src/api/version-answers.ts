@@ -1,0 +1,21 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { PicturesService } from '../delivery/pictures.service.js';
+import { PublicUrls } from '../http/public-urls.js';
+import type { Version } from '../model/manifest.js';
+import { VersionAnswer } from './avatars.dto.js';
+
+/** Builds the answers that tell the facts of a version, with the URLs of its pictures. */
+@Injectable()
+export class VersionAnswers {
+  constructor(
+    private readonly pictures: PicturesService,
+    private readonly urls: PublicUrls,
+  ) {}
+
+  of(request: FastifyRequest, id: string, version: Version, pending = false): VersionAnswer {
+    const keys = Object.entries(this.pictures.keysOf(id, version));
+    const urls = keys.map(([size, key]) => [size, this.urls.of(request, key)] as const);
+    return new VersionAnswer(id, version, Object.fromEntries(urls), pending);
+  }
+}

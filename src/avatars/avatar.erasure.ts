@@ -1,0 +1,152 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { hashesOf } from '../model/alias.js';
+import {
+  type Erase,
+  type Instant,
+  type Manifest,
+  apply,
+  endOfErased,
+  instantAfter,
+} from '../model/manifest.js';
+import { Aliases } from './aliases.js';
+import { AvatarChanges, type Committed } from './avatar.changes.js';
+import { AvatarEvents } from './avatar.events.js';
+import { AvatarObjects, type Swept } from './avatar.objects.js';
+import { AvatarRepository } from './avatar.repository.js';
+import { PendingChanges } from './pending-changes.js';
+
+/** What an erasure removed. */
+export interface Receipt extends Swept {
+  erasedAt: Instant;
+  /** Hashes that stand for the avatar no more; their objects are not among `objects`. */
+  aliases: number;
+}
+
+export interface EraseOptions {
+  /** Erases only what was uploaded or registered up to and including then; undefined: everything. */
+  before?: Instant | undefined;
+  /** The request that asked for it, for the log. */
+  requestId?: string | undefined;
+}
+
+/** An erasure that is in the store, and the instant up to which everything is void. */
+interface Erased {
+  receipt: Receipt;
+  end: Instant;
+}
+
+/** Removes every trace of avatars for good. */
+@Injectable()
+export class AvatarErasure {
+  private readonly logger = new Logger(AvatarErasure.name);
+
+  constructor(
+    private readonly repository: AvatarRepository,
+    private readonly objects: AvatarObjects,
+    private readonly aliases: Aliases,
+    private readonly changes: AvatarChanges,
+    private readonly pending: PendingChanges,
+    private readonly events: AvatarEvents,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * Removes every trace of an avatar for good, or what was there up to an instant. Pending changes of that are void from here on. An
+   * erasure of everything that finds nothing newer than the last one confirms that one: the receipt has its `erasedAt`.
+   * @returns while the erasure is pending, only what it removed from the outbox
+   */
+  async erase(
+    id: string,
+    { before, requestId }: EraseOptions = {},
+  ): Promise<Receipt & { committed: Committed }> {
+    const { manifest, away } = await this.changes.look(id, false, () => this.repository.readFresh(id));
+    // While it waits, others may upload: it then confirms no earlier erasure.
+    const intent = { type: 'erase', at: before ?? instantAfter(manifest, new Date()) } as const;
+    const ofAll = (stored: Manifest) => erasureOf(this.repository.withPending(stored), new Date());
+    const stored = await this.pending.commitOrQueue(id, { intent, requestId }, { away, exact: false }, () =>
+      this.eraseStored(id, before === undefined ? ofAll : () => intent),
+    );
+    const { receipt, end } =
+      stored === 'pending'
+        ? { receipt: { erasedAt: intent.at, objects: 0, bytes: 0, aliases: 0 }, end: intent.at }
+        : stored;
+    await this.events.erased(id, end);
+    const voided = await this.dropVoid(id, end);
+    const whole = {
+      ...receipt,
+      objects: receipt.objects + voided.objects,
+      bytes: receipt.bytes + voided.bytes,
+    };
+    if (stored !== 'pending') this.tellErased(id, whole, requestId);
+    return { ...whole, committed: stored === 'pending' ? 'pending' : 'stored' };
+  }
+
+  /** What an erasure up to an instant would remove from the store. Changes nothing. */
+  async preview(id: string, before: Instant): Promise<Receipt> {
+    const manifest = await this.repository.readStored(id);
+    const after = apply(manifest, { type: 'erase', at: before }, this.settings.avatarHistory);
+    const aliases = hashesOf(manifest).length - hashesOf(after).length;
+    return { erasedAt: after.erasedAt ?? before, aliases, ...(await this.objects.sweep(after, true)) };
+  }
+
+  /** Carries out an erasure that waited, exactly once however often it is called. */
+  async replay(id: string, intent: Erase, requestId: string | undefined): Promise<void> {
+    const { receipt } = await this.eraseStored(id, () => intent);
+    this.tellErased(id, receipt, requestId);
+  }
+
+  /**
+   * Only the manifest lists the hashes, so their objects are deleted before it changes: an erasure that is interrupted can be repeated.
+   * Afterwards they are deleted once more, since somebody may have registered them in between.
+   */
+  private async eraseStored(id: string, wanted: (manifest: Manifest) => Erase): Promise<Erased> {
+    const voidedBy = (manifest: Manifest) =>
+      (manifest.aliases?.at ?? '') <= wanted(manifest).at ? hashesOf(manifest) : [];
+    const before = voidedBy(await this.repository.readStored(id));
+    const first = await this.aliases.remove(id, before);
+    const hashes = new Set(before);
+    const { manifest } = await this.repository.change(id, (stored) => {
+      for (const hash of voidedBy(stored)) hashes.add(hash);
+      return wanted(stored);
+    });
+    const aliases = first + (await this.aliases.reconcile(id, [...hashes]));
+    const { erasedAt } = manifest;
+    const end = endOfErased(manifest);
+    if (erasedAt === undefined || end === undefined) throw new Error('an erasure left no mark');
+    return { receipt: { erasedAt, aliases, ...(await this.objects.sweep(manifest)) }, end };
+  }
+
+  /** The record that an erasure is done, whenever that was. */
+  private tellErased(
+    id: string,
+    { erasedAt, objects, bytes, aliases }: Receipt,
+    requestId: string | undefined,
+  ): void {
+    this.logger.log({ id, erasedAt, objects, bytes, aliases, requestId }, 'erased an avatar');
+  }
+
+  /** Drops the entries that an erasure made void. The erasure itself is an entry that stays. */
+  private async dropVoid(id: string, end: Instant): Promise<Swept> {
+    const swept = { objects: 0, bytes: 0 };
+    for (const entry of this.pending.entriesOf(id)) {
+      const { intent } = entry.change;
+      if (intent.type === 'erase' || intent.at > end) continue;
+      if (intent.type === 'publish') {
+        swept.objects++;
+        swept.bytes += intent.version.bytes;
+      }
+      await this.pending.remove(entry);
+    }
+    return swept;
+  }
+}
+
+/** An erasure of everything. It confirms the last one if nothing was done to the avatar since. */
+function erasureOf(manifest: Manifest, now: Date): Erase {
+  const { erasedAt, head, versions } = manifest;
+  const isNew =
+    (head?.at ?? '') > (endOfErased(manifest) ?? '') || versions.length + hashesOf(manifest).length > 0;
+  const confirms = !isNew && erasedAt !== undefined && { confirms: erasedAt };
+  return { type: 'erase', at: instantAfter(manifest, now), ...confirms };
+}

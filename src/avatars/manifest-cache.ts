@@ -1,0 +1,81 @@
+import { LRUCache } from 'lru-cache';
+import type { Settings } from '../config/settings.js';
+import type { CacheUsage } from '../model/cache-usage.js';
+import type { Manifest } from '../model/manifest.js';
+
+/** More than a key and what holds an entry take, in bytes. */
+const OVERHEAD_BYTES = 200;
+
+/** A manifest as it was in the store at some moment. */
+export interface Snapshot {
+  readonly manifest: Manifest;
+  /** Undefined if the store had no manifest. */
+  readonly etag: string | undefined;
+  readonly bytes: number;
+}
+
+export interface CachedManifest {
+  readonly snapshot: Snapshot;
+  /** When the store last confirmed it, by the monotonic clock, in ms. */
+  readAt: number;
+  /** It is not in the cache any more. */
+  gone: boolean;
+}
+
+/** The manifests that this process has read, each with the time at which the store last confirmed it. */
+export class ManifestCache {
+  private readonly entries: LRUCache<string, CachedManifest>;
+  private hits = 0;
+  private misses = 0;
+
+  constructor(
+    private readonly settings: Pick<Settings, 'cacheMaxAgeMs' | 'cacheMaxStaleMs'>,
+    maxBytes: number,
+  ) {
+    this.entries = new LRUCache({
+      maxSize: Math.max(1, maxBytes),
+      sizeCalculation: ({ snapshot }, key) => snapshot.bytes + key.length + OVERHEAD_BYTES,
+      dispose: (entry) => {
+        entry.gone = true;
+      },
+    });
+  }
+
+  get(id: string): CachedManifest | undefined {
+    return this.entries.get(id);
+  }
+
+  /** Whether it is still the entry of that id. */
+  holds(id: string, entry: CachedManifest | undefined): boolean {
+    return this.entries.peek(id) === entry;
+  }
+
+  keep(id: string, snapshot: Snapshot, readAt: number): CachedManifest {
+    const entry = { snapshot, readAt, gone: false };
+    this.entries.set(id, entry);
+    return entry;
+  }
+
+  /** Whether it may be shown without asking the store: `CACHE_MAX_AGE_MS`. */
+  isFresh({ readAt, gone }: CachedManifest): boolean {
+    return !gone && performance.now() - readAt < this.settings.cacheMaxAgeMs;
+  }
+
+  /** Whether it may be shown while the store is away: `CACHE_MAX_STALE_MS`. */
+  mayBeShownStale({ readAt }: CachedManifest): boolean {
+    return performance.now() - readAt < this.settings.cacheMaxStaleMs;
+  }
+
+  countHit(): void {
+    this.hits++;
+  }
+
+  countMiss(): void {
+    this.misses++;
+  }
+
+  usage(): CacheUsage {
+    const { hits, misses, entries } = this;
+    return { hits, misses, entries: entries.size, bytes: entries.calculatedSize };
+  }
+}

@@ -1,0 +1,122 @@
+import { Injectable, Optional } from '@nestjs/common';
+import { isId } from '../model/keys.js';
+import { faultOfIntent } from '../model/manifest-format.js';
+import type { PictureIntent, Version } from '../model/manifest.js';
+import { type ChangeFormat, Outbox, type OutboxEntry } from '../outbox/outbox.js';
+import { isAway } from '../storage/object-store.js';
+import { damageOf } from './damage.js';
+
+/** A change that was accepted while the store was away. */
+export interface PendingChange {
+  readonly intent: PictureIntent;
+  /** The request that asked for an erasure, for the log. Entries of the first releases have none. */
+  readonly requestId?: string | undefined;
+}
+
+export type PendingEntry = OutboxEntry<PendingChange>;
+
+/** How pending changes lie in the outbox. The attachment of a publish is its master. */
+export const PENDING_CHANGES: ChangeFormat<PendingChange> = {
+  write: ({ intent, requestId }) => ({ intent, ...(requestId !== undefined && { requestId }) }),
+  read(id, { intent, requestId }, hasAttachment) {
+    if (!isId(id)) throw new Error('not an entry of schema 1');
+    const fault = faultOfIntent(intent);
+    if (fault !== undefined) throw new Error(`the intent cannot be read: ${fault}`);
+    const readable = intent as PictureIntent;
+    if (readable.type === 'publish' && !hasAttachment) throw new Error('the master is missing');
+    return { intent: readable, ...(typeof requestId === 'string' && { requestId }) };
+  },
+  nameOf: ({ intent }) => intent.type,
+};
+
+/** What a change has to know of the store before it is committed. */
+export interface QueueRules {
+  /** Why the store could not be asked before the change; undefined: it could. */
+  away?: Error | undefined;
+  /** The change is only right if the store confirms what is current: it is never queued. */
+  exact: boolean;
+}
+
+/** The changes that wait for the store. Without an outbox nothing ever waits, and changes fail while the store is away. */
+@Injectable()
+export class PendingChanges {
+  constructor(@Optional() private readonly outbox?: Outbox<PendingChange>) {}
+
+  /** Whether changes may wait at all. */
+  get enabled(): boolean {
+    return this.outbox !== undefined;
+  }
+
+  /** The intents of an avatar that wait, oldest first. */
+  of(id: string): readonly PictureIntent[] {
+    return this.entriesOf(id).map(({ change }) => change.intent);
+  }
+
+  /** The entries of an avatar, oldest first. */
+  entriesOf(id: string): readonly PendingEntry[] {
+    return this.outbox?.entriesOf(id) ?? NOTHING;
+  }
+
+  /** Whether a version waits to be published. */
+  holds(id: string, version: string): boolean {
+    return this.entryOf(id, version) !== undefined;
+  }
+
+  /** A master that is not in the store yet. @returns undefined if the version doesn't wait, or its master is damaged */
+  async master(id: string, version: string): Promise<{ version: Version; bytes: Buffer } | undefined> {
+    const entry = this.entryOf(id, version);
+    const bytes = entry && (await this.masterOf(entry));
+    return entry?.change.intent.type === 'publish' && bytes
+      ? { version: entry.change.intent.version, bytes }
+      : undefined;
+  }
+
+  /**
+   * The master that an entry came with. An entry whose master changed on the disk is set aside.
+   * @returns undefined if there is none, or it is not the one that was accepted
+   */
+  async masterOf(entry: PendingEntry): Promise<Buffer | undefined> {
+    const bytes = await this.outbox?.attachmentOf(entry);
+    const { intent } = entry.change;
+    if (!bytes || intent.type !== 'publish') return bytes;
+    if (damageOf(bytes, intent.version.master, intent.version) === undefined) return bytes;
+    await this.outbox?.setAside(entry, 'the master on disk is not the one that was accepted');
+    return undefined;
+  }
+
+  async remove(entry: PendingEntry): Promise<void> {
+    await this.outbox?.remove(entry);
+  }
+
+  /**
+   * Commits a change to the store, or queues it if the store is away.
+   * @param master of a version that is published
+   * @returns what `commit` returned, or `pending` if the change waits
+   * @throws what `commit` throws, if the change may not wait; CodedError `outbox_full`, `storage_full`
+   */
+  async commitOrQueue<T>(
+    id: string,
+    change: PendingChange & { master?: Buffer | undefined },
+    { away, exact }: QueueRules,
+    commit: () => Promise<T>,
+  ): Promise<T | 'pending'> {
+    if (away === undefined) {
+      try {
+        return await commit();
+      } catch (error) {
+        if (exact || !this.outbox || !isAway(error)) throw error;
+      }
+    }
+    const { master, ...pending } = change;
+    await this.outbox?.add(id, pending, master);
+    return 'pending';
+  }
+
+  private entryOf(id: string, version: string): PendingEntry | undefined {
+    return this.entriesOf(id).find(
+      ({ change: { intent } }) => intent.type === 'publish' && intent.version.version === version,
+    );
+  }
+}
+
+const NOTHING: readonly never[] = [];

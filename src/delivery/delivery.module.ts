@@ -1,0 +1,28 @@
+import { Module } from '@nestjs/common';
+import { AvatarsModule } from '../avatars/avatars.module.js';
+import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
+import { DefaultPictures } from './default-pictures.js';
+import { GravatarRequests } from './gravatar-requests.js';
+import { GravatarService } from './gravatar.service.js';
+import { HotAnswers } from './hot-answers.js';
+import { PictureAnswers } from './picture-answers.js';
+import { PicturesService } from './pictures.service.js';
+import { Renditions } from './renditions.js';
+import { StoredRenditions } from './stored-renditions.js';
+
+/** What readers get: pictures at any size and in any format, and drawings for avatars that have none. */
+@Module({
+  imports: [AvatarsModule, PlaceholdersModule],
+  providers: [
+    DefaultPictures,
+    GravatarRequests,
+    GravatarService,
+    HotAnswers,
+    PictureAnswers,
+    PicturesService,
+    Renditions,
+    StoredRenditions,
+  ],
+  exports: [GravatarRequests, GravatarService, HotAnswers, PictureAnswers, PicturesService, Renditions],
+})
+export class DeliveryModule {}

@@ -1,0 +1,191 @@
+import { Injectable } from '@nestjs/common';
+import { AvatarRepository, type Vouched } from '../avatars/avatar.repository.js';
+import { AvatarsService } from '../avatars/avatars.service.js';
+import { unreadable } from '../avatars/damage.js';
+import { PendingChanges } from '../avatars/pending-changes.js';
+import { Settings } from '../config/settings.js';
+import { CodedError } from '../errors.js';
+import type { RenditionFormat } from '../model/formats.js';
+import { pictureKey } from '../model/keys.js';
+import { type Version, isErased, versionNamed } from '../model/manifest.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
+import {
+  type PictureRef,
+  type RenditionRequest,
+  canBeMade,
+  chooseRendition,
+  keyOfPicture,
+  masterKey,
+  renditionName,
+} from '../model/rendition.js';
+import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
+import { DefaultPictures, type DefaultWish } from './default-pictures.js';
+import type { Picture, PictureRead } from './picture.js';
+import { Renditions } from './renditions.js';
+
+/** What to draw if there is no picture. */
+export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
+  /** A kind, `mm`, or `404` for nothing; undefined: AVATAR_DEFAULT. */
+  default?: string | undefined;
+  /** What the drawing is told apart by; undefined: the id, whose initials may be seen. */
+  seed?: string | undefined;
+};
+
+/** Which pictures of a version somebody wants to know the URLs of. */
+export interface PictureSet {
+  /** In px; undefined: `master`, and each smaller size. */
+  sizes?: readonly number[] | undefined;
+  /** Undefined: the master's. */
+  format?: RenditionFormat | undefined;
+}
+
+/** Where a browser gets a picture. */
+export interface PictureUrl extends Vouched {
+  key: string;
+  /** At the backend or a CDN; undefined: the service serves it. */
+  url: string | undefined;
+  version: string;
+  /** When a presigned URL stops working; null: never. */
+  expiresAt: string | null;
+}
+
+/** The pictures of avatars, for readers. Ids are valid already. */
+@Injectable()
+export class PicturesService {
+  constructor(
+    private readonly avatars: AvatarsService,
+    private readonly repository: AvatarRepository,
+    private readonly pending: PendingChanges,
+    private readonly renditions: Renditions,
+    private readonly defaults: DefaultPictures,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * The current picture, or the drawing that stands in for it.
+   * @returns undefined if there is neither
+   * @throws CodedError `manifest_unreadable`; what the store throws
+   */
+  async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | undefined> {
+    const { version, ...read } = await this.avatars.get(id);
+    return version ? this.current(id, version, wish, read) : this.draw(id, wish, drawing, read);
+  }
+
+  /** The picture of the current version. @param read that gave the version */
+  current(id: string, version: Version, wish: PictureWish, { verified, stillHolds }: PictureRead): Picture {
+    const isAtHand = (one: PictureRef) => this.renditions.holds(one);
+    const chosen = choosePicture(id, version, wish, this.settings.avatarSizes, isAtHand);
+    const { picture, better, etag, format, vary } = chosen;
+    if (better) this.renditions.prepare(better);
+    const isRight = stillHolds && better ? () => stillHolds() && !this.renditions.holds(better) : stillHolds;
+    return {
+      ...{ etag, format, vary, verified },
+      load: () => this.load(picture, noPicture),
+      again: isRight && { isRight, bytes: this.renditions.taker(picture) },
+    };
+  }
+
+  /** What is drawn for an avatar without a picture. @param read that says so @returns undefined if that is nothing */
+  draw(
+    id: string,
+    { size, exact, format, accept }: PictureWish,
+    { default: asked, seed = id, ...drawing }: DrawingWish,
+    read: PictureRead,
+  ): Picture | undefined {
+    const kind = asked === 'mm' ? 'mp' : (asked ?? this.settings.avatarDefault);
+    if (!isKind(kind)) return undefined;
+    return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept }, read);
+  }
+
+  /** One rendition of one version, current or not. @returns undefined if there is none, or it was erased */
+  async rendition(picture: PictureRef): Promise<Picture | undefined> {
+    const { id, version, rendition } = picture;
+    const { manifest, incomplete, verified, stillHolds } = await this.repository.readCached(id);
+    if (isErased(manifest, version)) return undefined;
+    // A version that waits to be restored was uploaded before, and may be erased by now.
+    if (incomplete && !this.pending.holds(id, version)) throw incomplete;
+    const found = {
+      etag: etagOfPicture(picture),
+      format: rendition.format,
+      vary: [],
+      verified,
+      again: stillHolds && { isRight: stillHolds, bytes: this.renditions.taker(picture) },
+    };
+    const named = versionNamed(manifest, version);
+    const isNamed =
+      named && canBeMade(rendition) && (rendition.size !== undefined || rendition.format === named.master);
+    if (isNamed) return { ...found, load: () => this.load(picture, noRendition) };
+    // Anybody can make up versions, and each would cost several calls each time.
+    if (!named && this.renditions.isAbsent(picture)) return undefined;
+    const bytes = await this.renditions.get(picture);
+    if (bytes) return { ...found, load: () => Promise.resolve(bytes) };
+    if (canBeMade(rendition)) await this.assertNotLost(picture);
+    return undefined;
+  }
+
+  /** Where a browser gets the current picture. @returns undefined if there is none, or it was erased meanwhile */
+  async getUrl(id: string, request: RenditionRequest = {}): Promise<PictureUrl | undefined> {
+    const { version: current, verified } = await this.avatars.get(id);
+    if (!current) return undefined;
+    const { version } = current;
+    const picture = { id, version, rendition: chooseRendition(current, request, this.sizes) };
+    const key = keyOfPicture(picture);
+    // The backend can only serve what it has.
+    if (this.settings.urlMode === 'service' || this.pending.holds(id, version)) {
+      return { key, url: undefined, expiresAt: null, version, verified };
+    }
+    if (!(await this.renditions.ensureKept(picture))) {
+      await this.assertNotLost(picture);
+      return undefined;
+    }
+    return { key, ...(await this.avatars.getUrl(key)), version, verified };
+  }
+
+  /** Edges in px that pictures are made at, ascending. */
+  get sizes(): readonly number[] {
+    return this.settings.avatarSizes;
+  }
+
+  /** The keys of a version's pictures, by size. */
+  keysOf(id: string, version: Version, { sizes, format }: PictureSet = {}): Record<string, string> {
+    const keyOf = (size?: number) => {
+      const rendition = chooseRendition(version, { size, format }, this.sizes);
+      return pictureKey(id, version.version, renditionName(rendition));
+    };
+    const wanted = sizes ?? this.sizes.filter((size) => size < version.width);
+    return {
+      ...(sizes === undefined && { master: keyOf() }),
+      ...Object.fromEntries(wanted.map((size) => [size, keyOf(size)])),
+    };
+  }
+
+  /** @param absent makes the error if the picture was erased a moment ago */
+  private async load(picture: PictureRef, absent: () => CodedError): Promise<Buffer> {
+    const bytes = await this.renditions.get(picture);
+    if (bytes) return bytes;
+    await this.assertNotLost(picture);
+    throw absent();
+  }
+
+  /**
+   * An absent picture was erased a moment ago, or never was; or the store has lost it.
+   * @throws CodedError `picture_unreadable` if its master should be there
+   */
+  private async assertNotLost({ id, version: name, rendition: { size, format } }: PictureRef): Promise<void> {
+    const version = versionNamed(await this.repository.readFresh(id), name);
+    if (!version || (size === undefined && format !== version.master)) return;
+    throw unreadable(masterKey(id, version), 'It is not in the storage.');
+  }
+}
+
+function noPicture(): CodedError {
+  return new CodedError('avatar_not_found', 'The avatar has no picture.');
+}
+
+function noRendition(): CodedError {
+  return new CodedError('rendition_not_found', 'There is no such rendition of the avatar.');
+}
+
+function isKind(text: string): text is PlaceholderKind {
+  return PLACEHOLDER_KINDS.some((kind) => kind === text);
+}

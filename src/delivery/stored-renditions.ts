@@ -1,0 +1,95 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AvatarObjects } from '../avatars/avatar.objects.js';
+import { AvatarRepository } from '../avatars/avatar.repository.js';
+import { damageOf } from '../avatars/damage.js';
+import { PendingChanges } from '../avatars/pending-changes.js';
+import { versionNamed } from '../model/manifest.js';
+import { type PictureRef, keyOfPicture } from '../model/rendition.js';
+import { ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
+
+/** A picture as it was found in the store. */
+export interface StoredPicture {
+  bytes: Buffer;
+  /** What is wrong with it, as a sentence; undefined if nothing is. */
+  damage: string | undefined;
+}
+
+/** Masters and renditions in the store, and masters that wait in the outbox. */
+@Injectable()
+export class StoredRenditions {
+  private readonly logger = new Logger(StoredRenditions.name);
+  /** Pictures on their way to the store, by key. */
+  private readonly keeping = new Map<string, Promise<boolean>>();
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly repository: AvatarRepository,
+    private readonly objects: AvatarObjects,
+    private readonly pending: PendingChanges,
+  ) {}
+
+  /** @returns undefined if it is not there @throws what the store throws */
+  async get(picture: PictureRef): Promise<StoredPicture | undefined> {
+    const { id, version, rendition } = picture;
+    const pending = await this.pending.master(id, version);
+    if (pending) {
+      const isMaster = rendition.size === undefined && rendition.format === pending.version.master;
+      return isMaster ? { bytes: pending.bytes, damage: undefined } : undefined;
+    }
+    const object = await this.store.get(keyOfPicture(picture));
+    if (object === undefined || object === 'unchanged') return undefined;
+    return { bytes: object.bytes, damage: this.damageOf(object.bytes, picture) };
+  }
+
+  /**
+   * Stores a picture. Callers that want the same one stored at the same time share the work.
+   * @returns whether it is there: false if its version was erased
+   */
+  keep(picture: PictureRef, bytes: Buffer): Promise<boolean> {
+    const key = keyOfPicture(picture);
+    const underWay = this.keeping.get(key);
+    if (underWay) return underWay;
+    const { id, version, rendition } = picture;
+    const keeping = this.objects
+      .storeRendition(id, version, rendition, bytes, () => this.repository.readFresh(id))
+      .finally(() => this.keeping.delete(key));
+    this.keeping.set(key, keeping);
+    return keeping;
+  }
+
+  /** Stores a rendition without making anybody wait. It can always be made again, so a failure is only logged. */
+  keepAside(picture: PictureRef, bytes: Buffer): void {
+    this.keep(picture, bytes).catch((error: unknown) => {
+      const passing = isAway(error) || error instanceof StorageBusy;
+      this.logger[passing ? 'debug' : 'warn'](
+        { key: keyOfPicture(picture), err: error },
+        'a rendition could not be kept in the storage',
+      );
+    });
+  }
+
+  /** Sees to it that the store has a picture. @returns whether it has: false if its version was erased */
+  async ensure(picture: PictureRef, bytes: Buffer): Promise<boolean> {
+    const key = keyOfPicture(picture);
+    // A damaged one is being replaced.
+    const keeping = this.keeping.get(key);
+    if (keeping) return keeping;
+    return (await this.store.exists(key)) || this.keep(picture, bytes);
+  }
+
+  /** Resolves once none of these pictures is on its way to the store. */
+  async settled(isMeant: (key: string) => boolean): Promise<void> {
+    const meant = [...this.keeping].filter(([key]) => isMeant(key));
+    await Promise.allSettled(meant.map(([, keeping]) => keeping));
+  }
+
+  /** The manifest has the checksum of a master. About a rendition nothing is known but that it was whole. */
+  private damageOf(
+    bytes: Buffer,
+    { id, version, rendition: { size, format } }: PictureRef,
+  ): string | undefined {
+    const manifest = size === undefined ? this.repository.lastKnown(id) : undefined;
+    const known = manifest && versionNamed(manifest, version);
+    return damageOf(bytes, format, known?.master === format ? known : undefined);
+  }
+}

@@ -1,0 +1,104 @@
+import { Inject, Injectable, type OnModuleInit, Optional } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+import { AvatarRepository } from '../avatars/avatar.repository.js';
+import { Settings } from '../config/settings.js';
+import { HotAnswers } from '../delivery/hot-answers.js';
+import { Renditions } from '../delivery/renditions.js';
+import { Connections } from '../http/connections.js';
+import { problemCodeOf } from '../http/problem.filter.js';
+import { ImagePipeline } from '../images/image-pipeline.js';
+import { Outbox } from '../outbox/outbox.js';
+import { GuardedStore } from '../storage/guarded.store.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import { UNBOUNDED } from '../storage/storage.module.js';
+import { UploadReceiver } from '../uploads/upload-receiver.js';
+import {
+  registerBreaker,
+  registerCaches,
+  registerConnections,
+  registerDisks,
+  registerHotAnswers,
+  registerOutbox,
+  registerStorage,
+  registerTurns,
+  registerUploads,
+  registerVanished,
+} from './gauges.js';
+import { Metrics } from './metrics.js';
+import { StorageHealth } from './storage-health.js';
+
+/** Reads the parts of the service at each scrape, and counts its requests. The parts know nothing of it. */
+@Injectable()
+export class PartMetrics implements OnModuleInit {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly server: HttpAdapterHost,
+    private readonly connections: Connections,
+    private readonly hot: HotAnswers,
+    private readonly manifests: AvatarRepository,
+    private readonly renditions: Renditions,
+    private readonly pipeline: ImagePipeline,
+    private readonly uploads: UploadReceiver,
+    private readonly health: StorageHealth,
+    @Inject(UNBOUNDED) private readonly store: ObjectStore,
+    private readonly settings: Settings,
+    @Optional() private readonly outbox?: Outbox,
+  ) {}
+
+  onModuleInit(): void {
+    this.countRequests();
+    this.readServer();
+    this.readStorage();
+  }
+
+  private countRequests(): void {
+    const { metrics } = this;
+    this.server.httpAdapter.getInstance<FastifyInstance>().addHook('onResponse', (request, reply, done) => {
+      metrics.requestAnswered({
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        problem: problemCodeOf(request),
+        ms: reply.elapsedTime,
+      });
+      done();
+    });
+  }
+
+  private readServer(): void {
+    const { registry } = this.metrics;
+    const { connections, hot, manifests, renditions, pipeline, uploads } = this;
+    registerHotAnswers(registry, () => hot.counts);
+    registerConnections(registry, () => ({
+      open: connections.size,
+      untakenBytes: connections.answers.bytes,
+      cuts: connections.cuts,
+    }));
+    registerCaches(registry, () => ({
+      manifests: manifests.usage(),
+      renditions: renditions.usage(),
+      hot: hot.usage(),
+    }));
+    registerVanished(registry, () => manifests.vanished);
+    registerTurns(registry, () => pipeline.turns());
+    registerUploads(registry, () => uploads.underWay);
+  }
+
+  private readStorage(): void {
+    const { registry } = this.metrics;
+    const { outbox, settings, store, health } = this;
+    if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
+    registerDisks(registry, {
+      ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
+      ...(outbox && { outbox: settings.outboxPath }),
+      spool: settings.uploadSpoolPath,
+    });
+    if (store instanceof GuardedStore) registerBreaker(registry, () => store.circuit);
+    registerStorage(registry, () => {
+      // For the next scrape: this one must not wait for a storage that does not answer.
+      void health.ask();
+      return health.last;
+    });
+  }
+}
