@@ -2,8 +2,8 @@ import { mkdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Creates a folder and those above it; one that exists is left as it is. Not by `mkdir` with `recursive`: Node 20 never returns
- * from it if the parent exists and takes no folders, as `/proc` does.
+ * Makes a folder and those above it. An existing one stays as it is. Not by `mkdir` with `recursive`: in Node 20 it never returns
+ * if the parent exists and takes no folders, as `/proc` does.
  * @throws what the file system throws; ENOENT also if the parent is removed at the same moment
  */
 export async function makeFolder(path: string): Promise<void> {
@@ -20,7 +20,7 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Removes a file that may be gone already, in one call to the file system where Node's `rm` makes three. */
+/** Removes a file that may be gone already, in one call to the file system. Node's `rm` makes three. */
 export async function removeFile(path: string): Promise<void> {
   try {
     await unlink(path);

@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
 import {
+  type GetOptions,
   type ListedObject,
   ObjectStore,
   PreconditionFailed,
-  type StoredObject,
   type StoreHealth,
   type StoreOptions,
+  type StoredObject,
   assertKey,
 } from './object-store.js';
 
-/** The reference driver: what the contract means, without a disk or a network. For tests. */
+/** The reference driver, for tests: what the contract means, without a disk or a network. */
 export class MemoryStore extends ObjectStore {
   readonly backend = 'memory';
   readonly location = 'memory';
   private readonly objects = new Map<string, StoredObject>();
 
   override store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
-    return settle(() => {
+    return asPromise(() => {
       assertKey(key);
       const present = this.objects.get(key);
       if (options.ifAbsent && present) throw new PreconditionFailed(key);
@@ -28,32 +29,34 @@ export class MemoryStore extends ObjectStore {
     });
   }
 
-  override get(key: string, options: { ifNoneMatch?: string; signal?: AbortSignal } = {}) {
-    return settle(() => {
+  override get(
+    key: string,
+    { ifNoneMatch }: GetOptions = {},
+  ): Promise<StoredObject | 'unchanged' | undefined> {
+    return asPromise(() => {
       assertKey(key);
-      options.signal?.throwIfAborted();
       const present = this.objects.get(key);
       if (!present) return undefined;
-      if (present.etag === options.ifNoneMatch) return 'unchanged';
+      if (present.etag === ifNoneMatch) return 'unchanged';
       return { ...present, bytes: Buffer.from(present.bytes) };
     });
   }
 
   override exists(key: string): Promise<boolean> {
-    return settle(() => {
+    return asPromise(() => {
       assertKey(key);
       return this.objects.has(key);
     });
   }
 
   override delete(key: string): Promise<void> {
-    return settle(() => {
+    return asPromise(() => {
       this.objects.delete(key);
     });
   }
 
   override getUrl(key: string): Promise<undefined> {
-    return settle(() => {
+    return asPromise(() => {
       assertKey(key);
       return undefined;
     });
@@ -73,8 +76,8 @@ export class MemoryStore extends ObjectStore {
   }
 }
 
-/** A synchronous task as a promise: what it throws becomes a rejection, as a caller of the port expects. */
-function settle<T>(task: () => T): Promise<T> {
+/** Runs a synchronous task. What it throws becomes a rejection, as callers of the port expect. */
+function asPromise<T>(task: () => T): Promise<T> {
   return new Promise((resolve) => {
     resolve(task());
   });

@@ -4,8 +4,8 @@ import type { ObjectStore } from './object-store.js';
 import { S3Store } from './s3/s3.store.js';
 
 /**
- * The driver that the settings ask for; nothing is reached or made yet.
- * @param connections to a bucket at the same time; undefined: what the SDK has
+ * Opens the driver that the settings ask for. It does not touch the storage before the first call.
+ * @param connections to a bucket at the same time; undefined: the SDK's default
  */
 export function openStore(settings: Settings, connections?: number): ObjectStore {
   if (settings.storageBackend === 'local') {

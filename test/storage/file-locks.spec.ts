@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileLocks } from '../../src/storage/local/file-locks.js';
 
-it('makes a writer wait for its lock no longer than it may, however many are before it', async () => {
+it('lets a writer wait for its lock no longer than the timeout, however many are before it', async () => {
   const locks = new FileLocks(await mkdtemp(join(tmpdir(), 'visage-locks-')), 50);
   const begun: string[] = [];
   let letGo!: () => void;

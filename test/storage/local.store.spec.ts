@@ -11,14 +11,14 @@ afterAll(() => rm(path, { recursive: true }));
 describeObjectStore('local', () => Promise.resolve(new LocalStore({ path, lockTimeoutMs: 240_000 })));
 
 it.each(['', '..', '../a', 'a/../../b', '/a', 'a//b', 'a\0b'])(
-  'deletes nothing outside of it: %j',
+  'deletes nothing outside of its root: %j',
   async (key) => {
     const store = new LocalStore({ path, lockTimeoutMs: 240_000 });
     await expect(store.delete(key)).rejects.toThrow(TypeError);
   },
 );
 
-it('takes a symbolic link for no object', async () => {
+it('does not take a symbolic link for an object', async () => {
   const outside = join(await mkdtemp(join(tmpdir(), 'visage-outside-')), 'secret');
   await writeFile(outside, 'not to be read');
   const store = new LocalStore({ path, lockTimeoutMs: 240_000 });

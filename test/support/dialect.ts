@@ -3,7 +3,7 @@ import { type IncomingMessage, type ServerResponse, createServer, request } from
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { statusOf } from '../../src/storage/s3/outcome.js';
+import { statusOf } from '../../src/storage/s3/s3-errors.js';
 import { type TestS3, s3Client } from './s3.js';
 
 /** How a server wants the etag of an If-Match written. Sound ones take one of both, or both. */

@@ -1,25 +1,26 @@
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf, isFull } from './file-errors.js';
 
-/** In bytes. The longest history that the settings allow makes a manifest that is smaller. */
+/** In bytes. More than the largest manifest, that of the longest history that the settings allow. */
 const SIZE = 512 * 1024;
 
-/** Others may take what a file of the reserve sets free, before it can be filled again. */
+/** Several, because others may take the room that one sets free before it can be filled again. */
 const FILES = ['0', '1', '2', '3'];
 
 /**
- * Room that is kept back on a disk, so that an object can be replaced when nothing is left: a delete has to write, too. It
- * is some files; the blocks of one become those of the new object, and what that replaces makes room for the next one.
- * One process at a time may use it. Holds on file systems that write in place, as ext4, XFS and tmpfs do.
+ * Keeps room back on a disk, so that an object can be replaced when nothing is left: a delete has to write, too. It consists of a few
+ * files. The blocks of one become those of the new object, and the replaced object makes room to fill it again.
+ * One process at a time may use it. It works on file systems that write in place, such as ext4, XFS and tmpfs.
  */
 export class DiskReserve {
-  /** @param folder made where it is absent; not so the one that it lies in */
+  /** @param folder made if it is absent; the folder above has to be there */
   constructor(private readonly folder: string) {}
 
-  /** Makes it as large as it should be, or as the disk allows. */
+  /** Makes the reserve as large as it should be, or as the disk allows. */
   async fill(): Promise<void> {
     try {
-      await makeFolder(this.folder);
+      await makeInExisting(this.folder);
       for (const name of FILES) await fillUp(join(this.folder, name));
     } catch (error) {
       if (!isFull(error)) throw error;
@@ -28,7 +29,7 @@ export class DiskReserve {
 
   /**
    * Makes a file with these bytes out of the reserve, and fsyncs it.
-   * @throws the file system's ENOSPC where the reserve is too small, or used up
+   * @throws the file system's ENOSPC if the reserve is too small or used up
    */
   async write(path: string, bytes: Buffer): Promise<void> {
     await this.take(Math.max(1, bytes.length), path);
@@ -50,20 +51,16 @@ export class DiskReserve {
       await rename(file, path);
       return;
     }
-    throw Object.assign(new Error('the disk is full, and its reserve used up'), { code: 'ENOSPC' });
+    throw Object.assign(new Error('the disk is full and its reserve is used up'), { code: 'ENOSPC' });
   }
 }
 
-/** Whether the disk, or the share that is allowed to us, is used up. */
-export function isFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
-}
-
-async function makeFolder(path: string): Promise<void> {
+/** Fails if the folder above is gone, unlike `makeFolder`: a root that went away must not be made anew. */
+async function makeInExisting(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
   }
 }
 
@@ -71,7 +68,7 @@ async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    if (codeOf(error) === 'ENOENT') return 0;
     throw error;
   }
 }

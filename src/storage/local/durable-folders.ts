@@ -1,20 +1,21 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { codeOf } from './file-errors.js';
 
-/** Sees to it that what was made, moved or removed in a folder below a root survives a crash of the machine. */
+/** Makes what was created, moved or removed in a folder below a root survive a crash of the machine. */
 export class DurableFolders {
   private rootKept: Promise<unknown> | undefined;
 
   constructor(private readonly root: string) {}
 
-  /** @param path the folder; every one up to the root is fsynced, as another process may have made one and not have got so far */
+  /** @param path the folder. Every one up to the root is fsynced: another process may have made one and not have got so far. */
   async sync(path: string): Promise<void> {
     const folders = [this.root];
     for (let folder = path; folder !== this.root; folder = dirname(folder)) folders.push(folder);
     await Promise.all([...folders.map(syncFolder), this.keepRoot()]);
   }
 
-  /** Once: the root itself may be new, made by us or by a process that was killed before it got here. */
+  /** Once is enough. The root itself may be new, made by us or by a process that was killed before it got here. */
   private async keepRoot(): Promise<void> {
     this.rootKept ??= Promise.all(foldersAbove(this.root).map(syncForeignFolder)).catch((error: unknown) => {
       this.rootKept = undefined;
@@ -24,7 +25,7 @@ export class DurableFolders {
   }
 }
 
-/** One that was removed in the meantime has nothing left to make durable but its absence, which its parent tells. */
+/** A folder that was removed meanwhile has nothing left to make durable but its absence, which is its parent's to keep. */
 async function syncFolder(path: string): Promise<void> {
   let folder;
   try {
@@ -45,15 +46,11 @@ function foldersAbove(path: string): string[] {
   return parent === path ? [] : [parent, ...foldersAbove(parent)];
 }
 
-/** One above the root. Where it is out of our reach, or of a kind that has no fsync, no folder of ours was made in it. */
+/** A folder above the root. If it is out of our reach, or has no fsync, no folder of ours was made in it. */
 async function syncForeignFolder(path: string): Promise<void> {
   try {
     await syncFolder(path);
   } catch (error) {
     if (!['EACCES', 'EPERM', 'EROFS', 'EINVAL'].includes(codeOf(error) ?? '')) throw error;
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
 }

@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { PROBES } from '../../model/keys.js';
-import { statusOf } from './outcome.js';
+import { statusOf } from './s3-errors.js';
 
-/** How a server wants the etag of an If-Match written; `none`: it ignores or does not know conditional writes. */
+/** How a server wants the etag of an If-Match written. `none`: it ignores conditional writes, or does not know them. */
 export type ConditionalWrites = 'quoted' | 'unquoted' | 'none';
 
-/** What a put with a precondition came to. */
+/** How a put with a precondition ended. */
 type Put = { etag: string } | 'failed' | 'not implemented';
 
 /**
- * Finds out, on the real bucket and with an object of its own that it removes again, what conditional writes are worth
- * there. Only what a server does for certain counts: taking a write that had to fail, or knowing no preconditions (501).
- * @throws what the SDK throws where a write fails for another reason than its precondition; an error where the answers
- * contradict one another, as they do when a reply is lost on the way and the SDK has repeated the request
+ * Finds out what conditional writes are worth in a bucket, with an object of its own that it removes again. `none` needs proof: the server
+ * takes a write that had to fail, or knows no preconditions (501).
+ * @throws what the SDK throws if a write fails for another reason than its precondition; an Error if the answers contradict one another, as
+ * they do when a reply was lost on the way and the SDK repeated the request
  */
 export async function probeConditionalWrites(
   client: S3Client,
@@ -29,7 +29,7 @@ export async function probeConditionalWrites(
 
 const ATTEMPTS = 3;
 
-/** @returns undefined where the answers contradict one another */
+/** @returns undefined if the answers contradict one another */
 async function probeOnce(
   client: S3Client,
   object: { Bucket: string; Key: string },

@@ -12,23 +12,20 @@ export function attemptsOf(error: unknown): number {
   return metadataOf(error)?.attempts ?? 1;
 }
 
-/**
- * The server says that the object is missing. A missing bucket is not an absent object, nor is a 404 whose XML did not
- * arrive whole.
- */
+/** Whether the server says that the object is missing. Neither a missing bucket nor a 404 whose XML did not arrive whole counts. */
 export function isMissingObject(error: unknown): boolean {
   return statusOf(error) === 404 && nameOf(error) === 'NoSuchKey';
 }
 
 /**
- * What an error of the SDK means to a caller of the port.
+ * Turns an error of the SDK into one of the port.
  * Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; XMinio* are MinIO's own.
  */
-export function outcome(error: unknown): Error {
+export function translateS3Error(error: unknown): Error {
   if (error instanceof CodedError) return error;
   const name = nameOf(error);
   const status = statusOf(error);
-  const cause = explained(error);
+  const cause = withAdvice(error);
   if (name === 'QuotaExceeded' || name === 'XMinioStorageFull' || status === 507)
     return new StorageFull(cause);
   if (status !== undefined && status >= 300 && status < 500 && !PASSING.includes(status)) {
@@ -40,32 +37,32 @@ export function outcome(error: unknown): Error {
 
 const TIMEOUT = /^(TimeoutError|AbortError|ETIMEDOUT)$/;
 
-/** What the operator should look at, by the name or code of an error, or its status where the server gave no reason. */
+/** What the operator should look at, by the name or code of an error, or its status if the server gave no reason. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^SignatureDoesNotMatch$/, 'STORAGE_S3_SECRET_ACCESS_KEY is not the secret of STORAGE_S3_ACCESS_KEY_ID'],
   [/^(InvalidAccessKeyId|InvalidClientTokenId)$/, 'the server does not know STORAGE_S3_ACCESS_KEY_ID'],
   [/^(RequestTimeTooSkewed|RequestExpired)$/, 'the clock of this machine is wrong'],
-  [/^(ExpiredToken|InvalidToken)$/, 'the session token of the credentials is over'],
-  [/^AccessDenied$/, 'the keys may not do this: see "Keep the pictures in a bucket" in the README'],
-  [/^NoSuchBucket$/, 'there is no bucket STORAGE_S3_BUCKET: make it, or mend the name'],
-  [
-    /^(PermanentRedirect|AuthorizationHeaderMalformed)$/,
-    'the bucket is in another region than STORAGE_S3_REGION',
-  ],
+  [/^(ExpiredToken|InvalidToken)$/, 'the session token of the credentials has expired'],
+  [/^AccessDenied$/, 'the keys lack a permission: see "Keep the pictures in a bucket" in the README'],
+  [/^NoSuchBucket$/, 'there is no bucket STORAGE_S3_BUCKET: make it, or fix the name'],
+  [/^(PermanentRedirect|AuthorizationHeaderMalformed)$/, 'the bucket is not in the region STORAGE_S3_REGION'],
   [
     /^CredentialsProviderError$/,
     'no credentials: set STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY',
   ],
-  [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host of STORAGE_S3_ENDPOINT has no address'],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host name in STORAGE_S3_ENDPOINT has no address'],
   [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/, 'nothing answers at STORAGE_S3_ENDPOINT'],
-  [/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/, 'the certificate is not trusted: see NODE_EXTRA_CA_CERTS of Node'],
+  [
+    /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
+    'the certificate is not trusted: set NODE_EXTRA_CA_CERTS to the file of its authority',
+  ],
   [TIMEOUT, 'no answer from STORAGE_S3_ENDPOINT within STORAGE_S3_TIMEOUT_MS'],
-  [/^403$/, 'forbidden without a reason: wrong keys, a wrong clock, or keys that may not do this'],
-  [/^404$/, 'not found: is STORAGE_S3_BUCKET right, and STORAGE_S3_USE_PATH_STYLE?'],
+  [/^403$/, 'forbidden without a reason: wrong keys, missing permissions, or a wrong clock'],
+  [/^404$/, 'not found: check STORAGE_S3_BUCKET and STORAGE_S3_USE_PATH_STYLE'],
 ];
 
-/** The same error behind one that says, for the log, what it is called and what to look at. */
-function explained(error: unknown): unknown {
+/** Puts an error in front that tells the log what it is called and what to look at. */
+function withAdvice(error: unknown): unknown {
   const { code } = (error ?? {}) as { code?: unknown };
   const names = [code, nameOf(error), statusOf(error)].filter((name) => name !== undefined).map(String);
   for (const name of names) {
@@ -75,21 +72,21 @@ function explained(error: unknown): unknown {
   return error;
 }
 
-/** By its code if it has one: the SDK calls a connection that was reset a TimeoutError as well. */
+/** By its code, if it has one: the SDK also calls a connection that was reset a TimeoutError. */
 function hasTimedOut(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'string' ? code === 'ETIMEDOUT' : TIMEOUT.test(nameOf(error) ?? '');
 }
 
-/** What an error of the SDK means to a writer who set a precondition. */
-export function conditionalOutcome(error: unknown, key: string): Error {
+/** Turns an error of the SDK into one of the port, for a write with `ifMatch`. */
+export function translateConditionalError(error: unknown, key: string): Error {
   const status = statusOf(error);
   // AWS answers 404 to an If-Match on an object that is not there.
   const failed = status === 412 || status === 409 || isMissingObject(error);
-  return failed ? new PreconditionFailed(key, error) : outcome(error);
+  return failed ? new PreconditionFailed(key, error) : translateS3Error(error);
 }
 
-/** Refusals that may be gone at the next try; 409 and 412 are told to a call without a precondition by mistake only. */
+/** Refusals that may be gone at the next try. A call without a precondition gets 409 and 412 only by mistake. */
 const PASSING = [408, 409, 412, 429];
 
 function nameOf(error: unknown): string | undefined {
