@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit, Optional } from '@nestjs/common';
+import { Injectable, type OnModuleInit, Optional } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
@@ -9,9 +9,7 @@ import { Connections } from '../http/connections.js';
 import { problemCodeOf } from '../http/problem.filter.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { Outbox } from '../outbox/outbox.js';
-import { GuardedStore } from '../storage/guarded.store.js';
-import type { ObjectStore } from '../storage/object-store.js';
-import { UNBOUNDED } from '../storage/storage.module.js';
+import { StorageCircuit } from '../storage/guarded.store.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';
 import {
   registerBreaker,
@@ -41,7 +39,7 @@ export class PartMetrics implements OnModuleInit {
     private readonly pipeline: ImagePipeline,
     private readonly uploads: UploadReceiver,
     private readonly health: StorageHealth,
-    @Inject(UNBOUNDED) private readonly store: ObjectStore,
+    private readonly circuit: StorageCircuit,
     private readonly settings: Settings,
     @Optional() private readonly outbox?: Outbox,
   ) {}
@@ -87,14 +85,14 @@ export class PartMetrics implements OnModuleInit {
 
   private readStorage(): void {
     const { registry } = this.metrics;
-    const { outbox, settings, store, health } = this;
+    const { outbox, settings, circuit, health } = this;
     if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
     registerDisks(registry, {
       ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
       ...(outbox && { outbox: settings.outboxPath }),
       spool: settings.uploadSpoolPath,
     });
-    if (store instanceof GuardedStore) registerBreaker(registry, () => store.circuit);
+    if (settings.storageBackend === 's3') registerBreaker(registry, () => circuit.state);
     registerStorage(registry, () => {
       // For the next scrape: this one must not wait for a storage that does not answer.
       void health.ask();

@@ -1,94 +1,36 @@
-import {
-  type GetOptions,
-  type ListedObject,
-  type CallOptions,
-  ObjectStore,
-  type StoredObject,
-  type StoreHealth,
-  type StoreOptions,
-} from './object-store.js';
+import type { ObjectStore } from './object-store.js';
 import { Turns, type TurnsOptions } from './turns.js';
+import { type WrappedCall, WrappedStore, passesBy } from './wrapped.store.js';
 
 /** The line of writers, and of what they have to read. */
 const CHANGES = 'changes';
 
-/** Objects that a listing takes in one turn: what S3 gives in one answer. */
-const PAGE = 1000;
-
 /**
- * A store that is asked so much at a time and no more: other calls wait here, where no deadline of theirs runs yet. A burst of readers
- * would otherwise wait for connections, time out, and look like an outage. `check` and `getUrl` pass by.
+ * A store that gets only so many calls at a time. The others wait here, where their deadlines do not run yet. A burst of readers would
+ * otherwise wait for connections, time out, and look like an outage. A listing needs a turn for each page, and holds none while its
+ * reader looks at the page.
  *
- * Changes wait in one line, readers in one for each folder of keys: who was told of a manifest does not have to wait for its picture
- * behind all those who just ask for a manifest, nor is refused because they are too many. What is known already, and only asked whether
- * it has changed, has a line of its own: a flood of made-up ids is nothing to those who ask for avatars that there are.
+ * Changes wait in one line, readers in one line for each folder of keys: a reader who knows the manifest already does not wait for
+ * the picture behind all those who ask for a manifest, and is not refused because of them. Readers who only ask whether
+ * something has changed have a line of their own: a flood of made-up ids does not hurt those who ask for existing avatars.
  */
-export class BoundedStore extends ObjectStore {
-  readonly backend;
-  readonly location;
+export class BoundedStore extends WrappedStore {
+  /** As many as S3 gives in one answer. */
+  protected override readonly pageSize = 1000;
   private readonly turns: Turns;
 
-  constructor(
-    private readonly inner: ObjectStore,
-    options: TurnsOptions,
-  ) {
-    super();
-    this.backend = inner.backend;
-    this.location = inner.location;
+  constructor(inner: ObjectStore, options: TurnsOptions) {
+    super(inner);
     this.turns = new Turns(options);
   }
 
-  override store(key: string, bytes: Buffer, options?: StoreOptions): Promise<{ etag: string }> {
-    return this.turns.run(CHANGES, () => this.inner.store(key, bytes, options));
-  }
-
-  override get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
-    return this.turns.run(lineOf(key, options), () => this.inner.get(key, options));
-  }
-
-  override exists(key: string): Promise<boolean> {
-    return this.turns.run(lineOf(key), () => this.inner.exists(key));
-  }
-
-  override delete(key: string): Promise<void> {
-    return this.turns.run(CHANGES, () => this.inner.delete(key));
-  }
-
-  override getUrl(key: string, options?: { expiresIn?: number }): Promise<string | undefined> {
-    return this.inner.getUrl(key, options);
-  }
-
-  /** A turn for each page: none is held while the reader looks at what it got. */
-  override async *list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
-    const objects = this.inner.list(prefix, options)[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const page = await this.turns.run(lineOf(prefix, options), () => take(objects, PAGE));
-        yield* page;
-        if (page.length < PAGE) return;
-      }
-    } finally {
-      await objects.return?.();
-    }
-  }
-
-  override check(): Promise<StoreHealth> {
-    return this.inner.check();
+  protected override around<T>(call: WrappedCall, run: () => Promise<T>): Promise<T> {
+    return passesBy(call) ? run() : this.turns.run(lineOf(call), run);
   }
 }
 
-function lineOf(key: string, options: GetOptions = {}): string {
-  if (options.forChange) return CHANGES;
+function lineOf({ operation, key, reading }: WrappedCall): string {
+  if (operation === 'store' || operation === 'delete' || reading.forChange) return CHANGES;
   const folder = key.slice(0, key.indexOf('/') + 1);
-  return options.ifNoneMatch === undefined ? folder : `${folder} known`;
-}
-
-async function take<T>(items: AsyncIterator<T>, count: number): Promise<T[]> {
-  const taken: T[] = [];
-  while (taken.length < count) {
-    const next = await items.next();
-    if (next.done) break;
-    taken.push(next.value);
-  }
-  return taken;
+  return reading.ifNoneMatch === undefined ? folder : `${folder} known`;
 }

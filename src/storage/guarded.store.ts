@@ -6,50 +6,28 @@ import {
   circuitBreaker,
   handleType,
 } from 'cockatiel';
-import {
-  type GetOptions,
-  type ListedObject,
-  type CallOptions,
-  ObjectStore,
-  StorageBusy,
-  StorageUnavailable,
-  type StoredObject,
-  type StoreHealth,
-  type StoreOptions,
-} from './object-store.js';
+import { type ObjectStore, StorageBusy, StorageUnavailable } from './object-store.js';
+import { type WrappedCall, WrappedStore, passesBy } from './wrapped.store.js';
 
-export interface GuardedStoreOptions {
-  /** Calls that find the store unavailable, one after the other, before the circuit opens. */
+export interface StorageCircuitOptions {
+  /** Calls in a row that find the store unavailable before the circuit opens. */
   failures: number;
   /** How long it stays open before one call may try again, in ms. */
   resetMs: number;
 }
 
-export type Circuit = 'closed' | 'open' | 'half_open';
-
-/**
- * A store behind a circuit breaker: while it is dead, calls fail at once instead of each costing its deadline. `check` passes
- * by the breaker, since it is what tells whether the store is back.
- */
-export class GuardedStore extends ObjectStore {
-  readonly backend;
-  readonly location;
+/** The circuit breaker of a store: while the store is dead, calls fail at once instead of each costing its deadline. */
+export class StorageCircuit {
   private readonly breaker: CircuitBreakerPolicy;
 
-  constructor(
-    private readonly inner: ObjectStore,
-    { failures, resetMs }: GuardedStoreOptions,
-  ) {
-    super();
-    this.backend = inner.backend;
-    this.location = inner.location;
+  constructor({ failures, resetMs }: StorageCircuitOptions) {
     this.breaker = circuitBreaker(handleType(StorageUnavailable), {
       breaker: new ConsecutiveBreaker(failures),
       halfOpenAfter: resetMs,
     });
   }
 
-  get circuit(): Circuit {
+  get state(): 'closed' | 'open' | 'half_open' {
     switch (this.breaker.state) {
       case CircuitState.Open:
       case CircuitState.Isolated:
@@ -61,65 +39,47 @@ export class GuardedStore extends ObjectStore {
     }
   }
 
-  override store(key: string, bytes: Buffer, options?: StoreOptions): Promise<{ etag: string }> {
-    return this.guard(() => this.inner.store(key, bytes, options));
-  }
-
-  override get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
-    return this.guard(() => this.inner.get(key, options));
-  }
-
-  override exists(key: string): Promise<boolean> {
-    return this.guard(() => this.inner.exists(key));
-  }
-
-  override delete(key: string): Promise<void> {
-    return this.guard(() => this.inner.delete(key));
-  }
-
-  override getUrl(key: string, options?: { expiresIn?: number }): Promise<string | undefined> {
-    return this.inner.getUrl(key, options);
-  }
-
-  override async *list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
-    const objects = this.inner.list(prefix, options)[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await this.guard(() => objects.next());
-      if (next.done) return;
-      yield next.value;
-    }
-  }
-
-  override check(): Promise<StoreHealth> {
-    return this.inner.check();
-  }
-
-  private async guard<T>(task: () => Promise<T>): Promise<T> {
+  /** @throws StorageUnavailable also if the circuit is open: see {@link isCircuitOpen} */
+  async run<T>(call: () => Promise<T>): Promise<T> {
     try {
-      return await this.breaker.execute(() => judged(task));
+      return await this.breaker.execute(() => blamingOurselves(call));
     } catch (error) {
       throw error instanceof BrokenCircuitError ? new StorageUnavailable(error) : error;
     }
   }
 }
 
-/** Of the time of a call: with less left to wait in, this process may have let an answer lie until the deadline was over. */
-const BUSY = 0.95;
+/** A store behind a circuit breaker. */
+export class GuardedStore extends WrappedStore {
+  constructor(
+    inner: ObjectStore,
+    readonly circuit: StorageCircuit,
+  ) {
+    super(inner);
+  }
 
-/** Runs a call. @throws StorageBusy instead of what it throws where it timed out while this process had no time to look for the answer */
-async function judged<T>(task: () => Promise<T>): Promise<T> {
-  const before = performance.eventLoopUtilization();
-  try {
-    return await task();
-  } catch (error) {
-    const late = error instanceof StorageUnavailable && error.timedOut;
-    throw late && performance.eventLoopUtilization(before).utilization > BUSY
-      ? new StorageBusy(error)
-      : error;
+  protected override around<T>(call: WrappedCall, run: () => Promise<T>): Promise<T> {
+    return passesBy(call) ? run() : this.circuit.run(run);
   }
 }
 
 /** Whether a call failed because the circuit is open: the store was not asked. */
 export function isCircuitOpen(error: unknown): boolean {
   return error instanceof StorageUnavailable && error.cause instanceof BrokenCircuitError;
+}
+
+/** A share of a call's time. A process that worked longer may have left an answer unread until the deadline was over. */
+const BUSY = 0.95;
+
+/** @throws StorageBusy instead of a timeout if this process had no time to look for the answer */
+async function blamingOurselves<T>(call: () => Promise<T>): Promise<T> {
+  const before = performance.eventLoopUtilization();
+  try {
+    return await call();
+  } catch (error) {
+    const late = error instanceof StorageUnavailable && error.timedOut;
+    throw late && performance.eventLoopUtilization(before).utilization > BUSY
+      ? new StorageBusy(error)
+      : error;
+  }
 }

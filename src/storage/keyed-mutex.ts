@@ -1,29 +1,29 @@
 /** How long a task may wait for its turn. */
 export interface TurnLimit {
-  /** By the monotonic clock (`performance.now()`), in ms. */
+  /** On the monotonic clock (`performance.now()`), in ms. */
   deadline: number;
-  /** What the caller gets when it passes. */
+  /** The error that the caller gets when the deadline passes. */
   tooLate: () => Error;
 }
 
-/** setTimeout takes more for 1 ms. */
+/** A longer delay makes setTimeout fire after 1 ms. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** Runs tasks of the same key one after the other, those of different keys side by side. */
+/** Runs tasks of the same key one after the other, and tasks of different keys side by side. */
 export class KeyedMutex {
   private readonly tails = new Map<string, Promise<unknown>>();
 
   /**
-   * @param limit undefined: a task waits as long as those before it take
+   * @param limit undefined: the task waits as long as those before it take
    * @returns what the task returns; a task that fails does not stop those behind it
-   * @throws what `limit.tooLate` gives, as soon as the deadline passes: the task did not begin, and never will
+   * @throws the error of `limit.tooLate` as soon as the deadline passes: the task did not begin, and never will
    */
   run<T>(key: string, task: () => Promise<T>, limit?: TurnLimit): Promise<T> {
     const before = this.tails.get(key) ?? Promise.resolve();
     const { begin, late } = limit ? waitingUntil(limit, task) : { begin: task };
     const turn = before.then(begin, begin);
     this.tails.set(key, turn);
-    // Who gave up keeps the place in the line: those behind still wait for those before.
+    // A task that gave up keeps its place in the line: those behind it still wait for those before it.
     const leave = () => {
       if (this.tails.get(key) === turn) this.tails.delete(key);
     };
@@ -32,7 +32,7 @@ export class KeyedMutex {
   }
 }
 
-/** @returns what to do when the turn comes, and a promise that is rejected if it does not come in time */
+/** @returns what to run when the turn comes, and a promise that is rejected if it does not come in time */
 function waitingUntil<T>({ deadline, tooLate }: TurnLimit, task: () => Promise<T>) {
   const { promise: late, reject } = withReject();
   let waiting = true;

@@ -1,24 +1,16 @@
 import {
-  type GetOptions,
-  type ListedObject,
   type CallOptions,
-  ObjectStore,
+  type ListedObject,
+  type ObjectStore,
   PreconditionFailed,
   StorageBusy,
   StorageFull,
   StorageRefused,
   StorageUnavailable,
-  type StoredObject,
-  type StoreHealth,
-  type StoreOptions,
 } from './object-store.js';
+import { type StoreOperation, type WrappedCall, WrappedStore } from './wrapped.store.js';
 
-export type StoreOperation = 'store' | 'get' | 'exists' | 'delete' | 'getUrl' | 'list' | 'check';
-
-/**
- * How a call ended. `busy`: too many others waited, and it was not begun. `failed` is what the port has no error for: a call that its
- * caller gave up, or a defect.
- */
+/** How a call ended. `busy`: too many others waited, and it was not begun. `failed`: the port has no error for it, so it is a defect. */
 export type StoreOutcome =
   | 'ok'
   | 'absent'
@@ -37,100 +29,65 @@ export interface StoreCall {
   ms: number;
 }
 
-/** Who is told of every call to the store: the port, and its injection token. */
+/** Hears of every call to the store: the port, and its injection token. */
 export abstract class StoreObserver {
   abstract storeCalled(call: StoreCall): void;
 }
 
-/** Any store, each of whose calls is told to an observer once it is over. */
-export class ObservedStore extends ObjectStore {
-  readonly backend: ObjectStore['backend'];
-  readonly location: string;
-
+/** A store that tells an observer of each call once it is over. */
+export class ObservedStore extends WrappedStore {
   constructor(
-    private readonly inner: ObjectStore,
+    inner: ObjectStore,
     private readonly observer: StoreObserver,
   ) {
-    super();
-    this.backend = inner.backend;
-    this.location = inner.location;
+    super(inner);
   }
 
-  override store(key: string, bytes: Buffer, options?: StoreOptions): Promise<{ etag: string }> {
-    return this.observe('store', () => this.inner.store(key, bytes, options));
-  }
-
-  override get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
-    return this.observe(
-      'get',
-      () => this.inner.get(key, options),
-      (object) => (object === undefined ? 'absent' : object === 'unchanged' ? object : 'ok'),
-    );
-  }
-
-  override exists(key: string): Promise<boolean> {
-    return this.observe(
-      'exists',
-      () => this.inner.exists(key),
-      (exists) => (exists ? 'ok' : 'absent'),
-    );
-  }
-
-  override delete(key: string): Promise<void> {
-    return this.observe('delete', () => this.inner.delete(key));
-  }
-
-  override getUrl(key: string, options?: { expiresIn?: number }): Promise<string | undefined> {
-    return this.observe('getUrl', () => this.inner.getUrl(key, options));
-  }
-
-  /** One call, however many objects there are; what the reader does between them is not waiting for the store. */
-  override async *list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
-    const objects = this.inner.list(prefix, options)[Symbol.asyncIterator]();
-    let outcome: StoreOutcome = 'ok';
-    let ms = 0;
+  protected override async around<T>({ operation }: WrappedCall, run: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    let outcome: StoreOutcome = 'failed';
     try {
-      for (;;) {
-        const started = performance.now();
-        const next = await objects.next().finally(() => (ms += performance.now() - started));
-        if (next.done) return;
-        yield next.value;
-      }
+      const result = await run();
+      outcome = outcomeOfResult(operation, result);
+      return result;
     } catch (error) {
-      outcome = outcomeOf(error);
+      outcome = outcomeOfError(error);
       throw error;
     } finally {
-      this.observer.storeCalled({ operation: 'list', outcome, ms });
-      await objects.return?.();
-    }
-  }
-
-  override check(): Promise<StoreHealth> {
-    return this.observe('check', () => this.inner.check());
-  }
-
-  private async observe<T>(
-    operation: StoreOperation,
-    call: () => Promise<T>,
-    success: (result: T) => StoreOutcome = () => 'ok',
-  ): Promise<T> {
-    const started = performance.now();
-    const told = (outcome: StoreOutcome) => {
       this.observer.storeCalled({ operation, outcome, ms: performance.now() - started });
-    };
-    let result: T;
-    try {
-      result = await call();
-    } catch (error) {
-      told(outcomeOf(error));
-      throw error;
     }
-    told(success(result));
-    return result;
+  }
+
+  /** Counts as one call, however many objects there are. The time that the reader takes between them is not the store's. */
+  override async *list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
+    let outcome: StoreOutcome = 'ok';
+    let ms = 0;
+    const timed = async <T>(page: () => Promise<T>): Promise<T> => {
+      const started = performance.now();
+      try {
+        return await page();
+      } catch (error) {
+        outcome = outcomeOfError(error);
+        throw error;
+      } finally {
+        ms += performance.now() - started;
+      }
+    };
+    try {
+      yield* this.listThrough(timed, prefix, options);
+    } finally {
+      this.observer.storeCalled({ operation: 'list', outcome, ms });
+    }
   }
 }
 
-function outcomeOf(error: unknown): StoreOutcome {
+function outcomeOfResult(operation: StoreOperation, result: unknown): StoreOutcome {
+  if (operation === 'get' && result === 'unchanged') return 'unchanged';
+  if (operation === 'get' && result === undefined) return 'absent';
+  return operation === 'exists' && result === false ? 'absent' : 'ok';
+}
+
+function outcomeOfError(error: unknown): StoreOutcome {
   if (error instanceof PreconditionFailed) return 'precondition_failed';
   if (error instanceof StorageBusy) return 'busy';
   if (error instanceof StorageUnavailable) return 'unavailable';

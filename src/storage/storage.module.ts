@@ -1,47 +1,43 @@
 import { Module } from '@nestjs/common';
 import { S3_WAITING, Settings } from '../config/settings.js';
 import { BoundedStore } from './bounded.store.js';
-import { GuardedStore } from './guarded.store.js';
+import { GuardedStore, StorageCircuit } from './guarded.store.js';
 import { ObjectStore } from './object-store.js';
 import { ObservedStore, StoreObserver } from './observed.store.js';
 import { openStore } from './open-store.js';
 
-/** The token of the store as it is called when a call has its turn. */
-export const UNBOUNDED = Symbol('the store before it is bounded and observed');
-
-/**
- * Gives the ObjectStore that the settings ask for, observed. A bucket is asked so much at a time, and is behind a circuit breaker: who
- * waits for a turn while the circuit opens is refused as soon as the turn comes.
- */
+/** Provides the ObjectStore that the settings ask for. A program that wants to observe it provides a StoreObserver. */
 @Module({
   providers: [
-    { provide: UNBOUNDED, inject: [Settings], useFactory: openGuarded },
+    { provide: StorageCircuit, inject: [Settings], useFactory: openCircuit },
     {
       provide: ObjectStore,
-      inject: [Settings, UNBOUNDED, { token: StoreObserver, optional: true }],
-      useFactory: (settings: Settings, store: ObjectStore, observer: StoreObserver | undefined) => {
-        const whole = bounded(settings, store);
-        return observer ? new ObservedStore(whole, observer) : whole;
+      inject: [Settings, StorageCircuit, { token: StoreObserver, optional: true }],
+      useFactory: (settings: Settings, circuit: StorageCircuit, observer?: StoreObserver) => {
+        const store = settings.storageBackend === 's3' ? openBucket(settings, circuit) : openStore(settings);
+        return observer ? new ObservedStore(store, observer) : store;
       },
     },
   ],
-  exports: [ObjectStore, UNBOUNDED],
+  exports: [ObjectStore, StorageCircuit],
 })
 export class StorageModule {}
 
-function openGuarded(settings: Settings): ObjectStore {
-  // The check of the storage waits for nobody's turn, and so needs a connection of its own.
-  const store = openStore(settings, settings.storageS3Concurrency + 1);
-  if (settings.storageBackend === 'local') return store;
-  return new GuardedStore(store, {
+function openCircuit(settings: Settings): StorageCircuit {
+  return new StorageCircuit({
     failures: settings.storageS3BreakerFailures,
     resetMs: settings.storageS3BreakerResetMs,
   });
 }
 
-function bounded(settings: Settings, store: ObjectStore): ObjectStore {
-  if (settings.storageBackend === 'local') return store;
-  return new BoundedStore(store, {
+/**
+ * A bucket gets only so many calls at a time, and is behind the circuit breaker. The queue is in front, so that calls that wait when the
+ * circuit opens fail as soon as their turn comes.
+ */
+function openBucket(settings: Settings, circuit: StorageCircuit): ObjectStore {
+  // `check` does not queue, and so needs a connection of its own.
+  const bucket = openStore(settings, settings.storageS3Concurrency + 1);
+  return new BoundedStore(new GuardedStore(bucket, circuit), {
     concurrency: settings.storageS3Concurrency,
     queue: settings.storageS3Queue,
     maxWaitMs: S3_WAITING * settings.storageS3TimeoutMs,

@@ -5,21 +5,21 @@ export interface TurnsOptions {
   concurrency: number;
   /** Tasks that may wait in each line. */
   queue: number;
-  /** How long one may wait, in ms. */
+  /** How long a task may wait, in ms. */
   maxWaitMs: number;
 }
 
-/** Lets so many tasks run at a time. The others wait in lines, which get a turn in turn: however long one is, no other starves. */
+/** Limits how many tasks run at a time. The others wait in lines that take turns, so that a long line does not starve the others. */
 export class Turns {
   private running = 0;
-  /** Who waits in each line, longest first, to be called when the turn comes; the line that had the last turn is the last. */
+  /** What to call when a waiting task gets its turn, the longest waiting first. The line that had the last turn comes last. */
   private readonly lines = new Map<string, Set<() => void>>();
 
   constructor(private readonly options: TurnsOptions) {}
 
   /**
-   * @param line one of a few: they are kept
-   * @throws StorageBusy where too many wait in this line already, or the task has waited for too long; it was not begun then
+   * @param line one of a small number of names: lines are never removed
+   * @throws StorageBusy if too many wait in this line already, or the task has waited for too long. It was not begun then.
    */
   async run<T>(line: string, task: () => Promise<T>): Promise<T> {
     if (this.running < this.options.concurrency) this.running++;
@@ -54,7 +54,7 @@ export class Turns {
     });
   }
 
-  /** A task is over: its turn goes to the next line in which somebody waits, or is free. */
+  /** Gives the turn of a task that is over to the next line in which a task waits, if there is one. */
   private passOn(): void {
     for (const [name, line] of this.lines) {
       const [next] = line;

@@ -1,5 +1,5 @@
 import { BoundedStore } from '../../src/storage/bounded.store.js';
-import { GuardedStore } from '../../src/storage/guarded.store.js';
+import { GuardedStore, StorageCircuit } from '../../src/storage/guarded.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { type ObjectStore, StorageBusy, StorageUnavailable } from '../../src/storage/object-store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
@@ -20,7 +20,7 @@ const s3 = testS3;
   beforeEach(() => (proxy = bucket.proxy()));
 
   function openGuarded(timeoutMs: number, failures = 1): GuardedStore {
-    return new GuardedStore(bucket.open({ timeoutMs }), { failures, resetMs: NEVER_MS });
+    return new GuardedStore(bucket.open({ timeoutMs }), new StorageCircuit({ failures, resetMs: NEVER_MS }));
   }
 
   const keysOf = async (store: ObjectStore, prefix: string) => {
@@ -34,7 +34,7 @@ const s3 = testS3;
     const held = [proxy.hold({}), proxy.hold({})];
     const calls = ['a/b', 'a/c', 'a/d'].map((key) => store.get(key));
     for (const one of held) await one;
-    // Past the line, and so after whatever would have been sent with the others.
+    // `check` does not queue: when it has been answered, everything that was sent with the others has arrived.
     await store.check();
     expect(proxy.count({ operation: 'GetObject' })).toBe(2);
     for (const one of held) (await one).pass();
@@ -51,10 +51,10 @@ const s3 = testS3;
     await expect(calls[0]).rejects.toThrow(StorageUnavailable);
     await expect(calls[1]).rejects.toThrow(StorageUnavailable);
     await expect(calls[2]).resolves.toMatchObject({ bytes: Buffer.from('bytes') });
-    expect(guarded.circuit).toBe('closed');
+    expect(guarded.circuit.state).toBe('closed');
   });
 
-  it('refuses those that wait as soon as the circuit opens', async () => {
+  it('refuses waiting calls as soon as the circuit opens', async () => {
     const store = new BoundedStore(openGuarded(NEVER_MS), TURNS);
     const held = proxy.hold({});
     const calls = Array.from({ length: 5 }, () => store.get('a/b'));
@@ -63,7 +63,7 @@ const s3 = testS3;
     expect(proxy.count()).toBe(1);
   });
 
-  it('is busy where too many wait or one waits for too long, which never opens the circuit', async () => {
+  it('is busy if too many calls wait or one waits too long, and that never opens the circuit', async () => {
     const guarded = openGuarded(NEVER_MS);
     const store = new BoundedStore(guarded, { concurrency: 1, queue: 1, maxWaitMs: 1 });
     const held = proxy.hold({});
@@ -81,13 +81,13 @@ const s3 = testS3;
       for (const one of both)
         expect(one).toMatchObject({ status: 'rejected', reason: expect.any(StorageBusy) as Error });
     }
-    expect([proxy.count(), guarded.circuit]).toEqual([1, 'closed']);
+    expect([proxy.count(), guarded.circuit.state]).toEqual([1, 'closed']);
     (await held).pass();
     await expect(sent).resolves.toMatchObject({ bytes: Buffer.from('bytes') });
     await expect(store.exists('a/b')).resolves.toBe(true);
   });
 
-  it('has a line for changes and one for each folder, which get a turn in turn', async () => {
+  it('has a line for changes and one for each folder, and the lines take turns', async () => {
     const store = new BoundedStore(openGuarded(NEVER_MS), { ...TURNS, queue: 4 });
     const held = proxy.hold({});
     const calls: Promise<unknown>[] = [0, 1, 2, 3, 4].map((n) => store.get(`many/${n}`));
@@ -110,7 +110,7 @@ const s3 = testS3;
     ]);
   });
 
-  it('lets those who ask whether something has changed pass all who ask for what may not be there', async () => {
+  it('lets readers who ask whether an object has changed pass those who ask for objects that may not exist', async () => {
     const store = new BoundedStore(openGuarded(NEVER_MS), { ...TURNS, queue: 2 });
     const object = await store.get('a/b');
     const etag = object === undefined || object === 'unchanged' ? '' : object.etag;
@@ -124,7 +124,7 @@ const s3 = testS3;
     await Promise.all(calls);
   });
 
-  it('holds no turn while a listing is looked at, and needs one for each page', async () => {
+  it('needs a turn for each page of a listing, and holds none while its reader looks at the page', async () => {
     const store = new BoundedStore(openGuarded(NEVER_MS), TURNS);
     const many = Array.from({ length: 1001 }, (_, n) => `many/${String(n).padStart(4, '0')}`);
     await Promise.all(many.map((key) => memory.store(key, Buffer.from('x'))));

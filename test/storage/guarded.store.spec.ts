@@ -1,4 +1,4 @@
-import { GuardedStore, isCircuitOpen } from '../../src/storage/guarded.store.js';
+import { GuardedStore, StorageCircuit, isCircuitOpen } from '../../src/storage/guarded.store.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { StorageBusy, StorageUnavailable } from '../../src/storage/object-store.js';
 import type { S3StoreOptions } from '../../src/storage/s3/s3.store.js';
@@ -10,10 +10,10 @@ import { testS3 } from '../support/s3.js';
 
 const memory = new MemoryStore();
 describeObjectStore('guarded', () =>
-  Promise.resolve(new GuardedStore(memory, { failures: 2, resetMs: 1000 })),
+  Promise.resolve(new GuardedStore(memory, new StorageCircuit({ failures: 2, resetMs: 1000 }))),
 );
 
-describe('a call that times out', () => {
+describe('a timeout', () => {
   const NEVER = 3_600_000;
   const open = (wait: () => Promise<void>) => {
     class Silent extends MemoryStore {
@@ -22,27 +22,27 @@ describe('a call that times out', () => {
         throw new StorageUnavailable(new Error('no answer'), true);
       }
     }
-    return new GuardedStore(new Silent(), { failures: 1, resetMs: NEVER });
+    return new GuardedStore(new Silent(), new StorageCircuit({ failures: 1, resetMs: NEVER }));
   };
 
-  it('while this process has time to look for the answer is an outage', async () => {
+  it('is an outage if this process had time to look for the answer', async () => {
     const store = open(() => new Promise((resolve) => setTimeout(resolve, 100)));
     await expect(store.get('a/b')).rejects.toThrow(StorageUnavailable);
-    expect(store.circuit).toBe('open');
+    expect(store.circuit.state).toBe('open');
   });
 
-  it('while it has none is its own fault', async () => {
+  it('is the fault of this process if it had none', async () => {
     const store = open(async () => {
       await Promise.resolve();
       const end = performance.now() + 100;
       while (performance.now() < end);
     });
     await expect(store.get('a/b')).rejects.toThrow(StorageBusy);
-    expect(store.circuit).toBe('closed');
+    expect(store.circuit.state).toBe('closed');
   });
 });
 
-/** What a dead bucket does. A black hole shows by a deadline only, which a busy machine may miss for sound requests too. */
+/** How a bucket dies. A black hole shows only by a deadline, which a busy machine may miss for good requests too. */
 const DEATHS: { name: string; fault: Fault; hangs?: true }[] = [
   { name: 'refuses connections', fault: { type: 'refused' } },
   { name: 'resets them', fault: { type: 'reset-request', afterBytes: 0 } },
@@ -50,7 +50,7 @@ const DEATHS: { name: string; fault: Fault; hangs?: true }[] = [
   { name: 'is a black hole', fault: { type: 'black-hole' }, hangs: true },
 ];
 
-/** Nobody waits that long: what is open then stays open. */
+/** Longer than any test: an open circuit stays open. */
 const NEVER_MS = 3_600_000;
 
 const s3 = testS3;
@@ -60,7 +60,7 @@ const s3 = testS3;
   beforeEach(() => (proxy = bucket.proxy()));
 
   function open(resetMs: number, options: Partial<S3StoreOptions> = {}): GuardedStore {
-    return new GuardedStore(bucket.open(options), { failures: 2, resetMs });
+    return new GuardedStore(bucket.open(options), new StorageCircuit({ failures: 2, resetMs }));
   }
 
   async function die(store: GuardedStore, fault: Fault): Promise<void> {
@@ -70,7 +70,7 @@ const s3 = testS3;
       expect(error).toBeInstanceOf(StorageUnavailable);
       expect(isCircuitOpen(error)).toBe(false);
     }
-    expect(store.circuit).toBe('open');
+    expect(store.circuit.state).toBe('open');
   }
 
   describe.each(sliceOf(DEATHS, ({ hangs }) => !hangs))('of a bucket that $name', ({ fault, hangs }) => {
@@ -98,7 +98,7 @@ const s3 = testS3;
         expect(isCircuitOpen(error)).toBe(true);
       }
       expect(proxy.count()).toBe(0);
-      expect(store.circuit).toBe('open');
+      expect(store.circuit.state).toBe('open');
     });
 
     it('asks again once it may be back', async () => {
@@ -106,7 +106,7 @@ const s3 = testS3;
       await die(store, fault);
       await proxy.resume();
       proxy.clear();
-      while (store.circuit !== 'closed') await store.get('a/b').catch(() => undefined);
+      while (store.circuit.state !== 'closed') await store.get('a/b').catch(() => undefined);
       await expect(store.exists('a/b')).resolves.toBe(true);
     });
   });
@@ -118,14 +118,14 @@ const s3 = testS3;
     for (let i = 0; i < 5; i++) {
       await expect(store.store('a/b', Buffer.from('x'), { ifAbsent: true })).rejects.toThrow();
     }
-    expect(store.circuit).toBe('closed');
+    expect(store.circuit.state).toBe('closed');
   });
 
-  it('lets the check pass by an open circuit', async () => {
+  it('lets the check through while the circuit is open', async () => {
     const store = open(NEVER_MS);
     await die(store, { type: 'error', status: 503, code: 'SlowDown' });
     proxy.clear();
     await expect(store.check()).resolves.toEqual({ conditionalWrites: 'honoured' });
-    expect(store.circuit).toBe('open');
+    expect(store.circuit.state).toBe('open');
   });
 });

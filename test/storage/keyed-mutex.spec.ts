@@ -31,7 +31,7 @@ describe('tasks of one key', () => {
     tooLate: () => new Error('too late'),
   });
 
-  it('run in the order in which they came, whatever becomes of those before', async () => {
+  it('run in the order in which they came, even if one fails', async () => {
     const failing = run('second', undefined, () => Promise.reject(new Error('failed')));
     const third = run('third', within(HOUR_MS));
     letGo();
@@ -40,7 +40,7 @@ describe('tasks of one key', () => {
     expect(begun).toEqual(['first', 'second', 'third']);
   });
 
-  it('wait for their turn no longer than they may, and then never begin', async () => {
+  it('give up when their deadline passes, and then never begin', async () => {
     const late = [run('second', within(20)), run('third', within(10))];
     await Promise.all(late.map((waiting) => expect(waiting).rejects.toThrow('too late')));
     expect(begun).toEqual(['first']);
@@ -55,7 +55,7 @@ describe('tasks of one key', () => {
     expect(begun).toEqual(['first', 'fourth']);
   });
 
-  it('are not begun after their time because the process had no time for its timers', async () => {
+  it('do not begin after their deadline, even if the process was too busy for its timers', async () => {
     const waiting = run('second', within(5));
     const giveUp = performance.now() + 10;
     while (performance.now() < giveUp);
