@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Global, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { configModule } from '../../src/config/config.module.js';
 import { Settings } from '../../src/config/settings.js';
+import { SettingsModule } from '../../src/config/settings.module.js';
 import { BoundedStore } from '../../src/storage/bounded.store.js';
 import { StorageCircuit } from '../../src/storage/guarded.store.js';
 import { LocalStore } from '../../src/storage/local/local.store.js';
@@ -26,8 +26,8 @@ const calls: string[] = [];
 })
 class ObserverModule {}
 
-async function open(settings: Partial<Settings>, ...modules: Type[]) {
-  const config = await configModule(Object.assign(new Settings(), settings));
+function open(settings: Partial<Settings>, ...modules: Type[]) {
+  const config = SettingsModule.with(Object.assign(new Settings(), settings));
 
   @Module({ imports: [config, StorageModule, ...modules] })
   class Program {}
