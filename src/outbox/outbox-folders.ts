@@ -6,7 +6,14 @@ import { tryLock } from 'fs-native-extensions';
 import { makeFolder } from '../files.js';
 import { LocalStore } from '../storage/local/local.store.js';
 import { Slot } from './slot.js';
-import { DamagedRecord, RECORD, type StorageIdentity, countEntries, readRecord, slotsOf } from './storage-record.js';
+import {
+  DamagedRecord,
+  RECORD,
+  type StorageIdentity,
+  countEntries,
+  readRecord,
+  slotsOf,
+} from './storage-record.js';
 
 /** More processes than this cannot share one path. */
 const MAX_FOLDERS = 256;
