@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { CodedError } from '../errors.js';
 import { isWhole } from '../images/is-whole.js';
 import type { RenditionFormat } from '../model/formats.js';
 import type { Version } from '../model/manifest.js';
+import { sha256Hex } from '../model/sha256.js';
 
 /**
  * What is wrong with a picture that was read from the storage, as a sentence.
@@ -18,7 +18,7 @@ export function damageOf(
     return `It has ${bytes.length} bytes, and its manifest says ${version.bytes}.`;
   }
   if (version?.sha256 !== undefined) {
-    const sum = createHash('sha256').update(bytes).digest('hex');
+    const sum = sha256Hex(bytes);
     return sum === version.sha256
       ? undefined
       : `Its SHA-256 is ${sum}, and its manifest says ${version.sha256}.`;

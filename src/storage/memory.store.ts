@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../model/sha256.js';
 import {
   type GetOptions,
   type ListedObject,
@@ -23,7 +23,7 @@ export class MemoryStore extends ObjectStore {
       if (options.ifAbsent && present) throw new PreconditionFailed(key);
       if (options.ifMatch !== undefined && present?.etag !== options.ifMatch)
         throw new PreconditionFailed(key);
-      const etag = createHash('sha256').update(bytes).digest('hex');
+      const etag = sha256Hex(bytes);
       this.objects.set(key, { bytes: Buffer.from(bytes), etag, modifiedAt: new Date() });
       return { etag };
     });

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
+import { sha256Hex } from '../../model/sha256.js';
 import { KeyedMutex } from '../keyed-mutex.js';
 
 const STRIPES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
@@ -33,7 +33,7 @@ export class FileLocks {
 
   /** Runs the task under the key's lock, one of 256, which no other writer in any process can hold meanwhile. */
   async ofKey<T>(key: string, task: () => Promise<T>): Promise<T> {
-    return this.named(createHash('sha256').update(key).digest('hex').slice(0, 2), task);
+    return this.named(sha256Hex(key).slice(0, 2), task);
   }
 
   /** @throws Error if other writers hold the lock for too long: the task did not begin */

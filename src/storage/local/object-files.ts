@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { type Dirent, type Stats, constants } from 'node:fs';
 import { lstat, open, readFile, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { sha256Hex } from '../../model/sha256.js';
 import type { ListedObject, StoredObject } from '../object-store.js';
 import { isAbsent, translated } from './file-errors.js';
 
@@ -11,7 +11,7 @@ export function isBelowRoot(key: string): boolean {
 }
 
 export function etagOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return sha256Hex(bytes);
 }
 
 /** @returns undefined if there is no object at the path. @throws what the file system throws */
