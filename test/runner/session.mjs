@@ -3,17 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { buildService } from './build.mjs';
+import { JEST, listTests, takeOutputFile } from './jest.mjs';
 import { needsOf } from './needs.mjs';
-import { Interrupted, endOnSignals, run, succeed } from './processes.mjs';
+import { Interrupted, endOnSignals, run } from './processes.mjs';
 import { openS3Server } from './s3-server.mjs';
 import { Scratch } from './scratch.mjs';
 import { provideTools } from './tools.mjs';
-
-const JEST = [
-  '--experimental-vm-modules',
-  '--disable-warning=ExperimentalWarning',
-  'node_modules/jest/bin/jest.js',
-];
 
 /**
  * Sets the exit code: 0 where every test passed.
@@ -27,7 +22,8 @@ export async function runTests(jestArguments, environment = {}) {
   process.exitCode = 1;
   endOnSignals((cause) => console.error(`${cause}: ending all that runs`));
   try {
-    const needs = needsOf(await chosen(jestArguments));
+    const { outputFile = join(scratch.path, 'results.json'), others } = takeOutputFile(jestArguments);
+    const needs = needsOf(await listTests(others));
     const missing = await provideTools(needs.tools);
     const faults = [...missing.values()];
     if (faults.length > 0 && process.env.CI)
@@ -40,8 +36,7 @@ export async function runTests(jestArguments, environment = {}) {
       stopS3 = server.stop;
       s3 = server.environment;
     }
-    const results = join(scratch.path, 'results.json');
-    await run(process.execPath, [...JEST, '--json', `--outputFile=${results}`, ...jestArguments], {
+    await run(process.execPath, [...JEST, '--json', `--outputFile=${outputFile}`, ...others], {
       env: {
         ...process.env,
         ...s3,
@@ -51,19 +46,13 @@ export async function runTests(jestArguments, environment = {}) {
         TEST_MISSING_TOOLS: [...missing.keys()].join(),
       },
     });
-    report(JSON.parse(readFileSync(results, 'utf8')), missing);
+    report(JSON.parse(readFileSync(outputFile, 'utf8')), missing);
   } catch (error) {
     if (!(error instanceof Interrupted)) console.error(error.message);
   } finally {
     await stopS3();
     scratch.remove();
   }
-}
-
-/** @returns the test files that Jest would run */
-async function chosen(jestArguments) {
-  const listed = await succeed(process.execPath, [...JEST, '--listTests', ...jestArguments], { quiet: true });
-  return listed.split('\n').filter((line) => line.endsWith('.ts'));
 }
 
 function report(results, missing) {
