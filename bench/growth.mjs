@@ -4,7 +4,7 @@ import { linkSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { randoms } from '../test/support/photo.mjs';
+import { randoms } from '../test/support/randoms.mjs';
 import { drawGrowth } from './growth-plot.mjs';
 import { get, scrape, storeCalls, upload } from './http.mjs';
 import { RENDITION, preparePopulation, smallPhotos } from './population.mjs';

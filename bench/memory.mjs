@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import sharp from 'sharp';
-import { randoms } from '../test/support/photo.mjs';
+import { randoms } from '../test/support/randoms.mjs';
 import { Bucket, hasS3 } from './bucket.mjs';
 import { ask } from './http.mjs';
 import { smallPhotos } from './population.mjs';

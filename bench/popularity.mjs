@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { randoms } from '../test/support/photo.mjs';
+import { randoms } from '../test/support/randoms.mjs';
 import { Bucket, hasS3 } from './bucket.mjs';
 import { get, scrape, storeCalls } from './http.mjs';
 import { RENDITION, preparePopulation } from './population.mjs';

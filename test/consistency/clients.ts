@@ -1,8 +1,8 @@
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { randoms } from '../support/photo.mjs';
 import { uniquePng } from '../http/support/pictures.js';
 import type { Cluster, ClusterAnswer, ClusterRequest } from '../support/cluster.js';
+import { randoms } from '../support/randoms.mjs';
 import type { Operation } from './checker.js';
 
 /** What a writer does, by shares of one. */

@@ -6,8 +6,8 @@ import { send } from '../http/support/client.js';
 import { below } from '../http/support/mutations.js';
 import { openBackend } from '../support/backend.js';
 import { SEED, TORTURE } from '../support/programme.js';
+import { randoms } from '../support/randoms.mjs';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
-import { randoms } from '../support/photo.mjs';
 import { expectSound } from './scene.js';
 
 /** For each backend. */

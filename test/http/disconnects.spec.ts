@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SEED } from '../support/programme.js';
-import { randoms } from '../support/photo.mjs';
+import { randoms } from '../support/randoms.mjs';
 import { backends } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';

@@ -1,5 +1,5 @@
 import { SEED, TORTURE } from '../support/programme.js';
-import { randoms } from '../support/photo.mjs';
+import { randoms } from '../support/randoms.mjs';
 import { backends } from '../support/service.js';
 import { FORM, type Outgoing, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';

@@ -9,10 +9,10 @@ import { FileWindow, WINDOW_BYTES } from '../../src/images/file-window.js';
 import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { MUTATIONS, pick } from '../http/support/mutations.js';
 import { pngOf } from '../http/support/pictures.js';
-import { randoms } from '../support/photo.mjs';
-import { pipelineHere } from '../support/pipeline.js';
 import { painted, pngClaiming, reference } from '../support/pictures.js';
+import { pipelineHere } from '../support/pipeline.js';
 import { SEED } from '../support/programme.js';
+import { randoms } from '../support/randoms.mjs';
 import {
   canvas,
   chunk,

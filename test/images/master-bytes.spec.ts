@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import type { Master } from '../../src/images/image-pipeline.js';
-import { randoms } from '../support/photo.mjs';
 import { pipelineHere } from '../support/pipeline.js';
+import { randoms } from '../support/randoms.mjs';
 import { Gallery, framesOf } from './gallery.js';
 
 const MAX_BYTES = 100_000;

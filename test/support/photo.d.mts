@@ -3,4 +3,3 @@ export function photo(
   height: number,
   options?: { detail?: number; quality?: number; seed?: number },
 ): Promise<Buffer>;
-export function randoms(seed: number): () => number;

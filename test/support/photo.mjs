@@ -1,7 +1,5 @@
 import sharp from 'sharp';
-
-// Jest looks every global up in its sandbox, which costs more than all else that a hot loop does.
-const { imul } = Math;
+import { randoms } from './randoms.mjs';
 
 /**
  * A JPEG that is as hard to decode and encode as a photograph: noise whose strength falls with its frequency, as in
@@ -29,15 +27,4 @@ export async function photo(width, height, { detail = 0.55, quality = 92, seed =
   return sharp(pixels, { raw: { width, height, channels: 3 } })
     .jpeg({ quality })
     .toBuffer();
-}
-
-/** The same numbers from 0 to 1 for the same seed: Mulberry32. */
-export function randoms(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = imul(state ^ (state >>> 15), 1 | state);
-    t = (t + imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -12,8 +12,8 @@ import {
   writeManifest,
 } from '../../../src/model/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
-import { randoms } from '../../support/photo.mjs';
 import { SEED } from '../../support/programme.js';
+import { randoms } from '../../support/randoms.mjs';
 
 export interface Sample {
   master: Buffer;

@@ -1,7 +1,7 @@
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
-import { randoms } from '../../support/photo.mjs';
 import { SEED } from '../../support/programme.js';
+import { randoms } from '../../support/randoms.mjs';
 
 export type PictureName = 'jpeg' | 'png' | 'webp' | 'gif' | 'animatedGif' | 'animatedWebp';
 
