@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { send } from '../http/support/client.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy, type Match } from '../support/fault-proxy.js';
 import { sliceOf } from '../support/programme.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { testS3 } from '../support/s3.js';
+import { type Environment, type RunningService, s3Environment, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { COUNTED, type Point, TEMPORARY, bytesIn, killAtCall } from './kill-at-call.js';
 import { LARGE, SMALL, Scene, change, until } from './scene.js';
@@ -36,9 +38,7 @@ const removing: Omit<Point, 'shown'>[] = [
   { point: 'after the entry is removed, before its master is', at: ['unlink', 2, /pending\/.*\.master/] },
 ];
 
-const s3 = backends.find(({ name }) => name === 's3');
-
-(s3 ? needs('strace') : describe.skip)('kill -9 while the bucket is away', () => {
+(testS3 ? needs('strace') : describe.skip)('kill -9 while the bucket is away', () => {
   let folder: string;
   let environment: Environment;
   let scene: Scene;
@@ -48,12 +48,11 @@ const s3 = backends.find(({ name }) => name === 's3');
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'visage-crash-'));
-    const direct = (await s3?.environment()) ?? {};
-    // What waits is for the bucket at this address: the service is recovered under the same one.
-    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    const behind = await behindProxy(await s3Environment());
+    // The outbox is for the bucket at this address, so the service is recovered under the same one.
+    proxy = behind.proxy;
     environment = {
-      ...direct,
-      STORAGE_S3_ENDPOINT: proxy.url,
+      ...behind.environment,
       OUTBOX_PATH: join(folder, 'outbox'),
       UPLOAD_SPOOL_PATH: join(folder, 'spool'),
       OUTBOX_REPLAY_INTERVAL_MS: '200',

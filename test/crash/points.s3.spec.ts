@@ -3,7 +3,8 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { send } from '../http/support/client.js';
 import { FaultProxy, type Match } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { describeS3 } from '../support/s3.js';
+import { type Environment, type RunningService, s3Environment, startService } from '../support/service.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 
 interface Point {
@@ -40,9 +41,7 @@ const erasing: Point[] = [
   { point: 'after a picture is deleted', at: PICTURE, committed: true, shown: 'nothing' },
 ];
 
-const s3 = backends.find(({ name }) => name === 's3');
-
-(s3 ? describe : describe.skip)('kill -9 on a bucket', () => {
+describeS3('kill -9 on a bucket', () => {
   let environment: Environment;
   let scene: Scene;
   let service: RunningService;
@@ -50,7 +49,7 @@ const s3 = backends.find(({ name }) => name === 's3');
   let count = 0;
 
   beforeAll(async () => {
-    environment = { ...(await s3?.environment()), STORAGE_FALLBACK: 'none' };
+    environment = { ...(await s3Environment()), STORAGE_FALLBACK: 'none' };
     scene = await Scene.prepare(environment);
   });
   afterEach(async () => {

@@ -13,15 +13,15 @@ import {
   versionOf,
 } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
-
-const s3 = backends.find(({ name }) => name === 's3');
+import { describeS3 } from '../support/s3.js';
+import { type Environment, type RunningService, s3Environment, startServices } from '../support/service.js';
 
 const HOUR_MS = '3600000';
 const LEGACY = '01900000-0000-7000-8000-000000000001';
 
-(s3 ? describe : describe.skip)('two replicas, of which one knows what was an hour ago', () => {
+describeS3('two replicas, of which one knows what was an hour ago', () => {
   let proxy: FaultProxy;
   let direct: Environment;
   /** Behind the proxy: it believes its manifests for an hour, gives presigned URLs, and replays its outbox when it stops. */
@@ -30,17 +30,17 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
   let count = 0;
 
   beforeAll(async () => {
-    direct = { ...(await s3?.environment()), STORAGE_S3_BREAKER_RESET_MS: '200' };
-    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
-    const behind = {
-      ...direct,
-      STORAGE_S3_ENDPOINT: proxy.url,
+    direct = { ...(await s3Environment()), STORAGE_S3_BREAKER_RESET_MS: '200' };
+    const behind = await behindProxy(direct);
+    proxy = behind.proxy;
+    const believing = {
+      ...behind.environment,
       CACHE_MAX_AGE_MS: HOUR_MS,
       OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
       OUTBOX_REPLAY_INTERVAL_MS: HOUR_MS,
       URL_MODE: 'presigned',
     };
-    [stale, other] = (await startServices([behind, { ...direct, CACHE_MAX_AGE_MS: '0' }])) as [
+    [stale, other] = (await startServices([believing, { ...direct, CACHE_MAX_AGE_MS: '0' }])) as [
       RunningService,
       RunningService,
     ];

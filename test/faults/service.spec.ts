@@ -5,9 +5,11 @@ import type { ObjectStore } from '../../src/storage/object-store.js';
 import { type Answer, problemOf, send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { openBackend } from '../support/backend.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { describeS3 } from '../support/s3.js';
+import { type Environment, type RunningService, s3Environment, startService } from '../support/service.js';
 import { ATTEMPTS, FAULTS, HANGING_TIMEOUT_MS, type Row } from './support/faults.js';
 import { SERVICE_CALLS, type ServiceCall, type State, type Subject } from './support/service-calls.js';
 
@@ -43,9 +45,7 @@ interface Answered extends Attempt {
 
 const title = ({ call, nth, scope }: Cell) => `${call.name}, request ${nth}, ${scope}`;
 
-const s3 = backends.find(({ name }) => name === 's3');
-
-(s3 ? describe : describe.skip)('the service without a fallback', () => {
+describeS3('the service without a fallback', () => {
   let environment: Environment;
   let proxy: FaultProxy;
   let service: RunningService;
@@ -56,13 +56,13 @@ const s3 = backends.find(({ name }) => name === 's3');
   let count = 0;
 
   beforeAll(async () => {
-    environment = (await s3?.environment()) ?? {};
+    environment = await s3Environment();
     clean = openBackend(environment);
-    proxy = await FaultProxy.start(environment['STORAGE_S3_ENDPOINT'] ?? '');
+    const behind = await behindProxy(environment);
+    proxy = behind.proxy;
     opened.push(proxy);
     service = await startService({
-      ...environment,
-      STORAGE_S3_ENDPOINT: proxy.url,
+      ...behind.environment,
       STORAGE_S3_TIMEOUT_MS: String(TIMEOUT_MS),
       STORAGE_S3_ATTEMPTS: String(ATTEMPTS),
       // An open circuit would answer for requests that are to meet the fault.

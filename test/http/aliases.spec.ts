@@ -5,9 +5,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AvatarClient, expectStatus, idOf, jsonOf, lookup, numbered } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import {
+  type Environment,
+  type RunningService,
+  backends,
+  s3Environment,
+  startService,
+} from '../support/service.js';
 import { type Answer, problemOf } from './support/client.js';
 
 const sum = (algorithm: 'md5' | 'sha256', text: string) => createHash(algorithm).update(text).digest('hex');
@@ -268,19 +276,17 @@ describe.each(backends)('a hot alias on $name', (backend) => {
   });
 });
 
-const s3 = backends.find(({ name }) => name === 's3');
-
-(s3 ? describe : describe.skip)('aliases while the bucket is away', () => {
+describeS3('aliases while the bucket is away', () => {
   let direct: Environment;
   let proxy: FaultProxy;
   let service: RunningService;
 
   beforeAll(async () => {
-    direct = (await s3?.environment()) ?? {};
-    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    direct = await s3Environment();
+    const behind = await behindProxy(direct);
+    proxy = behind.proxy;
     service = await startService({
-      ...direct,
-      STORAGE_S3_ENDPOINT: proxy.url,
+      ...behind.environment,
       STORAGE_S3_BREAKER_RESET_MS: '200',
       OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
       OUTBOX_REPLAY_INTERVAL_MS: '50',
@@ -310,17 +316,17 @@ const s3 = backends.find(({ name }) => name === 's3');
   });
 });
 
-(s3 ? describe : describe.skip)('a change of aliases that is cut after any request to the bucket', () => {
+describeS3('a change of aliases that is cut after any request to the bucket', () => {
   let direct: Environment;
   let proxy: FaultProxy;
   let service: RunningService;
 
   beforeAll(async () => {
-    direct = (await s3?.environment()) ?? {};
-    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
+    direct = await s3Environment();
+    const behind = await behindProxy(direct);
+    proxy = behind.proxy;
     service = await startService({
-      ...direct,
-      STORAGE_S3_ENDPOINT: proxy.url,
+      ...behind.environment,
       STORAGE_S3_ATTEMPTS: '1',
       // An open circuit would answer for requests that are to meet the fault.
       STORAGE_S3_BREAKER_FAILURES: '1000000',

@@ -4,16 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pictureKey } from '../../src/model/keys.js';
 import { longWebp } from '../images/containers.js';
 import { scrape } from '../ops/support.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { describeS3 } from '../support/s3.js';
 import { total } from '../support/scrape.js';
-import { backends } from '../support/service.js';
+import { backends, s3Environment } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture, pngOf } from './support/pictures.js';
 import { RawConnection, head, put } from './support/raw.js';
 
 const BUSY = { status: 503, code: 'busy' };
-const [local, s3] = backends;
+const [local] = backends;
 
 /** More than the sockets of both sides hold. */
 const LARGE = 64 * 1024 * 1024;
@@ -118,16 +120,15 @@ describe('a service with its hands full', () => {
   });
 });
 
-(s3 ? describe : describe.skip)('a burst of readers', () => {
+describeS3('a burst of readers', () => {
   let proxy: FaultProxy;
   afterEach(() => proxy.stop());
 
   it('waits for its turn at the bucket or is refused: it is no outage, and no flood of the log', async () => {
-    const environment = (await s3?.environment()) ?? {};
-    proxy = await FaultProxy.start(environment['STORAGE_S3_ENDPOINT'] ?? '');
+    const behind = await behindProxy(await s3Environment());
+    proxy = behind.proxy;
     const harness = await Harness.start({
-      ...environment,
-      STORAGE_S3_ENDPOINT: proxy.url,
+      ...behind.environment,
       STORAGE_S3_TIMEOUT_MS: '3600000',
       STORAGE_S3_CONCURRENCY: '4',
       STORAGE_S3_QUEUE: '10',

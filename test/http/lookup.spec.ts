@@ -11,9 +11,11 @@ import {
   postLookup,
   versionOf,
 } from '../support/avatar-client.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type RunningService, backends, s3Environment, startService } from '../support/service.js';
 import { FORM, form, problemOf, send } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
@@ -241,21 +243,14 @@ describe.each(backends)('lookups on $name', (backend) => {
   });
 });
 
-const s3 = backends.find(({ name }) => name === 's3');
-
-(s3 ? describe : describe.skip)('lookups while the bucket is away', () => {
+describeS3('lookups while the bucket is away', () => {
   let proxy: FaultProxy;
   let service: RunningService;
 
   beforeAll(async () => {
-    const direct = (await s3?.environment()) ?? {};
-    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
-    service = await startService({
-      ...direct,
-      STORAGE_S3_ENDPOINT: proxy.url,
-      STORAGE_FALLBACK: 'none',
-      CACHE_MAX_AGE_MS: '0',
-    });
+    const behind = await behindProxy(await s3Environment());
+    proxy = behind.proxy;
+    service = await startService({ ...behind.environment, STORAGE_FALLBACK: 'none', CACHE_MAX_AGE_MS: '0' });
   });
   afterAll(async () => {
     await service.stop();

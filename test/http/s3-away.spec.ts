@@ -2,13 +2,15 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openBackend } from '../support/backend.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { HANG_MS } from '../support/patience.js';
 import { TORTURE } from '../support/programme.js';
-import { type Environment, backends } from '../support/service.js';
+import { describeS3 } from '../support/s3.js';
+import { type Environment, s3Environment } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
-import { HANG_MS } from './support/raw.js';
 import { picture } from './support/pictures.js';
 
 const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
@@ -22,9 +24,7 @@ const SILENCE_MS = TORTURE ? TIMEOUT_MS : 200;
 /** What a busy machine and the steps of one request add to the deadline of one call. */
 const SLACK_MS = TORTURE ? 2500 : HANG_MS;
 
-const s3 = backends.find(({ name }) => name === 's3');
-
-(s3 ? describe : describe.skip)('an S3 server that is of no use', () => {
+describeS3('an S3 server that is of no use', () => {
   let usable: Environment;
   /** Accepts, and never answers. */
   const silent = createServer((socket) => sockets.push(socket));
@@ -34,7 +34,7 @@ const s3 = backends.find(({ name }) => name === 's3');
 
   beforeAll(async () => {
     usable = {
-      ...(await s3?.environment()),
+      ...(await s3Environment()),
       STORAGE_FALLBACK: 'none',
       STORAGE_S3_TIMEOUT_MS: String(TIMEOUT_MS),
     };
@@ -125,15 +125,13 @@ const s3 = backends.find(({ name }) => name === 's3');
 
   describe('with an outbox', () => {
     let proxy: FaultProxy;
+    let withOutbox: Environment;
     let harness: Harness;
     beforeAll(async () => {
-      proxy = await FaultProxy.start(usable['STORAGE_S3_ENDPOINT'] ?? '');
-      harness = await Harness.start({
-        ...usable,
-        STORAGE_S3_ENDPOINT: proxy.url,
-        STORAGE_FALLBACK: 'local',
-        HEALTH_MAX_AGE_MS: '0',
-      });
+      const behind = await behindProxy(usable);
+      proxy = behind.proxy;
+      withOutbox = { ...behind.environment, STORAGE_FALLBACK: 'local', HEALTH_MAX_AGE_MS: '0' };
+      harness = await Harness.start(withOutbox);
     });
     afterAll(async () => {
       await harness.stop();
@@ -194,12 +192,7 @@ const s3 = backends.find(({ name }) => name === 's3');
 
     it('lets none in before the bucket was reached for the first time', async () => {
       await proxy.stop();
-      const started = await Harness.start({
-        ...usable,
-        STORAGE_S3_ENDPOINT: proxy.url,
-        STORAGE_FALLBACK: 'local',
-        HEALTH_MAX_AGE_MS: '0',
-      });
+      const started = await Harness.start(withOutbox);
       expect(await readiness(started)).toMatchObject({ code: 503, status: 'unavailable' });
       await proxy.resume();
       expect(await readiness(started)).toMatchObject({ code: 200, status: 'ready' });

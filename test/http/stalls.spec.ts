@@ -5,13 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Connections } from '../../src/http/connections.js';
 import { answerInTurn } from '../../src/http/in-turn.js';
+import { HANG_MS } from '../support/patience.js';
 import { TORTURE } from '../support/programme.js';
 import { readMetrics, total } from '../support/scrape.js';
 import { backends } from '../support/service.js';
 import { FORM, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { noise } from './support/pictures.js';
-import { HANG_MS, RawConnection, chunk, head } from './support/raw.js';
+import { RawConnection, chunk, head } from './support/raw.js';
 
 /** So long that the gate's own uploads meet it on any machine; `npm run torture -- deadlines` has it tight. */
 const DEADLINE_MS = TORTURE ? 600 : 2000;

@@ -5,8 +5,9 @@ import { Harness } from '../http/support/harness.js';
 import { picture, pngOf } from '../http/support/pictures.js';
 import { RawConnection, head, put } from '../http/support/raw.js';
 import { openBackend } from '../support/backend.js';
+import { describeS3 } from '../support/s3.js';
 import { type Metric, readMetrics, total } from '../support/scrape.js';
-import { type Environment, backends } from '../support/service.js';
+import { type Environment, backends, s3Environment } from '../support/service.js';
 import { scrape } from './support.js';
 
 const ROUTE = '/v1/avatars/:id';
@@ -277,8 +278,6 @@ describe('/metrics of a service at work', () => {
   });
 });
 
-const s3 = backends.find(({ name }) => name === 's3');
-
 describe('/metrics of a service whose bucket is away', () => {
   it('shows what waits in the outbox, and that the breaker is open', async () => {
     const harness = await Harness.start({
@@ -309,12 +308,12 @@ describe('/metrics of a service whose bucket is away', () => {
   });
 });
 
-(s3 ? describe : describe.skip)('/metrics of a service whose bucket is of no use', () => {
+describeS3('/metrics of a service whose bucket is of no use', () => {
   it.each([
     ['unavailable', { STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1' }],
     ['refused', { STORAGE_S3_SECRET_ACCESS_KEY: 'wrong' }],
   ])('is answered, and counts calls as %s', async (outcome, broken) => {
-    const harness = await Harness.start({ ...(await s3?.environment()), ...broken });
+    const harness = await Harness.start({ ...(await s3Environment()), ...broken });
     expect((await harness.send({ path: '/v1/avatars/somebody' })).status).toBe(503);
     const now = await scrape(harness.service.url);
     expect(total(now, 'visage_storage_reachable')).toBe(0);

@@ -3,25 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, problemOf, send } from '../http/support/client.js';
-import {
-  AvatarClient,
-  expectStatus,
-  jsonOf,
-  numbered,
-  postLookup,
-  versionOf,
-} from '../support/avatar-client.js';
+import { AvatarClient, expectStatus, jsonOf, numbered, postLookup, versionOf } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import {
-  type Environment,
-  type RunningService,
-  backends,
-  startService,
-  startServices,
-} from '../support/service.js';
-
-const s3 = backends.find(({ name }) => name === 's3');
+import { HANG_MS } from '../support/patience.js';
+import { describeS3 } from '../support/s3.js';
+import { type Environment, type RunningService, s3Environment, startService, startServices } from '../support/service.js';
 
 interface Ready {
   status: string;
@@ -30,15 +18,13 @@ interface Ready {
 
 type Health = Ready & { code: number };
 
-/** Says only that something hangs, in ms. */
-const AMPLE = 120_000;
-
 /** Where a client of Gravatar is sent when there is no picture. */
 const ELSEWHERE = 'https://example.org/none.png';
 
-(s3 ? describe : describe.skip)('while the bucket is away', () => {
+describeS3('while the bucket is away', () => {
   let proxy: FaultProxy;
   let direct: Environment;
+  let behind: Environment;
   let environment: Environment;
   let service: RunningService;
   /** Another replica, that reaches the bucket all the while. */
@@ -49,13 +35,13 @@ const ELSEWHERE = 'https://example.org/none.png';
   let left: string;
 
   beforeAll(async () => {
-    direct = (await s3?.environment()) ?? {};
+    direct = await s3Environment();
     left = await mkdtemp(join(tmpdir(), 'visage-outbox-'));
     await mkdir(join(left, 'slot-3/pending'), { recursive: true });
     await writeFile(join(left, 'slot-3/pending/00000000-0000-7000-8000-000000000000.json'), '{}');
     await writeFile(join(left, 'slot-3/storage.json'), '{"bucket":"former","region":"eu-north-1"}');
-    proxy = await FaultProxy.start(direct['STORAGE_S3_ENDPOINT'] ?? '');
-    environment = await behindProxy();
+    ({ proxy, environment: behind } = await behindProxy(direct));
+    environment = await withOutbox();
     [service, other] = (await startServices([
       environment,
       { ...direct, STORAGE_FALLBACK: 'none', OUTBOX_PATH: left },
@@ -74,9 +60,8 @@ const ELSEWHERE = 'https://example.org/none.png';
   });
 
   /** With an outbox of its own. */
-  const behindProxy = async (): Promise<Environment> => ({
-    ...direct,
-    STORAGE_S3_ENDPOINT: proxy.url,
+  const withOutbox = async (): Promise<Environment> => ({
+    ...behind,
     STORAGE_S3_BREAKER_RESET_MS: '200',
     OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
     OUTBOX_REPLAY_INTERVAL_MS: '50',
@@ -97,7 +82,7 @@ const ELSEWHERE = 'https://example.org/none.png';
     return { code: answer.status, ...((await answer.json()) as Ready) };
   };
   const healthWhen = async (is: (health: Health) => boolean, asked = service) => {
-    const giveUp = performance.now() + AMPLE;
+    const giveUp = performance.now() + HANG_MS;
     for (;;) {
       const found = await health(asked);
       if (is(found)) return found;
@@ -281,7 +266,7 @@ const ELSEWHERE = 'https://example.org/none.png';
         { CACHE_MAX_STALE_MS: '0' },
         // Answers of the last 100 ms are given again without the store being asked.
         { CACHE_MAX_STALE_MS: '500', CACHE_MAX_AGE_MS: '100' },
-      ].map(async (bound) => startAlone({ ...(await behindProxy()), ...bound })),
+      ].map(async (bound) => startAlone({ ...(await withOutbox()), ...bound })),
     );
     if (!never || !bounded) throw new Error('both have started');
     const [erased, uploaded] = [avatar('stale-erased', other), avatar('stale-uploaded', other)];
@@ -418,7 +403,7 @@ const ELSEWHERE = 'https://example.org/none.png';
   });
 
   it('sets a poisoned entry aside with its reason, and carries out the rest', async () => {
-    const poisonedEnvironment = await behindProxy();
+    const poisonedEnvironment = await withOutbox();
     const before = await startAlone(poisonedEnvironment);
     await proxy.stop();
     const uploaded = await avatar('rest', before).upload(await numbered(1));
@@ -438,7 +423,7 @@ const ELSEWHERE = 'https://example.org/none.png';
   });
 
   it('takes no more than it may, and readiness tells', async () => {
-    const small = await startAlone({ ...(await behindProxy()), OUTBOX_MAX_ENTRIES: '2' });
+    const small = await startAlone({ ...(await withOutbox()), OUTBOX_MAX_ENTRIES: '2' });
     await proxy.stop();
     expectStatus(202, await avatar(undefined, small).upload(await numbered(1)));
     expectStatus(202, await avatar(undefined, small).upload(await numbered(1)));
@@ -470,7 +455,7 @@ const ELSEWHERE = 'https://example.org/none.png';
   });
 
   it('carries nothing out into another bucket, and says what waits for which', async () => {
-    const ours = await behindProxy();
+    const ours = await withOutbox();
     const path = ours['OUTBOX_PATH'] ?? '';
     const before = await startAlone(ours);
     await proxy.stop();
@@ -479,7 +464,7 @@ const ELSEWHERE = 'https://example.org/none.png';
     const contents = await contentsOf(join(path, 'slot-0'));
     await proxy.resume();
 
-    const theirs = { ...ours, ...(await s3?.environment()) };
+    const theirs = { ...ours, ...(await s3Environment()) };
     const stranger = await startAlone(theirs);
     await stranger.logged(/an outbox slot holds changes for another storage/);
     expectStatus(201, await avatar('stranger', stranger).upload(await numbered(2)));
@@ -508,7 +493,7 @@ const ELSEWHERE = 'https://example.org/none.png';
   });
 
   it('sets aside what keeps failing for one avatar while the bucket works, and takes it back', async () => {
-    const environment = await behindProxy();
+    const environment = await withOutbox();
     const before = await startAlone(environment);
     const path = join(environment['OUTBOX_PATH'] ?? '', 'slot-0');
     const store = openBackend(direct);
@@ -666,7 +651,7 @@ async function contentsOf(folder: string): Promise<[name: string, bytes: string,
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const giveUp = performance.now() + AMPLE;
+  const giveUp = performance.now() + HANG_MS;
   while (!(await condition())) {
     if (performance.now() > giveUp) throw new Error('it never came');
     await sleep(20);

@@ -1,8 +1,13 @@
 // A real S3 server for the tests: the one that TEST_S3_ENDPOINT names, or one that is started here and goes with the run.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { DeleteBucketCommand, DeleteObjectCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
-import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import {
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  ListBucketsCommand,
+  S3Client,
+  paginateListObjectsV2,
+} from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import { run, succeed } from './processes.mjs';
 
@@ -90,10 +95,15 @@ async function startMinio(why) {
 
 /** On a server that outlives the run. */
 async function removeBuckets(prefix) {
-  const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY_ID = '', TEST_S3_SECRET_ACCESS_KEY = '' } = process.env;
+  const {
+    TEST_S3_ENDPOINT,
+    TEST_S3_REGION = 'us-east-1',
+    TEST_S3_ACCESS_KEY_ID = '',
+    TEST_S3_SECRET_ACCESS_KEY = '',
+  } = process.env;
   const client = new S3Client({
     endpoint: TEST_S3_ENDPOINT,
-    region: 'us-east-1',
+    region: TEST_S3_REGION,
     forcePathStyle: true,
     credentials: { accessKeyId: TEST_S3_ACCESS_KEY_ID, secretAccessKey: TEST_S3_SECRET_ACCESS_KEY },
   });

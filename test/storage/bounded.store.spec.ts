@@ -5,7 +5,7 @@ import { type ObjectStore, StorageBusy, StorageUnavailable } from '../../src/sto
 import { describeObjectStore } from '../contract/object-store.contract.js';
 import { bucketBehindProxy } from '../support/bucket.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
-import { testS3 } from '../support/s3.js';
+import { describeS3 } from '../support/s3.js';
 
 const NEVER_MS = 3_600_000;
 const TURNS = { concurrency: 1, queue: 100, maxWaitMs: NEVER_MS };
@@ -13,9 +13,8 @@ const TURNS = { concurrency: 1, queue: 100, maxWaitMs: NEVER_MS };
 const memory = new MemoryStore();
 describeObjectStore('bounded', () => Promise.resolve(new BoundedStore(memory, TURNS)));
 
-const s3 = testS3;
-(s3 ? describe : describe.skip)('BoundedStore', () => {
-  const bucket = bucketBehindProxy(s3);
+describeS3('BoundedStore', () => {
+  const bucket = bucketBehindProxy();
   let proxy: FaultProxy;
   beforeEach(() => (proxy = bucket.proxy()));
 

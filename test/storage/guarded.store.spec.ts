@@ -6,7 +6,7 @@ import { describeObjectStore } from '../contract/object-store.contract.js';
 import { bucketBehindProxy } from '../support/bucket.js';
 import type { Fault, FaultProxy } from '../support/fault-proxy.js';
 import { sliceOf } from '../support/programme.js';
-import { testS3 } from '../support/s3.js';
+import { describeS3 } from '../support/s3.js';
 
 const memory = new MemoryStore();
 describeObjectStore('guarded', () =>
@@ -53,9 +53,8 @@ const DEATHS: { name: string; fault: Fault; hangs?: true }[] = [
 /** Longer than any test: an open circuit stays open. */
 const NEVER_MS = 3_600_000;
 
-const s3 = testS3;
-(s3 ? describe : describe.skip)('GuardedStore', () => {
-  const bucket = bucketBehindProxy(s3);
+describeS3('GuardedStore', () => {
+  const bucket = bucketBehindProxy();
   let proxy: FaultProxy;
   beforeEach(() => (proxy = bucket.proxy()));
 

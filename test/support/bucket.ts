@@ -1,9 +1,9 @@
 import { S3Store, type S3StoreOptions } from '../../src/storage/s3/s3.store.js';
 import { FaultProxy } from './fault-proxy.js';
-import { type TestS3, createBucket, storeOptions } from './s3.js';
+import { createBucket, storeOptions, testS3 as s3 } from './s3.js';
 
-/** A bucket with the object `a/b` behind a proxy of its own for each test; to be called in a `describe`. */
-export function bucketBehindProxy(s3: TestS3 | undefined) {
+/** A bucket with the object `a/b` behind a proxy of its own for each test; to be called in a `describeS3`. */
+export function bucketBehindProxy() {
   let bucket: string;
   let proxy: FaultProxy;
 

@@ -1,5 +1,8 @@
 import { tmpdir } from 'node:os';
 
+/** How long a test waits for something that has to come, in ms: longer than any machine takes. */
+export const HANG_MS = 120_000;
+
 /**
  * Deadlines that no machine is too slow for, in ms. The service and the program get them by default; tests that are about a
  * deadline set their own. Those of the store are shorter, since a grace period has to be eight times as long.

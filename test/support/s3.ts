@@ -9,9 +9,13 @@ export interface TestS3 {
   /** At least one; several are gateways to the same buckets. */
   endpoints: string[];
   endpoint: string;
+  region: string;
   accessKeyId: string;
   secretAccessKey: string;
 }
+
+/** `describe` for tests that need the S3 server. */
+export const describeS3 = testS3 ? describe : describe.skip;
 
 /** @returns the name of a new bucket of its own for each suite */
 export async function createBucket(s3: TestS3): Promise<string> {
@@ -20,10 +24,10 @@ export async function createBucket(s3: TestS3): Promise<string> {
   return bucket;
 }
 
-export function s3Client({ endpoint, accessKeyId, secretAccessKey }: TestS3): S3Client {
+export function s3Client({ endpoint, region, accessKeyId, secretAccessKey }: TestS3): S3Client {
   return new S3Client({
     endpoint,
-    region: 'us-east-1',
+    region,
     forcePathStyle: true,
     credentials: { accessKeyId, secretAccessKey },
   });
@@ -35,10 +39,10 @@ export function storeOptions(
   bucket: string,
   options: Partial<S3StoreOptions> = {},
 ): S3StoreOptions {
-  const { endpoint, accessKeyId, secretAccessKey } = s3;
+  const { endpoint, region, accessKeyId, secretAccessKey } = s3;
   return {
     bucket,
-    region: 'us-east-1',
+    region,
     endpoint,
     usePathStyle: true,
     credentials: { accessKeyId, secretAccessKey },
@@ -50,8 +54,8 @@ export function storeOptions(
 }
 
 function readTestS3(): TestS3 | undefined {
-  const { SKIP_S3, TEST_S3_ENDPOINT, TEST_S3_ENDPOINTS, TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY } =
-    process.env;
+  const { SKIP_S3, TEST_S3_ENDPOINT, TEST_S3_ENDPOINTS, TEST_S3_REGION = 'us-east-1' } = process.env;
+  const { TEST_S3_ACCESS_KEY_ID, TEST_S3_SECRET_ACCESS_KEY } = process.env;
   if (SKIP_S3 === '1') return undefined;
   if (!TEST_S3_ENDPOINT || !TEST_S3_ACCESS_KEY_ID || !TEST_S3_SECRET_ACCESS_KEY) {
     throw new Error('no S3 server: run the tests by "npm test", which starts one, or set SKIP_S3=1');
@@ -59,6 +63,7 @@ function readTestS3(): TestS3 | undefined {
   return {
     endpoint: TEST_S3_ENDPOINT,
     endpoints: TEST_S3_ENDPOINTS?.split(',') ?? [TEST_S3_ENDPOINT],
+    region: TEST_S3_REGION,
     accessKeyId: TEST_S3_ACCESS_KEY_ID,
     secretAccessKey: TEST_S3_SECRET_ACCESS_KEY,
   };

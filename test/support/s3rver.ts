@@ -19,5 +19,6 @@ export async function startS3rver(): Promise<TestS3 & { stop: () => Promise<void
     await exited;
     await rm(folder, { recursive: true, force: true });
   };
-  return { endpoint, endpoints: [endpoint], accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER', stop };
+  const keys = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
+  return { endpoint, endpoints: [endpoint], region: 'us-east-1', ...keys, stop };
 }

@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { environmentOf } from './patience.js';
+import { HANG_MS, environmentOf } from './patience.js';
 import { createBucket, testS3 } from './s3.js';
 
 const STARTS_AT_ONCE = 4;
-const LOG_WITHIN_MS = 120_000;
 
 /** The built service as a process of its own, as users run it. */
 export interface RunningService {
@@ -68,7 +67,7 @@ export async function startService(environment: Environment, prefix: string[] = 
     process: child,
     log: () => output,
     logged: async (line) => {
-      const giveUp = performance.now() + LOG_WITHIN_MS;
+      const giveUp = performance.now() + HANG_MS;
       while (!line.test(output)) {
         if (performance.now() > giveUp) throw new Error(`the service did not log ${line.source}:\n${output}`);
         await sleep(10);
@@ -120,17 +119,18 @@ export const backends: Backend[] = [
   },
 ];
 
-if (testS3) {
-  const s3 = testS3;
-  backends.push({
-    name: 's3',
-    environment: async () => ({
-      STORAGE_BACKEND: 's3',
-      STORAGE_S3_ENDPOINT: s3.endpoint,
-      STORAGE_S3_BUCKET: await createBucket(s3),
-      STORAGE_S3_ACCESS_KEY_ID: s3.accessKeyId,
-      STORAGE_S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
-      STORAGE_S3_USE_PATH_STYLE: 'true',
-    }),
-  });
+if (testS3) backends.push({ name: 's3', environment: s3Environment });
+
+/** A new bucket. @throws {Error} if the S3 suite is left out: for tests in a `describeS3` */
+export async function s3Environment(): Promise<Environment> {
+  if (!testS3) throw new Error('SKIP_S3=1 leaves the S3 suite out');
+  return {
+    STORAGE_BACKEND: 's3',
+    STORAGE_S3_ENDPOINT: testS3.endpoint,
+    STORAGE_S3_REGION: testS3.region,
+    STORAGE_S3_BUCKET: await createBucket(testS3),
+    STORAGE_S3_ACCESS_KEY_ID: testS3.accessKeyId,
+    STORAGE_S3_SECRET_ACCESS_KEY: testS3.secretAccessKey,
+    STORAGE_S3_USE_PATH_STYLE: 'true',
+  };
 }

@@ -2,10 +2,11 @@ import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openBackend } from '../../support/backend.js';
+import { HANG_MS } from '../../support/patience.js';
 import { type Environment, type RunningService, startService } from '../../support/service.js';
 import { type Answer, type Outgoing, problemOf, send } from './client.js';
 import { picture } from './pictures.js';
-import { HANG_MS, RawConnection } from './raw.js';
+import { RawConnection } from './raw.js';
 
 /** What a test that failed did not come to stop would keep Jest from ending. */
 const running = new Set<RunningService>();
@@ -84,11 +85,6 @@ export class Harness {
   spooled(): Promise<string[]> {
     const folder = this.environment['UPLOAD_SPOOL_PATH'];
     return folder === undefined ? this.service.spooled() : readdir(folder);
-  }
-
-  /** Waits for the log, which comes by a pipe of its own, to tell of a request that is logged. */
-  async logs(requestId: string): Promise<void> {
-    while (!this.service.log().includes(`"reqId":"${requestId}"`)) await sleep(5);
   }
 
   /** Waits for the spool to hold so many uploads. */

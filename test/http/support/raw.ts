@@ -1,9 +1,7 @@
 import { type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HANG_MS } from '../../support/patience.js';
 import type { Answer } from './client.js';
-
-/** Who has waited so long waits for what does not come, however slow the machine is. In ms. */
-export const HANG_MS = 120_000;
 
 /** A connection whose every byte the test decides on. */
 export class RawConnection {
