@@ -36,20 +36,20 @@ const published = (times: readonly number[], history = 2) =>
   );
 
 describe('collectable', () => {
-  it('takes what was never published, once it is old', () => {
+  it('takes a version that was never published, when it is old enough', () => {
     const objects = [masterOf(0), object(`${versionAt(0).version}/64.webp`, 50)];
     expect(collectable(objects, emptyManifest('id'), rules(1040))).toEqual([]);
     expect(collectable(objects, emptyManifest('id'), rules(1051))).toEqual(objects.map(({ key }) => key));
   });
 
-  it('counts the grace of what left the history from the upload that pushed it out', () => {
+  it('counts the grace period of a version that left the history from the upload that pushed it out', () => {
     const times = [0, 10, 5000];
     const objects = times.map(masterOf);
     expect(collectable(objects, published(times), rules(5900))).toEqual([]);
     expect(collectable(objects, published(times), rules(6001))).toEqual([masterOf(0).key]);
   });
 
-  it('takes what was erased at once, and what the older service left only then', () => {
+  it('takes erased versions at once, and files of the older service only after an erasure', () => {
     const legacy = object(`${versionAt(0).version}.jpg`, 0);
     expect(collectable([legacy], emptyManifest('id'), rules(99_999))).toEqual([]);
     const erased = apply(published([0]), { type: 'erase', at: versionAt(5).uploadedAt }, 2);
@@ -59,7 +59,7 @@ describe('collectable', () => {
     ]);
   });
 
-  it('never takes what the manifest names, nor what is younger than the grace period', () => {
+  it('never takes a version that the manifest names, or one that is younger than the grace period', () => {
     const times = fc.uniqueArray(fc.nat(5000), { maxLength: 8 });
     fc.assert(
       fc.property(
@@ -79,7 +79,7 @@ describe('collectable', () => {
     );
   });
 
-  it('names once and for all: what is garbage now is garbage later, whatever is uploaded meanwhile', () => {
+  it('is final: garbage stays garbage, whatever is uploaded later', () => {
     const times = fc.uniqueArray(fc.nat(3000), { minLength: 1, maxLength: 8 });
     fc.assert(
       fc.property(times, fc.nat(8), (all, named) => {

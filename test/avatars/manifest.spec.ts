@@ -83,7 +83,7 @@ describe('apply', () => {
     );
   });
 
-  it('lists the hashes that were registered last, unless an erasure came up to then, and touches no picture', () => {
+  it('lists the hashes registered last unless they were erased since, and does not touch pictures', () => {
     fc.assert(
       fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
         const { aliases, ...pictures } = all(list);
@@ -102,7 +102,7 @@ describe('apply', () => {
     );
   });
 
-  it('never shows what an erasure removed, nor points at what is not there', () => {
+  it('never shows an erased version, and never points at a missing one', () => {
     fc.assert(
       fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
         const { current, versions: kept } = all(list);
@@ -116,7 +116,7 @@ describe('apply', () => {
 });
 
 describe('merge', () => {
-  it('gives the manifest that the intents of both would have made', () => {
+  it('gives the manifest that all the intents together would have made', () => {
     fc.assert(
       fc.property(
         fc.array(intents, { maxLength: 10 }),
@@ -129,7 +129,7 @@ describe('merge', () => {
     );
   });
 
-  it('leaves a manifest as it is that knows more than the other', () => {
+  it('does not change a manifest that already knows everything in the other', () => {
     fc.assert(
       fc.property(fc.array(intents, { maxLength: 12 }), fc.nat(12), (list, count) => {
         const older = all(list.slice(0, count));
@@ -217,7 +217,7 @@ function wrongFor(path: Path): unknown[] {
 }
 
 describe('readManifest', () => {
-  it('gives back every manifest that intents can make', () => {
+  it('reads every manifest that intents can make', () => {
     fc.assert(
       fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
         expect(readManifest('id', writeManifest(all(list)))).toEqual(all(list));
@@ -227,7 +227,7 @@ describe('readManifest', () => {
   });
 
   it.each(paths.map((path) => [spell(path), path] as const))(
-    'refuses a wrong value of %s by its name',
+    'refuses a wrong value of %s, and names the field',
     (field, path) => {
       for (const value of wrongFor(path)) {
         const { key, reason } = refusal(changed(path, value)) ?? {};
@@ -241,7 +241,7 @@ describe('readManifest', () => {
     },
   );
 
-  it('either refuses a manifest or accepts one that everything else can work with', () => {
+  it('either refuses a manifest or accepts one that all other functions can work with', () => {
     const anywhere = fc.record({ path: fc.constantFrom(...paths), value: fc.jsonValue({ maxDepth: 3 }) });
     let accepted = 0;
     fc.assert(
@@ -277,20 +277,20 @@ describe('readManifest', () => {
     expect(refusal(Buffer.from(JSON.stringify(value)))?.reason).toContain(' has to be ');
   });
 
-  it('refuses what is not JSON, and repeats nothing of it', () => {
+  it('refuses anything that is not JSON, and quotes nothing from it', () => {
     expect(refusal(Buffer.from('{"aliases":secret'))).toEqual({
       key: 'manifests/id.json',
       reason: 'it is not JSON',
     });
   });
 
-  it('accepts fields that it does not know, and keeps them', () => {
+  it('accepts unknown fields, and keeps them', () => {
     const [newest, ...older] = full.versions;
     const later = { ...full, locked: true, versions: [{ ...newest, frames: [1] }, ...older] };
     expect(readManifest('id', Buffer.from(JSON.stringify(later)))).toEqual(later);
   });
 
-  it('accepts what the first releases wrote: no checksum, and a name with another time than the upload', () => {
+  it("accepts manifests of the first releases: no checksum, and a version name whose time is not the upload's", () => {
     const first = {
       version: '019a0000-0005-7000-8000-000000000000',
       source: 'c'.repeat(64),

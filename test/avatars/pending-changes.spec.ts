@@ -12,7 +12,7 @@ import { picture } from '../http/support/pictures.js';
 
 const LIMITS = { maxEntries: 10, maxBytes: 10_000, maxAgeMs: 1_000_000 };
 
-describe('a master that waits', () => {
+describe('a master in the outbox', () => {
   let path: string;
   let outbox: Outbox<PendingChange>;
   let pending: PendingChanges;
@@ -63,7 +63,7 @@ describe('a master that waits', () => {
     expect(await pending.masterOf(entry)).toEqual(master);
   });
 
-  it('is given without a checksum, as of the first releases, if it is whole', async () => {
+  it('is given without a checksum, as the first releases wrote it, if it is whole', async () => {
     const { entry, file } = await add('old', {});
     expect(await pending.masterOf(entry)).toEqual(master);
     await writeFile(file, Buffer.alloc(master.length));
@@ -71,7 +71,7 @@ describe('a master that waits', () => {
     expect(outbox.has(entry.name)).toBe(false);
   });
 
-  it('is set aside once and whole if it was changed, however many ask for it', async () => {
+  it('is set aside once and completely if it was changed, however many ask for it', async () => {
     const { entry, file, version } = await add('changed', { sha256: sha256Hex(master) });
     const before = outbox.report();
     const changed = Buffer.from(master).fill('x', 3, 4);

@@ -37,7 +37,7 @@ describe('the checker', () => {
       final(null, 'b', 'a'),
     ],
     [
-      'a read of what is being written',
+      'a read of a version that is being written',
       [at(1, { version: 'a' }), at(2, { version: 'b', endedAt: 9 }), at(3, { kind: 'read', version: 'b' })],
       final('b', 'b', 'a'),
     ],
@@ -61,7 +61,7 @@ describe('the checker', () => {
       /1 versions come from 0/,
     ],
     [
-      'a restore of what is gone',
+      'a restore of a version that is gone',
       [at(1, { kind: 'restore', version: 'a', outcome: 'missing' })],
       NOTHING,
       /missing/,
@@ -74,19 +74,19 @@ describe('the checker', () => {
       /a, which was replaced/,
     ],
     [
-      'a current version that is not of the latest intent',
+      'a current version that does not come from the latest intent',
       [at(1, { version: 'a' })],
       { ...final('a', 'a'), head: { at: 'a', version: null } },
       /latest intent/,
     ],
     [
-      'an upload that is later than the latest intent',
+      'an upload later than the latest intent',
       [at(1, { version: 'a' })],
       { ...final('a', 'a'), head: { at: '', version: 'a' } },
       /later than/,
     ],
     [
-      'a read of what was replaced',
+      'a read of a version that was already replaced',
       [at(1, { version: 'a' }), at(2, { version: 'b' }), at(3, { kind: 'read', version: 'a' })],
       final('b', 'b', 'a'),
       /a read shows a/,

@@ -40,7 +40,7 @@ afterEach(async () => {
 if (testS3) {
   const s3 = testS3;
   it(
-    `${replicas} replicas over two endpoints agree with all that ${writers} writers saw, with kills: ${kills} a round`,
+    `${replicas} replicas on two endpoints, with ${kills} kills a round, never contradict what ${writers} writers saw`,
     async () => {
       const bucket = await createBucket(s3);
       const cluster = await open(environmentsOn(s3, bucket));
@@ -65,7 +65,7 @@ if (testS3) {
 }
 
 it(
-  `${replicas} replicas over a server that ignores preconditions lose uploads, and the checker finds it`,
+  `${replicas} replicas on a server that ignores preconditions lose uploads, and the checker notices`,
   async () => {
     const { stop, ...s3 } = await startS3rver();
     running.push({ stop });

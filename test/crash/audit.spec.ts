@@ -41,7 +41,7 @@ needs('strace')('the order of system calls', () => {
     return auditCalls(await tracing.finish(Number(service.process.pid)), root);
   };
 
-  it('on a disk is write, fsync, name, fsync of the folders, answer, also where the root has to be made', async () => {
+  it('on a disk is write, fsync, name, fsync of the folders, answer; the same if the root folder is new', async () => {
     const root = join(folder, 'made', 'by', 'the-service');
     await start({ ...(await local?.environment()), STORAGE_LOCAL_PATH: root });
     const first = await change('PUT', '', await picture('png'));
@@ -75,7 +75,7 @@ needs('strace')('the order of system calls', () => {
     );
   });
 
-  it('of the outbox is the same, before a 202', async () => {
+  it('is the same in the outbox, before a 202', async () => {
     const outbox = join(folder, 'made', 'outbox');
     await start({
       STORAGE_BACKEND: 's3',
@@ -132,7 +132,7 @@ describe('the audit', () => {
   const drop = (...dropped: (number | undefined)[]) => right.filter((_, line) => !dropped.includes(line));
   const auditOf = (lines: string[]) => auditCalls(parseTrace(lines.join('\n')), '/r');
 
-  it('finds nothing wrong with what is right', () => {
+  it('finds nothing wrong with a correct trace', () => {
     expect(auditOf(right)).toEqual({
       answers: [{ status: 201, effects: ['mkdir a', 'link a/b'] }],
       violations: [],
@@ -172,12 +172,12 @@ describe('the audit', () => {
       '201 goes out before the fsync of /r/a after link a/b',
     ],
     [
-      'an object written where it lies',
+      'an object written in place',
       right.map((line, i) => (i === OPENED ? line.replaceAll('/r/.tmp/t', '/r/a/b') : line)),
       '/r/a/b is written where it lies',
     ],
     [
-      'a root that was made and not fsynced above',
+      'a new root whose parent is not fsynced',
       ['7  mkdir("/r", 0777) = 0', ...right],
       '201 goes out before the fsync of / after mkdir r',
     ],

@@ -36,7 +36,7 @@ describe.each(backends)('random kills under load on $name', (backend) => {
   afterEach(() => service?.stop());
 
   it(
-    `lose nothing that was answered: ${KILLS} of them`,
+    `lose no change that was answered (${KILLS} kills)`,
     async () => {
       const environment = {
         ...(await backend.environment()),

@@ -11,7 +11,7 @@ describe.each(backends)('while the $name storage is away', (backend) => {
   });
   afterEach(() => losable.stop());
 
-  it('shows what is in memory and what it draws, and of all else says quickly that it cannot tell', async () => {
+  it('serves pictures from memory and generated ones, and answers 503 for all others after a single call', async () => {
     const [shown, bare, stranger] = ['shown', 'bare', 'stranger'].map(
       (id) => new AvatarClient(losable.service.url, id),
     ) as [AvatarClient, AvatarClient, AvatarClient];

@@ -95,13 +95,13 @@ describe('URLs that were handed out under other settings', () => {
     },
   );
 
-  it('show a generated picture no smaller than it is asked for', async () => {
+  it('show a generated picture at least as large as requested', async () => {
     const nobody = new AvatarClient(services[0]?.url ?? '', 'nobody');
     const { body } = expectStatus(200, await nobody.get('?default=identicon&size=100&format=png'));
     expect((await sharp(body).metadata()).width).toBe(100);
   });
 
-  it('are no way to have anything stored: of the sizes that nobody configured none is kept', async () => {
+  it('cannot be used to fill the storage: sizes that are not configured are never stored', async () => {
     const [service] = services;
     const client = new AvatarClient(service?.url ?? '', 'few');
     const { version } = jsonOf(await client.get('/info')) as VersionJson;
@@ -119,7 +119,7 @@ describe('URLs that were handed out under other settings', () => {
     expect((await readdir(folder)).filter((name) => !/^(?:master|64)\./.test(name))).toEqual([]);
   });
 
-  it('give the same ever after, though it has to be made again', async () => {
+  it('give the same bytes forever, even if they have to be made again', async () => {
     await Promise.all(services.map((service) => service.stop()));
     const store = openBackend(environment);
     for await (const { key } of store.list('avatars/'))
@@ -134,7 +134,7 @@ describe('URLs that were handed out under other settings', () => {
 });
 
 if (s3) {
-  it.each(['presigned', 'public'])('the bucket has all that is handed out in the mode %s', async (mode) => {
+  it.each(['presigned', 'public'])('the bucket has every picture handed out in mode %s', async (mode) => {
     const environment = { ...(await s3.environment()), AVATAR_SIZES: '64', AVATAR_WARM_SIZES: '0' };
     const service = await startService({ ...environment, URL_MODE: mode });
     try {

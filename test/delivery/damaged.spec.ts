@@ -61,7 +61,7 @@ describe('a picture that was damaged in the storage', () => {
   };
 
   it.each(NAMES)(
-    'is made again from its master, and replaced: a rendition %s that breaks off',
+    'is made again from its master and replaced: a rendition that is cut off, %s',
     async (name) => {
       const whole = await sound(name);
       const bytes = whole.bytes.get(name);
@@ -91,7 +91,7 @@ describe('a picture that was damaged in the storage', () => {
     ['breaks off', (all) => all.subarray(0, all.length / 2)],
     ['is empty', () => Buffer.alloc(0)],
     [
-      'differs in a bit',
+      'differs in one bit',
       (all) => {
         const changed = Buffer.from(all);
         changed.writeUInt8(all.readUInt8(all.length - 40) ^ 1, all.length - 40);
@@ -99,7 +99,7 @@ describe('a picture that was damaged in the storage', () => {
       },
     ],
     ['is another picture', () => Buffer.from('GIF89a')],
-  ])('is never shown nor used: a master that %s', async (_, how) => {
+  ])('is never shown or used: a master that %s', async (_, how) => {
     const whole = await sound('32.webp');
     const path = file(whole, 'master.jpeg');
     const master = await readFile(path);
@@ -127,7 +127,7 @@ describe('a picture that was damaged in the storage', () => {
     expectStatus(200, await ask(whole, '?size=48&format=png'));
   });
 
-  it('is not made again from a master that is damaged as well', async () => {
+  it('is not made again if its master is damaged too', async () => {
     const whole = await sound('32.webp');
     await truncate(file(whole, '32.webp'), 9);
     await truncate(file(whole, 'master.jpeg'), 99);
@@ -135,7 +135,7 @@ describe('a picture that was damaged in the storage', () => {
     expect(await readFile(file(whole, '32.webp'))).toHaveLength(9);
   });
 
-  it('is noticed without a checksum as well: in a version that left the history, and in one of the first releases', async () => {
+  it('is noticed even without a checksum: in a version that left the history, and in one of the first releases', async () => {
     const left = await sound();
     expectStatus(201, await new AvatarClient(before.url, left.id).upload(await uniquePng('another')));
     const first = await sound();
@@ -153,7 +153,7 @@ describe('a picture that was damaged in the storage', () => {
     }
   });
 
-  it('is as good as lost if its master is gone: that is no absence, and nothing is shown in its place', async () => {
+  it('counts as lost, not as absent, if its master is gone, and nothing is shown in its place', async () => {
     const whole = await sound('32.webp');
     await unlink(file(whole, 'master.jpeg'));
     for (const answer of [
@@ -173,7 +173,7 @@ describe('a picture that was damaged in the storage', () => {
   it.each<[string, (path: string) => Promise<void>]>([
     ['damaged', (path) => truncate(path, 99)],
     ['lost', unlink],
-  ])('comes back if it is uploaded again: one that was %s', async (_, harm) => {
+  ])('comes back if it is uploaded again after it was %s', async (_, harm) => {
     const whole = await sound();
     const client = new AvatarClient(after.url, whole.id);
     const source = await uniquePng(whole.id);

@@ -31,7 +31,7 @@ describe('an avatar without a picture', () => {
     },
   );
 
-  it('is shown as the settings say, negotiated as pictures are, and as nothing where 404 is asked for', async () => {
+  it('is shown as the settings say, negotiated like pictures, and as 404 if that is requested', async () => {
     const set = expectStatus(200, await nobody().get());
     expect([set.headers['content-type'], set.headers.vary]).toEqual(['image/png', 'Accept']);
     const browser = await nobody().send({ headers: { accept: 'image/avif,image/webp,*/*' } });
@@ -39,7 +39,7 @@ describe('an avatar without a picture', () => {
     expect(problemOf(await nobody().get('?default=404'))).toEqual({ status: 404, code: 'avatar_not_found' });
   });
 
-  it('has the initials, the colour and the scheme that are asked for', async () => {
+  it('has the requested initials, colour and scheme', async () => {
     const drawn = async (query: string) => (await nobody().get(`?default=initials&format=png&${query}`)).body;
     const all = ['name=Ada%20Lovelace', 'initials=XY', 'color=ff0000', 'scheme=dark', ''];
     const bodies = await Promise.all(all.map(drawn));
@@ -61,7 +61,7 @@ describe('an avatar without a picture', () => {
     });
   });
 
-  it('gives way to a picture as soon as there is one, and comes back with its deletion', async () => {
+  it('gives way to a picture as soon as there is one, and comes back when it is deleted', async () => {
     const client = new AvatarClient(service.url, 'somebody');
     const drawn = (await client.get()).headers.etag;
     for (let i = 0; i < 3; i++) await client.get();

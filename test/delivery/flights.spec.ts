@@ -7,7 +7,7 @@ import { type RunningService, backends, startService } from '../support/service.
 const CLIENTS = 50;
 const HIT = '?size=256&format=webp';
 
-describe.each(backends)('many who ask for one picture on $name', (backend) => {
+describe.each(backends)('many requests for one picture on $name', (backend) => {
   let service: RunningService;
   let source: Buffer;
   let count = 0;
@@ -36,7 +36,7 @@ describe.each(backends)('many who ask for one picture on $name', (backend) => {
     };
   };
 
-  it('have it made once, and get it without the controllers', async () => {
+  it('make it once, and are answered without the controllers', async () => {
     const client = await avatar();
     const ask = () => crowd(() => client.send({ suffix: HIT }));
     const before = await metrics();
@@ -57,14 +57,14 @@ describe.each(backends)('many who ask for one picture on $name', (backend) => {
     expect(after.hot - made.hot).toBe(CLIENTS);
   });
 
-  it('are told alike that there is none', async () => {
+  it('all learn that there is none', async () => {
     const answers = await crowd(() =>
       new AvatarClient(service.url, 'nobody').send({ suffix: `${HIT}&default=404` }),
     );
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: CLIENTS }, () => 404));
   });
 
-  it('get it though the first of them goes away', async () => {
+  it('get it even if the first one disconnects', async () => {
     const client = await avatar();
     const first = await RawConnection.open(service.url);
     first.send(head('GET', `${client.path}${HIT}`));
@@ -73,7 +73,7 @@ describe.each(backends)('many who ask for one picture on $name', (backend) => {
     expect((await answers).map(({ status }) => status)).toEqual(Array.from({ length: CLIENTS }, () => 200));
   });
 
-  it('get it though the first of them never reads its answers', async () => {
+  it('get it even if the first one never reads its answers', async () => {
     const client = await avatar();
     const first = await RawConnection.open(service.url);
     first.socket.pause();
@@ -84,7 +84,7 @@ describe.each(backends)('many who ask for one picture on $name', (backend) => {
     first.socket.destroy();
   });
 
-  it('see a change that is made while they wait', async () => {
+  it('see a change that happens while they wait', async () => {
     const client = await avatar();
     const waiting = crowd(() => client.send({ suffix: HIT }));
     expectStatus(204, await client.delete());

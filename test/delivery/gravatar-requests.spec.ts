@@ -90,7 +90,7 @@ describe('a Gravatar request', () => {
     ['f=yes', false],
     ['f=y&forcedefault=n', false],
     ['f=n&forcedefault=y', true],
-  ])('with %s wants the default in any case: %s', (query, forced) => {
+  ])('with %s always wants the default: %s', (query, forced) => {
     expect(read(query).forced).toBe(forced);
   });
 
@@ -116,7 +116,7 @@ describe('a Gravatar request', () => {
     expect(read('', file)).toMatchObject({ hash, format });
   });
 
-  it('has what the initials are drawn of, at most as much of it as anybody looks at', () => {
+  it('has the name and the initials to draw, cut to the part that is used', () => {
     expect(read('name=Ada%20Lovelace&initials=AL')).toMatchObject({ name: 'Ada Lovelace', initials: 'AL' });
     expect(read(`name=${'a'.repeat(9999)}`).name).toHaveLength(256);
     expect(read('r=x&rating=g')).toEqual(read(''));
@@ -139,11 +139,11 @@ describe('an exact rendition', () => {
     [257, '257-exact.webp'],
     [512, '512-exact.webp'],
     [2048, '2048-exact.webp'],
-  ])('of %d px is %s: one of the sizes up to the master, else one that is not kept', (size, name) => {
+  ])('of %d px is %s: a configured size up to the master, or one not stored', (size, name) => {
     expect(choose(size)).toBe(name);
   });
 
-  it('is the master where that is it, and stands still where it is to', () => {
+  it('is the master if that fits, and a still picture if that is requested', () => {
     expect(choose(256, {}, 'jpeg')).toBe('master.jpeg');
     expect(choose(65, { animated: true })).toBe('65-still-exact.webp');
     expect(choose(64, { animated: true })).toBe('64-still.webp');

@@ -55,7 +55,7 @@ describe('acceptedFormats', () => {
     expect(acceptedFormats(OPAQUE, accept, false).join(' ')).toBe(formats);
   });
 
-  it('gives a JPEG of what is not opaque only where PNG is ruled out', () => {
+  it('gives a transparent picture as JPEG only if PNG is ruled out', () => {
     for (const version of [TRANSPARENT, ANIMATED]) {
       expect(acceptedFormats(version, 'image/jpeg, image/png;q=0', false)).toEqual(['jpeg', 'png']);
       expect(acceptedFormats(version, 'image/jpeg, image/*;q=0.1', false)).toEqual(['png']);
@@ -63,7 +63,7 @@ describe('acceptedFormats', () => {
     expect(acceptedFormats(OPAQUE, 'image/jpeg', false, 'png')).toEqual(['jpeg', 'png']);
   });
 
-  it('always has something that every client can show', () => {
+  it('always offers a format that every client can show', () => {
     fc.assert(
       fc.property(fc.string(), fc.boolean(), (accept, still) => {
         expect(acceptedFormats(OPAQUE, accept, still)).toContain('jpeg');

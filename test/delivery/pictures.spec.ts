@@ -41,7 +41,7 @@ describe.each(backends)('pictures on $name', (backend) => {
     ['?size=32&format=jpeg', {}],
     ['?size=32&format=gif', {}],
     ['?size=32&format=avif', {}],
-  ])('answer again what they answered, by GET and HEAD: %s %j', async (suffix, headers) => {
+  ])('give the same answer again, by GET and HEAD: %s %j', async (suffix, headers) => {
     const client = await avatar(numbered(++count));
     const first = said(expectStatus(200, await get(client, suffix, headers)));
     expect(first.headers).toMatchObject({
@@ -75,7 +75,7 @@ describe.each(backends)('pictures on $name', (backend) => {
     }
   });
 
-  it('come as AVIF to who takes it as soon as there is one, and as WebP until then', async () => {
+  it('come as AVIF for clients that accept it as soon as one is made, and as WebP until then', async () => {
     const client = await avatar(numbered(++count));
     const type = async (headers = {}) => (await get(client, '?size=32', headers)).headers['content-type'];
     expect(await type(BROWSER)).toBe('image/webp');
@@ -86,7 +86,7 @@ describe.each(backends)('pictures on $name', (backend) => {
     expect(await type()).toBe('image/jpeg');
   });
 
-  it('stand still for who wants less motion or less data, and always have a poster', async () => {
+  it('stand still for clients that want less motion or less data, and always have a poster', async () => {
     const client = await avatar(picture('animatedWebp'));
     const frames = async (suffix: string, headers = {}) => {
       const answer = expectStatus(200, await get(client, suffix, headers));
@@ -140,7 +140,7 @@ describe.each(backends)('pictures on $name', (backend) => {
     ['bytes=-', 200, undefined, undefined],
     ['bytes=99999999-', 416, undefined, undefined],
     ['bytes=-0', 416, undefined, undefined],
-  ])('in part: %s is answered %d', async (range, status, shown, length) => {
+  ])('in part: %s gets %d', async (range, status, shown, length) => {
     const client = await avatar(numbered(++count));
     const whole = (await get(client)).body;
     const answer = expectStatus(status, await get(client, '', { range }));
@@ -160,7 +160,7 @@ describe.each(backends)('pictures on $name', (backend) => {
     expect(head.headers['content-length']).toBe(String(whole.length));
   });
 
-  it('are never an old one on the replica that changed them, however hot they were', async () => {
+  it('are never outdated on the replica that changed them, however hot they were', async () => {
     const client = await avatar(numbered(++count));
     const etag = async (headers = {}) => (await get(client, '', headers)).headers.etag;
     const heat = async () => {
@@ -191,7 +191,7 @@ describe.each(backends)('pictures on $name', (backend) => {
     expectStatus(404, await get(client, immutable));
   });
 
-  it.each([0, 1000])('are shown by another replica within its CACHE_MAX_AGE_MS=%d', async (maxAge) => {
+  it.each([0, 1000])('are up to date on another replica within its CACHE_MAX_AGE_MS=%d', async (maxAge) => {
     const replica = await startService({ ...environment, CACHE_MAX_AGE_MS: String(maxAge) });
     try {
       const [here, there] = [service, replica].map(

@@ -38,7 +38,7 @@ const exactRequest = fc.record({
 });
 
 describe('chooseRendition', () => {
-  it('gives only what can be made, under any settings, and by a name that says all of it', () => {
+  it('chooses only renditions that can be made, under any settings, and whose name says everything', () => {
     fc.assert(
       fc.property(version, request, sizes, (shown, wish, configured) => {
         const rendition = chooseRendition(shown, wish, configured);
@@ -49,7 +49,7 @@ describe('chooseRendition', () => {
     );
   });
 
-  it('gives only what can be made of an exact size as well', () => {
+  it('chooses only renditions that can be made for an exact size too', () => {
     fc.assert(
       fc.property(version, exactRequest, sizes, (shown, wish, configured) => {
         const rendition = chooseRendition(shown, wish, configured);
@@ -59,7 +59,7 @@ describe('chooseRendition', () => {
     );
   });
 
-  it('is never smaller than what was asked for, nor larger than what may be asked for or the master', () => {
+  it('is never smaller than requested, and never larger than the largest size or the master', () => {
     fc.assert(
       fc.property(version, request, sizes, (shown, wish, configured) => {
         const { size: made } = chooseRendition(shown, wish, configured);
@@ -71,7 +71,7 @@ describe('chooseRendition', () => {
     );
   });
 
-  it('gives few sizes of a version: the configured ones and one more', () => {
+  it('gives few sizes for a version: the configured ones and one more', () => {
     fc.assert(
       fc.property(version, request, sizes, (shown, wish, configured) => {
         const { size: made } = chooseRendition(shown, wish, configured);
@@ -80,7 +80,7 @@ describe('chooseRendition', () => {
     );
   });
 
-  it('gives the master and not a copy of it in its own size and format', () => {
+  it('gives the master instead of a copy in the same size and format', () => {
     fc.assert(
       fc.property(version, request, sizes, (shown, wish, configured) => {
         const { size: made = 0, format, still } = chooseRendition(shown, wish, configured);

@@ -15,7 +15,7 @@ import { pipelineHere } from '../support/pipeline.js';
 
 const VERSION = '01890a5d-ac96-774b-bcce-b302099a8057';
 
-describe('renditions that wait for a turn', () => {
+describe('renditions that wait for their turn', () => {
   let store: MemoryStore;
   let pipeline: ImagePipeline;
   let renditions: Renditions;
@@ -47,7 +47,7 @@ describe('renditions that wait for a turn', () => {
     while (!holds()) await new Promise(setImmediate);
   };
 
-  it('get it avatar by avatar, however many of one avatar wait', async () => {
+  it('get it avatar by avatar, however many wait for the same avatar', async () => {
     let cameInTime;
     // Try again if the rendition that holds the turn was finished before all others waited.
     do {
@@ -66,7 +66,7 @@ describe('renditions that wait for a turn', () => {
     expect(answered.indexOf('one')).toBe(1);
   });
 
-  it('get one that long animations have to leave free', async () => {
+  it('get a turn that long animations may not take', async () => {
     open(2, 1000);
     answered = [];
     for (const id of ['long', 'longer']) await avatar(id, await longWebp());

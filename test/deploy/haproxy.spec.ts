@@ -46,7 +46,7 @@ needs('haproxy')(FILE, () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is one that HAProxy takes, without a warning', () => {
+  it('is accepted by HAProxy without a warning', () => {
     const checked = execFileSync('haproxy', ['-c', '-V', '-f', FILE], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -55,7 +55,7 @@ needs('haproxy')(FILE, () => {
     expect(checked).not.toMatch(/warning/i);
   });
 
-  it('passes the service on', async () => {
+  it('forwards requests to the service', async () => {
     expect((await send(url, { path: '/health/ready' })).status).toBe(200);
     expect(problemOf(await send(url, { path: '/v1/avatars/nobody' }))).toEqual({
       status: 404,
@@ -64,7 +64,7 @@ needs('haproxy')(FILE, () => {
   });
 
   it.each(['/metrics', '/metrics?x=1', '/metrics/', '/%6detrics', '/%6D%65trics', '/metric%73?a'])(
-    'keeps %s to itself',
+    'does not forward %s',
     async (path) => {
       for (const method of ['GET', 'HEAD', 'POST']) {
         const answer = await send(url, { method, path });
@@ -78,7 +78,7 @@ needs('haproxy')(FILE, () => {
     },
   );
 
-  it('has to: the service itself answers them', async () => {
+  it('has to hide them: the service itself answers them', async () => {
     for (const path of ['/metrics', '/metrics?x=1', '/%6detrics']) {
       expect((await send(service.url, { path })).status).toBe(200);
     }

@@ -43,7 +43,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
     rmSync(folder, { recursive: true });
   });
 
-  it('sets what are settings, and none that the service would refuse', () => {
+  it('uses only real settings, with values that the service accepts', () => {
     const known = Object.keys(new Settings()).map(variableOf);
     expect(Object.keys(environment).filter((variable) => !known.includes(variable))).toEqual([]);
     expect(complaints).toEqual([]);
@@ -61,7 +61,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
     expect(container.image).toMatch(new RegExp(`/visage:${version}$`));
   });
 
-  it('gives the service what its settings may take', () => {
+  it('gives the service the resources that its settings may use', () => {
     const { limits = {}, requests = {} } = container.resources ?? {};
     const pictures = 2 * settings.imageConcurrency * 4 * settings.avatarMaxPixels;
     const connections = 8 * 1024 * settings.maxConnections;
@@ -77,7 +77,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
     expect(settings.outboxPath.startsWith('/data/') && mounts.includes('/data')).toBe(outbox);
   });
 
-  it('stops and rolls out without cutting anybody off', () => {
+  it('stops and rolls out without cutting off any request', () => {
     const { terminationGracePeriodSeconds = 30 } = pod;
     expect(terminationGracePeriodSeconds * 1000).toBeGreaterThan(
       settings.shutdownTimeoutMs + settings.shutdownDrainMs,
@@ -104,7 +104,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
     expect(claim).toBeGreaterThan(1.5 * settings.outboxMaxBytes);
   });
 
-  it('has the service start with these settings, and answer where it is probed and scraped', async () => {
+  it('starts the service with these settings, and it answers the probes and the scrape', async () => {
     const bucket = testS3 ? await createBucket(testS3) : 'visage-none';
     const disks = {
       UPLOAD_SPOOL_PATH: mkdtempSync(join(folder, 'spool-')),
@@ -143,7 +143,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
 });
 
 needs('kubectl')('Kubernetes with MinIO', () => {
-  it('makes the bucket that Visage uses, where it asks for it', () => {
+  it('creates the bucket that Visage uses, on the MinIO that it uses', () => {
     const minio = objectsOf(MINIO);
     const [job, settings] = ['Job', 'ConfigMap'].map((kind) => minio.find((object) => object.kind === kind));
     const bucket = settings?.data?.['STORAGE_S3_BUCKET'];

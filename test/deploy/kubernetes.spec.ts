@@ -25,7 +25,7 @@ needs('kubectl')('the check of the schemas', () => {
   it.each<[string, (spec: Record<string, unknown>) => void, RegExp]>([
     ['an unknown field', (spec) => (spec['nonsense'] = 1), /'"nonsense"' does not exist/],
     [
-      'a number that is a word',
+      'a word in place of a number',
       (spec) => (spec['minReadySeconds'] = 'soon'),
       /'string' is not assignable to type 'number'/,
     ],
@@ -57,11 +57,11 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
   };
   const all = (kind: string) => objects.filter((object) => object.kind === kind);
 
-  it('is what the schemas of Kubernetes ask for, without unknown fields', async () => {
+  it('satisfies the Kubernetes schemas, without unknown fields', async () => {
     expect(await complaintsAbout(objects)).toEqual([]);
   });
 
-  it('locks every workload in', () => {
+  it('restricts every workload', () => {
     expect(workloads).not.toEqual([]);
     for (const workload of workloads) {
       const spec = podOf(workload);
@@ -98,7 +98,7 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
     }
   });
 
-  it('puts everything into one namespace that holds pods to the restricted standard', () => {
+  it('puts everything into one namespace that enforces the restricted pod security standard', () => {
     expect(named('Namespace', 'visage')?.metadata.labels).toMatchObject({
       'pod-security.kubernetes.io/enforce': 'restricted',
     });
@@ -107,7 +107,7 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
     }
   });
 
-  it('holds no secret, and asks for those that its README has made', () => {
+  it('contains no secret, and refers to the ones that its README creates', () => {
     expect(all('Secret')).toEqual([]);
     for (const { data = {} } of all('ConfigMap')) {
       expect(Object.keys(data).filter((key) => /API_KEYS|ACCESS_KEY/.test(key))).toEqual([]);
@@ -122,7 +122,7 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
     }
   });
 
-  it('matches pods wherever it selects some', () => {
+  it('has no selector without a pod', () => {
     const matching = (selector: Selector | undefined) =>
       workloads
         .filter(({ spec }) => selects(selector, spec.template.metadata?.labels ?? {}))
@@ -171,7 +171,7 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
 });
 
 needs('kubectl')('Kubernetes on AWS', () => {
-  it('has a role and no keys, and does not reach the role of its node', () => {
+  it("has an IAM role and no keys, and cannot reach its node's role", () => {
     const text = JSON.stringify(objectsOf(AWS));
     expect(text).toMatch(/"eks.amazonaws.com\/role-arn":"arn:aws:iam::\d{12}:role\//);
     expect(text).not.toMatch(/ACCESS_KEY/);

@@ -52,7 +52,7 @@ function selectorsOf(expr: string): { name: string; labels: string[] }[] {
 const promtool = (...options: string[]) =>
   execFileSync('promtool', options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-describe('what is watched', () => {
+describe('alerts and dashboard', () => {
   let metrics: Map<string, Metric>;
   beforeAll(async () => {
     metrics = await everyMetric();
@@ -68,7 +68,7 @@ describe('what is watched', () => {
       return labels.filter((label) => !known.has(label)).map((label) => `${name}{${label}}`);
     });
 
-  it('finds what is not there', () => {
+  it('finds a metric or a label that does not exist', () => {
     expect(unknownTo('sum by (x) (rate(visage_none_total{code="a"}[5m])) > 1')).toEqual([
       'visage_none_total',
     ]);
@@ -79,20 +79,20 @@ describe('what is watched', () => {
     expect(unknownTo('visage_build_info{version="1",job="a"}')).toEqual([]);
   });
 
-  it.each(rules)('$alert asks for what the service says', ({ expr, labels, annotations }) => {
+  it.each(rules)('$alert queries metrics that the service has', ({ expr, labels, annotations }) => {
     expect(selectorsOf(expr)).not.toEqual([]);
     expect(unknownTo(expr)).toEqual([]);
     expect(['page', 'ticket']).toContain(labels['severity']);
     expect(Object.keys(annotations).sort()).toEqual(['description', 'summary']);
   });
 
-  it.each(queries)('$title asks for what the service says: $expr', ({ expr }) => {
+  it.each(queries)('$title queries metrics that the service has: $expr', ({ expr }) => {
     expect(selectorsOf(expr)).not.toEqual([]);
     expect(unknownTo(expr)).toEqual([]);
   });
 
   needs('promtool')('for Prometheus', () => {
-    it('has alerts that it takes, and that do what they are for', () => {
+    it('has valid alerts that fire when they should', () => {
       expect(promtool('check', 'rules', '--lint-fatal', ALERTS)).toContain(
         `SUCCESS: ${rules.length} rules found`,
       );
@@ -101,7 +101,7 @@ describe('what is watched', () => {
       for (const { alert } of rules) expect(tests).toMatch(new RegExp(`${alert}\\b`));
     });
 
-    it('has a dashboard whose queries it takes', () => {
+    it('has a dashboard with valid queries', () => {
       const folder = mkdtempSync(join(tmpdir(), 'visage-monitoring-'));
       try {
         const path = join(folder, 'queries.yml');
@@ -114,7 +114,7 @@ describe('what is watched', () => {
     });
   });
 
-  it('has a dashboard of panels that stand side by side', () => {
+  it('have panels that do not overlap', () => {
     const { panels } = dashboard;
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>

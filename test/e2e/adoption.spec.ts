@@ -36,7 +36,7 @@ describe.each(backends)('what the older service left on $name', (backend) => {
     await store.store(`avatars/${user}/${NEWEST}.png`, Buffer.from('not a picture'));
   }
 
-  it('is served without any step: the newest that is a picture, made safe', async () => {
+  it('is served without a migration step: the newest upload that is a picture, made safe', async () => {
     const [service] = services;
     const client = new AvatarClient(service.url, READ);
     const answers = await Promise.all(Array.from({ length: 8 }, () => client.get()));
@@ -48,7 +48,7 @@ describe.each(backends)('what the older service left on $name', (backend) => {
     await service.logged(new RegExp(`${READ}/${NEWEST}.*cannot be adopted`));
   });
 
-  it('is the same on two replicas that adopt it at the same time', async () => {
+  it('becomes the same version on two replicas that adopt it at the same time', async () => {
     const clients = services.slice(0, 2).map(({ url }) => new AvatarClient(url, READ_TWICE));
     const answers = await Promise.all(clients.map((client) => client.get()));
     expect(answers.map(({ headers }) => headers.etag)).toEqual([
@@ -58,7 +58,7 @@ describe.each(backends)('what the older service left on $name', (backend) => {
     expect((await clients[0]?.versions())?.versions).toHaveLength(1);
   });
 
-  it('is shown as an earlier release made it whose adoption broke off before its end', async () => {
+  it('is shown after an earlier release stopped in the middle of adopting it', async () => {
     const made = await painted(64, 64, reference(64, 64)).jpeg({ quality: 50 }).toBuffer();
     const [service, replica] = services;
     await openBackend(shared).store(`avatars/${BROKEN_OFF}/${NEW}/master.jpeg`, made);
@@ -67,7 +67,7 @@ describe.each(backends)('what the older service left on $name', (backend) => {
     }
   });
 
-  it('stays deleted once it was, and goes with an erasure', async () => {
+  it('stays deleted after a delete, and is removed by an erasure', async () => {
     const client = new AvatarClient(services[2].url, ERASED);
     expectStatus(204, await client.delete());
     expectStatus(404, await client.get());

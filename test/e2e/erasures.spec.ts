@@ -21,7 +21,7 @@ import { type Environment, type RunningService, s3Environment, startServices } f
 const HOUR_MS = '3600000';
 const LEGACY = '01900000-0000-7000-8000-000000000001';
 
-describeS3('two replicas, of which one knows what was an hour ago', () => {
+describeS3('two replicas, one of which trusts its manifests for an hour', () => {
   let proxy: FaultProxy;
   let direct: Environment;
   /** Behind the proxy: it believes its manifests for an hour, gives presigned URLs, and replays its outbox when it stops. */
@@ -80,7 +80,7 @@ describeS3('two replicas, of which one knows what was an hour ago', () => {
     return { id, asked, held };
   };
 
-  it('gives no URL of a picture that the other erased, and does not store it again', async () => {
+  it('gives no URL of a picture that the other replica erased, and does not store it again', async () => {
     const { id, here, there } = avatar();
     expectStatus(201, await here.upload(await numbered(1)));
     expectStatus(200, await here.get());
@@ -94,14 +94,14 @@ describeS3('two replicas, of which one knows what was an hour ago', () => {
     expect(await keysOf(id)).toEqual([]);
   });
 
-  it('takes back a rendition for a URL that was erased while it was stored', async () => {
+  it('takes back a rendition if its avatar was erased while it was being stored', async () => {
     const { id, asked, held } = await overtaken();
     held.pass();
     expect(problemOf(await asked)).toEqual({ status: 404, code: 'avatar_not_found' });
     expect(await keysOf(id)).toEqual([]);
   });
 
-  it('says so in its log where an erased rendition cannot be taken back', async () => {
+  it('logs that an erased rendition could not be taken back', async () => {
     const { id, asked, held } = await overtaken();
     const refusal = { type: 'error', status: 403, code: 'AccessDenied' } as const;
     proxy.rule({ operation: 'DeleteObject', fault: refusal });
@@ -112,7 +112,7 @@ describeS3('two replicas, of which one knows what was an hour ago', () => {
     await openBackend(direct).delete(left ?? '');
   });
 
-  it('takes back the master of an avatar that was erased while it was adopted', async () => {
+  it('takes back a master if its avatar was erased while it was being adopted', async () => {
     const { id, here, there } = avatar();
     await openBackend(direct).store(`avatars/${id}/${LEGACY}.png`, await numbered(1));
     const storing = proxy.hold({ operation: 'PutObject', key: /\/master\./ });
@@ -124,7 +124,7 @@ describeS3('two replicas, of which one knows what was an hour ago', () => {
     expect(await keysOf(id)).toEqual([]);
   });
 
-  it('says of a picture that was erased while it was imported that it was erased', async () => {
+  it('reports avatar_erased for a picture that was erased while it was being imported', async () => {
     const { id, there } = avatar();
     const folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
     await mkdir(join(folder, id));
@@ -138,7 +138,7 @@ describeS3('two replicas, of which one knows what was an hour ago', () => {
     expect(await keysOf(id)).toEqual([]);
   });
 
-  it('erases an upload that waits here, though the bucket knows of nothing since the last erasure', async () => {
+  it('erases an upload that waits in the outbox, although the bucket has seen nothing since the last erasure', async () => {
     const { id, here } = avatar();
     expectStatus(201, await here.upload(await numbered(1)));
     const { erasedAt } = jsonOf(expectStatus(200, await here.erase())) as { erasedAt: string };
@@ -156,7 +156,7 @@ describeS3('two replicas, of which one knows what was an hour ago', () => {
     expect(await keysOf(id)).toEqual([]);
   });
 
-  it('names no version in the bucket whose master is not there, though it is restored out of the outbox', async () => {
+  it('writes no manifest that names a missing master when a version is restored from the outbox', async () => {
     const { id, here, there } = avatar();
     await proxy.stop();
     const first = versionOf(expectStatus(202, await here.upload(await numbered(1))));

@@ -17,14 +17,14 @@ async function priorities(prefix?: string[]): Promise<[number, number[]]> {
   }
 }
 
-describe('the thread that answers', () => {
-  it('goes before all others', async () => {
+describe('the main thread', () => {
+  it('has priority over all the others', async () => {
     const [main, others] = await priorities();
     expect(others.length).toBeGreaterThan(1);
     expect(Math.min(...others)).toBeGreaterThan(main);
   });
 
-  it('raises none of them, which only a privileged process may', async () => {
+  it('raises no thread, which only a privileged process may do', async () => {
     const [main, others] = await priorities(['nice', '-n', '15']);
     expect(Math.min(...others)).toBeGreaterThanOrEqual(main);
   });

@@ -51,7 +51,7 @@ describe.each(backends)('two processes on one $name storage', (backend) => {
     }
   });
 
-  it('makes one version of the same bytes sent many times at once', async () => {
+  it('makes one version when the same bytes are sent many times at once', async () => {
     const bytes = await picture(1);
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, i) => request(urlOf(i)).put('/v1/avatars/same').send(bytes)),
@@ -61,7 +61,7 @@ describe.each(backends)('two processes on one $name storage', (backend) => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(19);
   });
 
-  it('shows on one replica at once what the other has written', async () => {
+  it('shows a change of the other replica at once', async () => {
     for (let i = 0; i < 10; i++) {
       const created = await request(urlOf(i))
         .put('/v1/avatars/ping')
@@ -77,7 +77,7 @@ describe.each(backends)('two processes on one $name storage', (backend) => {
     await request(urlOf(1)).get('/v1/avatars/ping').expect(404);
   });
 
-  it('lets one of two writers win who both expect the same version', async () => {
+  it('lets only one of two writers win when both expect the same version', async () => {
     const created = await request(urlOf(0))
       .put('/v1/avatars/cas')
       .send(await picture(0))

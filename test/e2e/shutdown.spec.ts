@@ -57,7 +57,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     while (await listens(Number(new URL(service.url).port))) await sleep(10);
   };
 
-  it('lets who is balanced here know while it drains, and answers on', async () => {
+  it('tells the load balancer while it drains, and goes on answering', async () => {
     await start({ SHUTDOWN_DRAIN_MS: FOR_EVER, SHUTDOWN_TIMEOUT_MS: FOR_EVER });
     await request(service.url).get('/health/ready').expect(200);
     const connection = await connect();
@@ -76,7 +76,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     expect(service.process.exitCode).toBeNull();
   });
 
-  it('finishes an upload that is on its way, and ends with 0', async () => {
+  it('finishes an upload in progress, and exits with 0', async () => {
     await start({ SHUTDOWN_DRAIN_MS: '100' });
     const picture = await sharp({ create: { width: 300, height: 300, channels: 3, background: 'navy' } })
       .png()
@@ -98,7 +98,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     expect(await openBackend(environment).exists('manifests/late.json')).toBe(true);
   });
 
-  it('gives up in the end, and says so', async () => {
+  it('gives up after the timeout, and logs it', async () => {
     await start({ SHUTDOWN_TIMEOUT_MS: '500' });
     const upload = await beginUpload(1000, 'never more than this');
     const broken = once(upload, 'error');
@@ -108,7 +108,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     await broken;
   });
 
-  it('is not held up by who has sent nothing, or no whole headers, or by kept-alive connections', async () => {
+  it('does not wait for idle connections, for incomplete headers or for clients that sent nothing', async () => {
     // If it waited for any of them, it would give up after a minute, and end with 1.
     await start({ REQUEST_HEADERS_TIMEOUT_MS: FOR_EVER, SHUTDOWN_TIMEOUT_MS: '60000' });
     const [halfSent, keptAlive] = await Promise.all([connect(), connect(), connect()]);
@@ -119,7 +119,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     expect(await ended).toEqual([0, null]);
   });
 
-  it('answers as ever a request that comes behind another one while it closes', async () => {
+  it('answers a request behind another one on the same connection as usual, or not at all, while it closes', async () => {
     await start();
     const connection = await connect();
     connection.send(head('PUT', '/v1/avatars/late', { 'Transfer-Encoding': 'chunked' }));

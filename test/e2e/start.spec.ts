@@ -14,7 +14,7 @@ interface Package {
 const [local] = backends;
 
 describe('a start', () => {
-  it('listens, is not ready, and names the cause with a folder that cannot be made', async () => {
+  it('with a folder that cannot be created: listens, is not ready, and names the cause', async () => {
     // A parent that takes no folders, which Node's own recursive mkdir tries again for ever.
     const service = await startService({ STORAGE_LOCAL_PATH: '/proc/x' });
     expect(service.log()).toMatch(/the storage cannot be used/);
@@ -23,7 +23,7 @@ describe('a start', () => {
     expect(await service.stop()).toBe(0);
   });
 
-  it('says in one line without a stack that its port is taken', async () => {
+  it('says in one line, without a stack, that its port is taken', async () => {
     const service = await startService((await local?.environment()) ?? {});
     const { port } = new URL(service.url);
     const failed: unknown = await startService({ PORT: port }).catch((error: unknown) => error);
@@ -34,7 +34,7 @@ describe('a start', () => {
 });
 
 describe('npm start', () => {
-  it('ends with the service, which it lets finish', async () => {
+  it('ends with the service, and lets it finish its requests', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'visage-start-'));
     const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as Package;
     // The service is built already; all else is as users have it.

@@ -69,19 +69,19 @@ describe.each(backends)('URLs on $name', (backend) => {
     expect(picture).toMatchObject({ format: 'webp', width: 64 });
   }
 
-  it("are the service's own by default, below the host that was asked", async () => {
+  it('point to the service by default, at the host of the request', async () => {
     const { url, version, expiresAt } = await urlIn('none');
     expect(url).toBe(`${addressOf('none')}/v1/avatars/~4de/${version}/64.webp`);
     expect(expiresAt).toBeNull();
     await expectPicture(url);
   });
 
-  it('are below PUBLIC_BASE_URL where it is set', async () => {
+  it('start with PUBLIC_BASE_URL if it is set', async () => {
     const { url, version } = await urlIn('base');
     expect(url).toBe(`https://avatars.example/base/v1/avatars/~4de/${version}/64.webp`);
   });
 
-  it('are PUBLIC_BASE_URL and the key for a public bucket or a CDN', async () => {
+  it('are PUBLIC_BASE_URL plus the key for a public bucket or a CDN', async () => {
     const { url, version } = await urlIn('cdn');
     expect(url).toBe(`https://cdn.example/bucket/avatars/~4de/${version}/64.webp`);
   });
@@ -103,13 +103,13 @@ describe.each(backends)('URLs on $name', (backend) => {
     expect(again.headers['location']).toBe(`${base}/v1/avatars/a%3Ab`);
   });
 
-  it("are below the host that was asked where the mode is public and only the bucket's base is set", async () => {
+  it("point to the host of the request if the mode is public and only the bucket's base is set", async () => {
     const info = await request(addressOf('cdn')).get('/v1/avatars/Me/info').expect(200);
     const { urls } = info.body as { urls: Record<string, string> };
     expect((await fetch(urls['32'] ?? '')).status).toBe(200);
   });
 
-  it('never enlarge: a size above the master gives its own, one that may not be asked for nothing', async () => {
+  it("never enlarge: a size above the master's gives the master's, and a size out of bounds gives 404", async () => {
     const address = addressOf('none');
     const { version, urls } = (await request(address).get('/v1/avatars/Me/info')).body as {
       version: string;
@@ -126,7 +126,7 @@ describe.each(backends)('URLs on $name', (backend) => {
       .expect(404, /rendition_not_found/);
   });
 
-  it('does not give a URL of an avatar without a picture', async () => {
+  it('are not given for an avatar without a picture', async () => {
     await request(addressOf('none'))
       .get('/v1/avatars/nobody/url')
       .expect(404, /avatar_not_found/);
@@ -146,7 +146,7 @@ describe.each(backends)('URLs on $name', (backend) => {
   if (backend.name === 's3' && testS3) {
     const s3 = testS3;
 
-    it('are presigned for the public endpoint, and end', async () => {
+    it('are presigned for the public endpoint, and expire', async () => {
       const asked = Date.now();
       const found = await urlIn('presigned');
       const answered = Date.now();
@@ -175,7 +175,7 @@ describe.each(backends)('URLs on $name', (backend) => {
       expect((await fetch(found.url.replace(/X-Amz-Signature=./, 'X-Amz-Signature=g'))).status).toBe(403);
     });
 
-    it("are the bucket's own where it is public as docker-compose.s3.yml has it, and nothing else is", async () => {
+    it('point to the bucket if it is public the way docker-compose.s3.yml makes it, and nothing else in it is public', async () => {
       const bucket = environments[NAMES.indexOf('public')]?.['STORAGE_S3_BUCKET'] ?? '';
       const client = s3Client(s3);
       await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: await composedPolicy(bucket) }));

@@ -84,7 +84,7 @@ describeS3('the service without a fallback', () => {
   afterAll(() => Promise.all(opened.map((one) => one.stop())));
 
   it.each(sliceOf(FAULTS, ({ inGate }) => inGate === true))(
-    'answers truly, or 503 in time: $name',
+    'answers correctly, or 503 in time: $name',
     async (row) => {
       const verdicts: (readonly [string, string])[] = [];
       for (let i = 0; i < cells.length; i += AT_ONCE) {
@@ -96,7 +96,7 @@ describeS3('the service without a fallback', () => {
     ROW_TIMEOUT_MS,
   );
 
-  it('answers busy in time to changes that wait for another one, and stores nothing of them', async () => {
+  it('answers busy in time to changes that wait for another one, and stores nothing for them', async () => {
     const { id, picture: body } = await prepare();
     const path = `/v1/avatars/${id}`;
     proxy.clear();
@@ -122,7 +122,7 @@ describeS3('the service without a fallback', () => {
     expect((await send(service.url, { method: 'DELETE', path })).status).toBe(204);
   });
 
-  it('tells by its readiness, and is ready again afterwards', async () => {
+  it('says so in its readiness, and is ready again afterwards', async () => {
     await proxy.stop();
     await becomes(503);
     await proxy.resume();

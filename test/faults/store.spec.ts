@@ -95,7 +95,7 @@ function describeFaults(s3: TestS3): void {
     },
   );
 
-  it('knows its own write also where another try, after one that failed, is told that it is too late', async () => {
+  it('recognises its own write when a retry is told that it came too late', async () => {
     const call = callNamed('store ifMatch');
     const { proxy, store } = await open({ call, scope: 'once' }, TIMEOUT_MS);
     const subject = await prepare(store);
@@ -109,7 +109,7 @@ function describeFaults(s3: TestS3): void {
     expect(await outcomeOf(() => call.run(subject))).toBe('ok');
   });
 
-  it('needs its deadlines: with the default timeouts of the SDK a black hole swallows a call for good', async () => {
+  it("needs its deadlines: with the SDK's default timeouts a black hole swallows a call forever", async () => {
     const proxy = await startProxy(s3.endpoint);
     const client = s3Client({ ...s3, endpoint: proxy.url });
     const { key } = await prepare(clean);

@@ -3,7 +3,7 @@ import { everyMetric, labelsOf } from './support.js';
 
 const ROW = /^\| `(\w+)` +\| (\w+) +\| ([^|]*?) *\| (.*?) *\|$/gm;
 
-it('docs/metrics.md lists every metric of Visage as it is, and no other', async () => {
+it('docs/metrics.md lists every metric of Visage, correctly, and no other', async () => {
   const metrics = await everyMetric();
   const documented = [...readFileSync('docs/metrics.md', 'utf8').matchAll(ROW)].map(
     ([, name, type, labels, help]) => ({ name, type, labels, help }),

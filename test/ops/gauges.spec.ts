@@ -4,8 +4,8 @@ import { readMetrics, total } from '../support/scrape.js';
 
 const scrape = async (registry: Registry) => readMetrics(await registry.metrics());
 
-describe('what is read at each scrape', () => {
-  it('is the outbox as it is then', async () => {
+describe('metrics that are read at each scrape', () => {
+  it('show the outbox as it is then', async () => {
     const registry = new Registry();
     let outbox: OutboxReading = {
       entries: 2,
@@ -34,7 +34,7 @@ describe('what is read at each scrape', () => {
     );
   });
 
-  it('is the one state of the breaker', async () => {
+  it('show exactly one state of the breaker', async () => {
     const registry = new Registry();
     let state: 'closed' | 'open' | 'half_open' = 'closed';
     registerBreaker(registry, () => state);
@@ -45,7 +45,7 @@ describe('what is read at each scrape', () => {
     }
   });
 
-  it('counts on where a cache has counted on', async () => {
+  it('follow the counters of a cache', async () => {
     const registry = new Registry();
     const cache = { hits: 1, misses: 2, entries: 3, bytes: 4 };
     registerCaches(registry, () => ({ pictures: cache }));

@@ -55,7 +55,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
   };
 
-  it('is text in the format of Prometheus, open, for no cache and for no page of another origin', async () => {
+  it("is text in Prometheus' format, needs no key, and is not for caches or pages of another origin", async () => {
     const { status, headers } = await harness.send({ path: '/metrics' });
     expect(status).toBe(200);
     expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
@@ -63,7 +63,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(headers).not.toHaveProperty('access-control-allow-origin');
   });
 
-  it('counts requests by method, route and class of status, with their times', async () => {
+  it('counts requests by method, route and status class, with their durations', async () => {
     const started = performance.now();
     await upload();
     for (let n = 0; n < 3; n++) await harness.send({ path });
@@ -89,7 +89,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect([upTo('0.001'), upTo('30'), upTo('+Inf')]).toEqual([0, Number(seconds <= 30), 1]);
   });
 
-  it('counts calls to the store by operation and outcome, with their times', async () => {
+  it('counts calls to the store by operation and outcome, with their durations', async () => {
     await upload();
     await harness.send({ path: '/v1/avatars/nobody-else' });
     const change = await scrapes.changes();
@@ -100,7 +100,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(total(now, CALLS, { operation: 'check', outcome: 'ok' })).toBeGreaterThan(0);
   });
 
-  it('counts pictures made, and those refused by the reason', async () => {
+  it('counts pictures made, and refused pictures by reason', async () => {
     await upload();
     await harness.send({ path: `${path}?size=32&format=png` });
     await harness.put(path, { body: 'no picture' });
@@ -115,7 +115,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(change('visage_picture_duration_seconds_sum', { kind: 'master' })).toBeGreaterThan(0);
   });
 
-  it('shows what the caches hold and how often they were of use', async () => {
+  it('shows what the caches hold and how often they hit', async () => {
     await upload();
     for (let n = 0; n < 5; n++) await harness.send({ path });
     const change = await scrapes.changes();
@@ -133,7 +133,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(manifests.bytes).toBeGreaterThan(0);
   });
 
-  it('counts what hot answers take, and keeps none that is asked for at length', async () => {
+  it('counts the bytes of hot answers, and keeps none for a request with a long URL or long headers', async () => {
     await upload();
     const hot = async () => (await scrapes.changes())('visage_cache_entries', { cache: 'hot' });
     for (let n = 0; n < 3; n++) await harness.send({ path: `${path}?made-up=${n}` });
@@ -144,7 +144,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(await hot()).toBe(3);
   });
 
-  it('counts uploads by what became of them', async () => {
+  it('counts uploads by outcome', async () => {
     await upload();
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(200);
     await harness.put(path, { body: 'no picture' });
@@ -154,7 +154,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(outcomes.map((outcome) => change('visage_uploads_total', { outcome }))).toEqual([1, 1, 0, 1]);
   });
 
-  it('shows the room on its disks', async () => {
+  it('shows the free space of its disks', async () => {
     const folders = backend.name === 'local' ? ['storage', 'spool'] : ['outbox', 'spool'];
     const now = await scrape(harness.service.url);
     for (const folder of folders) {
@@ -165,7 +165,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(now.get('visage_disk_free_bytes')?.samples).toHaveLength(folders.length);
   });
 
-  it('counts manifests that somebody else deletes, and logs the first', async () => {
+  it('counts manifests that somebody else deleted, and logs the first one', async () => {
     await upload();
     const cached = await harness.send({ path: `${path}/info` });
     expect(cached.status).toBe(200);
@@ -175,7 +175,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     await harness.service.logged(/a manifest that was in the storage is gone/);
   });
 
-  it('says which version runs on what storage', async () => {
+  it('says which version runs, and on which storage', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     const now = await scrape(harness.service.url);
     expect(total(now, 'visage_build_info', { version })).toBe(1);
@@ -186,7 +186,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
     expect(total(now, 'process_resident_memory_bytes')).toBeGreaterThan(1e7);
   });
 
-  it('never grows by what clients make up', async () => {
+  it('does not grow with names that clients make up', async () => {
     await upload();
     const requests = [
       { path: '/metrics' },
@@ -233,7 +233,7 @@ describe('/metrics of a service at work', () => {
   });
   afterEach(() => harness.stop());
 
-  it('shows the uploads under way', async () => {
+  it('shows the uploads in progress', async () => {
     const body = await picture('png');
     const upload = await RawConnection.open(harness.service.url);
     upload.send(head('PUT', '/v1/avatars/slow', { 'Content-Length': body.length }));
@@ -246,7 +246,7 @@ describe('/metrics of a service at work', () => {
     expect(total(await scrape(harness.service.url), 'visage_uploads_under_way')).toBe(0);
   });
 
-  it('shows the pictures that are worked on, that wait, and that were refused', async () => {
+  it('shows the pictures in progress, waiting and refused', async () => {
     const slow = pngOf({ width: 7000, height: 7000, bits: 1 });
     // Many scrapes, one after the other while the service is at it, however busy the test is. Between them it looks at its
     // disk, so that its other work goes on.
@@ -279,7 +279,7 @@ describe('/metrics of a service at work', () => {
 });
 
 describe('/metrics of a service whose bucket is away', () => {
-  it('shows what waits in the outbox, and that the breaker is open', async () => {
+  it('shows the entries of the outbox, and that the breaker is open', async () => {
     const harness = await Harness.start({
       STORAGE_BACKEND: 's3',
       STORAGE_S3_BUCKET: 'visage-none',
@@ -308,11 +308,11 @@ describe('/metrics of a service whose bucket is away', () => {
   });
 });
 
-describeS3('/metrics of a service whose bucket is of no use', () => {
+describeS3('/metrics of a service that cannot use its bucket', () => {
   it.each([
     ['unavailable', { STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1' }],
     ['refused', { STORAGE_S3_SECRET_ACCESS_KEY: 'wrong' }],
-  ])('is answered, and counts calls as %s', async (outcome, broken) => {
+  ])('is answered, and counts the calls as %s', async (outcome, broken) => {
     const harness = await Harness.start({ ...(await s3Environment()), ...broken });
     expect((await harness.send({ path: '/v1/avatars/somebody' })).status).toBe(503);
     const now = await scrape(harness.service.url);

@@ -22,7 +22,7 @@ describe('avatars that keep failing', () => {
     return undefined;
   };
 
-  it('have failed for too long after the limit, and those with a success begin anew', () => {
+  it('have failed for too long after the limit; a success starts the time again', () => {
     // The clock begins with the first failure, and the limit has to be exceeded.
     expect(fail('a', 10_000)).toBe(LIMIT_MS / ROUND_MS + 2);
     expect(avatars.failed('a')).toBe(true);
@@ -31,7 +31,7 @@ describe('avatars that keep failing', () => {
     expect(fail('a', 1800)).toBeUndefined();
   });
 
-  it('do not grow older while the storage is away, however long and often that is', () => {
+  it('do not age while the storage is away, however long and however often', () => {
     expect(fail('a', 2)).toBeUndefined();
     for (let outage = 0; outage < 1000; outage++) {
       avatars.storageIsAway();
@@ -40,20 +40,20 @@ describe('avatars that keep failing', () => {
     }
   });
 
-  it('grow older by a little only while nobody looks: the process stood still, or the circuit was open', () => {
+  it('age only a little while nobody looks, because the process stood still or the circuit was open', () => {
     for (const days of [1, 10, 100]) {
       avatars.succeeded('a');
       expect(fail('a', 10, days * 86_400_000)).toBeUndefined();
     }
   });
 
-  it('come after the others, those that failed longest ago first', () => {
+  it('come after the others, the one that failed longest ago first', () => {
     for (const id of ['a', 'b', 'c', 'a']) avatars.failed(id);
     expect(avatars.inTurn(['a', 'new', 'c', 'b', 'newer'])).toEqual(['new', 'newer', 'b', 'c', 'a']);
     expect(avatars.inTurn(['a', 'c'])).toEqual(['c', 'a']);
   });
 
-  it('are forgotten once nothing of them waits, and the last failure is long past', () => {
+  it('are forgotten when nothing of theirs waits and the last failure is long past', () => {
     expect(fail('a', 10_000)).toBeDefined();
     avatars.forget(() => false);
     // What comes soon after is set aside at once.

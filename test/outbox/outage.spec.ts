@@ -3,13 +3,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, problemOf, send } from '../http/support/client.js';
-import { AvatarClient, expectStatus, jsonOf, numbered, postLookup, versionOf } from '../support/avatar-client.js';
+import {
+  AvatarClient,
+  expectStatus,
+  jsonOf,
+  numbered,
+  postLookup,
+  versionOf,
+} from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
-import { type Environment, type RunningService, s3Environment, startService, startServices } from '../support/service.js';
+import {
+  type Environment,
+  type RunningService,
+  s3Environment,
+  startService,
+  startServices,
+} from '../support/service.js';
 
 interface Ready {
   status: string;
@@ -129,7 +142,7 @@ describeS3('while the bucket is away', () => {
     );
   });
 
-  it('survives kill -9 with its changes, of which each is carried out once and in order', async () => {
+  it('keeps its changes through kill -9, and carries each out once and in order', async () => {
     const [a, b, c] = [avatar('kill-a'), avatar('kill-b'), avatar('kill-c')];
     const first = versionOf(expectStatus(201, await a.upload(await numbered(1))));
     const only = versionOf(expectStatus(201, await b.upload(await numbered(1))));
@@ -165,7 +178,7 @@ describeS3('while the bucket is away', () => {
     await service.logged(new RegExp(`${told},.*"msg":"erased an avatar"`));
   });
 
-  it('serves what this replica knows, and says 503 and not 404 of what it does not', async () => {
+  it('serves what this replica knows, and answers 503, not 404, for anything else', async () => {
     const known = avatar();
     expectStatus(201, await known.upload(await numbered(1)));
     expectStatus(200, await known.get());
@@ -186,7 +199,7 @@ describeS3('while the bucket is away', () => {
     expect(problemOf(await known.upload(Buffer.from('no picture')))).toMatchObject({ status: 415 });
   });
 
-  it('takes changes of a new avatar while only the list of what the older service left fails', async () => {
+  it("takes changes of a new avatar while only the listing of the older service's files fails", async () => {
     const [uploaded, deleted, exact] = [avatar(), avatar(), avatar()];
     proxy.rule({ operation: 'ListObjectsV2', fault: { type: 'error', status: 403, code: 'AccessDenied' } });
     const version = versionOf(expectStatus(202, await uploaded.upload(await numbered(1))));
@@ -206,7 +219,7 @@ describeS3('while the bucket is away', () => {
     expectStatus(404, await exact.get());
   });
 
-  it('sends what another replica may have erased to nobody who would keep it', async () => {
+  it('marks as no-store whatever another replica may have erased', async () => {
     const client = avatar();
     const version = versionOf(expectStatus(201, await client.upload(await numbered(1))));
     const hash = '1'.repeat(64);
@@ -260,7 +273,7 @@ describeS3('while the bucket is away', () => {
     expect(drawn.headers['cache-control']).toMatch(/max-age/);
   });
 
-  it('shows what it last knew no longer than CACHE_MAX_STALE_MS, and then says 503 and not 404', async () => {
+  it('shows what it last knew for CACHE_MAX_STALE_MS, and then answers 503, not 404', async () => {
     const [never, bounded] = await Promise.all(
       [
         { CACHE_MAX_STALE_MS: '0' },
@@ -342,7 +355,7 @@ describeS3('while the bucket is away', () => {
     expectStatus(200, await send(bounded.url, { path: `/avatar/${otherHash}?d=404` }));
   });
 
-  it('never lets an intent that waited win over a newer change by another replica', async () => {
+  it('never lets a waiting intent win over a newer change by another replica', async () => {
     const client = avatar('newer');
     const before = versionOf(expectStatus(201, await client.upload(await numbered(1))));
     await proxy.stop();
@@ -354,7 +367,7 @@ describeS3('while the bucket is away', () => {
     expect([current, versions?.map(({ version }) => version)]).toEqual([newer, [newer, waiting, before]]);
   });
 
-  it('never brings back by its outbox what another replica erased', async () => {
+  it('never brings back from its outbox what another replica erased', async () => {
     const client = avatar('erased');
     const before = versionOf(expectStatus(201, await client.upload(await numbered(1))));
     expectStatus(201, await client.upload(await numbered(3)));
@@ -372,7 +385,7 @@ describeS3('while the bucket is away', () => {
     expect(left).toEqual([]);
   });
 
-  it('never brings back what came between an erasure and its repetition', async () => {
+  it('never brings back an upload that came between an erasure and its repetition', async () => {
     const here = avatar('erased-twice');
     const there = avatar('erased-twice', other);
     expectStatus(201, await here.upload(await numbered(1)));
@@ -422,7 +435,7 @@ describeS3('while the bucket is away', () => {
     await after.logged(/was set aside/);
   });
 
-  it('takes no more than it may, and readiness tells', async () => {
+  it('takes no more entries than its limit, and readiness says so', async () => {
     const small = await startAlone({ ...(await withOutbox()), OUTBOX_MAX_ENTRIES: '2' });
     await proxy.stop();
     expectStatus(202, await avatar(undefined, small).upload(await numbered(1)));
@@ -433,7 +446,7 @@ describeS3('while the bucket is away', () => {
     expect(await health(small)).toMatchObject({ code: 503, status: 'unavailable', outbox: { entries: 2 } });
   });
 
-  it('shares a path between processes, and takes over what a dead one left', async () => {
+  it('shares a path between processes, and takes over the entries of a dead one', async () => {
     const dying = await startAlone(environment);
     await proxy.stop();
     const path = environment['OUTBOX_PATH'] ?? '';
@@ -454,7 +467,7 @@ describeS3('while the bucket is away', () => {
     expect((await manifestOf('own'))?.versions).toHaveLength(1);
   });
 
-  it('carries nothing out into another bucket, and says what waits for which', async () => {
+  it('carries nothing out into another bucket, and logs which bucket the entries are for', async () => {
     const ours = await withOutbox();
     const path = ours['OUTBOX_PATH'] ?? '';
     const before = await startAlone(ours);
@@ -492,7 +505,7 @@ describeS3('while the bucket is away', () => {
     expect(linesOf(stranger, /holds changes for another storage/)).toHaveLength(1);
   });
 
-  it('sets aside what keeps failing for one avatar while the bucket works, and takes it back', async () => {
+  it('sets aside entries of one avatar that keep failing while the bucket works, and takes them back', async () => {
     const environment = await withOutbox();
     const before = await startAlone(environment);
     const path = join(environment['OUTBOX_PATH'] ?? '', 'slot-0');
@@ -529,7 +542,7 @@ describeS3('while the bucket is away', () => {
     expect([current, versions?.length]).toEqual([version, 2]);
   });
 
-  it('sets aside what the bucket never takes, also of so many avatars that they open the circuit', async () => {
+  it('sets aside entries that the bucket never accepts, even of so many avatars that they open the circuit', async () => {
     const poisoned = Array.from({ length: 7 }, (_, i) => avatar(`poisoned-${i}`));
     const { setAside } = (await health()).outbox;
     await proxy.stop();
@@ -610,7 +623,7 @@ describeS3('while the bucket is away', () => {
     );
   });
 
-  it('says what an outbox holds that is not used any more, and leaves it as it is', async () => {
+  it('logs what is in an outbox that is no longer used, and leaves it alone', async () => {
     expect(linesOf(other, /no outbox to carry them out/)).toMatchObject([
       {
         level: 40,

@@ -62,12 +62,12 @@ const contentsOf = async (slot: string) => {
 };
 
 describe('the slots of an outbox', () => {
-  it('record the storage, before an entry can be written', async () => {
+  it('record the storage before an entry can be written', async () => {
     expect((await claim(OURS)).claimed).toEqual(['slot-0']);
     expect(await recordOf('slot-0')).toEqual(OURS);
   });
 
-  it('are left alone and unchanged if they are for another storage, and those with entries are told of once', async () => {
+  it('are left unchanged if they are for another storage, and logged once if they have entries', async () => {
     const theirs: StorageIdentity[] = [
       { bucket: 'theirs', endpoint: 'http://minio:9000' },
       { bucket: 'ours', endpoint: 'http://elsewhere:9000' },
@@ -91,7 +91,7 @@ describe('the slots of an outbox', () => {
     expect((await claim(OURS)).claimed).toEqual(['slot-0']);
   });
 
-  it('are adopted if an older release wrote them, and get the record', async () => {
+  it('are adopted and get the record if an older release wrote them', async () => {
     await leave('slot-0', undefined);
     expect((await claim(OURS)).claimed).toEqual(['slot-0']);
     expect(await recordOf('slot-0')).toEqual(OURS);
@@ -128,7 +128,7 @@ describe('the slots of an outbox', () => {
     expect(await claimed(folders)).toEqual(['slot-0']);
   });
 
-  it('are one for each of many processes that start at once, of their own storage', async () => {
+  it('are one for each of many processes that start at once, and belong to their storage', async () => {
     const storages = Array.from({ length: 12 }, (_, i) => ({ ...OURS, bucket: `bucket-${i % 3}` }));
     await leave('slot-2', undefined);
     await leave('slot-4', JSON.stringify({ ...OURS, bucket: 'nobody' }));
