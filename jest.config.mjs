@@ -19,9 +19,9 @@ export default {
     ],
   },
   setupFiles: ['<rootDir>/test/support/programme.ts'],
-  // Not in the temporary folder, which goes with the run.
+  // Not in the temporary folder, which is removed after the run.
   cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   maxWorkers: 2,
-  // Says only that a test hangs: no test is judged by how fast the machine is.
+  // Long enough for any machine: it only tells that a test hangs.
   testTimeout: 300_000,
 };

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { runTests } from './runner/session.mjs';
 
-/** The test files of each; a slice of them runs in the gate. */
+/** The test files of each. A part of each runs in `npm test`. */
 const PROGRAMMES = {
   'faults-store': ['test/faults/store.spec.ts'],
   'faults-service': ['test/faults/service.spec.ts'],

@@ -1,4 +1,4 @@
-// The build that is shipped, and beside it the same code in a form that starts in half the time: the tests start the service
+// Builds what is shipped, and the same code again in a form that starts in half the time, because the tests start the service
 // and the program some four hundred times.
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,13 +10,13 @@ import { run, succeed } from './processes.mjs';
 
 const FOLDER = 'dist/test';
 
-/** Packages with files beside their code that they look for, or that are there or not: as they are. */
+/** Not bundled: packages that read files next to their code, and optional ones. */
 const EXTERNAL = [
   'swagger-ui-dist',
   '@fastify/static',
   '@fontsource-variable/*',
   '@dicebear/*',
-  // Nest asks for these, and takes it that they are missing.
+  // Nest tries these, and copes if they are missing.
   'class-transformer/storage',
   '@nestjs/websockets',
   '@nestjs/websockets/*',
@@ -29,7 +29,7 @@ const EXTERNAL = [
 
 /**
  * Makes `dist/test/main.js`, the service, and `dist/test/cli.js`, the program.
- * @param {string} folder an empty one, where both are started once
+ * @param {string} folder an empty folder, in which both are started once
  */
 export async function buildService(folder) {
   await succeed('npm', ['run', 'build', '--silent']);
@@ -39,12 +39,12 @@ export async function buildService(folder) {
   await writeCodeCache('cli', ['--help'], folder, {});
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
-  // All is made, and then it ends, since its port is taken.
+  // It creates everything and then exits, because its port is taken.
   await writeCodeCache('main', [], folder, { HOST: '127.0.0.1', PORT: String(taken.address().port) });
   taken.close();
 }
 
-/** As one script: V8 keeps the code of functions that have run for scripts, and not for modules. */
+/** Bundles into one script: V8 caches the code of functions that have run for scripts, but not for modules. */
 async function bundle(name, entry) {
   await build({
     entryPoints: { [name]: entry },
@@ -58,11 +58,11 @@ async function bundle(name, entry) {
     define: { 'import.meta.url': 'url' },
     banner: { js: "(function (require, packages, url) { 'use strict';" },
     footer: { js: '})' },
-    // A script with a cache cannot import, without a flag.
+    // A script with a code cache cannot import() without a flag.
     supported: { 'dynamic-import': false },
-    // Names of classes are in the log.
+    // The log contains names of classes.
     keepNames: true,
-    // A third less to read and compile; names stay.
+    // Leaves a third less to read and compile, with all names.
     minifyWhitespace: true,
     minifySyntax: true,
     logLevel: 'error',
@@ -90,7 +90,7 @@ const handedIn = {
   },
 };
 
-/** Nest requires it from where its own code lies, which would load it a second time. */
+/** Nest requires it from its own folder, which would load a second copy. */
 const oneClassValidator = {
   name: 'one class-validator',
   setup({ onLoad }) {
@@ -100,7 +100,7 @@ const oneClassValidator = {
   },
 };
 
-/** Starts a bundle once, in a folder, and keeps what V8 has compiled until it ended. */
+/** Starts a bundle once, and keeps the code that V8 compiled until it exited. */
 async function writeCodeCache(name, parameters, cwd, settings) {
   const env = { PATH: process.env.PATH, NODE_NO_WARNINGS: '1', CODE_CACHE: 'write', ...settings };
   const line = [resolve(FOLDER, `${name}.js`), ...parameters];

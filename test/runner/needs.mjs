@@ -1,4 +1,4 @@
-// What the chosen tests need, read off their imports: a test of a pure function waits for no build, no server and no package.
+// Finds out from their imports what the chosen tests need, so that a test of a pure function does not wait for a build or a server.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
@@ -22,7 +22,7 @@ export function needsOf(specs) {
   };
 }
 
-/** @returns the text of each file that is imported by one of these, and theirs, by path */
+/** @returns the text of these files and of everything that they import, by path */
 function closure(paths) {
   const files = new Map();
   const open = [...paths];

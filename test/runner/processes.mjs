@@ -1,21 +1,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Groups of processes that run now, by the id of their leader. */
+/** The process groups that run now, by the id of their leader. */
 const groups = new Set();
 
-/** Why the run ends before its time, if it does. */
+/** Why the run was interrupted, if it was. */
 let interrupted;
 
 export class Interrupted extends Error {}
 
-/** How soon it is seen that whoever started the run is gone, in ms. */
+/** How often the run checks that its parent is still there, in ms. */
 const ORPHANED_MS = 500;
 
 /**
- * From now on SIGINT, SIGTERM and SIGHUP end what runs and whatever it has started, and then the run, in good order. So does the
- * end of the shell that npm starts it by: that one gets npm's SIGTERM and keeps it to itself.
- * @param {(cause: string) => void} say is told why the run ends
+ * From now on SIGINT, SIGTERM and SIGHUP end all child processes with their children, and then the run in an orderly way. So does the
+ * end of the shell in which npm starts it, because that shell does not pass npm's SIGTERM on.
+ * @param {(cause: string) => void} say called with the reason why the run ends
  */
 export function endOnSignals(say) {
   const end = (cause) => {
@@ -32,10 +32,10 @@ export function endOnSignals(say) {
 }
 
 /**
- * Runs a command in a group of processes of its own, and ends what it leaves running.
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, toTheEnd?: boolean }} [options] toTheEnd: it starts and
- *   ends whatever signal there was: a package manager or a removal that is cut leaves more behind than it takes
- * @returns {Promise<{ code: number | null, output: string }>} with `quiet` its standard output
+ * Runs a command in a process group of its own, and kills whatever it leaves running.
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, toTheEnd?: boolean }} [options] toTheEnd: it runs
+ *   to its end despite any signal, because a package manager or a clean-up that is cut leaves more behind than it saves
+ * @returns {Promise<{ code: number | null, output: string }>} with `quiet`, its standard output
  * @throws {Interrupted} if a signal has ended the run
  */
 export async function run(command, parameters, { cwd, env, quiet = false, toTheEnd = false } = {}) {
@@ -67,7 +67,7 @@ export async function succeed(command, parameters, options) {
   return output;
 }
 
-/** Ends all processes of a group; those that are gone already need no ending. */
+/** Kills all processes of a group, if there are any left. */
 function kill(group) {
   try {
     process.kill(-group, 'SIGKILL');

@@ -1,4 +1,4 @@
-// A real S3 server for the tests: the one that TEST_S3_ENDPOINT names, or one that is started here and goes with the run.
+// A real S3 server for the tests: the one that TEST_S3_ENDPOINT names, or one that is started here and ends with the run.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import {
@@ -16,11 +16,11 @@ const CEPH = 'test/support/ceph-rgw.sh';
 const DELETES_AT_ONCE = 16;
 
 /**
- * Starts a server, or takes the one that was given.
+ * Starts a server, or takes the given one.
  * @param {string} scratch the folder of the run
- * @param {string} buckets what the names of the run's buckets begin with
+ * @param {string} buckets the prefix of the run's bucket names
  * @returns {Promise<{ environment: Record<string, string>, stop: () => Promise<void> }>} the variables that tell the tests where
- *   it is
+ *   the server is
  */
 export async function openS3Server(scratch, buckets) {
   const { TEST_S3_ENDPOINT, TEST_S3_SERVER } = process.env;
@@ -93,7 +93,7 @@ async function startMinio(why) {
   }
 }
 
-/** On a server that outlives the run. */
+/** For a server that outlives the run. */
 async function removeBuckets(prefix) {
   const {
     TEST_S3_ENDPOINT,

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** The one folder that a run writes to, apart from the build; what the tests make in their temporary folder is in it. */
+/** The only folder that a run writes to, apart from the build. It contains the temporary folder of the tests. */
 export class Scratch {
   path = mkdtempSync(join(tmpdir(), 'visage-test-'));
 
@@ -14,7 +14,7 @@ export class Scratch {
     return path;
   }
 
-  /** Also where a test that was cut has left a disk mounted in it. */
+  /** Works even if an interrupted test has left a disk mounted in it. */
   remove() {
     for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
       const [, target = ''] = line.split(' ');

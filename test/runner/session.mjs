@@ -1,4 +1,4 @@
-// One run of Jest with all that the chosen tests need, of which nothing is left afterwards.
+// Runs Jest with everything that the chosen tests need, and leaves nothing of it behind.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -11,7 +11,7 @@ import { Scratch } from './scratch.mjs';
 import { provideTools } from './tools.mjs';
 
 /**
- * Sets the exit code: 0 where every test passed.
+ * Runs tests and sets the exit code: 0 if every test passed.
  * @param {string[]} jestArguments
  * @param {Record<string, string>} [environment] variables for the tests
  */
@@ -20,14 +20,14 @@ export async function runTests(jestArguments, environment = {}) {
   const buckets = `visage-test-${randomUUID().slice(0, 8)}-`;
   let stopS3 = async () => undefined;
   process.exitCode = 1;
-  endOnSignals((cause) => console.error(`${cause}: ending all that runs`));
+  endOnSignals((cause) => console.error(`${cause}: ending everything`));
   try {
     const { outputFile = join(scratch.path, 'results.json'), others } = takeOutputFile(jestArguments);
     const needs = needsOf(await listTests(others));
     const missing = await provideTools(needs.tools);
     const faults = [...missing.values()];
     if (faults.length > 0 && process.env.CI)
-      throw new Error(`CI leaves nothing out, but ${faults.join('; ')}`);
+      throw new Error(`with CI set no test may be left out, but ${faults.join('; ')}`);
     for (const fault of faults) console.error(`left out: ${fault}`);
     if (needs.build) await buildService(scratch.folder('build'));
     let s3 = {};
@@ -59,7 +59,7 @@ function report(results, missing) {
   if (process.env.SKIP_S3 === '1') console.log('SKIP_S3=1: the S3 suite was left out.');
   for (const [tool, fault] of missing) {
     for (const [spec, count] of leftOut(results, tool)) {
-      console.log(`left out: ${count} tests of ${spec}, since ${fault}`);
+      console.log(`left out: ${count} tests of ${spec}, because ${fault}`);
     }
   }
   const { success, numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = results;
@@ -67,7 +67,7 @@ function report(results, missing) {
   if (success && numPassedTests > 0) process.exitCode = 0;
 }
 
-/** @returns how many tests of which files a missing tool has kept from running */
+/** @returns the files, and how many of their tests were skipped because a tool is missing */
 function leftOut({ testResults }, tool) {
   return testResults
     .filter(({ name }) => needsOf([name]).tools.includes(tool))

@@ -1,9 +1,9 @@
-// Programs that some of the tests run. Tests name them by `needs('strace')`.
+// The programs that some tests run. A test names one with `needs('strace')`.
 import { spawnSync } from 'node:child_process';
 import { succeed } from './processes.mjs';
 
 /**
- * By their names: how to see that it is here, and the Debian package that has it.
+ * By name: a command that succeeds if the tool is here, and the Debian package that contains it.
  * @type {Record<string, { package?: string, probe: string[], version?: { pattern: RegExp, least: string } }>}
  */
 const TOOLS = {
@@ -14,7 +14,7 @@ const TOOLS = {
   kubectl: {
     package: 'kubernetes-client',
     probe: ['kubectl', 'version', '--client', '--output=json'],
-    // Components, of which the manifests are made, came with it: https://github.com/kubernetes-sigs/kustomize/pull/2438
+    // The manifests use components, which came with this version: https://github.com/kubernetes-sigs/kustomize/pull/2438
     version: { pattern: /"gitVersion": "v(\d+\.\d+)/, least: '1.21' },
   },
   promtool: { package: 'prometheus', probe: ['promtool', '--version'] },
@@ -23,9 +23,9 @@ const TOOLS = {
 };
 
 /**
- * Installs what is missing, where that can be done.
+ * Installs the missing tools, if it can.
  * @param {string[]} names
- * @returns {Promise<Map<string, string>>} the tools that are not here even so, and what to do
+ * @returns {Promise<Map<string, string>>} the tools that are still missing, and what is wrong
  */
 export async function provideTools(names) {
   const unknown = names.filter((name) => !Object.hasOwn(TOOLS, name));
@@ -41,7 +41,7 @@ export async function provideTools(names) {
   return new Map(names.flatMap((name) => (faultOf(name) === undefined ? [] : [[name, faultOf(name)]])));
 }
 
-/** @returns {string | undefined} what is wrong with a tool, in one sentence */
+/** @returns {string | undefined} what is wrong with a tool, if anything, in one sentence */
 function faultOf(name) {
   const { probe, version, package: debian } = TOOLS[name];
   const [program, ...parameters] = probe;

@@ -3,11 +3,11 @@ import { FaultProxy } from './fault-proxy.js';
 import { storeCalls } from './scrape.js';
 import { type RunningService, type Backend, startService } from './service.js';
 
-/** A service whose storage can be taken away. Nothing that it knows is fresh: what it shows then is shown though the storage was asked. */
+/** A service whose storage can be taken away. It trusts nothing that it knows, so each read asks the storage first. */
 export interface Losable {
   service: RunningService;
   loseStorage: () => Promise<void>;
-  /** How many calls to the storage there were, but for those that ask whether it is there. */
+  /** The number of calls to the storage so far, without health checks. */
   calls: () => Promise<number>;
   stop: () => Promise<void>;
 }

@@ -4,10 +4,10 @@ import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { storeOptions, testS3 } from './s3.js';
 import type { Environment } from './service.js';
 
-/** A client of S3 takes a while to make, and tests look again and again. */
+/** Kept, because a new S3 client takes a while and tests look again and again. */
 const opened = new Map<string, S3Store>();
 
-/** The objects of a running service, seen from outside. */
+/** Opens the storage of a running service, to look at its objects from outside. */
 export function openBackend(environment: Environment): ObjectStore {
   const { STORAGE_LOCAL_PATH: path, STORAGE_S3_BUCKET: bucket } = environment;
   if (path !== undefined) return new LocalStore({ path, lockTimeoutMs: 240_000 });

@@ -2,7 +2,7 @@ import { S3Store, type S3StoreOptions } from '../../src/storage/s3/s3.store.js';
 import { FaultProxy } from './fault-proxy.js';
 import { createBucket, storeOptions, testS3 as s3 } from './s3.js';
 
-/** A bucket with the object `a/b` behind a proxy of its own for each test; to be called in a `describeS3`. */
+/** Makes a bucket with the object `a/b`, and a new proxy in front of it for each test. Call it in a `describeS3`. */
 export function bucketBehindProxy() {
   let bucket: string;
   let proxy: FaultProxy;

@@ -1,4 +1,4 @@
-// Starts a bundle of `dist/test` with the code that V8 has compiled for it before.
+// Starts a bundle from `dist/test` with the code that V8 compiled for it earlier.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
@@ -11,7 +11,7 @@ import * as pino from 'pino';
 import * as sharp from 'sharp';
 import * as decompress from 'woff2-encoder/decompress';
 
-/** Packages that are imported and not in the bundle: native ones, and some that CommonJS cannot require. */
+/** Packages that stay outside the bundle: native ones, and some that CommonJS cannot require. */
 export const PACKAGES = {
   '@dicebear/core': dicebear,
   '@resvg/resvg-js': resvg,
@@ -22,7 +22,7 @@ export const PACKAGES = {
   'woff2-encoder/decompress': decompress,
 };
 
-/** Runs the script beside a module, `main.cjs` beside `main.js`. With CODE_CACHE=write it leaves its compiled code there. */
+/** Runs the script next to a module: `main.cjs` next to `main.js`. CODE_CACHE=write also writes its compiled code there. */
 export function runBundle(url) {
   const path = new URL(url.replace(/\.js$/, '.cjs'));
   const cache = new URL(url.replace(/\.js$/, '.cache'));
@@ -32,7 +32,7 @@ export function runBundle(url) {
   });
   if (process.env['CODE_CACHE'] === 'write') {
     process.once('exit', () => {
-      // A cache is of use with the flags only that it was made with: the service sets this one later.
+      // A cache only works with the flags that it was made with, and the service sets this one later.
       setFlagsFromString('--heap-growing-percent=0');
       writeFileSync(cache, script.createCachedData());
     });

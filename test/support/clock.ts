@@ -1,5 +1,5 @@
 /**
- * What a child process has to have in its environment for its Date to stand still.
+ * The environment for a child process whose Date stands still.
  *
  * An S3 server refuses requests that are signed more than 15 minutes before or after its own time.
  * @param ms since 1970

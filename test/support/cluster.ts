@@ -14,11 +14,11 @@ export interface ClusterRequest {
 
 export interface ClusterAnswer {
   status: number;
-  /** The JSON of the body; undefined where there is none. */
+  /** The body's JSON; undefined if there is no body. */
   body: Record<string, unknown> | undefined;
 }
 
-/** Replicas on fixed ports, that can be ended and started again while clients ask them. */
+/** Replicas on fixed ports. They can be stopped and started again while clients send requests. */
 export class Cluster {
   private constructor(
     private readonly environments: readonly Environment[],
@@ -36,7 +36,7 @@ export class Cluster {
     return this.replicas.length;
   }
 
-  /** @throws Error where the connection is refused or breaks */
+  /** @throws {Error} if the connection is refused or breaks */
   async ask(replica: number, { path, body, ...options }: ClusterRequest): Promise<ClusterAnswer> {
     const sending = request(new URL(path, this.at(replica).url), { agent: false, ...options });
     sending.end(body);
@@ -49,8 +49,8 @@ export class Cluster {
   }
 
   /**
-   * Ends a replica by a signal and starts it again on the same port.
-   * @param whileAway is awaited before it starts again
+   * Stops a replica with a signal and starts it again on the same port.
+   * @param whileAway awaited before it starts again
    * @returns its exit code, null after SIGKILL
    */
   async restart(

@@ -16,40 +16,40 @@ import { listenSomewhere } from './ports.js';
 export type Fault =
   /** This connection is reset, and nothing listens any more until {@link FaultProxy.resume}. */
   | { type: 'refused' }
-  /** The connection is reset after so many bytes of the request's body; the server never sees the request. */
+  /** The connection is reset after `afterBytes` of the request's body. The server never sees the request. */
   | { type: 'reset-request'; afterBytes: number }
-  /** The server does what it is asked, and the connection is reset after so many bytes of its reply; 0: commit, then drop the reply. */
+  /** The server carries out the request, and the connection is reset after `afterBytes` of its reply; 0: no reply at all. */
   | { type: 'reset-reply'; afterBytes: number }
   /** No reply, ever, and the connection stays open. The server sees the request only with `committed`. */
   | { type: 'black-hole'; committed?: true }
-  /** The reply comes byte by byte, from its first byte or from the first of its body. */
+  /** The reply comes byte by byte, from its start or from the start of its body. */
   | { type: 'trickle'; from: 'head' | 'body'; everyMs: number }
   /**
-   * An error in place of the server's reply; `truncated`: its XML breaks off. The server sees the request only with
+   * An error replaces the server's reply. With `truncated` its XML is cut off. The server sees the request only with
    * `committed`.
    */
   | { type: 'error'; status: number; code: string; truncated?: true; committed?: true }
-  /** The first half of the reply's body, under a Content-Length that fits: XML that breaks off. */
+  /** Only the first half of the reply's body, with a Content-Length that matches: the XML is cut off. */
   | { type: 'truncated' }
-  /** The first half of the reply's body under the Content-Length of the whole, then the connection ends in good order. */
+  /** Only the first half of the reply's body, with the Content-Length of all of it, then a clean end of the connection. */
   | { type: 'short-body' }
-  /** It waits for the test's word; see {@link FaultProxy.hold}. */
+  /** The request waits until the test decides; see {@link FaultProxy.hold}. */
   | { type: 'held'; arrived: (held: Held) => void };
 
-/** A request that has arrived whole, and waits. */
+/** A request that has arrived completely, and waits for the test to decide. */
 export interface Held {
   readonly seen: Seen;
-  /** On to the server, and its reply to the client. */
+  /** Passes it to the server, and the reply to the client. */
   pass(): void;
-  /** The connection is reset; the server never sees the request. */
+  /** Resets the connection. The server never sees the request. */
   drop(): void;
-  /** The server does what it is asked, and the connection is reset. Resolves when the server has done it. */
+  /** Lets the server carry it out, then resets the connection. Resolves when the server has done it. */
   commitAndDrop(): Promise<void>;
-  /** The server does what it is asked, and its reply goes nowhere: the connection stays. Resolves when the server has done it. */
+  /** Lets the server carry it out, keeps the reply back and the connection open. Resolves when the server has done it. */
   commit(): Promise<void>;
 }
 
-/** Which requests a rule is for; what is left out fits all. */
+/** The requests that a rule applies to. A field that is left out matches all. */
 export interface Match {
   operation?: Operation;
   /** The object's key or the prefix of a listing, whole or by pattern. */
@@ -58,11 +58,11 @@ export interface Match {
 
 export interface Rule extends Match {
   fault: Fault;
-  /** How many requests that fit are let through first; by default none. */
+  /** How many matching requests pass first; by default none. */
   skip?: number;
-  /** How many requests are spoilt after that; by default all. */
+  /** How many matching requests are spoilt after that; by default all. */
   times?: number;
-  /** From the first spoilt request on, every request is spoilt, whether it fits or not. */
+  /** After the first spoilt request, every request is spoilt, whether it matches or not. */
   thenAll?: true;
 }
 
@@ -70,9 +70,9 @@ export type Operation = (typeof OPERATIONS)[keyof typeof OPERATIONS];
 
 /** A request as the proxy saw it. */
 export interface Seen {
-  /** As the S3 API names it. */
+  /** The S3 API's name for it. */
   operation: Operation;
-  /** Of a listing its prefix; empty where it is about the bucket. */
+  /** The object's key, or the prefix of a listing; empty for a request about the bucket. */
   key: string;
   headers: IncomingMessage['headers'];
   fault: Fault['type'] | undefined;
@@ -90,35 +90,35 @@ const OPERATIONS = {
 
 interface Reply {
   status: number;
-  /** Names and values in turn, without those that are of one connection only. */
+  /** Names and values in turn, without hop-by-hop headers. */
   headers: string[];
   body: Buffer;
 }
 
 /**
- * Stands before a real S3 server (path style only) and spoils chosen requests; all others pass as they are, with the Host
- * that the client signed. The rules may be changed while requests are on their way.
+ * Stands in front of a real S3 server (path style only) and spoils chosen requests. All others pass unchanged, with the Host
+ * that the client signed. Rules can be changed while requests are in progress.
  */
 export class FaultProxy {
-  /** What has arrived so far. */
+  /** The requests that have arrived so far. */
   readonly seen: Seen[] = [];
   private rules: { rule: Rule; fitting: number }[] = [];
   private readonly agent = new Agent({ keepAlive: false });
   private readonly sockets = new Set<Socket>();
   private readonly holding = new Set<Socket>();
-  // No timeouts: what is closed here is closed by a rule.
+  // No timeouts: only a rule closes a connection.
   private readonly server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
   private port = 0;
 
   private constructor(private readonly endpoint: URL) {
     this.server.on('connection', (socket) => {
       this.sockets.add(socket);
-      // A client that goes away is none of the proxy's errors.
+      // A client that disconnects is not an error of the proxy.
       socket.on('error', () => socket.destroy());
       socket.once('close', () => this.sockets.delete(socket));
     });
     this.server.on('request', (incoming: IncomingMessage, response: ServerResponse) => {
-      // A client, or a server, that breaks off in the middle: the other side learns it by its connection.
+      // If one side breaks off in the middle, the other one's connection is closed too.
       this.handle(incoming, response).catch(() => incoming.socket.destroy());
     });
   }
@@ -135,20 +135,20 @@ export class FaultProxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** How many connections wait for a reply that never comes whole, since their clients have not closed them. */
+  /** The number of connections that still wait for a reply that never comes completely. */
   get held(): number {
     return this.holding.size;
   }
 
-  /** Adds a rule; of several that fit a request, the oldest that is not used up decides. */
+  /** Adds a rule. If several match a request, the oldest one that is not used up decides. */
   rule(rule: Rule): void {
     this.rules.push({ rule, fitting: 0 });
   }
 
   /**
-   * Holds the next request that fits, or a later one.
-   * @param skip how many that fit are let through first
-   * @returns the request, once it has arrived
+   * Holds the next request that matches, or a later one.
+   * @param skip how many matching requests pass first
+   * @returns the request, when it has arrived
    */
   hold(match: Match, { skip = 0 } = {}): Promise<Held> {
     return new Promise((arrived) => {
@@ -156,18 +156,18 @@ export class FaultProxy {
     });
   }
 
-  /** From now on all requests pass, and none has been seen. */
+  /** Removes all rules, and forgets the requests seen so far. */
   clear(): void {
     this.rules = [];
     this.seen.length = 0;
   }
 
-  /** How many requests have arrived, spoilt ones included. */
+  /** The number of matching requests that have arrived, including spoilt ones. */
   count(match: Match = {}): number {
     return this.seen.filter((seen) => fits(match, seen)).length;
   }
 
-  /** The bucket is away: every connection is reset, and new ones are refused. Also the end of a test. */
+  /** Takes the bucket away: resets every connection and refuses new ones. Also ends the proxy after a test. */
   async stop(): Promise<void> {
     if (!this.server.listening) return;
     const closed = once(this.server, 'close');
@@ -176,7 +176,7 @@ export class FaultProxy {
     await closed;
   }
 
-  /** The bucket is back, under the same URL. */
+  /** Brings the bucket back under the same URL. */
   async resume(): Promise<void> {
     if (this.server.listening) return;
     const listening = once(this.server, 'listening');
@@ -272,7 +272,7 @@ export class FaultProxy {
     socket.once('close', () => this.holding.delete(socket));
   }
 
-  /** Notes a request, and what is to happen to it. */
+  /** Records a request, and decides what happens to it. */
   private register(incoming: IncomingMessage): { seen: Seen; fault: Fault | undefined } {
     const { pathname, searchParams } = new URL(incoming.url ?? '', this.url);
     const object = decodeURIComponent(pathname.split('/').slice(2).join('/'));
@@ -305,7 +305,7 @@ export class FaultProxy {
       headers: withoutHopByHop(rawHeaders),
       setHost: false,
     });
-    // Until there is an answer `once` sees to errors, and then whoever reads it.
+    // `once` handles errors until there is an answer; after that, its reader does.
     outgoing.on('error', () => undefined);
     outgoing.end(body);
     const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
@@ -337,7 +337,7 @@ function pairs(rawHeaders: string[]): [string, string][] {
   ]);
 }
 
-/** With the Content-Length of the body; a HEAD keeps that of the body it does not have. */
+/** Sets the Content-Length of the body. A HEAD keeps the one of the body that it leaves out. */
 function headersOf({ status, headers, body }: Reply, method: string | undefined): string[] {
   if (method === 'HEAD' || status === 204 || status === 304) return headers;
   const others = pairs(headers).filter(([name]) => name.toLowerCase() !== 'content-length');

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 export const HANG_MS = 120_000;
 
 /**
- * Deadlines that no machine is too slow for, in ms. The service and the program get them by default; tests that are about a
- * deadline set their own. Those of the store are shorter, since a grace period has to be eight times as long.
+ * Deadlines that no machine is too slow for, in ms. The service and the program get them by default; a test of a deadline sets
+ * its own. Those of the store are shorter, because a grace period has to be eight times as long.
  */
 const PATIENCE: Record<string, string> = {
   STORAGE_S3_TIMEOUT_MS: '30000',
@@ -16,7 +16,7 @@ const PATIENCE: Record<string, string> = {
   SHUTDOWN_TIMEOUT_MS: '120000',
 };
 
-/** What a service or a program that is tested has for an environment: nothing of the machine's but where things are. */
+/** The environment of a service or program under test: from the machine it takes only the paths. */
 export function environmentOf(settings: Record<string, string>): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], TMPDIR: tmpdir(), NODE_NO_WARNINGS: '1', ...PATIENCE, ...settings };
 }

@@ -1,20 +1,20 @@
 import { once } from 'node:events';
 import { type Server, connect, createServer } from 'node:net';
 
-/** Below the range of outgoing connections (32768 on Linux), so that none takes a port while whoever listens there is away. */
+/** Below the range of outgoing connections (32768 on Linux), so that none takes the port of a server that is stopped for a while. */
 const FIRST = 20_000;
 const LAST = 31_999;
 const PER_WORKER = 3000;
 
-/** Of this worker of Jest; another one never asks for them. */
+/** The ports of this Jest worker; no other worker asks for them. */
 const OWN = FIRST + (((Number(process.env['JEST_WORKER_ID'] ?? 1) - 1) * PER_WORKER) % (LAST + 1 - FIRST));
 
-/** The last one given; workers that follow one another, and other runs on this machine, begin elsewhere. */
+/** The last port given out. Later workers, and other runs on this machine, begin elsewhere. */
 let last = OWN + (process.pid % PER_WORKER);
 
 /**
- * Makes a server listen at a port of its own.
- * @returns the port, which is not given again for long
+ * Makes a server listen on a port of its own.
+ * @returns the port; it is not given out again for a long time
  */
 export async function listenSomewhere(server: Server): Promise<number> {
   for (let attempt = 1; ; attempt++) {
@@ -31,7 +31,7 @@ export async function listenSomewhere(server: Server): Promise<number> {
   }
 }
 
-/** One that nothing listens at, and that is not given again for long. */
+/** A port on which nothing listens. It is not given out again for a long time. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listenSomewhere(server);
@@ -41,7 +41,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Whether somebody listens at a port of this machine. */
+/** Whether anything listens on a port of this machine. */
 export function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {

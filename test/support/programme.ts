@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 
-/** Whether a long programme runs (`npm run torture`), and not the gate. */
+/** Whether this is a long programme (`npm run torture`) rather than `npm test`. */
 export const TORTURE = process.env['TORTURE'] !== undefined;
 
-/** What all chance in the tests follows from: the same in each run of the gate, another in each of a long programme. */
+/** The seed of all random choices: the same in every `npm test`, a new one for each long programme. */
 export const SEED = Number(process.env['TEST_SEED'] ?? 20_261_126);
 
-/** All of it in a long programme; in the gate what `inGate` picks. */
+/** Everything in a long programme; only what `inGate` picks in `npm test`. */
 export function sliceOf<T>(whole: readonly T[], inGate: (one: T) => boolean): T[] {
   return TORTURE ? [...whole] : whole.filter(inGate);
 }

@@ -1,7 +1,7 @@
-// Jest looks every global up in its sandbox, which costs more than all else that a hot loop does.
+// Jest looks up every global in its sandbox, which would cost more than the rest of a hot loop.
 const { imul } = Math;
 
-/** The same numbers from 0 to 1 for the same seed: Mulberry32. */
+/** Random numbers from 0 to 1, the same ones for the same seed: Mulberry32. */
 export function randoms(seed) {
   let state = seed;
   return () => {

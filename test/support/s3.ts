@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3StoreOptions } from '../../src/storage/s3/s3.store.js';
 
-/** What `npm test` started or was given; undefined where SKIP_S3=1 leaves the S3 suite out. */
+/** The server that `npm test` started or was given; undefined if SKIP_S3=1 leaves the S3 suite out. */
 export const testS3 = readTestS3();
 
 export interface TestS3 {
-  /** At least one; several are gateways to the same buckets. */
+  /** At least one. Several are gateways to the same buckets. */
   endpoints: string[];
   endpoint: string;
   region: string;
@@ -17,7 +17,7 @@ export interface TestS3 {
 /** `describe` for tests that need the S3 server. */
 export const describeS3 = testS3 ? describe : describe.skip;
 
-/** @returns the name of a new bucket of its own for each suite */
+/** Creates a new bucket. @returns its name */
 export async function createBucket(s3: TestS3): Promise<string> {
   const bucket = `${process.env['TEST_BUCKETS'] ?? 'visage-test-'}${randomUUID()}`;
   await s3Client(s3).send(new CreateBucketCommand({ Bucket: bucket }));
@@ -33,7 +33,7 @@ export function s3Client({ endpoint, region, accessKeyId, secretAccessKey }: Tes
   });
 }
 
-/** Options of an S3Store on a test server, as tests want them. */
+/** The options for an S3Store on the test server. */
 export function storeOptions(
   s3: TestS3,
   bucket: string,
@@ -46,7 +46,7 @@ export function storeOptions(
     endpoint,
     usePathStyle: true,
     credentials: { accessKeyId, secretAccessKey },
-    // No test is judged by how fast the server is.
+    // No test depends on the speed of the server.
     timeoutMs: 240_000,
     attempts: 3,
     ...options,

@@ -1,5 +1,5 @@
 export interface Sample {
-  /** With `_bucket`, `_sum` or `_count` where it belongs to a histogram. */
+  /** Ends with `_bucket`, `_sum` or `_count` if it belongs to a histogram. */
   name: string;
   labels: Record<string, string>;
   value: number;
@@ -14,9 +14,9 @@ export interface Metric {
 const SAMPLE = /^([a-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/i;
 
 /**
- * What a scrape says, by the names of its metrics.
+ * Reads a scrape. @returns its metrics by name
  * Format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
- * @throws Error where it is not of that format
+ * @throws {Error} if it is not in that format
  */
 export function readMetrics(text: string): Map<string, Metric> {
   const metrics = new Map<string, Metric>();
@@ -30,7 +30,7 @@ export function readMetrics(text: string): Map<string, Metric> {
   return metrics;
 }
 
-/** The sum of the samples of this name that have these labels, among others. */
+/** The sum of all samples with this name and at least these labels. */
 export function total(metrics: Map<string, Metric>, name: string, labels: Record<string, string> = {}) {
   return [...metrics.values()]
     .flatMap(({ samples }) => samples)
@@ -39,7 +39,7 @@ export function total(metrics: Map<string, Metric>, name: string, labels: Record
     .reduce((sum, { value }) => sum + value, 0);
 }
 
-/** How many calls to the storage a service has made, but for those that ask whether it is there. */
+/** The number of calls to the storage that a service has made, without health checks. */
 export async function storeCalls(url: string): Promise<number> {
   const metrics = readMetrics(await (await fetch(`${url}/metrics`)).text());
   const name = 'visage_store_call_duration_seconds_count';

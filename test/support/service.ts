@@ -9,29 +9,29 @@ import { createBucket, testS3 } from './s3.js';
 
 const STARTS_AT_ONCE = 4;
 
-/** The built service as a process of its own, as users run it. */
+/** The built service in a process of its own, the way users run it. */
 export interface RunningService {
   url: string;
   process: ChildProcess;
-  /** All that it has logged so far; when it has ended, all. */
+  /** Everything that it has logged so far. */
   log(): string;
-  /** Resolves when it has logged this: what it logs may come later than what it answers. */
+  /** Resolves when it has logged this line, which may arrive later than its answer. */
   logged(line: RegExp): Promise<void>;
-  /** Files that lie in its spool now. */
+  /** The files that are in its spool now. */
   spooled(): Promise<string[]>;
-  /** Regular files that it has open now, apart from its own program. */
+  /** The regular files that it has open now, without its own program. */
   openFiles(): Promise<string[]>;
-  /** Stops it as an orchestrator does. @returns its exit code */
+  /** Stops it the way an orchestrator does. @returns its exit code */
   stop(): Promise<number | null>;
-  /** Ends it by SIGKILL. Resolves when it is gone. */
+  /** Kills it with SIGKILL. Resolves when it is gone. */
   kill(): Promise<void>;
 }
 
 export type Environment = Record<string, string>;
 
 /**
- * Starts the service (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default,
- * but for deadlines, which are long.
+ * Starts the service (`npm test` builds it) in an empty folder of its own. Settings that are not in `environment` have their
+ * defaults, except for deadlines, which are long.
  * @param prefix a command that becomes the service, as `strace -D` does
  */
 export async function startService(environment: Environment, prefix: string[] = []): Promise<RunningService> {
@@ -90,7 +90,7 @@ export async function startService(environment: Environment, prefix: string[] = 
   };
 }
 
-/** Starts several, a few at a time: all of them, or none. */
+/** Starts several services, a few at a time. If one fails, it stops the others. */
 export async function startServices(environments: readonly Environment[]): Promise<RunningService[]> {
   const limit = pLimit(STARTS_AT_ONCE);
   const starts = await Promise.allSettled(
@@ -103,7 +103,7 @@ export async function startServices(environments: readonly Environment[]): Promi
   throw failed.reason;
 }
 
-/** A backend to run a suite on; every call of `environment` gives new, empty storage. */
+/** A backend to run a suite on. Every call of `environment` gives a new, empty storage. */
 export interface Backend {
   name: 'local' | 's3';
   environment(): Promise<Environment>;
@@ -121,7 +121,7 @@ export const backends: Backend[] = [
 
 if (testS3) backends.push({ name: 's3', environment: s3Environment });
 
-/** A new bucket. @throws {Error} if the S3 suite is left out: for tests in a `describeS3` */
+/** A new bucket, for tests in a `describeS3`. @throws {Error} if the S3 suite is left out */
 export async function s3Environment(): Promise<Environment> {
   if (!testS3) throw new Error('SKIP_S3=1 leaves the S3 suite out');
   return {

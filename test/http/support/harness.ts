@@ -8,11 +8,11 @@ import { type Answer, type Outgoing, problemOf, send } from './client.js';
 import { picture } from './pictures.js';
 import { RawConnection } from './raw.js';
 
-/** What a test that failed did not come to stop would keep Jest from ending. */
+/** A failed test may not have stopped its service, which would keep Jest from ending. */
 const running = new Set<RunningService>();
 afterAll(() => Promise.all([...running].map((service) => service.stop())));
 
-/** A running service, and the means to see what a request left behind. */
+/** A running service, and ways to see what a request left behind. */
 export class Harness {
   private count = 0;
 
@@ -39,8 +39,8 @@ export class Harness {
   }
 
   /**
-   * Lets an attempt at an avatar of its own fail, and proves that nothing remains of it: no object, no temporary file, no
-   * open one, and that the next upload works.
+   * Runs an attempt that fails, on an avatar of its own, and proves that it leaves nothing: no object, no temporary file, no open
+   * file. The next upload has to work.
    */
   async leavesNothing<T>(attempt: (path: string) => Promise<T>): Promise<T> {
     const before = await this.traces();
@@ -50,19 +50,19 @@ export class Harness {
     return result;
   }
 
-  /** The problem that a PUT of its own is refused with, nothing remaining. */
+  /** @returns the problem with which a PUT is refused, which has to leave nothing */
   async refusal(outgoing: Omit<Outgoing, 'path' | 'method'>, query = '') {
     return problemOf(await this.leavesNothing((path) => this.put(`${path}${query}`, outgoing)));
   }
 
-  /** What is stored, spooled and open now. */
+  /** The objects, spooled files and open files now. */
   async traces(): Promise<{ stored: string[]; spooled: string[]; open: string[] }> {
     const spooled = await this.spooled();
     const open = (await this.service.openFiles()).sort();
     return { stored: await storedKeys(this.environment), spooled, open };
   }
 
-  /** Waits until the traces are as they were. */
+  /** Waits until the traces are the same as before. */
   async cleanAs(before: Awaited<ReturnType<Harness['traces']>>): Promise<void> {
     const giveUp = performance.now() + HANG_MS;
     let now = await this.traces();
@@ -87,12 +87,12 @@ export class Harness {
     return folder === undefined ? this.service.spooled() : readdir(folder);
   }
 
-  /** Waits for the spool to hold so many uploads. */
+  /** Waits until the spool holds this many uploads. */
   async spooling(count: number): Promise<void> {
     while ((await this.spooled()).length !== count) await sleep(5);
   }
 
-  /** Has all of these requests arrive at one moment: while they are sent, the service stands still. */
+  /** Makes these requests arrive at the same moment: the service is stopped while they are sent. */
   async atOnce(requests: readonly Buffer[]): Promise<RawConnection[]> {
     const connections = await Promise.all(requests.map(() => RawConnection.open(this.service.url)));
     this.service.process.kill('SIGSTOP');
@@ -104,7 +104,7 @@ export class Harness {
     return connections;
   }
 
-  /** By how much the process grew at most during a task, in MB. */
+  /** The peak growth of the process during a task, in MB. */
   async growth(task: () => Promise<unknown>): Promise<number> {
     const proc = `/proc/${String(this.service.process.pid)}`;
     const read = async (field: string) => {
@@ -118,7 +118,7 @@ export class Harness {
     return (await read('VmHWM')) - before;
   }
 
-  /** Stops the service, which has to have lived until now. */
+  /** Stops the service, which must not have died before. */
   async stop(): Promise<void> {
     expect(this.service.process.exitCode).toBeNull();
     running.delete(this.service);
@@ -126,7 +126,7 @@ export class Harness {
   }
 }
 
-/** Every object of the backend, looked at past the service; with what is unfinished, without lock files. */
+/** Every object in the storage, read directly: with unfinished files, without lock files. */
 export async function storedKeys(environment: Environment): Promise<string[]> {
   const folder = environment['STORAGE_LOCAL_PATH'];
   if (folder !== undefined) {
