@@ -5,7 +5,7 @@ import type { Cluster, ClusterAnswer, ClusterRequest } from '../support/cluster.
 import { randoms } from '../support/randoms.mjs';
 import type { Operation } from './checker.js';
 
-/** What a writer does, by shares of one. */
+/** The share of each kind of write, from 0 to 1. */
 export interface Mix {
   restores: number;
   deletes: number;
@@ -14,7 +14,7 @@ export interface Mix {
 /** Writers and readers of one avatar, and what they saw. */
 export class Clients {
   readonly history: Operation[] = [];
-  /** Answers that no client should get. */
+  /** The answers that no client should get. */
   readonly surprises: string[] = [];
   private readonly path: string;
   /** Uploads. */
@@ -26,13 +26,13 @@ export class Clients {
   constructor(
     private readonly cluster: Cluster,
     id: string,
-    /** What the writers' choices follow from. */
+    /** The seed of the writers' choices. */
     private readonly seed: number,
   ) {
     this.path = `/v1/avatars/${id}`;
   }
 
-  /** Ends all writers and readers, once they have their answers. */
+  /** Stops all writers and readers when they have their answers. */
   stop(): Promise<void> {
     this.stopped = true;
     return Promise.resolve();
@@ -49,7 +49,7 @@ export class Clients {
     }
   }
 
-  /** Writes one thing after the other until it is told to stop, or so many uploads were accepted, whoever's. */
+  /** Writes one change after another until it is told to stop, or all writers together have had this many uploads accepted. */
   async write(writer: number, mix: Mix, uploads: number): Promise<void> {
     const random = randoms(this.seed + writer);
     const own: string[] = [];
@@ -63,12 +63,12 @@ export class Clients {
     }
   }
 
-  /** Uploads a picture of its own. @returns the version, if it is known */
+  /** Uploads a new picture. @returns its version, if it is known */
   async upload(turn: number): Promise<string[]> {
     return this.twice(turn, { kind: 'upload' }, await uniquePng(`${this.path} ${++this.pictures}`));
   }
 
-  /** Reads from one replica, on one connection as long as it lasts. */
+  /** Reads from one replica, on one connection for as long as it lasts. */
   async read(reader: number, uploads: number): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     let connection = ++this.connections;
@@ -92,7 +92,7 @@ export class Clients {
     agent.destroy();
   }
 
-  /** A write, and once more through another replica where the connection broke. @returns the version, if it is known */
+  /** Writes, and if the connection breaks writes again through another replica. @returns the version, if it is known */
   private async twice(
     turn: number,
     write: Pick<Operation, 'kind' | 'version'>,

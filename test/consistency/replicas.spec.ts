@@ -14,9 +14,9 @@ interface Scale {
   replicas: number;
   writers: number;
   readers: number;
-  /** A round is over when so many uploads were accepted. */
+  /** A round ends when this many uploads were accepted. */
   uploads: number;
-  /** Replicas that are killed in a round, at even distances between its uploads. */
+  /** How many replicas are killed in a round, evenly spread over its uploads. */
   kills: number;
 }
 
@@ -27,7 +27,7 @@ const { rounds, replicas, writers, readers, uploads, kills }: Scale = {
   ...(process.env['CONSISTENCY_ROUNDS'] && { rounds: Number(process.env['CONSISTENCY_ROUNDS']) }),
 };
 
-/** The most that the service keeps; a round stays below. */
+/** The most versions that the service keeps. A round stays below. */
 const HISTORY = 1000;
 
 const TEST_TIMEOUT_MS = 600_000 * rounds;
@@ -100,7 +100,7 @@ async function open(environments: Environment[]): Promise<Cluster> {
   return cluster;
 }
 
-/** Writers and readers, until enough uploads were accepted and all that was begun has ended. */
+/** Runs writers and readers until enough uploads were accepted and all requests have ended. */
 async function play(clients: Clients, mix: Mix): Promise<void> {
   await Promise.all([
     ...Array.from({ length: writers }, (_, writer) => clients.write(writer, mix, uploads)),
@@ -121,7 +121,7 @@ async function manifestOf(store: S3Store, id: string): Promise<Manifest> {
   return readManifest(id, object.bytes);
 }
 
-/** Every replica says the same, and every picture is there. */
+/** Expects every replica to say the same, and every picture to exist. */
 async function agree(cluster: Cluster, store: S3Store, { id, current, versions }: Manifest): Promise<void> {
   const keys = new Set<string>();
   for await (const { key } of store.list(`avatars/${id}/`)) keys.add(key);

@@ -1,15 +1,15 @@
 import { basename, dirname } from 'node:path';
 import type { Call } from '../support/strace.js';
 
-/** What an answer promised, and where the order of the system calls broke the promise. */
+/** The answers of a service, and where the order of its system calls broke their promise. */
 export interface Audit {
-  /** In turn: `201`, with the entries that were made, replaced and removed since the answer before. */
+  /** In order: `201`, with the entries created, replaced and removed since the previous answer. */
   answers: { status: number; effects: string[] }[];
   violations: string[];
 }
 
 interface Change {
-  /** The folder whose entry was changed. */
+  /** The folder whose entry changed. */
   folder: string;
   what: string;
   ended: number;
@@ -88,7 +88,7 @@ export function auditCalls(calls: Call[], root: string): Audit {
   return audit;
 }
 
-/** The path whose entry a call makes, replaces or removes. */
+/** The path whose entry a call creates, replaces or removes. */
 function entryOf(call: Call): string | undefined {
   const [path, target] = quoted(call);
   if (/^(link|rename)/.test(call.name)) return target;

@@ -6,7 +6,7 @@ import type { RunningService } from '../support/service.js';
 import { Tracing } from '../support/strace.js';
 import type { Shown } from './scene.js';
 
-/** The so manieth call of this name, and what it is about: the process is killed on entering it. */
+/** The name of a call, which one of that name, and its arguments. The process is killed when it enters the call. */
 export type Call = readonly [name: string, nth: number, on: RegExp];
 
 export interface Point {
@@ -17,7 +17,7 @@ export interface Point {
    * can tidy up, leaves this much of its temporary file.
    */
   limit?: number;
-  /** What the avatar shows afterwards. */
+  /** The picture that the avatar shows afterwards. */
   shown: Shown;
 }
 
@@ -53,7 +53,7 @@ export async function killAtCall(
   if (limit !== undefined) expect(await bytesIn(temporary)).toBe(limit);
 }
 
-/** Of all files of a folder. */
+/** The size of all files in a folder. */
 export async function bytesIn(folder: string): Promise<number> {
   const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);

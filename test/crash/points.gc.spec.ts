@@ -13,14 +13,14 @@ import { needs } from '../support/tools.js';
 import { COUNTED } from './kill-at-call.js';
 import { SMALL, Scene } from './scene.js';
 
-/** Not less than the settings allow with these deadlines, and not more than an S3 server puts up with from the clock of a client. */
+/** The least that the settings allow with these deadlines, and no more than the clock difference that an S3 server accepts. */
 const GRACE_MS = 600_000;
 
 needs('strace').each(backends)('kill -9 in a garbage collection on $name', (backend) => {
   let environment: Environment;
   let scene: Scene;
   let garbage: string[];
-  /** With a clock by which the garbage is older than the grace period. */
+  /** A clock by which the garbage is older than the grace period. */
   let later: Environment;
   let proxy: FaultProxy | undefined;
 
@@ -53,7 +53,7 @@ needs('strace').each(backends)('kill -9 in a garbage collection on $name', (back
     },
   );
 
-  /** What comes after the first unlink(2), whether it is another or that of the folder, is the second one's. */
+  /** The second unlink(2) is the next one after the first, whether of a file or of the folder. */
   async function killOnDisk(point: (typeof points)[number]): Promise<void> {
     const nth = point === 'after it' ? 2 : 1;
     const inject = [

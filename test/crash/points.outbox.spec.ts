@@ -115,7 +115,7 @@ const removing: Omit<Point, 'shown'>[] = [
     },
   );
 
-  /** @returns the id of an avatar of the test's own */
+  /** @returns the id of an avatar that only this test uses */
   async function startAway(): Promise<string> {
     await proxy.stop();
     service = await startService({ ...environment, ...COUNTED });

@@ -10,7 +10,7 @@ import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 interface Point {
   point: string;
   at: Match;
-  /** Killed when the server has done what it was asked, else before it learns of it. */
+  /** Killed after the server carried out the request; otherwise before the server sees it. */
   committed?: true;
   shown: Shown;
 }
@@ -88,7 +88,7 @@ describeS3('kill -9 on a bucket', () => {
     });
   }
 
-  /** @returns the id of an avatar of the test's own */
+  /** @returns the id of an avatar that only this test uses */
   async function start(endpoint: string, before: Shown): Promise<string> {
     service = await startService({ ...environment, STORAGE_S3_ENDPOINT: endpoint });
     const id = `avatar-${++count}`;
@@ -112,10 +112,10 @@ describeS3('kill -9 on a bucket', () => {
   }
 });
 
-/** A large one is some 840 kB. */
+/** A large master is about 840 kB. */
 const HALF_A_MASTER_BYTES = 400_000;
 
-/** Passes bytes on to the server as they come, up to a number of them. */
+/** Passes bytes on to the server as they come, up to a limit. */
 async function startTunnel(endpoint: string) {
   const { hostname, port } = new URL(endpoint);
   let left = Infinity;

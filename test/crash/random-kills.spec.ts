@@ -10,22 +10,22 @@ import { randoms } from '../support/randoms.mjs';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { expectSound } from './scene.js';
 
-/** For each backend. */
+/** The number of kills for each backend. */
 const KILLS = Number(process.env['CRASH_KILLS'] ?? (TORTURE ? 100 : 2));
 const WRITERS = 6;
 const KILLS_PER_AVATAR = 10;
-/** After at most so many answers a service is killed. */
+/** A service is killed after at most this many answers. */
 const LONGEST_LIFE = 60;
 
-/** How a connection to a killed process fails; in the middle of an answer, too, which Node calls `aborted`. */
+/** The errors of a connection to a killed process. In the middle of an answer Node calls it `aborted`. */
 const BROKEN = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE'];
 
-/** What its only writer knows of an avatar. */
+/** What the only writer of an avatar knows about it. */
 interface Avatar {
   id: string;
-  /** SHA-256 of each upload that was answered, by version. */
+  /** The SHA-256 of each answered upload, by version. */
   answered: Map<string, string>;
-  /** What may be current: the SHA-256 of an upload, or `null`. After a request without an answer that is two things. */
+  /** What may be current: the SHA-256 of an upload, or `null`. After a request without an answer there are two possibilities. */
   current: (string | null)[];
   requests: number;
 }
@@ -69,9 +69,9 @@ function unknown(id: string): Avatar {
   return { id, answered: new Map(), current: [null], requests: 0 };
 }
 
-/** @returns how many changes were answered: so many at least */
+/** @returns how many changes were answered, which is at least this many */
 async function killAfter(life: number, service: RunningService, avatars: Avatar[]): Promise<number> {
-  // What a killed process left is judged by the next one, before anything is mended by new writes.
+  // Checked right after the start, before new writes can repair what the killed process left.
   await Promise.all(avatars.map((avatar) => expectShown(service, avatar)));
   const ended = once(service.process, 'exit');
   let left = life;
@@ -129,7 +129,7 @@ async function expectShown(service: RunningService, { id, answered, current }: A
   else expect(current).toContain(source);
 }
 
-/** Holds what is stored against what the writers were told. @returns how many versions there are */
+/** Compares the storage with what the writers were told. @returns how many versions there are */
 async function account(environment: Environment, avatars: Avatar[]): Promise<number> {
   const manifests = await expectSound(openBackend(environment));
   const missing: string[] = [];
@@ -150,7 +150,7 @@ function has(manifest: Manifest | undefined, version: string, source: string): b
   return manifest?.versions.some((known) => known.version === version && known.source === source) ?? false;
 }
 
-/** One of its own for each request: its name in colours. */
+/** A different picture for each request: its name in colours. */
 function picture(id: string, number: number): Promise<Buffer> {
   const pixels = createHash('sha256').update(`${id} ${number}`).digest().subarray(0, 27);
   return sharp(pixels, { raw: { width: 3, height: 3, channels: 3 } })

@@ -11,25 +11,25 @@ import { picture } from '../http/support/pictures.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 
-/** Twice what a temporary file has to be old, in s, for its writer to be taken for dead. */
+/** Twice the age, in s, at which a temporary file's writer counts as dead. */
 const LONG_AGO_S = 7200;
 
 /** A small PNG, whose master is a JPEG of more than one write(2). */
 export const LARGE = await large();
 export const SMALL = await picture('png');
 
-/** What an avatar shows: nothing, or the master that was made of this picture. */
+/** What an avatar shows: nothing, or the master made from this picture. */
 export type Shown = 'nothing' | 'small' | 'large';
 
-/** A storage in which some avatars are, for services to be killed over. */
+/** A storage with a few avatars, on which services are killed. */
 export class Scene {
   private constructor(
     readonly environment: Environment,
-    /** The bytes of the masters, as they were served before anything was killed. */
+    /** The bytes of the masters, as they were served before the first kill. */
     private readonly masters: Record<Exclude<Shown, 'nothing'>, Buffer>,
   ) {}
 
-  /** The avatars `small` and `large` have these pictures. */
+  /** Creates the storage, in which the avatars `small` and `large` have these pictures. */
   static async prepare(environment: Environment): Promise<Scene> {
     const service = await startService(environment);
     await change(service, 'PUT', 'small', SMALL);
@@ -43,7 +43,7 @@ export class Scene {
    * Starts the service again after it was killed, and expects that all is well: what was answered is there byte for byte,
    * once and no more, nothing half is visible, nothing dangles, what died with the process is swept away, what waited is carried
    * out, and it takes changes again.
-   * @returns what the avatar showed
+   * @returns what the avatar shows
    */
   async recover(id: string): Promise<Shown> {
     await this.age();
@@ -79,7 +79,7 @@ export class Scene {
     return 'large';
   }
 
-  /** Files that writers have not finished. */
+  /** The files that writers have not finished. */
   private async temporary(): Promise<string[]> {
     const { STORAGE_LOCAL_PATH: root, UPLOAD_SPOOL_PATH: spool, OUTBOX_PATH: outbox } = this.environment;
     const folders = [
@@ -127,7 +127,7 @@ export async function expectSound(store: ObjectStore): Promise<Map<string, Manif
   return manifests;
 }
 
-/** @returns the status of the answer */
+/** @returns the answer's status */
 export async function change(
   service: RunningService,
   method: 'PUT' | 'DELETE',
@@ -166,7 +166,7 @@ async function bytesOf(store: ObjectStore, key: string): Promise<Buffer> {
   return object.bytes;
 }
 
-/** Noise in eight rows, again and again: a PNG repeats it, a JPEG cannot. */
+/** The same eight rows of noise repeated: small as a PNG, large as a JPEG. */
 async function large(): Promise<Buffer> {
   const [width, rows, repeats] = [1024, 8, 128];
   const noise = Buffer.alloc(width * rows * 3);

@@ -17,7 +17,7 @@ needs('haproxy')(FILE, () => {
   let url: string;
   let output = '';
 
-  /** The file as it is, but for where it listens and where the service is: there is no container engine here. */
+  /** The file itself, except for the address it listens on and the service's: the test does without containers. */
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'visage-haproxy-'));
     service = await startService((await backends[0]?.environment()) ?? {});

@@ -31,10 +31,10 @@ const queries = dashboard.panels.flatMap(({ title, targets = [] }) =>
   targets.map(({ expr }) => ({ title, expr: expr.replaceAll('$__rate_interval', '5m') })),
 );
 
-/** Words of PromQL that are not the names of metrics, besides functions, which have a parenthesis behind them. */
+/** The words of PromQL that are not names of metrics. Functions are not among them: a parenthesis follows those. */
 const WORDS = new Set(['and', 'or', 'unless', 'by', 'without', 'on', 'ignoring', 'group_left', 'bool']);
 
-/** Names of metrics in an expression, each with the labels that it selects by. */
+/** The metrics in an expression, each with the labels by which it selects. */
 function selectorsOf(expr: string): { name: string; labels: string[] }[] {
   const bare = expr
     .replaceAll(/\b(?:by|without|on|ignoring)\s*\([^)]*\)/g, ' ')
@@ -58,7 +58,7 @@ describe('alerts and dashboard', () => {
     metrics = await everyMetric();
   });
 
-  /** What an expression asks for and the service does not have. */
+  /** The metrics and labels in an expression that the service does not have. */
   const unknownTo = (expr: string) =>
     selectorsOf(expr).flatMap(({ name, labels }) => {
       const metric = metrics.get(name) ?? metrics.get(name.replace(/_(?:bucket|sum|count)$/, ''));

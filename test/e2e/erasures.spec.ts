@@ -24,7 +24,7 @@ const LEGACY = '01900000-0000-7000-8000-000000000001';
 describeS3('two replicas, one of which trusts its manifests for an hour', () => {
   let proxy: FaultProxy;
   let direct: Environment;
-  /** Behind the proxy: it believes its manifests for an hour, gives presigned URLs, and replays its outbox when it stops. */
+  /** Behind the proxy. It trusts its manifests for an hour, gives presigned URLs, and replays its outbox when it stops. */
   let stale: RunningService;
   let other: RunningService;
   let count = 0;
@@ -53,12 +53,12 @@ describeS3('two replicas, one of which trusts its manifests for an hour', () => 
     await proxy.stop();
   });
 
-  /** One avatar, as each of the two has it. */
+  /** One avatar, through each of the two replicas. */
   const avatar = () => {
     const id = `avatar-${++count}`;
     return { id, here: new AvatarClient(stale.url, id), there: new AvatarClient(other.url, id) };
   };
-  /** A change that comes before the breaker has let a call through would wait in the outbox as well. */
+  /** Waits until the breaker lets calls through. An earlier change would go into the outbox too. */
   const resumed = async () => {
     await proxy.resume();
     while ((await avatar().here.get()).status !== 404) await sleep(20);
@@ -69,7 +69,7 @@ describeS3('two replicas, one of which trusts its manifests for an hour', () => 
     return found;
   };
 
-  /** An avatar that the other erases while a rendition for a URL is on its way into the bucket. */
+  /** An avatar that the other replica erases while a rendition for a URL is being stored. */
   const overtaken = async () => {
     const { id, here, there } = avatar();
     expectStatus(201, await here.upload(await numbered(1)));

@@ -4,7 +4,7 @@ import { backends, startService } from '../support/service.js';
 
 const [local] = backends;
 
-/** That of the thread that answers, and those of the others; a higher number gives way. */
+/** The priority of the main thread, and those of the others. A higher number is a lower priority. */
 async function priorities(prefix?: string[]): Promise<[number, number[]]> {
   const service = await startService((await local?.environment()) ?? {}, prefix);
   try {

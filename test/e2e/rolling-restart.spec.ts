@@ -32,7 +32,7 @@ describe.each(backends)('a rolling restart of three replicas on $name, under loa
         underWay.delete(asking);
       }
     };
-    /** A tiny balancer: the replicas in turn, and the next one where a connection fails or a 503 comes. */
+    /** A tiny load balancer: takes the replicas in turn, and the next one if a connection fails or the answer is 503. */
     const balance = async (request: ClusterRequest): Promise<ClusterAnswer | undefined> => {
       const replica = turn++;
       const once = async (next: number): Promise<ClusterAnswer | string> => {
@@ -64,7 +64,7 @@ describe.each(backends)('a rolling restart of three replicas on $name, under loa
         if (read && read.status !== 200) failures.push(`info: ${read.status}`);
       }
     };
-    /** Until a request has found the replica away. */
+    /** Waits until a request has found the replica away. */
     const missed = async () => {
       const before = retried.length;
       while (retried.length === before) await sleep(10);

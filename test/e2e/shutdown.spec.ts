@@ -8,7 +8,7 @@ import { listens } from '../support/ports.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 import { RawConnection, chunk, head } from '../http/support/raw.js';
 
-/** Longer than any test takes, in ms: what it would end does not end by it. */
+/** Longer than any test takes, in ms, so that it never ends anything. */
 const FOR_EVER = '3600000';
 
 describe.each(backends)('SIGTERM on $name', (backend) => {
@@ -29,7 +29,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     connections.push(connection.socket);
     return connection;
   };
-  /** The first bytes of an upload, once the service has them. */
+  /** Starts an upload. Resolves when the service has its first bytes. */
   const beginUpload = async (length: number, first: Buffer | string): Promise<ClientRequest> => {
     const upload = httpRequest(`${service.url}/v1/avatars/late`, {
       method: 'PUT',
@@ -45,14 +45,14 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
   const spooling = async () => {
     while ((await service.spooled()).length === 0) await sleep(10);
   };
-  /** @returns the end of the process, to come */
+  /** @returns a promise of the process's end */
   const terminate = async () => {
     const ended = once(service.process, 'close');
     service.process.kill('SIGTERM');
     await service.logged(/stopping/);
     return { ended };
   };
-  /** When the drain is over, nobody is let in any more. */
+  /** Waits for the end of the drain, when nobody can connect any more. */
   const closing = async () => {
     while (await listens(Number(new URL(service.url).port))) await sleep(10);
   };

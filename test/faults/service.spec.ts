@@ -13,11 +13,11 @@ import { type Environment, type RunningService, s3Environment, startService } fr
 import { ATTEMPTS, FAULTS, HANGING_TIMEOUT_MS, type Row } from './support/faults.js';
 import { SERVICE_CALLS, type ServiceCall, type State, type Subject } from './support/service-calls.js';
 
-/** The long programme waits until faults show by their deadline; in the gate there is no fault that does. */
+/** The long programme waits for faults that only a deadline reveals. `npm test` has none of those. */
 const TIMEOUT_MS = TORTURE ? HANGING_TIMEOUT_MS : 120_000;
 const COMMIT_TIMEOUT_MS = 1500;
 
-/** Beyond all deadlines only what hangs takes as long. */
+/** Added to all deadlines. Only a request that hangs takes longer. */
 const HANG_MS = 60_000;
 
 /** A row of the long programme waits for many deadlines. */
@@ -25,7 +25,7 @@ const ROW_TIMEOUT_MS = TORTURE ? 3_600_000 : undefined;
 
 const AT_ONCE = 6;
 
-/** A request to the service, of whose requests to the bucket one is spoilt, or this and all that follow. */
+/** A request to the service. One of its requests to the bucket is spoilt, or that one and all later ones. */
 interface Cell {
   call: ServiceCall;
   /** From 1. */
@@ -129,12 +129,12 @@ describeS3('the service without a fallback', () => {
     await becomes(200);
   });
 
-  /** Until its readiness is answered so. */
+  /** Waits until readiness answers this status. */
   async function becomes(status: number): Promise<void> {
     while ((await send(service.url, { path: '/health/ready' })).status !== status) await sleep(100);
   }
 
-  /** Two versions of an avatar, made by the service itself; copies of them are what requests are tried on. */
+  /** Makes an avatar with two versions through the service. Requests are tried on copies of it. */
   async function makeTemplate(): Promise<typeof template> {
     for (const name of ['png', 'jpeg'] as const) {
       const answer = await send(service.url, {
@@ -149,7 +149,7 @@ describeS3('the service without a fallback', () => {
     return { manifest, masters: new Map(masters) };
   }
 
-  /** At the same time, since a bucket that refuses connections refuses them all. */
+  /** At the same time, because a bucket that refuses connections refuses all of them. */
   async function tryOut(row: Row, together: Cell[]): Promise<(readonly [string, string])[]> {
     const attempts = await Promise.all(
       together.map(async (cell) => ({ cell, subject: await prepare(cell.call.absent) })),
@@ -197,7 +197,7 @@ describeS3('the service without a fallback', () => {
     };
   }
 
-  /** Lets a request pass unspoilt to see how many requests to the bucket it makes. */
+  /** Sends a request without a fault, to count its requests to the bucket. */
   async function cellsOf(call: ServiceCall): Promise<Cell[]> {
     const subject = await prepare(call.absent);
     expect((await send(service.url, call.request(subject))).status).toBe(call.status);
@@ -210,7 +210,7 @@ describeS3('the service without a fallback', () => {
     ]);
   }
 
-  /** The manifest is read once more after a rendition was stored, for the case that the avatar was erased meanwhile. */
+  /** After storing a rendition the service reads the manifest again, in case the avatar was erased meanwhile. */
   function isKept({ id }: Subject, rendition: string): boolean {
     const stored = proxy.seen.findLastIndex(
       ({ operation, key }) => operation === 'PutObject' && key === rendition,
@@ -253,7 +253,7 @@ describeS3('the service without a fallback', () => {
       : `then ${again.status} is not true`;
   }
 
-  /** As a client does that heeds a 503: the SDK repeats nothing for a while after many requests that failed. */
+  /** Retries on 503, because after many failed requests the SDK repeats nothing for a while. */
   async function repeat(call: ServiceCall, subject: Subject): Promise<Answer> {
     const giveUp = performance.now() + HANG_MS;
     for (;;) {
@@ -296,7 +296,7 @@ function isConflict({ fault }: Row): boolean {
   return fault.type === 'error' && [409, 412].includes(fault.status);
 }
 
-/** @returns what the manifest points at and is not there */
+/** @returns what the manifest names and the storage lacks */
 function danglingIn({ manifest, keys }: State): string | undefined {
   const { id, current, versions } = manifest;
   if (current !== null && !versions.some(({ version }) => version === current))

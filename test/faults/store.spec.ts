@@ -9,10 +9,10 @@ import { type TestS3, createBucket, s3Client, storeOptions, testS3 } from '../su
 import { CALLS, type Call, NEW, OLD, PAGED, type Subject, outcomeOf } from './support/calls.js';
 import { ATTEMPTS, FAULTS, HANGING_TIMEOUT_MS, SCOPES, type Scope, ruleOf } from './support/faults.js';
 
-/** For faults that show at once. */
+/** The deadline for faults that show at once. */
 const TIMEOUT_MS = 120_000;
 
-/** Beyond a deadline only what hangs takes as long. */
+/** Added to a deadline. Only a call that hangs takes longer. */
 const HANG_MS = 60_000;
 
 const LANES_AT_ONCE = 6;
@@ -148,7 +148,7 @@ function describeFaults(s3: TestS3): void {
     return { ...cell, proxy, store };
   }
 
-  /** @returns what came of a spoilt call: in time, true, nothing left open or half written, and working again afterwards */
+  /** @returns the outcome of a spoilt call. It has to be true and in time, leave nothing open or half written, and the next call has to work. */
   async function spoil({ call, proxy, store }: Lane, rule: Rule, timeoutMs: number): Promise<string> {
     const subject = await prepare(store);
     proxy.clear();
@@ -177,7 +177,7 @@ function describeFaults(s3: TestS3): void {
     return { store, clean, key, etag: (await clean.store(key, OLD)).etag };
   }
 
-  /** @returns how many bytes an object of the call has where they are not those of a whole one */
+  /** @returns the size of an object of the call that is not whole, if there is one */
   async function halfWritten(key: string): Promise<string | undefined> {
     for (const written of [key, `${key}-new`]) {
       const object = await clean.get(written);

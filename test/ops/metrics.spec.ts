@@ -14,21 +14,21 @@ const ROUTE = '/v1/avatars/:id';
 const REQUESTS = 'visage_http_request_duration_seconds_count';
 const CALLS = 'visage_store_call_duration_seconds_count';
 
-/** More than there is time for until the last picture is made. */
+/** More than fit in before the last picture is made. */
 const SCRAPES = 200;
 
-/** What one test sees of a service that others have used before it. */
+/** The changes that one test causes in a service that other tests have used before. */
 class Scrapes {
   private before = new Map<string, Metric>();
 
   constructor(private readonly url: string) {}
 
-  /** From now on changes are counted. */
+  /** Starts counting changes. */
   async begin(): Promise<void> {
     this.before = await scrape(this.url);
   }
 
-  /** @returns by how much a sample has changed, as of now */
+  /** @returns a function that tells by how much a sample has changed */
   async changes(): Promise<(name: string, labels?: Record<string, string>) => number> {
     const now = await scrape(this.url);
     return (name, labels) => total(now, name, labels) - total(this.before, name, labels);

@@ -35,7 +35,7 @@ export async function everyMetric(): Promise<Map<string, Metric>> {
   return metrics;
 }
 
-/** The names of the labels of a metric, in the order of the alphabet; `le` belongs to the format. */
+/** The label names of a metric in alphabetical order, without `le`, which belongs to the format. */
 export function labelsOf({ samples }: Metric): string[] {
   const labels = samples.flatMap((sample) => Object.keys(sample.labels));
   return [...new Set(labels)].filter((label) => label !== 'le').sort();

@@ -7,7 +7,7 @@ import type { IPodTemplateSpec } from 'kubernetes-models/v1/PodTemplateSpec';
 import { parseAllDocuments } from 'yaml';
 import { testS3 } from '../../support/s3.js';
 
-/** An object of Kubernetes, as it was rendered. */
+/** A rendered Kubernetes object. */
 export interface KubernetesObject {
   apiVersion: string;
   kind: string;
@@ -23,11 +23,11 @@ export type Workload = KubernetesObject & {
 
 const FOLDER = 'deploy/kubernetes';
 
-/** What is there to be applied. */
+/** An overlay that can be applied, with or without the outbox. */
 export interface Variant {
   name: string;
   overlay: string;
-  /** Added to it. */
+  /** The components that are added to the overlay. */
   components: string[];
   outbox: boolean;
 }
@@ -42,7 +42,7 @@ export const VARIANTS = [
 
 const rendered = new Map<Variant, KubernetesObject[]>();
 
-/** What `kubectl apply -k` would make of a variant. */
+/** The objects that `kubectl apply -k` would create for a variant. */
 export function objectsOf(variant: Variant): KubernetesObject[] {
   const objects = rendered.get(variant) ?? render(variant);
   rendered.set(variant, objects);
@@ -79,7 +79,7 @@ const UNITS: Record<string, number> = {
   G: 1e9,
 };
 
-/** Bytes of a quantity such as `1536Mi`. */
+/** The bytes of a quantity such as `1536Mi`. */
 export function bytesOf(quantity: string | number | undefined): number {
   const [, number, unit = ''] = /^(\d+)([KMG]i|[kMG])?$/.exec(String(quantity)) ?? [];
   if (number === undefined) throw new Error(`not a quantity of bytes: ${quantity}`);
@@ -113,7 +113,7 @@ export function selects(selector: Selector | undefined, labels: Record<string, s
   );
 }
 
-/** The variables that a container gets. @throws Error where it refers to what is not there */
+/** The variables that a container gets. @throws {Error} if it refers to something that does not exist */
 export function environmentOf(
   { envFrom = [], env = [] }: Container,
   objects: KubernetesObject[],
@@ -134,7 +134,7 @@ export function environmentOf(
   return Object.assign({}, ...maps, Object.fromEntries(secrets)) as Record<string, string>;
 }
 
-/** What an operator makes by hand, as README.md says. */
+/** The secrets that an operator creates by hand, as README.md says. */
 export const SECRETS: Record<string, Record<string, string>> = {
   visage: { API_KEYS: createHash('sha256').update('key').digest('hex') },
   minio: {

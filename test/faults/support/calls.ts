@@ -7,11 +7,11 @@ import {
 import type { Spelling } from '../../support/dialect.js';
 import type { Rule } from '../../support/fault-proxy.js';
 
-/** What an object holds before a call, and what a write puts there. Small, since the test server keeps all in memory. */
+/** The bytes of an object before a call, and those of a write. Small, because the test server keeps everything in memory. */
 export const OLD = Buffer.alloc(20_000, 'old');
 export const NEW = Buffer.alloc(30_000, 'new');
 
-/** Keys of one page of a listing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+/** The number of keys on one page of a listing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
 export const PAGE = 1000;
 export const PAGED = Array.from({ length: PAGE + 1 }, (_, i) => `pages/${String(i).padStart(4, '0')}`);
 
@@ -20,7 +20,7 @@ export interface Subject {
   store: ObjectStore;
   /** The same bucket without a proxy. */
   clean: ObjectStore;
-  /** An object that holds OLD; `<key>-new` is free. */
+  /** The key of an object that holds OLD. The key `<key>-new` is free. */
   key: string;
   etag: string;
 }
@@ -28,14 +28,14 @@ export interface Subject {
 /** One request of one operation of the driver. */
 export interface Call {
   name: string;
-  /** Which request it is. */
+  /** Which of the operation's requests it is. */
   request: Pick<Rule, 'operation' | 'key' | 'skip'>;
   kind: 'store' | 'conditional store' | 'read' | 'list' | 'delete' | 'probe';
-  /** The driver has to be new, since it asks this once only. */
+  /** The driver has to be new, because it sends this request only once. */
   unlearned?: true;
-  /** What the server has to want for the request to come up. */
+  /** The etag spelling that the server must want for this request to be sent. */
   spelling?: Spelling;
-  /** Makes the call. @returns whether what it says is the truth */
+  /** Makes the call. @returns whether its result is true */
   run(subject: Subject): Promise<boolean>;
 }
 
@@ -152,7 +152,7 @@ export const CALLS: Call[] = [
 
 export type Outcome = 'ok' | 'unavailable' | 'refused' | 'precondition failed';
 
-/** What became of a call, in one word; anything that the port does not promise is told in full. */
+/** The outcome of a call, in one word. Anything that the port does not promise is given in full. */
 export async function outcomeOf(call: () => Promise<boolean>): Promise<string> {
   try {
     return (await call()) ? 'ok' : 'an untrue answer';

@@ -11,18 +11,18 @@ export type Scope = (typeof SCOPES)[number];
 export interface Row {
   name: string;
   fault: Fault;
-  /** It shows by time only: within HANGING_TIMEOUT_MS. */
+  /** Only a deadline reveals it: HANGING_TIMEOUT_MS. */
   hangs?: true;
-  /** It is tried in the gate too. */
+  /** It is tried in `npm test` too. */
   inGate?: true;
-  /** The only operation whose replies are such that it means something. */
+  /** The only operation whose replies it can affect. */
   only?: Operation;
-  /** Calls that it can spoil; by default all. */
+  /** The calls that it can spoil; by default all. */
   affects?(call: Call): boolean;
   expected(call: Call, scope: Scope): Outcome;
 }
 
-/** How long a call may take that a fault keeps hanging, and one of its requests: no noise of the machine comes near. */
+/** The deadlines of a call that hangs, and of one of its requests. Far above any noise of the machine. */
 export const HANGING_TIMEOUT_MS = 10_000;
 export const ATTEMPTS = 3;
 const REQUEST_TIMEOUT_MS = HANGING_TIMEOUT_MS / (ATTEMPTS + 1);
@@ -36,16 +36,16 @@ export function ruleOf({ request }: Call, fault: Fault, scope: Scope): Rule {
 const isStore = ({ kind }: Call) => kind === 'store' || kind === 'conditional store';
 const hasBody = ({ kind, name }: Call) => kind === 'list' || name === 'get';
 
-/** The server has not seen it: what the SDK repeats once succeeds, and else it is an outage. */
+/** The server has not seen the request. If the SDK repeats it, it succeeds; otherwise it is an outage. */
 const lost = (_: Call, scope: Scope): Outcome => (scope === 'once' ? 'ok' : 'unavailable');
 
-/** The server has done it: a write is found by reading back. */
+/** The server has carried out the request. Reading back finds the write. */
 const done = (call: Call, scope: Scope): Outcome =>
   scope === 'once' || (scope === 'always' && isStore(call)) ? 'ok' : 'unavailable';
 
 const refused = (): Outcome => 'refused';
 
-/** XML that broke off: the SDK does not repeat what it cannot read. */
+/** XML that is cut off. The SDK does not repeat a reply that it cannot read. */
 const unreadable = (): Outcome => 'unavailable';
 
 /**

@@ -2,18 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Manifest } from '../../../src/model/manifest.js';
 import type { Answer, Outgoing } from '../../http/support/client.js';
 
-/** An avatar as it is before a request: two versions, the newer one current. */
+/** An avatar before a request: two versions, the newer one is current. */
 export interface Subject {
   id: string;
   older: string;
   newer: string;
-  /** The master of the newer one. */
+  /** The newer version's master. */
   master: Buffer;
-  /** To be uploaded. */
+  /** The picture to upload. */
   picture: Buffer;
 }
 
-/** What is there afterwards, seen past the service. */
+/** The storage after a request, read directly. */
 export interface State {
   manifest: Manifest;
   keys: string[];
@@ -22,16 +22,16 @@ export interface State {
 /** One request to the service, and what its answers mean. */
 export interface ServiceCall {
   name: string;
-  /** Of an avatar that does not exist. */
+  /** The avatar does not exist. */
   absent?: true;
   request(subject: Subject): Outgoing;
-  /** A rendition that is still on its way into the bucket when the answer is there. */
+  /** A rendition that is still being stored when the answer arrives. */
   keeps?(subject: Subject): string;
   /** The status of success. */
   status: number;
-  /** Whether what a success says is true, and is so afterwards. */
+  /** Whether a successful answer is true, and stays true. */
   isTrue(subject: Subject, answer: Answer, state: State): boolean;
-  /** Whether a request that failed may have left this. */
+  /** Whether a failed request may leave this. */
   mayLeave(subject: Subject, state: State): boolean;
 }
 
