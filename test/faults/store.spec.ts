@@ -148,7 +148,7 @@ function describeFaults(s3: TestS3): void {
     return { ...cell, proxy, store };
   }
 
-  /** @returns the outcome of a spoilt call. It has to be true and in time, leave nothing open or half written, and the next call has to work. */
+  /** @returns the outcome of a spoilt call: in time, true, leaving nothing open or half written, and the next call works */
   async function spoil({ call, proxy, store }: Lane, rule: Rule, timeoutMs: number): Promise<string> {
     const subject = await prepare(store);
     proxy.clear();
