@@ -5,22 +5,31 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.js';
-import { closeAfterAnswer, closeWhenRead } from './linger.js';
-import { problem } from './problem.js';
+import { closeAfterAnswer, lingeringClose } from './linger.js';
+import { lastAnswerOf } from './problem.js';
 
 const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 const REQUEST_CHANNEL = 'http.server.request.start';
 
-/** What Node's parser refuses before there is a request: status, code, and what to tell. */
+/** What Node's parser refuses before there is a request, by the code of its error: status, code and detail. */
 const REFUSALS: Record<string, readonly [number, ErrorCode, string]> = {
-  HPE_HEADER_OVERFLOW: [431, 'bad_request', 'The headers are too long.'],
-  HPE_INVALID_EOF_STATE: [400, 'truncated_body', 'The connection ended before the end of the request.'],
-  [REQUEST_TIMEOUT]: [408, 'bad_request', 'The request did not arrive in time.'],
+  HPE_HEADER_OVERFLOW: [431, 'bad_request', 'The headers are too long. Send fewer or shorter ones.'],
+  HPE_INVALID_EOF_STATE: [
+    400,
+    'truncated_body',
+    'The connection ended before the end of the request. Send it again.',
+  ],
+  [REQUEST_TIMEOUT]: [408, 'bad_request', 'The request did not arrive in time. Send it again.'],
 };
+const MALFORMED = [
+  400,
+  'bad_request',
+  'This is not a valid HTTP/1.1 request. Check the client, or the proxy in between.',
+] as const;
 
 /**
- * Answers what is no HTTP, or came too slowly to be a request, and ends the connection.
- * @param mostBytes see `closeWhenRead`
+ * Answers a request that is malformed, or too slow to arrive, and closes the connection.
+ * @param mostBytes see `lingeringClose`
  */
 export function answerClientError(
   error: NodeJS.ErrnoException,
@@ -31,17 +40,17 @@ export function answerClientError(
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
   else if (error.code !== REQUEST_TIMEOUT) refuse(error, socket, logger, mostBytes);
   else {
-    void comesAfterAll(socket).then((comes) => {
-      if (!comes && socket.writable) refuse(error, socket, logger, mostBytes);
+    void hasArrivedAfterAll(socket).then((hasArrived) => {
+      if (!hasArrived && socket.writable) refuse(error, socket, logger, mostBytes);
     });
   }
 }
 
 /**
- * Node looks at its clock before it reads what came while this process was busy.
- * @returns whether a request, or the beginning of the first one, was there to be read: Node counts from its first byte again
+ * Node looks at its clock before it reads what arrived while this process was busy.
+ * @returns whether a request, or the beginning of the first one, had arrived unread: Node then counts from its first byte again
  */
-function comesAfterAll(socket: Socket): Promise<boolean> {
+function hasArrivedAfterAll(socket: Socket): Promise<boolean> {
   const before = socket.bytesRead;
   let begun = false;
   const onRequest = (message: unknown) => {
@@ -57,26 +66,18 @@ function comesAfterAll(socket: Socket): Promise<boolean> {
 }
 
 function refuse(error: NodeJS.ErrnoException, socket: Socket, logger: Logger, mostBytes: number): void {
-  const refusal = REFUSALS[error.code ?? ''] ?? ([400, 'bad_request', 'This is no HTTP request.'] as const);
-  const [status, code, detail] = refusal;
+  const [status, code, detail] = REFUSALS[error.code ?? ''] ?? MALFORMED;
   const requestId = randomUUID();
-  logger.info({ reqId: requestId, reason: error.code, status }, 'no request could be read');
-  const body = JSON.stringify(problem(status, code, detail, requestId));
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    `X-Request-Id: ${requestId}`,
-    'Connection: close',
-  ];
-  const answer = `${head.join('\r\n')}\r\n\r\n${body}`;
+  logger.info({ reqId: requestId, reason: error.code, status, code }, 'no request could be read');
+  const { headers, body } = lastAnswerOf(status, code, detail, requestId);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
   if (isAnswering(socket)) {
-    // What is being worked on for this client ends with the connection.
+    // The request that is being worked on for this client ends with the connection.
     socket.end(answer, () => socket.destroy());
   } else {
     socket.write(answer);
-    closeWhenRead(socket, mostBytes);
+    lingeringClose(socket, mostBytes);
   }
 }
 
@@ -86,8 +87,9 @@ function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }):
 }
 
 /**
- * Answers a request that expects what nobody offers, and ends the connection: its body may come or not.
- * @param mostBytes see `closeWhenRead`
+ * Answers a request with an expectation other than 100-continue (RFC 9110, section 10.1.1) and closes the connection: its body may
+ * come or not.
+ * @param mostBytes see `lingeringClose`
  */
 export function refuseExpectation(
   request: IncomingMessage,
@@ -96,16 +98,10 @@ export function refuseExpectation(
   mostBytes: number,
 ): void {
   const requestId = randomUUID();
-  logger.info({ reqId: requestId, status: 417 }, 'the expectation of a request was refused');
-  const detail = 'The only expectation that is met is 100-continue.';
-  const body = JSON.stringify(problem(417, 'bad_request', detail, requestId));
-  const headers = {
-    'Content-Type': 'application/problem+json',
-    'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-store',
-    'X-Request-Id': requestId,
-    Connection: 'close',
-  };
+  const [status, code] = [417, 'bad_request'] as const;
+  logger.info({ reqId: requestId, status, code }, 'the expectation of a request was refused');
+  const detail = 'The only expectation that is met is 100-continue. Leave out the Expect header.';
+  const { headers, body } = lastAnswerOf(status, code, detail, requestId);
   closeAfterAnswer(request, mostBytes);
-  response.writeHead(417, headers).end(body);
+  response.writeHead(status, headers).end(body);
 }

@@ -7,7 +7,7 @@ interface Route {
 
 const routesOf = new WeakMap<object, Route[]>();
 
-/** Remembers every route that is added from now on, for `methodsOf`. */
+/** Remembers every route that is added from now on, for `allowedMethods`. */
 export function rememberRoutes(fastify: FastifyInstance): void {
   const routes: Route[] = [];
   routesOf.set(fastify.server, routes);
@@ -16,16 +16,22 @@ export function rememberRoutes(fastify: FastifyInstance): void {
   });
 }
 
-/** The methods that the path of a request is known for, in order; none where there is nothing under it. */
-export function methodsOf({ server, url }: FastifyRequest): string[] {
+/**
+ * The methods that the path of a request takes, for the header Allow (RFC 9110, section 10.2.1).
+ * @returns their names in order; none if there is no such path
+ */
+export function allowedMethods({ server, url }: FastifyRequest): string[] {
   const path = (url.split('?', 1)[0] ?? '').split('/');
   const known = (routesOf.get(server.server) ?? []).filter((route) => matches(route.url.split('/'), path));
   return [...new Set(known.flatMap(({ method }) => method))].sort();
 }
 
 function matches(route: string[], path: string[]): boolean {
+  const wildcard = route.at(-1) === '*';
   return (
-    route.length === path.length &&
-    route.every((part, i) => part === path[i] || (part.startsWith(':') && path[i] !== ''))
+    (wildcard ? route.length <= path.length : route.length === path.length) &&
+    route.every(
+      (part, i) => part === path[i] || (part.startsWith(':') && path[i] !== '') || (wildcard && part === '*'),
+    )
   );
 }

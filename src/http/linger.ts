@@ -1,29 +1,28 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How often it is looked whether the client still sends, in ms, and how many bytes since the last look say so. */
-const LOOK_MS = 500;
+/** How often we check whether the client still sends, in ms, and how many bytes since the last check say so. */
+const CHECK_MS = 500;
 const LEAST_BYTES = 1024;
 
 /** How long a client may go on sending, in ms. */
 const LINGER_MS = 30_000;
 
 /**
- * Closes a connection after its last answer so that a client that is still sending can read the answer: to close while bytes are
- * unread would reset the connection, and a client that meets a reset may never look at what it received (RFC 9112, section 9.6).
- * We say that we send no more, and throw away what still comes: for half a second, and for as long as the client is busy sending, but
- * no more than so many bytes, and not for longer than 30 seconds.
- * @param mostBytes how much of it is read
+ * Closes a connection after its last answer in a way that lets a client that is still sending read the answer: closing with unread
+ * bytes would reset the connection, and the client might lose the answer (RFC 9112, section 9.6). It stops sending, and reads and
+ * discards what still comes: for half a second, and then for as long as the client keeps sending, at most 30 seconds.
+ * @param mostBytes how much is read; a client that sends more meets the reset
  */
-export function closeWhenRead(socket: Socket, mostBytes: number): void {
+export function lingeringClose(socket: Socket, mostBytes: number): void {
   let bytes = 0;
-  let lookedAt = 0;
+  let checked = 0;
   socket.end();
   const read = (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > mostBytes) socket.pause();
   };
-  // The parser, which has stopped to read, has to begin again before it is cut off: of what still comes nothing is a request.
+  // The parser has stopped reading. It has to start again before it is cut off: nothing that still comes is a request.
   socket.pause();
   socket.once('resume', () => {
     socket.removeAllListeners('data');
@@ -31,33 +30,33 @@ export function closeWhenRead(socket: Socket, mostBytes: number): void {
   });
   socket.resume();
   const giveUp = performance.now() + LINGER_MS;
-  const look = () => {
-    const sends = bytes - lookedAt >= LEAST_BYTES && bytes <= mostBytes;
-    lookedAt = bytes;
+  const check = () => {
+    const sends = bytes - checked >= LEAST_BYTES && bytes <= mostBytes;
+    checked = bytes;
     if (sends && performance.now() < giveUp) return;
-    clearInterval(looking);
+    clearInterval(checking);
     socket.destroy();
   };
-  // What came while we were busy is read before the look.
-  const looking = setInterval(() => setImmediate(look), LOOK_MS).unref();
+  // Bytes that arrived while the process was busy are read before the check.
+  const checking = setInterval(() => setImmediate(check), CHECK_MS).unref();
   socket.once('close', () => {
-    clearInterval(looking);
+    clearInterval(checking);
   });
 }
 
 /**
  * Makes the answer to a request the last one on its connection, whether the rest of the body comes or not. The answer has to say
  * `Connection: close`.
- * @param mostBytes see {@link closeWhenRead}
+ * @param mostBytes see {@link lingeringClose}
  */
 export function closeAfterAnswer(request: IncomingMessage, mostBytes: number): void {
   request.unpipe();
   request.pause();
-  // Of a request that nobody began to read Node would read all there is, to throw it away.
+  // Node would otherwise drain a request that nobody has started to read.
   request.read(0);
   const { socket } = request;
-  // Node's way to close after the last answer would first read all that the client sends.
+  // Node would otherwise read all that the client sends before it closes.
   socket.destroySoon = () => {
-    closeWhenRead(socket, mostBytes);
+    lingeringClose(socket, mostBytes);
   };
 }

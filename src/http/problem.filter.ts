@@ -1,15 +1,27 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, type ErrorCode } from '../errors.js';
-import { methodsOf } from './known-routes.js';
+import { allowedMethods } from './known-routes.js';
+import { LogThrottle } from './log-throttle.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
 import { refuseRest } from './refuse-rest.js';
-import { Repeated } from './repeated.js';
+
+const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
+
+/** Refusals of Fastify whose own words repeat the URL, however long it is, or do not say what to do. */
+const DETAILS: Record<string, string> = {
+  FST_ERR_BAD_URL: 'The URL is malformed. Percent-encode it correctly.',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The Content-Type is malformed. Let your HTTP library set it.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A segment of the path is too long. Shorten it.',
+};
+
+/** The status of refusals of Fastify that would be misleading. */
+const OTHER_STATUSES: Record<string, number> = { FST_ERR_CTP_INVALID_MEDIA_TYPE: 400 };
 
 const codes = new WeakMap<FastifyRequest, string>();
 
 /** An outage or a burst fails thousands of requests for one reason. */
-const failures = new Repeated(10_000, 100);
+const failures = new LogThrottle(10_000, 100);
 const leftOut = new WeakSet<FastifyRequest>();
 
 /** The code of the problem that the request was answered with, if it was one. */
@@ -17,17 +29,17 @@ export function problemCodeOf(request: FastifyRequest): string | undefined {
   return codes.get(request);
 }
 
-/** Whether the request failed as another did just before, and the log has the reason there. */
+/** Whether the request failed for the same reason as one just before, which the log names there. */
 export function isLeftOut(request: FastifyRequest): boolean {
   return leftOut.has(request);
 }
 
-/** Has the log tell now of the failures that were left out so far. */
+/** Logs now how many failures were left out so far. */
 export function tellLeftOut(): void {
   failures.flush();
 }
 
-/** Answers every error as problem+json; what really happened goes to the log. */
+/** Answers every error as problem+json. The cause goes to the log. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
@@ -37,7 +49,7 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 /**
- * Answers what Fastify refuses before any hook has seen the request.
+ * Answers and logs what Fastify refuses before any hook has seen the request. The URL is not logged: it is malformed or too long.
  * @param mostBytes see `refuseRest`
  */
 export function refuseEarly(
@@ -48,13 +60,16 @@ export function refuseEarly(
 ): void {
   refuseRest(request, reply, mostBytes);
   sendProblem(error, request, reply);
+  const { method, log } = request;
+  const level = method === 'GET' || method === 'HEAD' ? 'debug' : 'info';
+  log[level]({ method, status: reply.statusCode, code: problemCodeOf(request) }, 'request');
 }
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = describe(error, request, reply);
   codes.set(request, answer.code);
   if (answer.status >= 500) logFailure(error, answer.code, request);
-  else if (error instanceof Error && error.cause !== undefined) {
+  else if (error instanceof CodedError && error.cause !== undefined) {
     request.log.info({ err: error, code: answer.code }, 'the request was refused');
   }
   if (reply.sent || request.raw.socket.destroyed) return;
@@ -63,7 +78,7 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   if (answer.status === 401) reply.header('WWW-Authenticate', 'Bearer');
   void reply
     .status(answer.status)
-    // What Fastify refuses by itself passes by the hook that sets these on all other answers.
+    // The hook that sets these on all other answers does not see what Fastify itself refuses.
     .headers({ ...ALWAYS, 'X-Request-Id': request.id })
     .type('application/problem+json')
     .send(answer);
@@ -83,7 +98,7 @@ function logFailure(error: unknown, code: ErrorCode, request: FastifyRequest): v
   log[isFirst ? 'error' : 'debug']({ err: error, code }, 'the request failed');
 }
 
-/** The same for errors that come from the same cause. What we have no code for is a defect, and each of them may be another. */
+/** The same text for errors with the same cause. An error without a code of ours is a defect, and each may be a different one. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as { code?: unknown };
@@ -92,37 +107,47 @@ function reasonOf(error: unknown): string {
   return error.cause === undefined ? name : `${name} < ${reasonOf(error.cause)}`;
 }
 
-const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
-
-/** What Fastify refuses in words that repeat the URL, however long it is. */
-const DETAILS: Record<string, string> = {
-  FST_ERR_BAD_URL: 'The URL is not well formed.',
-  FST_ERR_MAX_PARAM_LENGTH: 'A part of the URL is too long.',
-};
-
 function describe(error: unknown, request: FastifyRequest, reply: FastifyReply): Problem {
   if (error instanceof CodedError) {
     return problem(statusOfCode(error.code), error.code, error.message, request.id, error.parameter);
   }
-  const status = statusOf(error);
-  if (status === 404) {
-    const methods = methodsOf(request);
-    if (methods.length === 0 || methods.includes(request.method))
-      return problem(404, 'route_not_found', 'There is nothing under this path.', request.id);
-    reply.header('Allow', methods.join(', '));
-    return problem(405, 'method_not_allowed', `This path takes ${methods.join(', ')}.`, request.id);
+  const { status, code, message } = refusalOf(error);
+  if (status >= 500) {
+    const detail = 'Something went wrong in the service. Its log has the details under this requestId.';
+    return problem(status, 'internal', detail, request.id);
   }
-  if (status < 500) {
-    const { code = '', message } = error as Error & { code?: string };
-    return problem(status, 'bad_request', DETAILS[code] ?? message, request.id);
-  }
-  return problem(status, 'internal', 'Something went wrong here. The log has the details.', request.id);
+  return (
+    withoutRoute(error, status, request, reply) ??
+    problem(status, 'bad_request', DETAILS[code] ?? message, request.id)
+  );
 }
 
-function statusOf(error: unknown): number {
-  const { cause, statusCode } = error as { cause?: { code?: unknown }; statusCode?: unknown };
-  // Of the method QUERY Fastify wants a Content-Type first, also where there is no such route; Nest wraps that.
-  if (cause?.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE') return 404;
-  if (error instanceof HttpException) return error.getStatus();
-  return typeof statusCode === 'number' ? statusCode : 500;
+/** The problem of a request that no route takes. Nest passes on what Fastify refuses before it knows whether one does. */
+function withoutRoute(
+  error: unknown,
+  status: number,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Problem | undefined {
+  if (!(error instanceof HttpException)) return undefined;
+  const methods = allowedMethods(request);
+  const isAllowed = methods.includes(request.method);
+  if (isAllowed && status !== 404) return undefined;
+  if (isAllowed || methods.length === 0) {
+    const detail = 'There is nothing under this path. Check it against the description of the API.';
+    return problem(404, 'route_not_found', detail, request.id);
+  }
+  const allowed = methods.join(', ');
+  reply.header('Allow', allowed);
+  const detail = `This path does not take ${request.method}. It takes ${allowed}.`;
+  return problem(405, 'method_not_allowed', detail, request.id);
+}
+
+/** What Fastify or Nest says of an error of theirs: Nest wraps the errors of Fastify. */
+function refusalOf(error: unknown): { status: number; code: string; message: string } {
+  const { message, statusCode } = error as Error & { statusCode?: unknown };
+  const isNests = error instanceof HttpException;
+  const { code = '' } = ((isNests ? error.cause : error) ?? {}) as { code?: string };
+  const status = OTHER_STATUSES[code] ?? (isNests ? error.getStatus() : statusCode);
+  return { status: typeof status === 'number' ? status : 500, code, message };
 }

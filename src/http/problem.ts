@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { ErrorCode } from '../errors.js';
 
-/** The status of every code, and the one place where they meet. */
+/** The status of every code. Nothing else knows of both. */
 const STATUSES: Record<ErrorCode, number> = {
   avatar_not_found: 404,
   bad_request: 400,
@@ -50,10 +50,10 @@ const STATUSES: Record<ErrorCode, number> = {
   version_not_found: 404,
 };
 
-/** Seconds after which trying again makes sense. */
+/** Seconds after which it makes sense to try again. */
 const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { busy: 1, outbox_full: 30, storage_unavailable: 5 };
 
-/** An error as RFC 9457 has it, with the code that programs should look at. */
+/** The body of an error as in RFC 9457, with a `code` for programs. */
 export interface Problem {
   type: 'about:blank';
   title: string;
@@ -88,4 +88,22 @@ export function problem(
     ...(parameter !== undefined && { parameter }),
     requestId,
   };
+}
+
+/** The headers and the body of a problem, for answers that Fastify does not send. The connection has to be closed after them. */
+export function lastAnswerOf(
+  status: number,
+  code: ErrorCode,
+  detail: string,
+  requestId: string,
+): { headers: Record<string, string | number>; body: string } {
+  const body = JSON.stringify(problem(status, code, detail, requestId));
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Request-Id': requestId,
+    Connection: 'close',
+  };
+  return { headers, body };
 }

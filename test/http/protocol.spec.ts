@@ -132,7 +132,7 @@ describe('HTTP/1.1', () => {
   });
 
   it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'MKCOL', 'LOCK', 'QUERY'])(
-    'has nothing for the method %s, and says what there is',
+    'refuses the method %s and lists those that a path takes',
     async (method) => {
       await harness.leavesNothing(async (path) => {
         const bodies = method === 'TRACE' ? [''] : ['', png];
@@ -144,6 +144,23 @@ describe('HTTP/1.1', () => {
         const answer = await harness.send({ method, path: `${there}/info?x=1` });
         expect([answer.status, answer.headers.allow]).toEqual([405, 'GET, HEAD']);
         expect(problemOf(await harness.send({ method, path: '/nowhere' })).code).toBe('route_not_found');
+        const asset = await harness.send({ method, path: '/docs/swagger-ui.css' });
+        expect([asset.status, asset.headers.allow]).toEqual([405, 'GET, HEAD']);
+      });
+    },
+  );
+
+  it.each(['PATCH', 'PUT', 'QUERY'])(
+    'looks at the method %s before a Content-Type that is malformed',
+    async (method) => {
+      await harness.leavesNothing(async (path) => {
+        const headers = { 'content-type': 'multipart/form-data boundary=x' };
+        const refusal = async (to: string) =>
+          problemOf(await harness.send({ method, path: to, headers, body: png }));
+        expect(await refusal('/nowhere')).toEqual({ status: 404, code: 'route_not_found' });
+        expect((await refusal(`${path}/info`)).code).toBe('method_not_allowed');
+        const known = method === 'PUT' ? { status: 400, code: 'bad_request' } : undefined;
+        expect(await refusal(path)).toEqual(known ?? { status: 405, code: 'method_not_allowed' });
       });
     },
   );
@@ -184,6 +201,31 @@ describe('HTTP/1.1', () => {
       expect(problemOf(await connection.answer())).toEqual({ status: 417, code: 'bad_request' });
       expect(await connection.closes()).toBe(true);
     });
+  });
+
+  it.each([
+    ['an unknown path', head('PUT', '/nowhere'), 404, 'route_not_found'],
+    ['an unknown method', head('PATCH', there), 405, 'method_not_allowed'],
+    ['a malformed URL', head('PUT', '/v1/avatars/%zz'), 400, 'bad_request'],
+    ['a segment that is too long', head('DELETE', `/v1/avatars/${'a'.repeat(2000)}`), 414, 'bad_request'],
+    ['two hosts', head('PUT', there, { 'Content-Length': 0, Host: 'other' }), 400, 'invalid_host'],
+    ['an unknown expectation', head('PUT', there, { Expect: 'tea' }), 417, 'bad_request'],
+    ['a request that is no HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
+  ])('logs one line with the code for %s, and no stack', async (_, request, status, code) => {
+    const connection = await open();
+    connection.send(request);
+    const answer = await connection.answer();
+    expect(problemOf(answer)).toEqual({ status, code });
+    const id = idOf(answer);
+    await harness.logs(id);
+    const lines = harness.service
+      .log()
+      .split('\n')
+      .filter((line) => line.includes(`"reqId":"${id}"`))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toEqual([expect.objectContaining({ status, code })]);
+    expect(lines[0]).not.toHaveProperty('err');
+    connection.close();
   });
 
   it.each([

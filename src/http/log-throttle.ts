@@ -3,14 +3,14 @@ interface Window {
   end: () => void;
 }
 
-/** Tells what happens for the first time from what was told a short while ago, so that the log does not tell it a thousand times. */
-export class Repeated {
+/** Tells the first event of a kind from its repetitions, so that the log doesn't have the same line a thousand times. */
+export class LogThrottle {
   /** By kind, the oldest first. */
   private readonly windows = new Map<string, Window>();
 
   /**
-   * @param windowMs how long others of a kind are left out after one was told, in ms
-   * @param maxKinds that are remembered; with more, the window of the oldest ends early
+   * @param windowMs how long repetitions of a kind are left out after the first, in ms
+   * @param maxKinds how many kinds are remembered; if there are more, the window of the oldest ends early
    */
   constructor(
     private readonly windowMs: number,
@@ -18,8 +18,8 @@ export class Repeated {
   ) {}
 
   /**
-   * @param summarize called when the window that this one opens is over, with how many were left out, unless none was
-   * @returns whether it is to be told; otherwise it is counted
+   * @param summarize called at the end of the window that this event opens, with how many were left out, unless none were
+   * @returns whether to log the event; otherwise it is counted
    */
   isFirst(kind: string, summarize: (leftOut: number) => void): boolean {
     const open = this.windows.get(kind);
@@ -40,7 +40,7 @@ export class Repeated {
     return true;
   }
 
-  /** Ends all windows now. */
+  /** Ends all windows now, with their summaries. */
   flush(): void {
     for (const { end } of [...this.windows.values()]) end();
   }
