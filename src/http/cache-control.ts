@@ -1,6 +1,7 @@
 /**
- * The Cache-Control of an answer. Nobody may keep what the storage could not vouch for: it may be erased already.
- * @param usual the value if the storage vouches for the answer
+ * The Cache-Control of an answer. An answer that could not be checked against the storage must not be kept: it may be erased already.
+ * @param usual the value if it was checked
+ * @param verified whether it was checked
  */
 export function cacheControlOf(usual: string, verified: boolean): string {
   return verified ? usual : 'no-store';

@@ -1,45 +1,45 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { UntakenAnswers } from './untaken-answers.js';
+import { UnsentAnswers } from './unsent-answers.js';
 
 export interface ConnectionLimits {
-  /** Further ones are closed at once. */
+  /** Connections beyond these are closed at once. */
   maxConnections: number;
   /** How long a client may take next to nothing of an answer, in ms. */
   answerTimeoutMs: number;
-  /** Of memory for answers that clients have not taken yet. */
+  /** Memory for answers that clients have not taken yet. */
   answerBytes: number;
 }
 
 /**
- * Why connections were ended: their clients took next to nothing of an answer for too long (`stalled`), their answers or the
- * requests that waited took too much memory (`memory`), or there were too many (`refused`).
+ * How many connections were cut off, by reason: the client took next to nothing of an answer for too long (`stalled`), its answers or
+ * waiting requests took too much memory (`memory`), or there were too many connections (`refused`).
  */
 export type Cuts = Record<'stalled' | 'memory' | 'refused', number>;
 
-/** How far an answer has come. */
+/** How much of an answer the client has taken. */
 interface Position {
-  /** Bytes of writes that the system has taken whole. */
+  /** Bytes of writes that the system has taken in full. */
   written: number;
-  /** Bytes of the write that it is at which it has not taken yet. */
+  /** Bytes of the current write that it has not taken yet. */
   queued: number;
 }
 
-/** What a client takes at least within the time that it has, unless less is left. An attacker could else take a byte at a time. */
+/** The least that a client has to take in its time, unless less is left. Otherwise an attacker could take a byte at a time. */
 const MIN_TAKEN = 64 * 1024;
 
 /**
- * The connections of a server, so that they can be ended without cutting off a request that was accepted. What Node offers
- * for it (`closeIdleConnections`) counts a connection as busy on which nothing was sent yet, or half of some headers.
- * It ends those as well whose clients ask and do not read.
+ * Closes the connections of a server: those that are idle at shutdown, without cutting off a request that was accepted, and those
+ * whose clients send requests and don't read the answers. Node's own `closeIdleConnections` counts a connection as busy if it has
+ * sent nothing yet, or half of its headers.
  */
 export class Connections {
   readonly cuts: Cuts = { stalled: 0, memory: 0, refused: 0 };
-  readonly answers: UntakenAnswers;
-  /** Requests that are being answered on each. */
+  readonly answers: UnsentAnswers;
+  /** How many requests are being answered on each connection. */
   private readonly open = new Map<Socket, number>();
-  /** Where each was that has an answer on its way, and since when. */
+  /** How far the answer on a connection was when it last moved, and when that was. */
   private readonly marks = new WeakMap<Socket, Position & { since: number }>();
   private logged: Cuts = { ...this.cuts };
   private winding = false;
@@ -48,17 +48,17 @@ export class Connections {
     private readonly limits: ConnectionLimits,
     private readonly logger: Logger,
   ) {
-    this.answers = new UntakenAnswers(limits.answerBytes, (socket) => {
+    this.answers = new UnsentAnswers(limits.answerBytes, (socket) => {
       this.cut(socket, 'memory');
     });
   }
 
-  /** How many there are. */
+  /** How many connections are open. */
   get size(): number {
     return this.open.size;
   }
 
-  /** Begins with a server, whose answers have to be of `answers.responseClass()`; before it listens. */
+  /** Watches a server. Call it before the server listens; its answers have to be of `answers.responseClass()`. */
   watch(server: Server): void {
     server.maxConnections = this.limits.maxConnections;
     server.on('drop', () => this.cuts.refused++);
@@ -76,9 +76,9 @@ export class Connections {
   }
 
   /**
-   * Ends the connections whose clients have taken too little of an answer since it was looked at first. To be called now and then:
-   * a timer for each answer would cost every answer.
-   * @param now in ms
+   * Cuts off the clients that have taken too little of an answer for too long. Call it now and then: a timer for each answer would
+   * slow down all of them.
+   * @param now a monotonic time, in ms
    */
   cutStalled(now: number): void {
     for (const socket of this.open.keys()) {
@@ -94,26 +94,26 @@ export class Connections {
     this.log();
   }
 
-  /** From now on the answer to a request is the last one on its connection. */
+  /** From now on each answer is the last one on its connection. */
   windDown(): void {
     this.winding = true;
   }
 
-  /** Ends every connection on which no request is being answered, nor the end of an answer still on its way. */
+  /** Closes every connection that is neither answering a request nor still sending an answer. */
   closeIdle(): void {
     for (const [socket, requests] of this.open) {
       if (requests === 0 && socket.writableLength === 0) socket.destroy();
     }
   }
 
-  /** By a reset: the system would else keep what it has taken for a client that does not read, and go on trying. */
+  /** Resets a connection. A normal close would have the system keep the unread bytes, and go on trying to send them. */
   cut(socket: Socket, why: keyof Cuts): void {
     if (socket.destroyed) return;
     this.cuts[why]++;
     socket.resetAndDestroy();
   }
 
-  /** One line for all that were cut off since the last one: they may be thousands. */
+  /** Logs one line for all connections that were cut off since the last line: they may be thousands. */
   private log(): void {
     const { cuts, logged } = this;
     const more = {
@@ -133,7 +133,7 @@ export class Connections {
 }
 
 function positionOf(socket: Socket): Position {
-  // A write is under way as long as some of it is left, and how much that is Node itself asks here (`setTimeout` of a socket).
+  // Node itself reads `writeQueueSize` for the timeout of a socket: how much is left of the current write.
   const { _handle: handle } = socket as unknown as { _handle?: { writeQueueSize: number } | null };
   return { written: socket.bytesWritten - socket.writableLength, queued: handle?.writeQueueSize ?? 0 };
 }

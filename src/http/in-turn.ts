@@ -3,17 +3,17 @@ import type { Socket } from 'node:net';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** With so many requests of one connection waiting, nothing more is read of it. What has arrived already, 64 KiB, waits as well. */
+/** If so many requests of a connection wait, no more is read from it. Up to 64 KiB that have already arrived wait as well. */
 const MAX_WAITING = 32;
 
-/** Requests that wait on all connections together; each takes some 2 KB of memory. */
+/** How many requests may wait on all connections together. Each takes about 2 KB of memory. */
 const MAX_WAITING_IN_ALL = 10_000;
 
 /**
- * Lets requests that a client sends on one connection without waiting for answers be handled one after the other: Node would begin
- * them all at once, and a delete could overtake the upload before it (RFC 9112, section 9.3.2). However many a client sends, few are
- * read before their turn. To be called once all that listens to the server's requests does.
- * @param cut ends a connection on which one more would have to wait, with too many waiting
+ * Handles pipelined requests, which a client sends on one connection without waiting for answers, one after the other
+ * (RFC 9112, section 9.3.2). Node would begin them all at once, and a delete could overtake the upload before it. However many a
+ * client sends, only a few are read ahead. Call it after all other listeners for the server's requests were added.
+ * @param cut ends a connection; called if too many requests are waiting
  */
 export function answerInTurn(server: Server, cut: (socket: Socket) => void): void {
   const listeners = (server.listeners('request') as Listener[]).map((listener) => listener.bind(server));
@@ -36,7 +36,7 @@ export function answerInTurn(server: Server, cut: (socket: Socket) => void): voi
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    // A response gets its socket when the one before it has been sent.
+    // Node gives a response its socket when the one before it has been sent.
     if (response.socket !== null) handle(request, response);
     else if (socket.destroyed) return;
     else if (waiting >= MAX_WAITING_IN_ALL) cut(socket);
@@ -54,13 +54,13 @@ export function answerInTurn(server: Server, cut: (socket: Socket) => void): voi
   });
 }
 
-/** Requests of a connection that wait for their turn. */
+/** The requests of a connection that wait for their turn. */
 class Line {
   length = 0;
   private full = false;
 
   constructor(private readonly socket: Socket) {
-    // Node goes on to read after each request that has arrived whole.
+    // Node resumes reading after each request that has arrived in full.
     socket.on('resume', () => {
       if (this.full) socket.pause();
     });

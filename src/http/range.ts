@@ -1,10 +1,12 @@
-/** What a request for a part of a picture gets; undefined: the whole. */
+/** The part of a representation that an answer has to give; undefined: the whole. */
 export type Part = { start: number; end: number } | 'unsatisfiable' | undefined;
 
 /**
- * The one part that a request asks for (RFC 9110, section 14). Several parts, and what is no range of bytes, are answered with
- * the whole, as section 14.2 allows.
- * @param ifRange the header If-Range: another tag than the picture's asks for the whole
+ * The part that a request asks for (RFC 9110, section 14). Requests for several ranges, or in other units than bytes, get the whole,
+ * as section 14.2 allows.
+ * @param range the header Range
+ * @param ifRange the header If-Range: if it is not `etag`, the answer is the whole
+ * @param etag the current entity tag, with its quotes
  * @param length of the whole, in bytes
  * @returns `start` and `end`, both included
  */

@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Memory that answers lie in, such as a picture that many clients are being sent. */
+/** A piece of memory that answers are sent from, such as a picture that many clients are reading. */
 interface Held {
   bytes: number;
   /** The connections of these answers. */
@@ -9,17 +9,17 @@ interface Held {
 }
 
 /**
- * The memory of answers that clients have not taken yet. A picture lies in memory until the last of its readers has it, also where
- * the cache has let it go; how many read the same one makes no difference. Where that gets too much, those are cut off who have been
- * at it for longest: whoever reads what he asks for is never among them for long, and nobody is refused because of others.
+ * Limits the memory of answers that clients have not taken yet. A picture stays in memory until the last of its readers has it, even
+ * if the cache has let it go; it counts once, however many read it. If the sum gets too large, the clients that have been reading for
+ * longest are cut off. A client that reads what it asks for is never among them for long, and nobody is refused because of others.
  */
-export class UntakenAnswers {
-  /** The memory that was asked for last comes last. */
+export class UnsentAnswers {
+  /** The memory that was requested last comes last. */
   private readonly held = new Map<object, Held>();
   private total = 0;
 
   /**
-   * @param maxBytes of memory, unless one answer alone takes more
+   * @param maxBytes the limit; one answer alone may take more
    * @param cut ends a connection
    */
   constructor(
@@ -27,11 +27,12 @@ export class UntakenAnswers {
     private readonly cut: (socket: Socket) => void,
   ) {}
 
+  /** The memory in use, in bytes. */
   get bytes(): number {
     return this.total;
   }
 
-  /** What a server has to make its answers of. What is taken at once costs a comparison. */
+  /** The class of answers that a server has to use, as its option `ServerResponse`. An answer that is taken at once costs a comparison. */
   responseClass(): typeof ServerResponse {
     const hold = this.hold.bind(this);
     return class<R extends IncomingMessage> extends ServerResponse<R> {
@@ -46,7 +47,7 @@ export class UntakenAnswers {
 
   private hold(response: ServerResponse, socket: Socket, chunk: unknown): void {
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) return;
-    // A text is kept for each answer anew.
+    // A string is kept once for each answer.
     const [memory, bytes] =
       typeof chunk === 'string'
         ? [response, Buffer.byteLength(chunk)]
@@ -72,7 +73,7 @@ export class UntakenAnswers {
   }
 
   private release(memory: object, held: Held): void {
-    // Once only: a new reader of what was cut off has an entry of its own.
+    // Only once: a new reader of memory that was released has an entry of its own.
     if (this.held.get(memory) !== held) return;
     this.held.delete(memory);
     this.total -= held.bytes;
