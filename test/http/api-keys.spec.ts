@@ -30,7 +30,7 @@ describe('a service with API_KEYS', () => {
     ['the sum of the key', { authorization: `Bearer ${createHash('sha256').update(KEY).digest('hex')}` }],
     ['the key by another scheme', { authorization: `Basic ${KEY}` }],
     ['the key as a parameter of no header', { 'x-api-key': KEY }],
-  ])('lets nobody write with %s', async (_, headers) => {
+  ])('refuses a write with %s', async (_, headers) => {
     await harness.leavesNothing(async (path) => {
       const body = await picture('png');
       const answers = [
@@ -48,7 +48,7 @@ describe('a service with API_KEYS', () => {
     });
   });
 
-  it('lets everybody read, and whoever has a key write', async () => {
+  it('lets everybody read, and anybody with a key write', async () => {
     const path = '/v1/avatars/mine';
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
     for (const target of ['', '/exists', '/url', '/info']) {
@@ -62,7 +62,7 @@ describe('a service with API_KEYS', () => {
   it.each([
     ['bare', {}],
     ['in a form', FORM],
-  ])('does not read the endless body of a stranger, %s', async (_, headers) => {
+  ])('does not read the endless body of a client without a key, %s', async (_, headers) => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);
       connection.send(head('PUT', path, { ...headers, 'Transfer-Encoding': 'chunked' }));

@@ -24,7 +24,7 @@ describe.each(backends)('avatars over HTTP on $name', (backend) => {
     return answer.body as Buffer;
   };
 
-  it('goes through upload, get, exists, url, info and delete', async () => {
+  it('upload, read, check, link, describe and delete', async () => {
     const created = await request(service.url).put(path).attach('file', photo, 'me.jpg').expect(201);
     const { version } = created.body as { version: string };
     const again = await request(service.url).post(path).send(photo).expect(200);
@@ -53,7 +53,7 @@ describe.each(backends)('avatars over HTTP on $name', (backend) => {
     await request(service.url).get(`${path}/exists`).expect(200, { exists: false });
   });
 
-  it('answers 304 to who has the picture', async () => {
+  it('answer 304 to a client that has the picture', async () => {
     const target = '/v1/avatars/cached';
     await request(service.url).put(target).send(photo).expect(201);
     const answer = await request(service.url).get(target).expect(200);
@@ -69,14 +69,14 @@ describe.each(backends)('avatars over HTTP on $name', (backend) => {
     ['unreadable_image', 422, Buffer.from([0xff, 0xd8, 0xff, 0, 0, 0])],
     ['empty_file', 400, Buffer.alloc(0)],
     ['upload_too_large', 413, Buffer.alloc(5 * 1024 * 1024 + 1)],
-  ])('refuses with %s and keeps nothing', async (code, status, bytes) => {
+  ])('refuse with %s and keep nothing', async (code, status, bytes) => {
     const answer = await request(service.url).put('/v1/avatars/bad').attach('file', bytes, 'me.png');
     expect([answer.status, (answer.body as { code: string }).code]).toEqual([status, code]);
     await request(service.url).get('/v1/avatars/bad/exists').expect(200, { exists: false });
     expect(await service.spooled()).toEqual([]);
   });
 
-  it('names what is wrong with a form and with an id', async () => {
+  it('say what is wrong with a form and with an id', async () => {
     const put = () => request(service.url).put('/v1/avatars/bad');
     await put()
       .attach('other', photo, 'a.jpg')

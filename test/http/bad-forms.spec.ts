@@ -48,23 +48,19 @@ const FORMS: [name: string, code: string, outgoing: Body, parameter?: string][] 
     { headers: { 'content-type': 'multipart/form-data; boundary=' }, body: form(NAMED) },
   ],
   [
-    'a boundary of another form',
+    'the boundary of another form',
     'invalid_boundary',
     { headers: { 'content-type': 'multipart/form-data; boundary=other' }, body: form(NAMED) },
   ],
+  ['a form that ends in its file', 'truncated_body', { headers: FORM, body: form(NAMED).subarray(0, -9) }],
+  ['a form that ends before its file', 'truncated_body', { headers: FORM, body: openPart(NAMED) }],
   [
-    'a form that breaks off in its file',
-    'truncated_body',
-    { headers: FORM, body: form(NAMED).subarray(0, -9) },
-  ],
-  ['a form that breaks off before its file', 'truncated_body', { headers: FORM, body: openPart(NAMED) }],
-  [
-    'a form that breaks off behind a field',
+    'a form that ends after a field',
     'truncated_body',
     { headers: FORM, body: form({ name: 'crop', content: '0,0,1,1' }).subarray(0, -4) },
   ],
   [
-    'a form that breaks off in the headers of its part',
+    'a form that ends in the headers of its part',
     'truncated_body',
     { headers: FORM, body: openPart(NAMED).slice(0, -10) },
   ],
@@ -72,12 +68,12 @@ const FORMS: [name: string, code: string, outgoing: Body, parameter?: string][] 
   ['an empty body', 'empty_file', { headers: { 'content-length': 0 } }],
   ['an empty body in chunks', 'empty_file', { headers: { 'transfer-encoding': 'chunked' } }],
   [
-    'a field too long',
+    'a field that is too long',
     'invalid_form',
     { headers: FORM, body: form({ name: 'crop', content: '1'.repeat(2000) }) },
   ],
   [
-    'a field with too long a name',
+    'a field whose name is too long',
     'invalid_form',
     { headers: FORM, body: form({ name: 'n'.repeat(200), content: '1' }) },
   ],
@@ -108,7 +104,7 @@ describe.each(backends)('bad forms on $name', (backend) => {
   });
 
   it.each([1, 1024, 1025, 50_000])(
-    'says of a file of %d bytes in a text field what is wrong',
+    'says what is wrong with a file of %d bytes in a text field',
     async (size) => {
       const answer = await harness.put('/v1/avatars/text', {
         headers: FORM,
@@ -119,7 +115,7 @@ describe.each(backends)('bad forms on $name', (backend) => {
     },
   );
 
-  it('takes a crop in the query or in the form, and no two that differ', async () => {
+  it('accepts a crop in the query or in the form, but not two that differ', async () => {
     const upload = async (inQuery: string, inForm: string) =>
       harness.put(`/v1/avatars/cropped?crop=${inQuery}`, {
         headers: FORM,
@@ -132,7 +128,7 @@ describe.each(backends)('bad forms on $name', (backend) => {
     expect((await upload('0,0,32,32', '0,0,32,32')).status).toBe(201);
   });
 
-  it('answers no body at all with no_file', async () => {
+  it('answers a request without a body with no_file', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);
       connection.send(head('PUT', path));
@@ -144,7 +140,7 @@ describe.each(backends)('bad forms on $name', (backend) => {
   it.each([
     ['quoted', `multipart/form-data; boundary="${BOUNDARY}"`],
     ['behind a charset', `Multipart/Form-Data; charset=utf-8; Boundary=${BOUNDARY}`],
-  ])('takes a boundary that is %s', async (_, contentType) => {
+  ])('accepts a boundary that is %s', async (_, contentType) => {
     const body = form({ filename: 'me.png', content: await picture('png') });
     const answer = await harness.put('/v1/avatars/quoted', {
       headers: { 'content-type': contentType },

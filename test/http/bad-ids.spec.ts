@@ -80,7 +80,7 @@ describe.each(backends)('ids outside their alphabet on $name', (backend) => {
     });
   });
 
-  it('takes an id of 80 characters of the whole alphabet', async () => {
+  it('accepts an id of 80 characters from the whole alphabet', async () => {
     const path = `/v1/avatars/${'aZ9._~@|:+=-'.padEnd(80, '=')}`;
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
     const info = await harness.send({ path: `${path}/info` });

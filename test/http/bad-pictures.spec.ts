@@ -65,7 +65,7 @@ describe.each(backends)('bad pictures on $name', (backend) => {
   });
   afterAll(() => harness.stop());
 
-  it.each(STRANGERS)('refuses %s though it is named .png', async (_, make) => {
+  it.each(STRANGERS)('refuses %s that is named .png', async (_, make) => {
     const bytes = Buffer.from(await make());
     expect(await harness.refusal(fileForm(bytes, 'me.png'))).toEqual(UNSUPPORTED);
     const headers = { 'content-type': 'image/png' };
@@ -76,7 +76,7 @@ describe.each(backends)('bad pictures on $name', (backend) => {
     expect(await harness.refusal(fileForm(await make()))).toEqual(UNREADABLE);
   });
 
-  it.each(CUT)('refuses a %s that is cut off, wherever', async (name) => {
+  it.each(CUT)('refuses a %s that is cut off at any point', async (name) => {
     const bytes = await picture(name);
     for (const share of [0.01, 0.1, 0.4, 0.7, 0.95]) {
       const body = bytes.subarray(0, Math.max(16, Math.floor(bytes.length * share)));
@@ -84,7 +84,7 @@ describe.each(backends)('bad pictures on $name', (backend) => {
     }
   });
 
-  it('keeps the picture that was there when a bad one comes', async () => {
+  it('keeps the current picture when a bad one arrives', async () => {
     const path = '/v1/avatars/stays';
     expect((await harness.put(path, { body: await picture('jpeg') })).status).toBe(201);
     const before = await harness.send({ path });

@@ -20,8 +20,8 @@ const [local] = backends;
 /** More than the sockets of both sides hold. */
 const LARGE = 64 * 1024 * 1024;
 
-describe('a service with its hands full', () => {
-  it('takes so many uploads at once and no more', async () => {
+describe('a busy service', () => {
+  it('accepts UPLOAD_CONCURRENCY uploads at once and no more', async () => {
     const harness = await startLocal({ UPLOAD_CONCURRENCY: '1', AVATAR_MAX_SIZE_BYTES: String(LARGE) });
     const body = await picture('png');
     const first = await RawConnection.open(harness.service.url);
@@ -54,7 +54,7 @@ describe('a service with its hands full', () => {
     await harness.stop();
   });
 
-  it('gives the place of an upload that broke off to the next', async () => {
+  it('accepts another upload after one was aborted', async () => {
     const harness = await startLocal({ UPLOAD_CONCURRENCY: '1' });
     for (let n = 0; n < 5; n++) {
       await harness.leavesNothing(async (path) => {
@@ -68,13 +68,13 @@ describe('a service with its hands full', () => {
     await harness.stop();
   });
 
-  it('works one picture after the other where none may wait', async () => {
+  it('handles pictures one after the other if none may wait', async () => {
     const harness = await startLocal({ IMAGE_CONCURRENCY: '1', IMAGE_QUEUE: '0' });
     await harness.takesUploads();
     await harness.stop();
   });
 
-  it('lets so many pictures wait for their turn and no more', async () => {
+  it('lets IMAGE_QUEUE pictures wait and no more', async () => {
     const harness = await startLocal({ IMAGE_CONCURRENCY: '1', IMAGE_QUEUE: '1' });
     const slow = pngOf({ width: 7000, height: 7000, bits: 1 });
     const uploads = await harness.atOnce(
@@ -96,7 +96,7 @@ describe('a service with its hands full', () => {
     await harness.stop();
   });
 
-  it('does not try a rendition that took too long again for a while', async () => {
+  it('does not retry a rendition that took too long for a while', async () => {
     const storage = (await local?.environment()) ?? {};
     const harness = await Harness.start({ ...storage, IMAGE_TIMEOUT_MS: '1000' });
     const version = '01890a5d-ac96-774b-bcce-b302099a8057';
@@ -124,7 +124,7 @@ describeS3('a burst of readers', () => {
   let proxy: FaultProxy;
   afterEach(() => proxy.stop());
 
-  it('waits for its turn at the bucket or is refused: it is no outage, and no flood of the log', async () => {
+  it('makes calls wait for the bucket or refuses them, without an outage or a flooded log', async () => {
     const behind = await behindProxy(await s3Environment());
     proxy = behind.proxy;
     const harness = await Harness.start({

@@ -46,7 +46,7 @@ describe.each(backends)('clients that go away on $name', (backend) => {
     },
   );
 
-  it('leave nothing behind, having sent all', async () => {
+  it('leave nothing behind after they have sent everything', async () => {
     const body = Buffer.concat([(await picture('png')).subarray(0, 8), Buffer.alloc(700_000)]);
     await harness.leavesNothing(async (path) => {
       await Promise.all(

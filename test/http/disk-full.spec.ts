@@ -94,7 +94,7 @@ needs('root')('a disk that is full', () => {
       await recovers();
     });
 
-    it('is told by readiness, which still lets readers in', async () => {
+    it('shows in the readiness, which still lets readers in', async () => {
       await start('size=8m');
       await fill(filler);
       await harness.stop();

@@ -17,11 +17,11 @@ const [local] = backends;
 describe('docs/api.md', () => {
   const rows = [...readFileSync('docs/api.md', 'utf8').matchAll(/^\| `([a-z_]+)` +\| (\d{3}[\d, ]*?) +\|/gm)];
 
-  it('has every error code, and no other, in order', () => {
+  it('lists every error code and no other, in order', () => {
     expect(rows.map(([, code]) => code)).toEqual([...ERROR_CODES].sort());
   });
 
-  it('has their statuses', () => {
+  it('gives their statuses', () => {
     for (const [, code, statuses] of rows) {
       const known = ERROR_CODES.find((one) => one === code);
       expect([code, statuses?.split(', ')[0]]).toEqual([code, String(known && statusOfCode(known))]);
@@ -56,7 +56,7 @@ describe('OpenAPI', () => {
     ['get', '/avatar/{hash}', [200, 302, 304, 404, 503]],
     ['get', '/avatar', [400]],
     ['options', '/avatar', [200, 204]],
-  ])('lists what %s %s answers', (method, path, statuses) => {
+  ])('lists the answers of %s %s', (method, path, statuses) => {
     expect(Object.keys(operation(path, method).responses)).toEqual(
       expect.arrayContaining(statuses.map(String)),
     );

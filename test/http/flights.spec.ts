@@ -21,7 +21,7 @@ describe('requests for the same answer', () => {
     expect(going(flights, 'a').followed).toEqual([false, false]);
   });
 
-  it('go when there are to be no more answers', () => {
+  it('are released when there will be no more answers', () => {
     const flights = new Flights();
     flights.lead('a');
     const { went } = going(flights, 'a');
@@ -29,7 +29,7 @@ describe('requests for the same answer', () => {
     expect(went).toEqual([1, 2]);
   });
 
-  it('do not wait for ever', async () => {
+  it('do not wait forever', async () => {
     const flights = new Flights();
     flights.lead('a');
     await new Promise<void>((resolve) => flights.follow('a', resolve));

@@ -21,7 +21,7 @@ describe.each(backends)('preconditions and history on $name', (backend) => {
   };
   const versionOf = (answer: request.Response) => (answer.body as { version: string }).version;
 
-  it('creates only, by If-None-Match: *', async () => {
+  it('only creates with If-None-Match: *', async () => {
     const path = '/v1/avatars/create';
     expect((await upload(path, { 'If-None-Match': '*' })).status).toBe(201);
     expect((await upload(path, { 'If-None-Match': '*' })).status).toBe(412);
@@ -30,7 +30,7 @@ describe.each(backends)('preconditions and history on $name', (backend) => {
     expect((await upload(path, { 'If-None-Match': '"x"' })).status).toBe(400);
   });
 
-  it('replaces and deletes only what is current, by If-Match', async () => {
+  it('replaces and deletes only the current version with If-Match', async () => {
     const path = '/v1/avatars/match';
     expect((await upload(path, { 'If-Match': '*' })).status).toBe(412);
     const version = versionOf(await upload(path));
@@ -46,14 +46,14 @@ describe.each(backends)('preconditions and history on $name', (backend) => {
     await request(service.url).delete(path).set('If-Match', `"${next}"`).expect(204);
   });
 
-  it('keeps every URL that it gave good after the version left the history', async () => {
+  it('keeps its URLs valid after their version has left the history', async () => {
     const path = '/v1/avatars/history';
     const { urls } = (await upload(path)).body as { urls: Record<string, string> };
     for (let i = 0; i < 3; i++) expect((await upload(path)).status).toBe(201);
     for (const url of Object.values(urls)) expect((await fetch(url)).status).toBe(200);
   });
 
-  it('makes no URL of a Host that is none', async () => {
+  it('builds no URL from a Host that is malformed', async () => {
     const path = '/v1/avatars/host';
     expect((await upload(path)).status).toBe(201);
     for (const host of ['evil.example/x', 'user:pw@evil.example', 'a b', 'x"><']) {
@@ -69,7 +69,7 @@ describe.each(backends)('preconditions and history on $name', (backend) => {
     }
   });
 
-  it('lets pages of other origins read what anybody may read', async () => {
+  it('lets pages of other origins read whatever anybody may read', async () => {
     for (const path of ['/v1/avatars/host', '/v1/avatars/host/info', '/v1/avatars/nobody']) {
       await request(service.url).get(path).expect('Access-Control-Allow-Origin', '*');
     }

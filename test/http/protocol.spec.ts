@@ -24,7 +24,7 @@ describe('HTTP/1.1', () => {
   const logged = (requestId: string) => harness.service.logged(new RegExp(`"reqId":"${requestId}"`));
   const idOf = ({ headers }: Answer) => String(headers['x-request-id']);
 
-  it('goes on with a connection after an error whose body was read whole', async () => {
+  it('reuses a connection after an error if the body was read in full', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await open();
       const bad = Buffer.from('no picture');
@@ -38,7 +38,7 @@ describe('HTTP/1.1', () => {
     });
   });
 
-  it('answers pipelined requests in their order, errors among them', async () => {
+  it('answers pipelined requests in order, errors among them', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await open();
       const requests = [
@@ -56,7 +56,7 @@ describe('HTTP/1.1', () => {
     });
   });
 
-  it('takes nothing of what follows a body that it refused to read for a request', async () => {
+  it('does not parse the rest of a body that it refused to read as a request', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await open();
       connection.send(head('PUT', path, { 'Content-Length': 999_999 }) + head('DELETE', there));
@@ -69,7 +69,7 @@ describe('HTTP/1.1', () => {
     });
   });
 
-  it('asks for the body that a client holds back until told to go on', async () => {
+  it('asks for the body of a client that expects 100-continue', async () => {
     const connection = await open();
     const path = '/v1/avatars/expected';
     connection.send(head('PUT', path, { Expect: '100-continue', 'Content-Length': png.length }));
@@ -79,7 +79,7 @@ describe('HTTP/1.1', () => {
     connection.close();
   });
 
-  it('carries out what comes on one connection in its order', async () => {
+  it('carries out the requests of one connection in order', async () => {
     const path = '/v1/avatars/pipelined';
     const upload = put(path, png);
     const changes = [upload, head('DELETE', path), upload, head('DELETE', `${path}?erase=true`), upload];
@@ -92,7 +92,7 @@ describe('HTTP/1.1', () => {
     connection.close();
   });
 
-  it('heeds the last of a thousand headers', async () => {
+  it('sees the last of a thousand headers', async () => {
     const filler = Object.fromEntries(Array.from({ length: 1200 }, (_, i) => [`a${i}`, '1']));
     const connection = await open();
     connection.send(head('DELETE', there, { ...filler, 'If-Match': '"none"' }));
@@ -106,7 +106,7 @@ describe('HTTP/1.1', () => {
     ['DELETE', '/v1/avatars/absent', 204],
     ['POST', '/nowhere', 404],
     ['PUT', '/v1/avatars/%zz', 400],
-  ])('gives one answer to a %s of %s whose body does not come', async (method, path, status) => {
+  ])('gives one answer to a %s of %s whose body does not arrive', async (method, path, status) => {
     const connection = await open();
     connection.send(head(method, path, { 'Content-Length': 100 }));
     const answer = await connection.answer({ withBody: method !== 'HEAD' });
@@ -115,7 +115,7 @@ describe('HTTP/1.1', () => {
     expect(connection.text()).toBe('');
   });
 
-  it('answers HEAD as GET without a body', async () => {
+  it('answers HEAD like GET, without a body', async () => {
     for (const [path, status] of [
       [there, 200],
       ['/v1/avatars/absent', 404],
@@ -165,14 +165,14 @@ describe('HTTP/1.1', () => {
     },
   );
 
-  it.each(['GET', 'HEAD'])('lets pages of other origins %s what anybody may read', async (method) => {
+  it.each(['GET', 'HEAD'])('lets pages of other origins %s whatever anybody may read', async (method) => {
     for (const path of [there, '/v1/avatars/absent', `${there}/exists`]) {
       const { headers } = await harness.send({ method, path });
       expect(headers['access-control-allow-origin']).toBe('*');
     }
   });
 
-  it('answers HTTP/1.0 without a Host, with URLs at the address that was reached', async () => {
+  it('answers HTTP/1.0 without a Host, with URLs at the address the client connected to', async () => {
     const connection = await open();
     connection.send(`GET ${there}/url HTTP/1.0\r\n\r\n`);
     const answer = await connection.answer();
@@ -194,7 +194,7 @@ describe('HTTP/1.1', () => {
     connection.close();
   });
 
-  it('refuses an expectation that it does not know, and does not wait for the body', async () => {
+  it('refuses an unknown expectation without waiting for the body', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await open();
       connection.send(head('PUT', path, { Expect: 'tea', 'Content-Length': png.length }));
@@ -230,7 +230,7 @@ describe('HTTP/1.1', () => {
 
   it.each([
     ['a parameter', `/v1/avatars/${'a'.repeat(8000)}`, 414],
-    ['an escape that is none', `/v1/avatars/%zz${'a'.repeat(8000)}`, 400],
+    ['a malformed escape', `/v1/avatars/%zz${'a'.repeat(8000)}`, 400],
     ['a path', `/${'a'.repeat(8000)}`, 404],
   ])('neither answers nor logs a giant URL: %s', async (_, path, status) => {
     // What was logged before an answer's own line has come with it.
@@ -246,7 +246,7 @@ describe('HTTP/1.1', () => {
     expect(harness.service.log().length - before).toBeLessThan(2000);
   });
 
-  it.each(['GET', 'DELETE', 'PATCH'])('does not choke on the body of a %s', async (method) => {
+  it.each(['GET', 'DELETE', 'PATCH'])('accepts a %s with a body', async (method) => {
     await harness.leavesNothing(async (path) => {
       const length = { 'content-length': png.length };
       const { status } = await harness.send({ method, path, body: png, headers: length });
@@ -257,7 +257,7 @@ describe('HTTP/1.1', () => {
   it.each([
     ['bare', {}],
     ['as a form', FORM],
-  ])('takes nothing that is compressed, and says so: %s', async (_, headers) => {
+  ])('refuses compressed bodies and says so: %s', async (_, headers) => {
     const body = gzipSync(headers === FORM ? form({ filename: 'a.png', content: 'x'.repeat(9999) }) : png);
     const problem = await harness.refusal({ headers: { ...headers, 'content-encoding': 'gzip' }, body });
     expect(problem).toEqual({
@@ -272,7 +272,7 @@ describe('HTTP/1.1', () => {
     expect([200, 201]).toContain(plain.status);
   });
 
-  it('goes by the first of two Content-Types', async () => {
+  it('uses the first of two Content-Types', async () => {
     const body = form({ filename: 'a.png', content: png });
     const length = { 'Content-Length': body.length };
     const types = [FORM['content-type'], 'image/png'];
@@ -293,7 +293,7 @@ describe('HTTP/1.1', () => {
     ['shorter than its Content-Length', head('PUT', '/v1/avatars/cut', { 'Content-Length': 99 }), 'x'],
     ['chunked without a last chunk', head('PUT', '/v1/avatars/cut', CHUNKED), chunk(Buffer.from('x'))],
     ['a form', head('PUT', '/v1/avatars/cut', { ...FORM, ...CHUNKED }), chunk(Buffer.from('--'))],
-  ])('does not wait for a body that the client ended early: %s', async (_, request, body) => {
+  ])('does not wait for the rest of a body that the client ended early: %s', async (_, request, body) => {
     await harness.leavesNothing(async () => {
       const connection = await open();
       connection.send(request).send(body);
@@ -303,9 +303,9 @@ describe('HTTP/1.1', () => {
     });
   });
 
-  // Node's parser answers these before there is a request, in Fastify's words.
+  // Node's parser refuses these before there is a request.
   it.each([
-    ['chunk sizes that are none', head('PUT', '/v1/avatars/x', CHUNKED) + 'zz\r\nxx\r\n', /^HTTP\/1\.1 400 /],
+    ['malformed chunk sizes', head('PUT', '/v1/avatars/x', CHUNKED) + 'zz\r\nxx\r\n', /^HTTP\/1\.1 400 /],
     [
       'two different lengths',
       head('PUT', '/v1/avatars/x', { 'Content-Length': '3\r\nContent-Length: 4' }),
@@ -316,9 +316,9 @@ describe('HTTP/1.1', () => {
       head('PUT', '/v1/avatars/x', { 'Content-Length': 3, ...CHUNKED }),
       /^HTTP\/1\.1 400 /,
     ],
-    ['a length that is none', head('PUT', '/v1/avatars/x', { 'Content-Length': '-1' }), /^HTTP\/1\.1 400 /],
+    ['a malformed length', head('PUT', '/v1/avatars/x', { 'Content-Length': '-1' }), /^HTTP\/1\.1 400 /],
     ['headers without end', head('PUT', '/v1/avatars/x', { Long: 'x'.repeat(20_000) }), /^HTTP\/1\.1 431 /],
-    ['what is no HTTP', 'hello\r\n\r\n', /^HTTP\/1\.1 400 /],
+    ['a request that is no HTTP', 'hello\r\n\r\n', /^HTTP\/1\.1 400 /],
     ['a header with a NUL', head('GET', '/v1/avatars/x', { Nul: 'a\0b' }), /^HTTP\/1\.1 400 /],
   ])('closes the connection on %s', async (_, request, answer) => {
     await harness.leavesNothing(async () => {

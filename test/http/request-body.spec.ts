@@ -18,7 +18,7 @@ const HEADERS_TIMEOUT_MS = 300;
 
 type Exchange = [request: IncomingMessage, response: ServerResponse];
 
-/** A server in the process of the test, which can be kept from reading by whatever else the process does. */
+/** A server in the test's own process, so that the test can keep it from reading. */
 describe('a body', () => {
   let server: Server;
   let url: string;
@@ -50,7 +50,7 @@ describe('a body', () => {
   const bodyOf = (request: IncomingMessage) =>
     new RequestBody(request, 1e9, () => new Error('too large') as never);
 
-  it('times out where the client does not send it', async () => {
+  it('times out if the client does not send it', async () => {
     const [connection, request] = await begin(10);
     const body = bodyOf(request);
     body.start();
@@ -61,7 +61,7 @@ describe('a body', () => {
     connection.close();
   });
 
-  it('is refused as too much where it came, and nobody had the time to take it in', async () => {
+  it('is refused as busy if it arrived and the process had no time to read it', async () => {
     const [connection, request] = await begin(1_000_000);
     connection.send(Buffer.alloc(1_000_000));
     const body = bodyOf(request);
@@ -71,7 +71,7 @@ describe('a body', () => {
     connection.close();
   });
 
-  it('is taken in that came while the process did not come to read it', async () => {
+  it('is received if it arrived while the process was too busy to read it', async () => {
     const [connection, request] = await begin(8);
     const body = bodyOf(request);
     body.start();
@@ -83,7 +83,7 @@ describe('a body', () => {
     connection.close();
   });
 
-  it('is refused before it is read while those that came earlier are held up', async () => {
+  it('is refused before it is read while earlier ones are held up', async () => {
     const settings = Object.assign(new Settings(), {
       uploadSpoolPath: await mkdtemp(join(tmpdir(), 'visage-spool-')),
       uploadTimeoutMs: TIMEOUT_MS,
@@ -106,7 +106,7 @@ describe('a body', () => {
     for (const connection of [held, refused, taken]) connection.close();
   });
 
-  it('belongs to a request whose head came in time, if the process only did not come to read it', async () => {
+  it('belongs to a request whose head arrived in time, even if the process was too busy to read it', async () => {
     const [accepted, connection] = await connect();
     const arrives = once(server, 'request') as Promise<unknown> as Promise<Exchange>;
     connection.send(head('GET', '/'));
@@ -118,7 +118,7 @@ describe('a body', () => {
     connection.close();
   });
 
-  it('is not waited for where the head does not come whole, however late its beginning was read', async () => {
+  it('is not waited for if the head does not arrive in full, however late its beginning was read', async () => {
     const [, connection] = await connect();
     connection.send(head('GET', '/').slice(0, -4));
     standStill(2 * HEADERS_TIMEOUT_MS);
@@ -126,7 +126,7 @@ describe('a body', () => {
     expect(await connection.closes()).toBe(true);
   });
 
-  /** Waits for a connection to be accepted, too. */
+  /** Connects, and waits until the server has accepted the connection. */
   async function connect(): Promise<[IncomingMessage['socket'], RawConnection]> {
     const accepts = once(server, 'connection') as Promise<[IncomingMessage['socket']]>;
     const connection = await RawConnection.open(url);
@@ -134,7 +134,7 @@ describe('a body', () => {
   }
 });
 
-/** Keeps the process from everything else; what was sent just before is in the hands of the system. */
+/** Keeps the process busy. Bytes that were sent just before are with the operating system. */
 function standStill(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);

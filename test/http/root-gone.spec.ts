@@ -9,7 +9,7 @@ import { picture } from './support/pictures.js';
 const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
 const [local] = backends;
 
-describe('a local root that goes away under the running service', () => {
+describe('a local root that disappears while the service runs', () => {
   let harness: Harness;
   let root: string;
   let count = 0;
@@ -33,7 +33,7 @@ describe('a local root that goes away under the running service', () => {
       },
       ['.locks', '.tmp', 'avatars', 'manifests'],
     ],
-  ])('%s: is an outage, not an empty storage, and takes no writes', async (_, replace, left) => {
+  ])('%s: is an outage, not an empty storage, and accepts no writes', async (_, replace, left) => {
     const path = `/v1/avatars/me-${++count}`;
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);
     const { urls } = JSON.parse((await harness.send({ path: `${path}/info` })).body.toString()) as {
@@ -68,7 +68,7 @@ describe('a local root that goes away under the running service', () => {
     await harness.takesUploads();
   });
 
-  it('makes a root that is absent at the start, and keeps it from other users of the machine', async () => {
+  it('creates a root that is absent at the start, closed to other users of the machine', async () => {
     const environment: Environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0' };
     const deeper = `${environment['STORAGE_LOCAL_PATH'] ?? ''}/not/yet`;
     const fresh = await Harness.start({ ...environment, STORAGE_LOCAL_PATH: deeper });

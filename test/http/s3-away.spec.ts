@@ -142,7 +142,7 @@ describeS3('an S3 server that is of no use', () => {
       return { code: status, ...(JSON.parse(body.toString()) as { status: string }) };
     };
 
-    it('lets requests in while the bucket is away, and not while it refuses us', async () => {
+    it('lets requests in while the bucket is away, but not while it refuses our keys', async () => {
       expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
       proxy.rule({
         operation: 'ListObjectsV2',
@@ -161,7 +161,7 @@ describeS3('an S3 server that is of no use', () => {
       expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
     });
 
-    it('asks once for the pictures of a version that is made up, and again when the manifest names it', async () => {
+    it('looks once for the pictures of an unknown version, and again when the manifest names it', async () => {
       const [known, copy] = ['made-known', 'made-copy'];
       const uploaded = await harness.put(`/v1/avatars/${known}`, { body: await picture('png') });
       const { version } = JSON.parse(uploaded.body.toString()) as { version: string };
@@ -190,7 +190,7 @@ describeS3('an S3 server that is of no use', () => {
       expect((await read('32.webp')).status).toBe(200);
     });
 
-    it('lets none in before the bucket was reached for the first time', async () => {
+    it('lets no requests in before the bucket was reached for the first time', async () => {
       await proxy.stop();
       const started = await Harness.start(withOutbox);
       expect(await readiness(started)).toMatchObject({ code: 503, status: 'unavailable' });
@@ -199,7 +199,7 @@ describeS3('an S3 server that is of no use', () => {
       await started.stop();
     });
 
-    it('tells that the clock of the machine is wrong, which the SDK would hide', async () => {
+    it('reports a wrong clock of the machine, which the SDK would hide', async () => {
       const DAYS_MS = 2 * 86_400_000;
       const late = await Harness.start({ ...usable, ...clockAt(Date.now() - DAYS_MS) });
       const { body } = await late.send({ path: '/health/ready' });

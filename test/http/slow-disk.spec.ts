@@ -22,7 +22,7 @@ needs('strace')('a slow disk', () => {
     await tracing.finish(Number(harness.service.process.pid));
   });
 
-  it('leaves no spool file of a form that breaks off before the file is made', async () => {
+  it('leaves no spool file if a form ends before the file is created', async () => {
     await harness.leavesNothing(async (path) => {
       const body = form({ filename: 'me.png', content: 'x' }).subarray(0, -9);
       const answer = await harness.put(path, { headers: FORM, body });

@@ -62,7 +62,7 @@ describe.each(backends)('clients that stall on $name', (backend) => {
     ['a form in the headers of a part', { ...FORM, ...length }, part.subarray(0, 40)],
   ];
 
-  it('are answered 408 in time while they stall, wherever that is, and cut off', async () => {
+  it('are answered 408 in time and cut off, wherever they stall', async () => {
     await harness.leavesNothing((path) =>
       Promise.all(
         stalls.map(async ([where, headers, body], i) => {
@@ -78,7 +78,7 @@ describe.each(backends)('clients that stall on $name', (backend) => {
     );
   });
 
-  it('are not waited for longer when they send a byte at a time', async () => {
+  it('get no more time by sending a byte at a time', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);
       connection.send(head('PUT', path, length));
@@ -93,7 +93,7 @@ describe.each(backends)('clients that stall on $name', (backend) => {
     });
   });
 
-  it('are cut off where they stall in the headers of their request', async () => {
+  it('are cut off if they stall in the headers of their request', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);
       connection.send(head('PUT', path).slice(0, -4));
@@ -102,7 +102,7 @@ describe.each(backends)('clients that stall on $name', (backend) => {
     });
   });
 
-  it('are cut off when they take nothing of an answer, whatever it is, and nobody else is', async () => {
+  it('are cut off if they take nothing of any kind of answer, and nobody else is', async () => {
     const path = '/v1/avatars/read';
     const body = await noise(1024, 1024).png().toBuffer();
     expect((await harness.put(path, { body })).status).toBe(201);
@@ -151,7 +151,7 @@ describe.each(backends)('clients that stall on $name', (backend) => {
   });
 });
 
-describe('a server whose clients read slowly, or not at all', () => {
+describe('a server whose clients read slowly or not at all', () => {
   const MEGABYTE = 1_000_000;
   /** In ms. No test takes as long: its clock is its own. */
   const TIMEOUT = 1000;
@@ -194,7 +194,7 @@ describe('a server whose clients read slowly, or not at all', () => {
     return { client, socket };
   };
 
-  it('cuts off who stalls, and not who takes some of his answer time and again', async () => {
+  it('cuts off clients that stall, but not those that take some of their answer now and then', async () => {
     const [slow, stalled] = [await stall(3), await stall(3)];
     let now = 0;
     connections.cutStalled(now);
@@ -209,7 +209,7 @@ describe('a server whose clients read slowly, or not at all', () => {
     expect([slow.socket.destroyed, connections.cuts.stalled]).toEqual([true, 2]);
   });
 
-  it('keeps each picture once for all who read it, and cuts off who has been at it for longest', async () => {
+  it('keeps each picture once for all its readers, and cuts off those that have been reading for longest', async () => {
     const first = await stall(0);
     const other = await stall(1);
     const same = await stall(0);
@@ -230,7 +230,7 @@ describe('a server whose clients read slowly, or not at all', () => {
     expect(connections.cuts.memory).toBe(1);
   });
 
-  it('gives a picture that is larger than all the memory, to one who reads it', async () => {
+  it('sends a picture that is larger than the limit to a client that reads it', async () => {
     const before = await stall(0);
     const { client } = await stall(3);
     expect([before.socket.destroyed, connections.answers.bytes]).toEqual([true, 100 * MEGABYTE]);
@@ -241,8 +241,8 @@ describe('a server whose clients read slowly, or not at all', () => {
   });
 });
 
-describe('requests that a client sends without waiting for answers', () => {
-  it('are taken up one after the other, and few are read before their turn, however many there are', async () => {
+describe('pipelined requests', () => {
+  it('are handled one after the other, and few are read ahead, however many there are', async () => {
     const COUNT = 30_000;
     let [read, inHand, most] = [0, 0, 0];
     const beginning = new EventEmitter();
@@ -273,7 +273,7 @@ describe('requests that a client sends without waiting for answers', () => {
     server.close();
   });
 
-  it('are not kept without end on all connections together: who sends more is cut off', async () => {
+  it('are limited on all connections together: a client that sends more is cut off', async () => {
     const COUNT = 2000;
     const beginning = new EventEmitter().setMaxListeners(0);
     let [read, answered, begun] = [0, 0, false];

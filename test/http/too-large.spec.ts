@@ -23,16 +23,19 @@ describe.each(backends)('uploads that are too large on $name', (backend) => {
   });
   afterAll(() => harness.stop());
 
-  it.each([MAX_BYTES + 1, 3 * MAX_BYTES, 100 * MAX_BYTES])('refuses %i bytes in each guise', async (size) => {
-    const bytes = Buffer.alloc(size, 'x');
-    const { headers = {}, body = '' } = fileForm(bytes);
-    expect(await harness.refusal({ body: bytes })).toEqual(TOO_LARGE);
-    expect(await harness.refusal({ body: Readable.from([bytes]) })).toEqual(TOO_LARGE);
-    expect(await harness.refusal({ headers, body })).toEqual(TOO_LARGE);
-    expect(await harness.refusal({ headers, body: Readable.from([body]) })).toEqual(TOO_LARGE);
-  });
+  it.each([MAX_BYTES + 1, 3 * MAX_BYTES, 100 * MAX_BYTES])(
+    'refuses %i bytes in every form of body',
+    async (size) => {
+      const bytes = Buffer.alloc(size, 'x');
+      const { headers = {}, body = '' } = fileForm(bytes);
+      expect(await harness.refusal({ body: bytes })).toEqual(TOO_LARGE);
+      expect(await harness.refusal({ body: Readable.from([bytes]) })).toEqual(TOO_LARGE);
+      expect(await harness.refusal({ headers, body })).toEqual(TOO_LARGE);
+      expect(await harness.refusal({ headers, body: Readable.from([body]) })).toEqual(TOO_LARGE);
+    },
+  );
 
-  it('takes a file of exactly the limit for what it is', async () => {
+  it('does not refuse a file of exactly the limit as too large', async () => {
     const bytes = Buffer.alloc(MAX_BYTES, 'x');
     for (const outgoing of [{ body: bytes }, fileForm(bytes)]) {
       expect(await harness.refusal(outgoing)).toEqual({ status: 415, code: 'unsupported_image' });
@@ -43,13 +46,13 @@ describe.each(backends)('uploads that are too large on $name', (backend) => {
     ['bare', {}, ''],
     ['in a form', FORM, openPart({ filename: 'me.png' })],
     ['in a form before its first boundary', FORM, 'preamble'],
-    ['in a form behind its last boundary', FORM, `${openPart({ filename: 'a' })}x\r\n--${BOUNDARY}--\r\n`],
+    ['in a form after its last boundary', FORM, `${openPart({ filename: 'a' })}x\r\n--${BOUNDARY}--\r\n`],
     ['in a text field', FORM, openPart({ name: 'crop' })],
     ['in the headers of a part', FORM, `--${BOUNDARY}\r\nContent-Disposition: `],
-    ['in a field that nobody asked for', FORM, openPart({ name: 'other', filename: 'a' })],
+    ['in an unexpected field', FORM, openPart({ name: 'other', filename: 'a' })],
     ['in a second file', FORM, `${openPart({ filename: 'a' })}x\r\n${openPart({ filename: 'b' })}`],
     ['in a file without a name', FORM, openPart({ filename: '' })],
-  ])('cuts off a body that never ends, %s', async (_, headers, start) => {
+  ])('cuts off a body that never ends: %s', async (_, headers, start) => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);
       connection.send(head('PUT', path, { ...headers, ...CHUNKED }));
@@ -65,7 +68,7 @@ describe.each(backends)('uploads that are too large on $name', (backend) => {
   it.each([
     ['bare', {}],
     ['in a form', FORM],
-  ])('refuses by its Content-Length before a byte of it came, %s', async (_, headers) => {
+  ])('refuses by the Content-Length before a byte has arrived: %s', async (_, headers) => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);
       connection.send(head('PUT', path, { ...headers, 'Content-Length': 5_000_000_000 }));

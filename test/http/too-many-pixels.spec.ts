@@ -9,7 +9,7 @@ const TOO_LARGE = { status: 422, code: 'image_too_large' };
 const ANIMATED: readonly PictureName[] = ['animatedGif', 'animatedWebp'];
 const [local] = backends;
 
-describe('pictures of too many pixels', () => {
+describe('pictures with too many pixels', () => {
   let harness: Harness;
   beforeAll(async () => {
     harness = await startLocal({});
@@ -29,7 +29,7 @@ describe('pictures of too many pixels', () => {
     ['a WebP of 60,000 frames that nothing could decode', endlessWebp],
     ['a GIF of 10,000 frames', () => gif(1, 1, repeated(10_000, gifFrame(1, 1)))],
     ['a PNG one row over the limit', () => pngOf({ width: 10_000, height: 5001, bits: 1 })],
-  ])('refuses %s by its header, at no cost of memory', async (_, make) => {
+  ])('refuses %s by its header, without using memory', async (_, make) => {
     const bytes = await make();
     await harness.takesUploads();
     const attempts = () =>
