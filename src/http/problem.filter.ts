@@ -129,7 +129,7 @@ function withoutRoute(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Problem | undefined {
-  if (!(error instanceof HttpException)) return undefined;
+  if (!(error instanceof HttpException) && status !== 404) return undefined;
   const methods = allowedMethods(request);
   const isAllowed = methods.includes(request.method);
   if (isAllowed && status !== 404) return undefined;

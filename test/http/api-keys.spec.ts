@@ -7,7 +7,7 @@ import { RawConnection, chunk, head } from './support/raw.js';
 
 const KEY = 'the-right-key';
 const RIGHT = { authorization: `Bearer ${KEY}` };
-/** As `openssl rand -base64 33` makes them, with all that Base64 has. */
+/** Keys as `openssl rand -base64 33` makes them, with every character that Base64 has. */
 const BASE64_KEY = 'ab+/cd+/ZZ09+/+/ab+/cd+/ZZ09+/+/ab+/cd+/ZA==';
 const UNAUTHORIZED = { status: 401, code: 'unauthorized' };
 const SOCKET_BUFFERS = 16 * 1024 * 1024;

@@ -96,7 +96,7 @@ describe.each(backends)('bad pictures on $name', (backend) => {
   });
 });
 
-/** A tenth of it, in the middle, overwritten. */
+/** Overwrites a tenth of the bytes, in the middle. */
 function holed(bytes: Buffer): Buffer {
   const length = Math.floor(bytes.length / 10);
   return Buffer.from(bytes).fill(0xff, bytes.length >> 1, (bytes.length >> 1) + length);

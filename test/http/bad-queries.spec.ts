@@ -55,7 +55,7 @@ const FORMATS = [
   'format=..%2f',
 ];
 
-/** Spellings that are no numbers of ours, but harmless. */
+/** Harmless values that we do not accept as numbers. */
 const ODD = [
   'size=1e2',
   'size=0x40',

@@ -17,7 +17,7 @@ import { RawConnection, head, put } from './support/raw.js';
 const BUSY = { status: 503, code: 'busy' };
 const [local] = backends;
 
-/** More than the sockets of both sides hold. */
+/** More bytes than the sockets of both sides can hold. */
 const LARGE = 64 * 1024 * 1024;
 
 describe('a busy service', () => {
@@ -38,7 +38,7 @@ describe('a busy service', () => {
 
     const blind = await RawConnection.open(harness.service.url);
     blind.socket.pause();
-    // Nothing is reset before the client has sent all, and only then looks at the answer.
+    // The client sends everything before it reads the answer, and must not be reset before that.
     const sent = new Promise((resolve) =>
       blind.socket.write(put('/v1/avatars/blind', Buffer.alloc(LARGE)), resolve),
     );
@@ -82,7 +82,7 @@ describe('a busy service', () => {
     );
     const answers = await Promise.all(uploads.map((upload) => upload.answer()));
     const refused = answers.filter(({ status }) => status !== 201);
-    // All of them have arrived when the first is begun.
+    // All of them have arrived before the first one starts.
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.length).toBeLessThan(8);
     for (const answer of refused) {
@@ -113,7 +113,7 @@ describe('a busy service', () => {
     const attempts = async () =>
       total(await scrape(harness.service.url), 'visage_pictures_total', { kind: 'rendition' });
     expect(await attempts()).toBe(1);
-    // Another one is tried, whether or not this machine makes it in a second.
+    // Another one is tried, whether or not this machine renders it within a second.
     await ask('16.png');
     expect(await attempts()).toBe(2);
     await harness.stop();
@@ -145,7 +145,7 @@ describeS3('a burst of readers', () => {
     await Promise.all(held);
     while (answered < 36) await sleep(5);
 
-    // Changes have a line of their own, and health waits in none.
+    // Changes wait in a line of their own, and health checks in none.
     const upload = harness.put('/v1/avatars/somebody', { body: await picture('png') });
     expect((await harness.send({ path: '/health/ready' })).status).toBe(200);
     for (const one of held) (await one).pass();

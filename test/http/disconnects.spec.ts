@@ -52,7 +52,7 @@ describe.each(backends)('clients that go away on $name', (backend) => {
       await Promise.all(
         Array.from({ length: CLIENTS }, async () => {
           const { socket } = await RawConnection.open(harness.service.url);
-          // Waits for the last byte to be taken, and no longer.
+          // Waits only until the last byte was sent.
           await new Promise<void>((resolve) => socket.end(put(path, body), resolve));
         }),
       );

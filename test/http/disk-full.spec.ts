@@ -25,7 +25,7 @@ needs('root')('a disk that is full', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', disk]);
   };
   afterEach(async () => {
-    // Also one that a test which failed left running: it would keep the disk busy.
+    // Also stops one that a failed test left running: it would keep the disk busy.
     await harness.service.stop();
     execFileSync('umount', [disk]);
     await rmdir(disk);
@@ -65,13 +65,13 @@ needs('root')('a disk that is full', () => {
       await fill(filler);
       expect((await statfs(disk)).bfree).toBe(0);
       await refuses();
-      // More than once, and while others try to take what is set free for a moment.
+      // More than once, and while others try to use the space that is free for a moment.
       const uploads = Array.from({ length: 8 }, (_, i) =>
         harness.put(`/v1/avatars/new-${i}`, { body: photo }),
       );
       await Promise.all(['a', 'b'].map((id) => deletes(`/v1/avatars/${id}`, 204)));
       expect((await Promise.all(uploads)).map(({ status }) => status)).toEqual(uploads.map(() => 507));
-      // A block that a shorter manifest left.
+      // A block that a shorter manifest has set free.
       await fill(`${filler}-2`);
       expect((await statfs(disk)).bfree).toBe(0);
       const restored = await restore('a');
@@ -134,7 +134,7 @@ needs('root')('a disk that is full', () => {
   });
 });
 
-/** Writes to a file until the disk has no byte left. */
+/** Writes to a file until the disk is full. */
 async function fill(path: string): Promise<void> {
   for (const size of [65_536, 4096, 1]) await exhaust(() => appendFile(path, Buffer.alloc(size)));
 }

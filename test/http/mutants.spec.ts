@@ -6,7 +6,7 @@ import { Harness } from './support/harness.js';
 import { MUTATIONS, type Random, below, pick } from './support/mutations.js';
 import { PICTURES, picture } from './support/pictures.js';
 
-/** In the gate as many of each as fit into 300. */
+/** How many mutants of each there are: in the gate as many as fit into 300. */
 const [PICTURE_MUTANTS, FORM_MUTANTS] = TORTURE ? [2000, 300] : [260, 40];
 const CLIENTS = 8;
 const MAX_GROWTH_MB = 300;
@@ -38,7 +38,7 @@ describe('mutants', () => {
     let next = 0;
     const client = async () => {
       for (let n = next++; n < PICTURE_MUTANTS + FORM_MUTANTS; n = next++) {
-        // A mutant follows from its own number, whatever the order in which clients come to it.
+        // A mutant depends on its number only, not on the order in which the clients get to it.
         const random = randoms(SEED + n);
         const mutant = n < PICTURE_MUTANTS ? pictureMutant(valid, random) : formMutant(valid, random);
         await expectSane(harness, n, mutant);
@@ -76,7 +76,7 @@ function formMutant(valid: readonly Buffer[], random: Random): Body {
   const whole = form(...pick([[file], [crop, file], [file, crop], [file, file], [crop]], random));
   if (random() < 0.2) return { headers: { 'content-type': pick(CONTENT_TYPES, random) }, body: whole };
   if (random() < 0.4) return { headers: FORM, body: mutate(whole, random, [whole, ...valid]) };
-  // The headers and boundaries are a small part of a form: most mutations of the whole would miss them.
+  // Headers and boundaries are a small part of a form: most mutations of the whole would miss them.
   const edge = below(2, random) === 0 ? 130 : whole.length - 60;
   const [start, end] = [whole.subarray(0, edge), whole.subarray(edge)];
   const body = edge === 130 ? [mutate(start, random, valid), end] : [start, mutate(end, random, valid)];

@@ -233,7 +233,7 @@ describe('HTTP/1.1', () => {
     ['a malformed escape', `/v1/avatars/%zz${'a'.repeat(8000)}`, 400],
     ['a path', `/${'a'.repeat(8000)}`, 404],
   ])('neither answers nor logs a giant URL: %s', async (_, path, status) => {
-    // What was logged before an answer's own line has come with it.
+    // The log is in order: the lines before this answer's line have arrived, too.
     const allLogged = async () => logged(idOf(await harness.put('/nowhere', {})));
     await allLogged();
     const before = harness.service.log().length;

@@ -57,7 +57,7 @@ describe('a local root that disappears while the service runs', () => {
     ];
     for (const request of requests) expect(problemOf(await request())).toEqual(UNAVAILABLE);
     expect((await harness.send({ path: '/health/ready' })).status).toBe(503);
-    // The log comes by a pipe of its own, perhaps after the answer.
+    // The log has a pipe of its own and may arrive after the answer.
     while (!harness.service.log().includes('"msg":"the storage cannot be used"', logged)) await sleep(50);
     expect(await readdir(root, { recursive: true }).catch(() => undefined)).toEqual(left);
 

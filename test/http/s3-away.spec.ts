@@ -15,10 +15,10 @@ import { picture } from './support/pictures.js';
 
 const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
 
-/** So long that a server which does answer meets it on any machine; `npm run torture -- deadlines` has it tight. */
+/** Long enough for a server that does answer, on any machine. `npm run torture -- deadlines` makes it tight. */
 const TIMEOUT_MS = TORTURE ? 1500 : 20_000;
 
-/** Of a server that never answers, and so can't be slow. */
+/** The deadline for a server that never answers: it can be short. */
 const SILENCE_MS = TORTURE ? TIMEOUT_MS : 200;
 
 /** What a busy machine and the steps of one request add to the deadline of one call. */
@@ -26,10 +26,10 @@ const SLACK_MS = TORTURE ? 2500 : HANG_MS;
 
 describeS3('an S3 server that is of no use', () => {
   let usable: Environment;
-  /** Accepts, and never answers. */
+  /** Accepts connections and never answers. */
   const silent = createServer((socket) => sockets.push(socket));
   const sockets: Socket[] = [];
-  /** As a proxy in front of the bucket may answer. */
+  /** Answers like a proxy in front of the bucket. */
   const page = createHttpServer((_, response) => response.end('<html>Welcome</html>'));
 
   beforeAll(async () => {
@@ -170,7 +170,7 @@ describeS3('an S3 server that is of no use', () => {
       const files = ['32.webp', '32.webp', '64.png', 'master.png', 'master.webp'];
       for (const file of files) {
         expect(problemOf(await read(file))).toEqual({ status: 404, code: 'rendition_not_found' });
-        // The rendition, and masters in two formats of which it could be made.
+        // The rendition, and masters in the two formats that it could be made from.
         expect(calls()).toBe(3);
       }
 
@@ -183,7 +183,7 @@ describeS3('an S3 server that is of no use', () => {
         if (!object || object === 'unchanged') throw new Error(`no ${from}`);
         await backend.store(to, Buffer.from(object.bytes.toString('latin1').replace(known, copy), 'latin1'));
       }
-      // A change reads the manifest whatever the age of the one in memory.
+      // A change always reads the manifest, however fresh the one in memory is.
       const body = JSON.stringify({ version });
       const restored = await harness.put(`/v1/avatars/${copy}/current`, { body });
       expect(restored.status).toBe(200);

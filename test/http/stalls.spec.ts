@@ -14,15 +14,15 @@ import { Harness } from './support/harness.js';
 import { noise } from './support/pictures.js';
 import { RawConnection, chunk, head } from './support/raw.js';
 
-/** So long that the gate's own uploads meet it on any machine; `npm run torture -- deadlines` has it tight. */
+/** Long enough for the test's own uploads on any machine. `npm run torture -- deadlines` makes it tight. */
 const DEADLINE_MS = TORTURE ? 600 : 2000;
 const HEADERS_DEADLINE_MS = TORTURE ? 400 : 2000;
 const ANSWER_DEADLINE_MS = 1000;
 
-/** More than any test has at once. */
+/** More connections than any test opens at once. */
 const MAX_CONNECTIONS = 40;
 
-/** More than the system takes for a client that does not read. */
+/** More bytes than the system takes for a client that does not read. */
 const MORE_THAN_BUFFERS = 16_000_000;
 
 /** What a busy machine may add to a deadline. */
@@ -106,7 +106,7 @@ describe.each(backends)('clients that stall on $name', (backend) => {
     const path = '/v1/avatars/read';
     const body = await noise(1024, 1024).png().toBuffer();
     expect((await harness.put(path, { body })).status).toBe(201);
-    // From memory before the framework, by the framework, and as JSON.
+    // Answers from memory before the framework, by the framework, and as JSON.
     const asked = [head('GET', path), head('GET', path, { Range: 'bytes=0-' }), head('GET', '/docs-json')];
     const patient = await RawConnection.open(harness.service.url);
     for (const request of asked)
@@ -153,7 +153,7 @@ describe.each(backends)('clients that stall on $name', (backend) => {
 
 describe('a server whose clients read slowly or not at all', () => {
   const MEGABYTE = 1_000_000;
-  /** In ms. No test takes as long: its clock is its own. */
+  /** In ms. No test waits for it: the tests set the clock. */
   const TIMEOUT = 1000;
   const pictures = [10, 10, 10, 100].map((size) => Buffer.alloc(size * MEGABYTE));
   let server: Server;
@@ -180,12 +180,12 @@ describe('a server whose clients read slowly or not at all', () => {
     server.close();
   });
 
-  /** @returns what asks for a picture and does not read, and what it has at the server, once that has begun to answer */
+  /** Requests a picture without reading it. @returns the client, and its socket at the server, once the answer has begun */
   const stall = async (picture: number) => {
     const before = sockets.length;
     const client = connect(Number(new URL(url).port), '127.0.0.1').pause();
     clients.push(client);
-    // A reset is what is expected of some.
+    // Some of them are expected to be reset.
     client.on('error', () => undefined);
     client.write(head('GET', `/${picture}`));
     await until(() => (sockets[before]?.writableLength ?? 0) > 0);
@@ -264,7 +264,7 @@ describe('pipelined requests', () => {
     const client = await RawConnection.open(await listening(server));
     client.send(head('GET', '/').repeat(COUNT));
     await until(() => isPaused(sockets[0]));
-    // What comes at once is 64 KiB at most.
+    // At most 64 KiB arrive at once.
     expect(read).toBeLessThanOrEqual(65_536 / head('GET', '/').length + 1);
     beginning.emit('now');
     await until(() => read === COUNT && inHand === 0);
@@ -305,7 +305,7 @@ describe('pipelined requests', () => {
     begun = true;
     beginning.emit('now');
     await until(() => answered === COUNT * (clients.length - 1));
-    // What was cut off waits no longer either.
+    // Requests of a connection that was cut off do not wait any more.
     clients.push(await send());
     await until(() => answered === COUNT * (clients.length - 1));
     expect(cut).toHaveLength(1);
@@ -318,7 +318,7 @@ function isPaused(socket: Socket | undefined): boolean {
   return socket?.isPaused() === true;
 }
 
-/** Scrapes on a connection that is there already. @returns the first scrape that is as it should be, or the last one */
+/** Scrapes on an open connection. @returns the first scrape that is as it should be, or the last one */
 async function metricsOf(
   connection: RawConnection,
   right: (now: Metrics) => boolean = () => true,
@@ -345,7 +345,7 @@ async function until(reached: () => boolean): Promise<void> {
   }
 }
 
-/** Has a client that stalled read until the server can send on, which is after some megabytes here. */
+/** Has a stalled client read until the server can send again, which takes some megabytes here. */
 async function readOn(client: Socket, server: Socket): Promise<void> {
   const before = queued(server);
   client.resume();

@@ -8,7 +8,7 @@ const MAX_BYTES = 100_000;
 const TOO_LARGE = { status: 413, code: 'upload_too_large' };
 const CHUNKED = { 'Transfer-Encoding': 'chunked' };
 
-/** What two sockets of one machine may hold between them: the maxima of tcp_wmem and tcp_rmem, and something to spare. */
+/** The most bytes that two sockets of one machine hold between them: the maxima of tcp_wmem and tcp_rmem, and some to spare. */
 const SOCKET_BUFFERS = 16 * 1024 * 1024;
 const PIECE = chunk(Buffer.alloc(64 * 1024, 'x'));
 

@@ -9,14 +9,14 @@ export interface Answer {
 
 export interface Outgoing {
   method?: string;
-  /** Sent as it stands: neither dots nor escapes are resolved, as fetch would do. */
+  /** Sent unchanged. fetch would resolve dots and escapes. */
   path: string;
   headers?: OutgoingHttpHeaders;
   /** A stream is sent chunked, without a Content-Length. */
   body?: Buffer | string | Readable;
 }
 
-/** One request on a connection of its own. An answer that comes before the body was sent is an answer too. */
+/** Sends one request on a connection of its own. An answer may come before the whole body was sent. */
 export function send(base: string, outgoing: Outgoing): Promise<Answer> {
   const { hostname, port } = new URL(base);
   const { method = 'GET', path, headers = {}, body } = outgoing;
@@ -62,19 +62,19 @@ export function form(...parts: Part[]): Buffer {
   return Buffer.concat([...pieces, `--${BOUNDARY}--\r\n`].map((piece) => Buffer.from(piece)));
 }
 
-/** What stands before the content of a part. */
+/** The bytes before the content of a part. */
 export function openPart({ name = 'file', filename }: Omit<Part, 'content'>): string {
   const file = filename === undefined ? '' : `; filename="${filename}"`;
   return `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${file}\r\n\r\n`;
 }
 
-/** A form with nothing but a file, as browsers send it. */
+/** A form with only a file, as browsers send it. */
 export function fileForm(content: Buffer, filename = 'me.png'): Pick<Outgoing, 'headers' | 'body'> {
   return { headers: FORM, body: form({ filename, content }) };
 }
 
 /**
- * What an answer says is wrong.
+ * Reads the problem in an answer.
  * @throws Error unless it is well-formed problem+json
  */
 export function problemOf({ status, headers, body }: Answer): {

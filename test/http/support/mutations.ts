@@ -4,7 +4,7 @@ export function below(limit: number, random: Random): number {
   return Math.floor(random() * limit);
 }
 
-/** One of them. @throws RangeError where there are none */
+/** Picks one of them. @throws RangeError if there are none */
 export function pick<T>(choices: readonly T[], random: Random): T {
   if (choices.length === 0) throw new RangeError('nothing to choose from');
   return choices[below(choices.length, random)] as T;
@@ -12,7 +12,7 @@ export function pick<T>(choices: readonly T[], random: Random): T {
 
 type Mutation = (bytes: Buffer, random: Random, others: readonly Buffer[]) => Buffer;
 
-/** Values that lengths and sizes go wrong at. */
+/** Values at which lengths and sizes tend to go wrong. */
 const EDGES = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
 export const MUTATIONS: readonly Mutation[] = [

@@ -38,7 +38,7 @@ async function make(name: PictureName): Promise<Buffer> {
   }
 }
 
-/** Shapes and some noise, so that no encoder can leave much out. */
+/** Shapes and some noise, so that no encoder can save much. */
 function frame(seed: number): Promise<Buffer> {
   const pixels = Buffer.alloc(EDGE * EDGE * 3);
   for (let i = 0; i < pixels.length; i++) pixels[i] = (i * seed + ((i * i * 31) % 61) * seed) % 256;
@@ -47,7 +47,7 @@ function frame(seed: number): Promise<Buffer> {
     .toBuffer();
 }
 
-/** Noise, which no encoder can leave much out of. The same each time. */
+/** Noise, of which no encoder can save much. The same each time. */
 export function noise(width: number, height: number): Sharp {
   const random = randoms(SEED);
   const pixels = Buffer.alloc(width * height * 3);
@@ -62,7 +62,7 @@ export interface PngHeader {
   bits?: 1 | 8;
 }
 
-/** A PNG whose header and whose data need not be of the same size. */
+/** A PNG whose header and data may disagree about the size. */
 export function pngOf(header: PngHeader, data: { width: number; height: number } = header): Buffer {
   const bits = header.bits ?? 8;
   const start = Buffer.alloc(13);
@@ -86,7 +86,7 @@ export async function uniquePng(text: string): Promise<Buffer> {
   return Buffer.concat([plain.subarray(0, header), comment, plain.subarray(header)]);
 }
 
-/** The same JPEG, whose frame header says another size. */
+/** The same JPEG with another size in its frame header. */
 export function jpegClaiming(jpeg: Buffer, width: number, height: number): Buffer {
   const lying = Buffer.from(jpeg);
   const frameHeader = lying.indexOf(Buffer.from([0xff, 0xc0]));

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HANG_MS } from '../../support/patience.js';
 import type { Answer } from './client.js';
 
-/** A connection whose every byte the test decides on. */
+/** A connection that sends exactly the bytes that a test gives it. */
 export class RawConnection {
   private received = Buffer.alloc(0);
   private ended = false;
@@ -11,7 +11,7 @@ export class RawConnection {
 
   private constructor(readonly socket: Socket) {
     socket.on('data', (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])));
-    // A reset is one of the ways in which a server closes.
+    // A server may also close by a reset.
     socket.on('error', () => undefined);
     socket.on('end', () => (this.ended = true));
     socket.on('close', () => (this.closed = true));
@@ -32,40 +32,40 @@ export class RawConnection {
     return this;
   }
 
-  /** From now on nothing is read: the server sends for as long as the system takes it. */
+  /** Stops reading. The server can send until the buffers of the system are full. */
   stall(): this {
     this.socket.pause();
     return this;
   }
 
-  /** Sends, and waits for the system to have taken it all. */
+  /** Sends, and waits until the system has taken everything. */
   async handOver(bytes: Buffer | string): Promise<void> {
     await new Promise((resolve) => this.socket.write(bytes, resolve));
   }
 
-  /** All that came back so far. */
+  /** Everything that was received so far. */
   text(): string {
     return this.received.toString('latin1');
   }
 
-  /** The next answer, taken off what was received; interim ones (1xx) are answers too. */
+  /** Takes the next answer off the received bytes; interim ones (1xx) count, too. */
   async answer({ withBody = true, withinMs = HANG_MS } = {}): Promise<Answer> {
     const answer = await this.until(() => this.takeAnswer(withBody), withinMs);
     if (!answer) throw new Error(`no answer within ${withinMs} ms, but: ${this.text().slice(0, 300)}`);
     return answer;
   }
 
-  /** Whether the server closes the connection: both ways, not only the one that it sends on. */
+  /** Whether the server closes the connection in both directions. */
   async closes(withinMs = HANG_MS): Promise<boolean> {
     const isClosed = () => {
-      // Only who sends learns that nobody listens any more.
+      // Only sending shows that nobody listens any more.
       if (this.ended) this.send('x');
       return this.closed || undefined;
     };
     return (await this.until(isClosed, withinMs)) ?? false;
   }
 
-  /** Sends a piece over and over as fast as the server takes it. @returns bytes taken until it closed, or these are too many */
+  /** Sends a piece over and over as fast as the server takes it. @returns bytes taken until it closed, or until there were too many */
   async flood(piece: Buffer, tooMany: number): Promise<number> {
     const before = this.socket.bytesWritten;
     const taken = () => this.socket.bytesWritten - before;
@@ -112,18 +112,18 @@ export class RawConnection {
   }
 }
 
-/** The head of a request, with what HTTP/1.1 wants in any case. */
+/** The head of a request, with the Host that HTTP/1.1 requires. */
 export function head(method: string, path: string, headers: Record<string, string | number> = {}): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${method} ${path} HTTP/1.1\r\nHost: visage.test\r\n${lines.join('')}\r\n`;
 }
 
-/** A bare upload. */
+/** An upload with the picture as its body. */
 export function put(path: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(head('PUT', path, { 'Content-Length': body.length })), body]);
 }
 
-/** One chunk as `Transfer-Encoding: chunked` has it. */
+/** One chunk of a body with `Transfer-Encoding: chunked`. */
 export function chunk(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
 }
