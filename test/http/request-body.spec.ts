@@ -55,7 +55,7 @@ describe('a body', () => {
     const body = bodyOf(request);
     body.start();
     connection.send('half');
-    await expect(withDeadline(request, body, 100, () => text(body))).rejects.toMatchObject({
+    await expect(withDeadline(request, body, TIMEOUT_MS, () => text(body))).rejects.toMatchObject({
       code: 'upload_timeout',
     });
     connection.close();
