@@ -17,10 +17,11 @@ import {
 } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey, parseRenditionName } from '../model/rendition.js';
+import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';
-import { read, sha256 } from './verified-copy.js';
+import { read } from './verified-copy.js';
 
 export interface Repairable extends Finding {
   /** Mends what can be mended without a loss. @returns whether it did */
@@ -116,7 +117,7 @@ export class Inspector {
     }
     const object = await read(this.store, key);
     if (!object) return finding('missing_master', key, 'The manifest names it, but it is not there.');
-    const sum = sha256(object.bytes);
+    const sum = sha256Hex(object.bytes);
     if (version.sha256 !== undefined && sum !== version.sha256) {
       return finding(
         'wrong_checksum',

@@ -11,11 +11,12 @@ import {
 } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey } from '../model/rendition.js';
+import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import type { ListedAvatar } from './listing.js';
 import { manifestOf } from './manifest-of.js';
-import { type Copied, copyVerified, read, sha256 } from './verified-copy.js';
+import { type Copied, copyVerified, read } from './verified-copy.js';
 
 export interface MigrationOptions {
   dryRun: boolean;
@@ -221,7 +222,7 @@ export class Migration {
         const precondition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
         const stored = await this.to.store(key, bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
         const written = await read(this.to, key);
-        if (written?.etag === stored.etag && sha256(written.bytes) !== sha256(bytes)) {
+        if (written?.etag === stored.etag && sha256Hex(written.bytes) !== sha256Hex(bytes)) {
           this.problem('wrong_checksum', key, 'What was read back is not what was written.');
         }
       } catch (error) {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { ALIASES } from '../model/keys.js';
 import { MANIFEST_ATTRIBUTES, attributes } from '../model/object-attributes.js';
 import { parseRenditionName } from '../model/rendition.js';
+import { sha256Hex } from '../model/sha256.js';
 import type { ObjectStore, StoreOptions, StoredObject } from '../storage/object-store.js';
 
 export interface CopyOptions {
@@ -24,11 +24,11 @@ export async function copyVerified(
   const [ours, theirs] = await Promise.all([read(from, key), present ? read(to, key) : undefined]);
   if (!ours) return { result: 'gone' };
   const bytes = ours.bytes.length;
-  if (theirs && sha256(theirs.bytes) === sha256(ours.bytes)) return { result: 'same', bytes };
+  if (theirs && sha256Hex(theirs.bytes) === sha256Hex(ours.bytes)) return { result: 'same', bytes };
   if (!dryRun) {
     await to.store(key, ours.bytes, attributesOf(key));
     const written = await read(to, key);
-    if (!written || sha256(written.bytes) !== sha256(ours.bytes)) return { result: 'damaged', bytes };
+    if (!written || sha256Hex(written.bytes) !== sha256Hex(ours.bytes)) return { result: 'damaged', bytes };
   }
   return { result: theirs ? 'replaced' : 'copied', bytes };
 }
@@ -37,10 +37,6 @@ export async function copyVerified(
 export async function read(store: ObjectStore, key: string): Promise<StoredObject | undefined> {
   const object = await store.get(key);
   return object === 'unchanged' ? undefined : object;
-}
-
-export function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** What the store tells readers of the bucket, by the kind of the key: an alias, a rendition, or an upload as it came. */
