@@ -3,7 +3,7 @@ import { dirname, join, normalize } from 'node:path';
 
 /** Who may use what: a file below `src`, or a folder of it. */
 const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
-  ['sharp', /^sharp$/, ['images/sharp.pipeline.ts']],
+  ['sharp', /^sharp$/, ['images/sharp/']],
   ['the AWS SDK', /^@aws-sdk\//, ['storage/s3/']],
   ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$|woff2-encoder)/, ['placeholders/']],
   ['multer', /^multer$/, ['uploads/upload-form.ts']],

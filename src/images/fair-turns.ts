@@ -7,11 +7,10 @@ export interface FairTurnsOptions {
   queue: number;
 }
 
-/** Costly tasks of one group that may wait: they are worked on even if whoever asked for them has gone. */
-const MAX_COSTLY = 8;
+/** Costly tasks of one group that may wait. They run even if nobody waits for their result any more. */
+const MAX_COSTLY_WAITING = 8;
 
-/** How a task takes part in the sharing of turns. */
-export interface Place {
+export interface TaskOptions {
   /** Tasks of one group share one group's part of the turns. */
   group?: string | undefined;
   /** The task will hold its turn for long. */
@@ -31,11 +30,11 @@ interface Group {
 
 /**
  * Runs a limited number of tasks at a time and shares the turns fairly among groups. The next turn goes to the group that holds the
- * fewest turns; of equal groups, to the one that has waited longest since its last turn. Costly tasks always leave one turn free for
- * the others, unless there is only one.
+ * fewest turns, and among equal groups to the one whose last turn is longest ago. Costly tasks always leave one turn free for the
+ * others, unless there is only one turn.
  */
 export class FairTurns {
-  /** The groups with tasks that run or wait. A group moves to the end when one of its turns ends. */
+  /** Groups with tasks that run or wait. A group moves to the end when one of its turns ends. */
   private readonly groups = new Map<string, Group>();
   private readonly count = { active: 0, costly: 0, waiting: 0 };
 
@@ -51,10 +50,10 @@ export class FairTurns {
 
   /**
    * Runs a task when its turn comes. Tasks of one group start in the order they came, but cheap ones may overtake costly ones.
-   * @throws CodedError `busy` the queue is full, or eight costly tasks of its group wait already. The group with the most waiting tasks loses its last one, so a task that has
-   * already waited may be refused in favour of another group's.
+   * @throws CodedError `busy` the queue is full, or eight costly tasks of the group are waiting already. A full queue refuses the
+   * last task of the group that has the most tasks waiting. That may be a task that has waited for a while.
    */
-  async run<T>(task: () => Promise<T>, { group = '', costly = false }: Place = {}): Promise<T> {
+  async run<T>(task: () => Promise<T>, { group = '', costly = false }: TaskOptions = {}): Promise<T> {
     await this.turn(group, costly);
     try {
       return await task();
@@ -71,7 +70,7 @@ export class FairTurns {
       const refuse = () => {
         reject(new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.'));
       };
-      if (costly && waitingCostly >= MAX_COSTLY) {
+      if (costly && waitingCostly >= MAX_COSTLY_WAITING) {
         refuse();
         return;
       }
@@ -110,7 +109,7 @@ export class FairTurns {
     this.startNext();
   }
 
-  /** @param newcomer the group whose task came last: that task is refused unless another group has more waiting */
+  /** @param newcomer the group whose task came last. That task is refused unless another group has more tasks waiting. */
   private refuseOne(newcomer: string): void {
     let longest = newcomer;
     const lengthOf = (name: string) => this.groups.get(name)?.waiting.length ?? 0;

@@ -1,13 +1,13 @@
 import { CodedError, type ErrorDetails } from '../errors.js';
 import type { Crop, MasterFormat, Reduction, RenditionFormat } from '../model/formats.js';
 
-/** A picture made safe: decoded and encoded here, upright, sRGB, square, without any metadata. */
+/** A picture that is safe to serve: Visage encoded it anew, upright, square, as sRGB, and without any metadata. */
 export interface Master {
   bytes: Buffer;
   /** SHA-256 of the bytes, in hex. */
   sha256: string;
   format: MasterFormat;
-  /** In px, both. */
+  /** In px, as is the height. */
   width: number;
   height: number;
   animated: boolean;
@@ -19,32 +19,36 @@ export interface Master {
   color: string;
 }
 
-/** A picture drawn here: RGBA, sRGB, 8 bits each, every pixel either opaque or nothing. */
+/** A generated picture in sRGB. Every pixel is either opaque or fully transparent. */
 export interface Pixels {
+  /** Four bytes for each pixel. */
   rgba: Buffer;
-  /** In px, both. */
+  /** In px, as is the height. */
   width: number;
   height: number;
 }
 
-/** How many pictures are being worked on, and how many wait for that. */
+/** How many pictures are being processed, and how many are waiting. */
 export interface ImageTurns {
   active: number;
   waiting: number;
 }
 
-/** What stands in one line: uploads, renditions, and those renditions that take long. */
+/** Pictures that wait in one line: uploads, renditions, and the renditions that take long. */
 export type ImageLine = 'masters' | 'renditions' | 'avif';
 
-/** How a master is to be shown. */
+/** How to show a master. */
 export interface Rendering {
   /** Edge in px. */
   size: number;
-  /** WebP and GIF keep an animation unless it has too many bytes, the others show its first frame; JPEG puts white where nothing is. */
+  /**
+   * WebP and GIF keep an animation unless it has too many bytes. Other formats show its first frame. JPEG has white in place of
+   * transparency.
+   */
   format: RenditionFormat;
-  /** The first frame of an animation only. */
+  /** Show only the first frame of an animation. */
   still?: boolean | undefined;
-  /** Enlarge a master that is smaller. */
+  /** Enlarge a smaller master. Otherwise its size is the most. */
   exact?: boolean | undefined;
 }
 
@@ -55,31 +59,35 @@ export class TooSlow extends CodedError {
   }
 }
 
-/** Turns uploaded bytes into masters: the port, and its injection token. */
+/** Turns uploads into masters, and masters into renditions: the port, and its injection token. */
 export abstract class ImagePipeline {
   /**
-   * @param path a file with the uploaded bytes, which nobody has looked at yet
-   * @param crop the part to keep; without it, the square that draws the most attention
-   * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says; `image_too_large` more
-   * pixels or frames than allowed, decided from the header, too costly to decode, or a master of too many bytes even at a lower
-   * quality and without motion; `unreadable_image` damaged; `invalid_crop` not within the picture; `busy` the queue is full
+   * Makes a master of an upload.
+   * @param path a file with the uploaded bytes, which need not be a picture
+   * @param crop the part to keep. The default is the square that draws the most attention.
+   * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says; `image_too_large` the header
+   * states more pixels or frames than allowed, decoding takes too long, or the master has too many bytes even at a lower quality
+   * and without motion; `unreadable_image` damaged; `invalid_crop` not within the picture; `busy` the queue is full
    */
   abstract makeMaster(path: string, crop?: Crop): Promise<Master>;
 
   /**
+   * Makes a rendition of a master.
    * @param master bytes that `makeMaster` gave
-   * @param group whose picture it is: groups share the turns fairly, however many renditions one of them waits for
+   * @param group the avatar that it belongs to. Groups share the turns fairly, however many renditions one of them waits for.
    * @throws CodedError `busy` the queue is full
    * @throws TooSlow it takes too long
    */
   abstract render(master: Buffer, rendering: Rendering, group?: string): Promise<Buffer>;
 
   /**
-   * @param format JPEG puts white where nothing is
+   * Encodes a generated picture.
+   * @param format JPEG has white in place of transparency
    * @throws CodedError `busy` the queue is full
+   * @throws TooSlow it takes too long
    */
   abstract encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer>;
 
-  /** The lines that pictures stand in, as they are now. */
+  /** The lines as they are now. */
   abstract turns(): Record<ImageLine, ImageTurns>;
 }

@@ -11,18 +11,18 @@ import {
 
 export interface PictureAttempt {
   kind: 'master' | 'rendition';
-  /** The code of why there is no picture; `internal` for what no code was made for. */
+  /** Why there is no picture: the error's code, or `internal` if the error has none. */
   outcome: 'made' | 'internal' | ErrorCode;
-  /** The time in ms, waiting for a turn included. */
+  /** The time in ms, including the wait for a turn. */
   ms: number;
 }
 
-/** Who is told of every picture that was made or refused: the port, and its injection token. */
+/** Hears of every picture that was made or refused: the port and its injection token, which a module may leave out. */
 export abstract class PictureObserver {
   abstract pictureAttempted(attempt: PictureAttempt): void;
 }
 
-/** Any pipeline, each of whose pictures is told to an observer. */
+/** Tells an observer of every picture of another pipeline. */
 export class ObservedPipeline extends ImagePipeline {
   constructor(
     private readonly inner: ImagePipeline,

@@ -1,17 +1,13 @@
 import type { Settings } from '../config/settings.js';
 import type { ImagePipeline } from './image-pipeline.js';
-import { SharpPipeline } from './sharp.pipeline.js';
+import { ObservedPipeline, type PictureObserver } from './observed.pipeline.js';
+import { SharpPipeline } from './sharp/sharp.pipeline.js';
 
-/** The pipeline with the limits of the settings. */
-export function openPipeline(settings: Settings): ImagePipeline {
-  return new SharpPipeline({
-    allowedFormats: settings.avatarAllowedTypes,
-    maxPixels: settings.avatarMaxPixels,
-    maxFrames: settings.avatarMaxFrames,
-    masterSize: settings.avatarMasterSize,
-    masterMaxBytes: settings.avatarMasterMaxBytes,
-    concurrency: settings.imageConcurrency,
-    queue: settings.imageQueue,
-    timeoutMs: settings.imageTimeoutMs,
-  });
+/**
+ * Opens the pipeline that the service works with.
+ * @param observer is told of every picture, if there is one
+ */
+export function openPipeline(settings: Settings, observer?: PictureObserver): ImagePipeline {
+  const pipeline = new SharpPipeline(settings);
+  return observer ? new ObservedPipeline(pipeline, observer) : pipeline;
 }

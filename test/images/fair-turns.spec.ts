@@ -1,5 +1,5 @@
 import { setImmediate as settled } from 'node:timers/promises';
-import { FairTurns, type Place } from '../../src/images/fair-turns.js';
+import { FairTurns, type TaskOptions } from '../../src/images/fair-turns.js';
 
 /** Tasks that run until the test ends them. */
 class Tasks {
@@ -11,14 +11,14 @@ class Tasks {
   constructor(readonly turns: FairTurns) {}
 
   /** @param names of tasks, each in the group of its first letter */
-  async come(names: string, place: Place = {}): Promise<void> {
+  async come(names: string, options: TaskOptions = {}): Promise<void> {
     for (const name of names.split(' ')) {
       const task = () =>
         new Promise<void>((end) => {
           this.started.push(name);
           this.ends.set(name, end);
         });
-      this.turns.run(task, { group: name.charAt(0), ...place }).catch((error: unknown) => {
+      this.turns.run(task, { group: name.charAt(0), ...options }).catch((error: unknown) => {
         expect(error).toMatchObject({ code: 'busy' });
         this.refused.push(name);
       });

@@ -1,18 +1,18 @@
 import { rgbaToThumbHash } from 'thumbhash';
 import type { Master } from './image-pipeline.js';
 
-/** What stands in for a picture while it loads. */
-export type Impression = Pick<Master, 'thumbhash' | 'color'>;
+/** What a page can show while the picture loads. */
+export type Preview = Pick<Master, 'thumbhash' | 'color'>;
 
 /** @param rgba pixels of a picture of at most 100 x 100 px (ThumbHash's limit), 4 bytes each */
-export function impressionOfPixels(rgba: Buffer, width: number, height: number): Impression {
+export function previewOf(rgba: Buffer, width: number, height: number): Preview {
   return {
     thumbhash: Buffer.from(rgbaToThumbHash(width, height, rgba)).toString('base64'),
     color: dominantColor(rgba),
   };
 }
 
-/** The mean of the fullest of 4096 cells of the sRGB cube; pixels that are mostly transparent do not count. */
+/** Divides the sRGB cube into 4096 cells and takes the mean of the fullest one. Pixels that are mostly transparent do not count. */
 function dominantColor(rgba: Buffer): string {
   const cells = new Map<number, { count: number; red: number; green: number; blue: number }>();
   let fullest = { count: 0, red: 255, green: 255, blue: 255 };

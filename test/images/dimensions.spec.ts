@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { CodedError } from '../../src/errors.js';
-import { type Outline, gifOutline, webpOutline } from '../../src/images/container.js';
-import { FileWindow, WINDOW_BYTES } from '../../src/images/file-window.js';
+import type { Dimensions } from '../../src/images/containers/dimensions.js';
+import { gifDimensions } from '../../src/images/containers/gif.js';
+import { type Parse, WINDOW_BYTES, parseOpened } from '../../src/images/containers/parse.js';
+import { webpDimensions } from '../../src/images/containers/webp.js';
 import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { MUTATIONS, pick } from '../http/support/mutations.js';
 import { pngOf } from '../http/support/pictures.js';
@@ -39,12 +41,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 interface Walk {
-  outline: Outline | undefined;
+  dimensions: Dimensions | undefined;
   /** The size of each read in bytes. */
   reads: number[];
 }
 
-/** Writes a picture to a file and reads its outline from there. */
+/** Writes a picture to a file and reads its dimensions from there. */
 async function walk(bytes: Buffer): Promise<Walk> {
   await writeFile(path, bytes);
   const file = await open(path);
@@ -55,20 +57,21 @@ async function walk(bytes: Buffer): Promise<Walk> {
       return file.read(options);
     },
   } as Pick<FileHandle, 'read'>;
-  const outlineOf = bytes.toString('latin1', 0, 3) === 'GIF' ? gifOutline : webpOutline;
+  const parse: Parse<Dimensions | undefined> =
+    bytes.toString('latin1', 0, 3) === 'GIF' ? gifDimensions : webpDimensions;
   try {
-    return { outline: await outlineOf(new FileWindow(counting, bytes.length)), reads };
+    return { dimensions: await parseOpened(counting, bytes.length, parse), reads };
   } finally {
     await file.close();
   }
 }
 
 async function framesOf(bytes: Buffer): Promise<number | undefined> {
-  return (await walk(bytes)).outline?.frames;
+  return (await walk(bytes)).dimensions?.frames;
 }
 
 /** What libvips says; undefined if it cannot read it. */
-async function decoded(bytes: Buffer): Promise<Outline | undefined> {
+async function decoded(bytes: Buffer): Promise<Dimensions | undefined> {
   try {
     const { width, height, pages = 1 } = await sharp(bytes, { limitInputPixels: false }).metadata();
     return { width, height, frames: pages };
@@ -77,7 +80,7 @@ async function decoded(bytes: Buffer): Promise<Outline | undefined> {
   }
 }
 
-describe('the outline of a GIF', () => {
+describe('the dimensions of a GIF', () => {
   const edges = fc.oneof(fc.nat(9), fc.constantFrom(480, 640, 768, 1024, 2048, 2049, 65_535));
   const places = fc.record({ left: fc.nat(3000), top: fc.nat(9), width: fc.integer({ min: 1, max: 9 }) });
   const blocks = fc.oneof(
@@ -85,23 +88,27 @@ describe('the outline of a GIF', () => {
     fc.array(fc.integer({ min: 1, max: 255 })).map((lengths) => gifComment(...lengths)),
   );
 
-  it('is what libvips says, whatever follows the trailer', async () => {
+  it('are what libvips says, whatever follows the trailer', async () => {
     const pictures = fc.tuple(edges, edges, places, fc.array(blocks), fc.uint8Array());
     await fc.assert(
       fc.asyncProperty(pictures, async ([width, height, { left, top }, others, rest]) => {
         const picture = gif(width, height, gifFrame(1, 1, left, top), ...others);
-        const { outline } = await walk(Buffer.concat([picture, rest]));
-        expect(outline).toBeDefined();
-        expect(outline).toEqual(await decoded(picture));
+        const { dimensions } = await walk(Buffer.concat([picture, rest]));
+        expect(dimensions).toEqual({ ...(await decoded(picture)), bytes: picture.length });
       }),
     );
   });
 
-  it('skips the colour tables of the picture and of its frames', async () => {
+  it('skip the color tables of the picture and of its frames', async () => {
     const colors = await painted(32, 32, (x, y) => [x * 8, y * 8, 99])
       .gif()
       .toBuffer();
-    expect((await walk(colors)).outline).toEqual({ width: 32, height: 32, frames: 1 });
+    expect((await walk(colors)).dimensions).toEqual({
+      width: 32,
+      height: 32,
+      frames: 1,
+      bytes: colors.length,
+    });
     const [local, header] = [gifFrame(1, 1), 10];
     local[header - 1] = 0x87;
     const table = Buffer.alloc(3 * 256, 0x3b);
@@ -116,12 +123,12 @@ describe('the outline of a GIF', () => {
     ],
     ['that has a stray byte between its blocks', () => [gifFrame(1, 1), Buffer.alloc(1), gifFrame(1, 1)]],
     ['that has no frame', () => [gifComment(1)]],
-  ])('does not exist for one %s', async (_, blocksOf) => {
-    expect((await walk(gif(1, 1, ...blocksOf()))).outline).toBeUndefined();
+  ])('do not exist for one %s', async (_, blocksOf) => {
+    expect((await walk(gif(1, 1, ...blocksOf()))).dimensions).toBeUndefined();
   });
 });
 
-describe('the outline of a WebP', () => {
+describe('the dimensions of a WebP', () => {
   const odd = fc
     .tuple(fc.constantFrom('EXIF', 'XMP ', 'abcd'), fc.uint8Array({ maxLength: 9 }))
     .map(([id, data]) => (parts: Parts) => [chunk(id, Buffer.from(data)), ...parts]);
@@ -136,20 +143,20 @@ describe('the outline of a WebP', () => {
         webp(canvas(30, 20), ...steps.reduce<Parts>((parts, step) => step(parts), [frame(pixel)])),
     );
 
-  it('is what libvips says, also of frames within frames, whatever follows', async () => {
+  it('are what libvips says, also of frames within frames, whatever follows', async () => {
     let animations = 0;
     await fc.assert(
       fc.asyncProperty(trees, fc.uint8Array(), async (tree, rest) => {
         const picture = Buffer.concat([tree(), rest]);
-        const { outline } = await walk(picture);
-        expect(outline).toEqual(await decoded(picture));
-        if ((outline?.frames ?? 0) > 2) animations++;
+        const { dimensions } = await walk(picture);
+        expect(dimensions).toEqual(await decoded(picture));
+        if ((dimensions?.frames ?? 0) > 2) animations++;
       }),
     );
     expect(animations).toBeGreaterThan(20);
   });
 
-  it('has no fewer frames than libvips finds in any mutant', async () => {
+  it('have no fewer frames than libvips finds in any mutant', async () => {
     const whole = webp(canvas(30, 20), frame(pixel, frame(pixel)), chunk('abcd', pixel), frame(pixel));
     let readable = 0;
     for (let n = 0; n < 400; n++) {
@@ -164,20 +171,20 @@ describe('the outline of a WebP', () => {
   });
 
   it.each([{ lossless: true }, { lossless: false }])(
-    'is the size of a still made with %o',
+    'are the size of a still made with %o',
     async (options) => {
       const still = () => painted(70, 30, reference(70, 30));
-      expect((await walk(await still().webp(options).toBuffer())).outline).toEqual({
+      expect((await walk(await still().webp(options).toBuffer())).dimensions).toEqual({
         width: 70,
         height: 30,
         frames: 1,
       });
       const extended = await still().withIccProfile('p3').webp(options).toBuffer();
-      expect((await walk(extended)).outline).toEqual({ width: 70, height: 30, frames: 1 });
+      expect((await walk(extended)).dimensions).toEqual({ width: 70, height: 30, frames: 1 });
     },
   );
 
-  it('ends before a chunk of an impossible length', async () => {
+  it('end before a chunk of an impossible length', async () => {
     const whole = webp(canvas(1, 1), frame(pixel), frame(pixel), frame(pixel));
     const second = whole.indexOf('ANMF', whole.indexOf('ANMF') + 1);
     for (const length of [0, 14, 0x7fffffff, 0xfffffff6, 0xffffffff]) {
@@ -208,8 +215,8 @@ describe('a hostile file', () => {
     ],
   ])('%s is read once, a window at a time', async (_, make, frames) => {
     const bytes = make();
-    const { outline, reads } = await walk(bytes);
-    expect(outline?.frames).toBe(frames);
+    const { dimensions, reads } = await walk(bytes);
+    expect(dimensions?.frames).toBe(frames);
     expect(Math.max(...reads)).toBeLessThanOrEqual(WINDOW_BYTES);
     // The rest of a window that is too short for the next header is read again.
     const most = bytes.length + reads.length * 16;

@@ -1,0 +1,168 @@
+import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
+import type { Settings } from '../../config/settings.js';
+import { CodedError } from '../../errors.js';
+import type { Crop, MasterFormat, Reduction } from '../../model/formats.js';
+import { sha256Hex } from '../../model/sha256.js';
+import type { Master } from '../image-pipeline.js';
+import { type Preview, previewOf } from '../preview.js';
+import type { OpenSource } from './source.js';
+
+interface Encoder {
+  full: (picture: Sharp) => Sharp;
+  /** For masters of too many bytes: leaves two fifths of a photo's bytes, and two thirds of noise. */
+  lower: (picture: Sharp) => Sharp;
+}
+
+// Measured on a 12-megapixel source and a 1024 px master, see docs/images.md: JPEG costs a third of WebP to encode, and half to
+// derive smaller pictures from. WebP carries transparency and animation.
+const ENCODERS: Record<MasterFormat, Encoder> = {
+  jpeg: {
+    full: (picture) => picture.removeAlpha().jpeg({ quality: 90 }),
+    lower: (picture) => picture.removeAlpha().jpeg({ quality: 60 }),
+  },
+  webp: {
+    full: (picture) => picture.webp({ quality: 85, effort: 0 }),
+    lower: (picture) => picture.webp({ quality: 50, alphaQuality: 50, effort: 0 }),
+  },
+};
+
+/**
+ * The part of an upright picture that its master shows.
+ * @param crop undefined: all of it
+ * @throws CodedError `invalid_crop` it reaches outside the picture
+ */
+export function visiblePart(header: Metadata, crop: Crop | undefined): Crop {
+  const { width, height } = uprightSize(header);
+  if (!crop) return { x: 0, y: 0, width, height };
+  if (crop.x + crop.width > width || crop.y + crop.height > height) {
+    const detail = `The crop reaches outside the picture, which is ${width} x ${height} px upright.`;
+    throw new CodedError('invalid_crop', detail, { parameter: 'crop' });
+  }
+  return crop;
+}
+
+/**
+ * Makes a master: upright, square, and within `avatarMasterMaxBytes`.
+ * @param part of the upright picture
+ * @throws CodedError `image_too_large` too many bytes, even at a lower quality and without motion
+ */
+export async function encodeMaster(
+  open: OpenSource,
+  header: Metadata,
+  part: Crop,
+  { avatarMasterSize, avatarMasterMaxBytes }: Settings,
+): Promise<Master> {
+  const animated = isAnimated(header);
+  const side = Math.min(avatarMasterSize, part.width, part.height);
+  const square = { width: side, height: side, fit: 'cover', position: sharp.strategy.attention } as const;
+  // Raw pixels, from which the master and its preview are made side by side.
+  const { data, info } = await openStill(open, header, part)
+    .resize(square)
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const { channels } = info;
+  const still = () => sharp(data, { raw: { width: side, height: side, channels } });
+  const moving = () => open({ animated: true }).extract(squareOf(info, part)).resize(side, side);
+  const encodeStill = (reduced?: Reduction) =>
+    encodeWithin(avatarMasterMaxBytes, still, isOpaque(data, channels) ? 'jpeg' : 'webp', reduced);
+  const encode = async () => {
+    if (!animated) return encodeStill();
+    const encoded = await encodeWithin(avatarMasterMaxBytes, moving, 'webp');
+    return 'excess' in encoded ? encodeStill('still') : encoded;
+  };
+  const [encoded, preview] = await Promise.all([encode(), makePreview(still())]);
+  if ('excess' in encoded) throw tooManyBytes(encoded.excess, side, avatarMasterMaxBytes);
+  const { bytes, format, reduced } = encoded;
+  return {
+    bytes,
+    sha256: sha256Hex(bytes),
+    format,
+    width: side,
+    height: side,
+    // The encoder merges frames that are all the same into one.
+    animated:
+      animated &&
+      reduced !== 'still' &&
+      isAnimated(await sharp(bytes, { limitInputPixels: false }).metadata()),
+    ...(reduced && { reduced }),
+    ...preview,
+  };
+}
+
+function openStill(open: OpenSource, header: Metadata, part: Crop): Sharp {
+  const upright = isAnimated(header) ? open() : open().autoOrient();
+  // With 16 bits and a profile, sharp would work in Display P3 and leave its numbers in the untagged result.
+  if (header.depth === 'ushort') upright.pipelineColourspace('srgb');
+  const { width, height } = uprightSize(header);
+  return part.width === width && part.height === height ? upright : upright.extract(region(part));
+}
+
+/**
+ * Encodes a master, and once more at a lower quality if it has too many bytes.
+ * @param reduced what has given way already
+ * @returns `excess`: it still has too many bytes, and how many
+ */
+async function encodeWithin(
+  maxBytes: number,
+  picture: () => Sharp,
+  format: MasterFormat,
+  reduced?: Reduction,
+): Promise<{ bytes: Buffer; format: MasterFormat; reduced: Reduction | undefined } | { excess: number }> {
+  const { full, lower } = ENCODERS[format];
+  let bytes = await full(picture()).toBuffer();
+  if (bytes.length <= maxBytes) return { bytes, format, reduced };
+  bytes = await lower(picture()).toBuffer();
+  if (bytes.length <= maxBytes) return { bytes, format, reduced: reduced ?? 'quality' };
+  return { excess: bytes.length };
+}
+
+function tooManyBytes(bytes: number, side: number, maxBytes: number): CodedError {
+  return new CodedError(
+    'image_too_large',
+    `The picture takes ${bytes} bytes at ${side} x ${side} px, even at a lower quality. At most ${maxBytes} bytes are kept. Send fewer pixels, or a picture with less noise.`,
+  );
+}
+
+/** The preview is small, but never has fewer pixels than a ThumbHash has waves: it would show waves. */
+async function makePreview(picture: Sharp): Promise<Preview> {
+  const { data, info } = await picture
+    .resize(32, 32)
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return previewOf(data, info.width, info.height);
+}
+
+function isAnimated({ pages = 1 }: Metadata): boolean {
+  return pages > 1;
+}
+
+/** libvips cannot turn an animation, so an animation counts as upright the way it is stored. */
+function uprightSize(header: Metadata): { width: number; height: number } {
+  return isAnimated(header) ? header : header.autoOrient;
+}
+
+/** @param data pixels whose last channel is alpha if there are two or four */
+function isOpaque(data: Buffer, channels: number): boolean {
+  if (channels % 2 === 1) return true;
+  for (let alpha = channels - 1; alpha < data.length; alpha += channels)
+    if (data[alpha] !== 255) return false;
+  return true;
+}
+
+/** The square of the part that drew the most attention in the first frame, in px of the source. */
+function squareOf({ width, cropOffsetLeft = 0, cropOffsetTop = 0 }: OutputInfo, part: Crop) {
+  const side = Math.min(part.width, part.height);
+  const scale = side / width;
+  return region({
+    x: part.x + Math.min(Math.round(-cropOffsetLeft * scale), part.width - side),
+    y: part.y + Math.min(Math.round(-cropOffsetTop * scale), part.height - side),
+    width: side,
+    height: side,
+  });
+}
+
+function region({ x, y, width, height }: Crop) {
+  return { left: x, top: y, width, height };
+}
