@@ -1,6 +1,8 @@
 import type { Dimensions } from './dimensions.js';
 import type { Parser } from './parse.js';
 
+/** The signature and the logical screen descriptor. */
+const HEADER_BYTES = 13;
 const TRAILER = 0x3b;
 const EXTENSION = 0x21;
 /** The introducer and the label. */
@@ -14,6 +16,8 @@ const CODE_SIZE_BYTES = 1;
 const SCREENS = new Set(['640x480', '640x512', '800x600', '1024x768', '1280x1024', '1600x1200']);
 const MAX_SCREEN_EDGE = 2048;
 
+const NOTHING = Buffer.alloc(0);
+
 export interface GifDimensions extends Dimensions {
   /** The length of the GIF in bytes, its trailer included. The file may go on after that. */
   bytes: number;
@@ -25,18 +29,23 @@ export interface GifDimensions extends Dimensions {
  * @returns undefined if the file breaks off before the trailer or has no frame
  */
 export function* gifDimensions(): Parser<GifDimensions | undefined> {
-  const header = yield { position: 0, length: 13 };
+  const header = yield { position: 0, length: HEADER_BYTES };
   if (!header) return undefined;
   let [width, height] = [header.readUInt16LE(6), header.readUInt16LE(8)];
   if (SCREENS.has(`${width}x${height}`) || Math.max(width, height) > MAX_SCREEN_EDGE || !width || !height) {
     [width, height] = [1, 1];
   }
   let frames = 0;
-  let position = header.length + colorTableBytes(header.readUInt8(10));
+  let position = HEADER_BYTES + colorTableBytes(header.readUInt8(10));
   // Section 15: each sub-block begins with its length, and an empty one is the last.
   let inSubBlocks = false;
+  // A file of one-byte blocks would take ten times as long if each asked for its byte.
+  let [start, window] = [0, header];
   for (;;) {
-    const byte = (yield { position, length: 1 })?.[0];
+    if (position - start >= window.length) {
+      [start, window] = [position, (yield { position, length: 1 }) ?? NOTHING];
+    }
+    const byte = window[position - start];
     if (byte === undefined) return undefined;
     if (inSubBlocks) {
       inSubBlocks = byte > 0;

@@ -6,11 +6,11 @@ export const WINDOW_BYTES = 64 * 1024;
 /** The bytes that a parser needs next. */
 interface Span {
   position: number;
-  /** At most `WINDOW_BYTES`. */
+  /** The least that it needs; at most `WINDOW_BYTES`. */
   length: number;
 }
 
-/** Yields the span that it needs next, and gets its bytes, or undefined if the file ends before them. */
+/** Yields the span that it needs next. It gets all bytes at hand from there on, or undefined if the file ends within the span. */
 export type Parser<T> = Generator<Span, T, Buffer | undefined>;
 
 /** A parser that does not know whether its bytes come from a file or from memory, for a file of `size` bytes. */
@@ -20,7 +20,7 @@ export type Parse<T> = (size: number) => Parser<T>;
 export function parseBytes<T>(bytes: Buffer, parse: Parse<T>): T {
   const parser = parse(bytes.length);
   let step = parser.next();
-  while (!step.done) step = parser.next(slice(bytes, step.value.position, step.value.length));
+  while (!step.done) step = parser.next(bytesFrom(bytes, step.value));
   return step.value;
 }
 
@@ -45,19 +45,19 @@ export async function parseOpened<T>(
   let step = parser.next();
   while (!step.done) {
     const { position, length } = step.value;
-    let bytes = slice(window, position - start, length);
+    let bytes = bytesFrom(window, { position: position - start, length });
     // Awaits only for a new window: a promise for each of many small blocks would take too long.
     if (!bytes && position + length <= size) {
       const buffer = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size - position));
       const { bytesRead } = await file.read({ buffer, position });
       [start, window] = [position, buffer.subarray(0, bytesRead)];
-      bytes = slice(window, 0, length);
+      bytes = bytesFrom(window, { position: 0, length });
     }
     step = parser.next(bytes);
   }
   return step.value;
 }
 
-function slice(bytes: Buffer, start: number, length: number): Buffer | undefined {
-  return start < 0 || start + length > bytes.length ? undefined : bytes.subarray(start, start + length);
+function bytesFrom(bytes: Buffer, { position, length }: Span): Buffer | undefined {
+  return position < 0 || position + length > bytes.length ? undefined : bytes.subarray(position);
 }
