@@ -3,7 +3,7 @@ import { Avatar, Style, type StyleDefinition } from '@dicebear/core';
 import type { Character } from '../model/placeholder-kinds.js';
 import type { Colors } from './colors.js';
 
-/** Gravatar's name of each kind, and the style that is like it; all are in the public domain (CC0 1.0). */
+/** For each of Gravatar's kinds, a similar style of DiceBear. All are in the public domain (CC0 1.0). */
 const STYLES: Record<Character, string> = {
   identicon: 'identicon',
   monsterid: 'critters',
@@ -15,7 +15,10 @@ const STYLES: Record<Character, string> = {
 const require = createRequire(import.meta.url);
 const styles = new Map<Character, Style>();
 
-/** @returns SVG without text, the same for the same seed */
+/**
+ * Draws a character or a pattern.
+ * @returns SVG without text, the same for the same seed
+ */
 export function character(kind: Character, seed: string, { background, foreground }: Colors): string {
   const colors = { backgroundColor: [background], ...(kind === 'identicon' && { rowColor: [foreground] }) };
   return new Avatar(styleOf(kind), { seed, ...colors }).toString();

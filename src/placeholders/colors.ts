@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 export const SCHEMES = ['light', 'dark'] as const;
-/** What page a picture is made for. */
+/** The kind of page that a picture is made for. */
 export type Scheme = (typeof SCHEMES)[number];
 
 /** Each `#rrggbb`. */
@@ -10,7 +10,8 @@ export interface Colors {
   foreground: string;
 }
 
-// Fifteen hues, 24 degrees apart in OKLCH: light (0.88, 0.075) behind (0.40, 0.12), dark (0.36, 0.085) behind (0.90, 0.06).
+// Fifteen hues, 24 degrees apart in OKLCH. Lightness and chroma of background and foreground: light (0.88, 0.075) and (0.40, 0.12),
+// dark (0.36, 0.085) and (0.90, 0.06).
 const PALETTE: Record<Scheme, readonly (readonly [background: string, foreground: string])[]> = {
   light: [
     ['#ffc4cc', '#7a2439'],
@@ -48,13 +49,12 @@ const PALETTE: Record<Scheme, readonly (readonly [background: string, foreground
   ],
 };
 
-/** Of somebody nothing is known of. */
 const GREY: Record<Scheme, Colors> = {
   light: { background: '#dfe3e8', foreground: '#5d6673' },
   dark: { background: '#343a42', foreground: '#a4aebb' },
 };
 
-/** The same colours for the same seed; the foreground can be read on the background. */
+/** Picks colors by the seed: the same for the same seed, with a foreground that is readable on the background. */
 export function colorsOf(seed: string, scheme: Scheme): Colors {
   const shades = PALETTE[scheme];
   const index = createHash('sha256').update(seed).digest().readUInt32BE() % shades.length;
@@ -62,18 +62,25 @@ export function colorsOf(seed: string, scheme: Scheme): Colors {
   return { background, foreground };
 }
 
+/** The colors for somebody of whom nothing is known. */
 export function greyOf(scheme: Scheme): Colors {
   return GREY[scheme];
 }
 
-/** Black or white, whichever is easier to read on `background`, `#rrggbb`: never less than 4.58 to 1. */
+/**
+ * Picks black or white, whichever is easier to read on a background. The contrast is at least 4.58 to 1.
+ * @param background as `#rrggbb`
+ */
 export function colorsOn(background: string): Colors {
   const [white, black] = ['#ffffff', '#000000'];
   const foreground = contrast(background, white) >= contrast(background, black) ? white : black;
   return { background, foreground };
 }
 
-/** From 1 to 21, for `#rrggbb`: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio. */
+/**
+ * The contrast of two colors, each `#rrggbb`: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio.
+ * @returns from 1 to 21
+ */
 export function contrast(one: string, other: string): number {
   const [darker, lighter] = [luminance(one), luminance(other)].sort((a, b) => a - b) as [number, number];
   return (lighter + 0.05) / (darker + 0.05);

@@ -1,23 +1,30 @@
 import type { Colors } from './colors.js';
 import type { Outline } from './fonts.js';
 
-/** Edge of every drawing, in its own units. */
+/** The edge of every drawing, in its own units. */
 const EDGE = 100;
 
-/** Share of the edge that a font's size takes, for one and for two graphemes. */
-const FONT_SIZE = [0.56, 0.46] as const;
-const WIDEST = 70;
-const HIGHEST = 56;
+/** The font's size as a share of the edge, for one and for two graphemes. */
+const FONT_SIZES = [0.56, 0.46] as const;
+const MAX_WIDTH = 70;
+const MAX_HEIGHT = 56;
 
-/** Between two graphemes, in thousandths of the font's size: Arabic letters would touch as if they were joined. */
-const APART = 70;
+/** The gap between two graphemes, in thousandths of the font's size. Without it, Arabic letters would touch as if they were joined. */
+const GAP = 70;
 
-/** A coloured square. */
+/**
+ * Draws a colored square.
+ * @param content SVG to draw on it
+ * @returns SVG
+ */
 export function plain({ background }: Pick<Colors, 'background'>, content = ''): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${EDGE} ${EDGE}"><rect width="${EDGE}" height="${EDGE}" fill="${background}"/>${content}</svg>`;
 }
 
-/** Head and shoulders of somebody. */
+/**
+ * Draws head and shoulders of somebody.
+ * @returns SVG
+ */
 export function mysteryPerson(colors: Colors): string {
   return plain(
     colors,
@@ -25,12 +32,16 @@ export function mysteryPerson(colors: Colors): string {
   );
 }
 
-/** @param outlines at least one, from left to right */
+/**
+ * Draws one or two graphemes in the middle of a colored square.
+ * @param outlines at least one, from left to right
+ * @returns SVG
+ */
 export function lettering(outlines: readonly Outline[], colors: Colors): string {
   let pen = 0;
   let inkEnd = -Infinity;
   const placed = outlines.map((outline) => {
-    const x = Math.max(pen, inkEnd + APART - outline.left);
+    const x = Math.max(pen, inkEnd + GAP - outline.left);
     pen = x + outline.advance;
     inkEnd = x + outline.right;
     return { outline, x };
@@ -39,14 +50,14 @@ export function lettering(outlines: readonly Outline[], colors: Colors): string 
   const right = Math.max(...placed.map(({ outline, x }) => x + outline.right));
   const bottom = Math.min(...outlines.map((outline) => outline.bottom));
   const top = Math.max(...outlines.map((outline) => outline.top));
-  const size = (FONT_SIZE[outlines.length - 1] ?? FONT_SIZE[1]) * EDGE;
-  const scale = Math.min(size / 1000, WIDEST / (right - left), HIGHEST / (top - bottom));
+  const size = (FONT_SIZES[outlines.length - 1] ?? FONT_SIZES[1]) * EDGE;
+  const scale = Math.min(size / 1000, MAX_WIDTH / (right - left), MAX_HEIGHT / (top - bottom));
   const paths = placed.flatMap(({ outline, x }) =>
     outline.glyphs.map(
       (glyph) => `<path transform="translate(${x + glyph.x} ${glyph.y})" d="${glyph.path}"/>`,
     ),
   );
-  // Centred by what is seen, since the scripts do not share a line that they stand or hang on.
+  // Centered by the ink, since scripts do not share a baseline.
   const [x, y] = [EDGE / 2 - (scale * (left + right)) / 2, EDGE / 2 + (scale * (top + bottom)) / 2];
   return plain(
     colors,

@@ -3,26 +3,26 @@ import { createRequire } from 'node:module';
 import { Blob, Buffer, Face, Font, Variation, shape } from 'harfbuzzjs';
 import decompress from 'woff2-encoder/decompress';
 
-/** The outline of a grapheme in thousandths of the font's size; y grows upwards from the baseline. */
+/** The outline of a grapheme, in thousandths of the font's size. y grows upwards from the baseline. */
 export interface Outline {
   glyphs: { path: string; x: number; y: number }[];
-  /** How far it is to the next grapheme. */
+  /** The distance to the next grapheme. */
   advance: number;
-  /** What is really drawn upon. */
+  /** The box around its ink. */
   left: number;
   right: number;
   bottom: number;
   top: number;
 }
 
-/** One of the files that a family is split into. */
+/** One of the files of a family. */
 interface FontFile {
   path: string;
   /** First and last code points. */
   ranges: readonly (readonly [first: number, last: number])[];
 }
 
-// What is in two of them is taken from the first. Noto Sans SC has the characters of Japanese and traditional Chinese too.
+// The first family that has a character draws it. Noto Sans SC has the characters of Japanese and traditional Chinese too.
 const FAMILIES = [
   'noto-sans',
   'noto-sans-arabic',
@@ -38,19 +38,19 @@ const WEIGHT = 600;
 
 const require = createRequire(import.meta.url);
 
-/** The fonts that come with the service, the same on every machine; each file is read when it is first needed, and kept. */
+/** The fonts that Visage brings along, the same on every machine. A file is read when it is first needed, and stays in memory. */
 export class Fonts {
   private readonly files = FAMILIES.flatMap(filesOf);
   private readonly opened = new Map<string, Promise<Font>>();
 
-  /** @returns undefined where no font has the grapheme */
+  /** @returns undefined if no font has the grapheme */
   async outline(grapheme: string): Promise<Outline | undefined> {
     const codePoints = Array.from(grapheme, (character) => character.codePointAt(0) ?? 0);
     for (const file of this.files.filter((candidate) => covers(candidate, codePoints))) {
       const outline = outlineIn(await this.open(file), grapheme);
       if (outline) return outline;
     }
-    // An accent, a skin tone or what an emoji is joined with may be missing, but not who is meant.
+    // Without its accent, its skin tone or the emoji joined to it, a grapheme still tells who is meant.
     const [base = ''] = grapheme;
     return base.length < grapheme.length ? this.outline(base) : undefined;
   }

@@ -1,8 +1,7 @@
-/** How much of a text is looked at, in UTF-16 code units. */
-const LONGEST = 256;
+/** Only so much of a text is read, in UTF-16 code units. */
+const MAX_TEXT_LENGTH = 256;
 
-/** Graphemes that stand for somebody. */
-const MOST = 2;
+const MAX_INITIALS = 2;
 
 const GRAPHEMES = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
@@ -13,25 +12,25 @@ const EMOJI = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\u
 const RIGHT_TO_LEFT =
   /^[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 
-/** Nobody can read anything from it: a UUID, or the hash of an e-mail address. */
+/** A UUID, or the hash of an e-mail address: its letters say nothing. */
 const RANDOM = /^[0-9a-f-]{32,}$/i;
 
-/** What only steers how text is laid out, except for what joins letters and emoji. */
-const STEERING = /[\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF]/gu;
+/** Characters that only control layout, except for those that join letters and emoji. */
+const LAYOUT_CONTROLS = /[\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF]/gu;
 const BRACKETED = /\([^()]*\)|\[[^[\]]*\]/g;
 const SPACES = /[\s\p{Cc}]+/u;
-/** What joins the parts of an id or of an e-mail address. */
-const JOINTS = /[\s\p{Cc}._+|~:=-]+/u;
+/** Between the parts of an id or of an e-mail address. */
+const SEPARATORS = /[\s\p{Cc}._+|~:=-]+/u;
 
-/** Of Thai and Lao: written before the consonant that they are spoken after, which is the initial. */
+/** Vowels of Thai and Lao that are written before the consonant, but spoken after it. The consonant is the initial. */
 const VOWELS_WRITTEN_FIRST = /^[\u0E40-\u0E44\u0EC0-\u0EC4]/;
 
-/** Its capitals are for headings only. */
+/** Georgian uses capitals only in headings. */
 const NO_CAPITALS = /^\p{Script=Georgian}/u;
 
 /**
- * Who a name belongs to, at a glance: the first letter or digit of its first and of its last word, in the order they are
- * read in; of a name without letters the first emoji.
+ * Finds the initials of a name: the first letter or digit of its first and of its last word, in the order they are read in. A name
+ * without letters and digits gives its first emoji.
  * @param name a person's name, an e-mail address, or an id
  * @returns none, one or two graphemes
  */
@@ -42,31 +41,31 @@ export function initialsOf(name: string): string[] {
   if (RANDOM.test(text)) return [];
   const words = wordsOf(text).map(graphemesOf);
   const initials = words.map(initialOf).filter((initial) => initial !== undefined);
-  if (initials.length > MOST) initials.splice(1, initials.length - MOST);
+  if (initials.length > MAX_INITIALS) initials.splice(1, initials.length - MAX_INITIALS);
   return initials.length > 0 ? initials : words.flat().filter(isEmoji).slice(0, 1);
 }
 
-/** Initials as somebody has chosen them: the first two graphemes that are letters, digits or emoji. */
+/** Takes initials as somebody has chosen them: the first two graphemes that are letters, digits or emoji. */
 export function chosenInitials(text: string): string[] {
   return graphemesOf(cleaned(text))
     .filter((grapheme) => LETTER_OR_DIGIT.test(grapheme) || isEmoji(grapheme))
-    .slice(0, MOST)
+    .slice(0, MAX_INITIALS)
     .map(capital);
 }
 
-/** Whether initials stand from right to left, which the first letter among them decides: rule P2 of UAX #9. */
+/** Tells whether initials run from right to left. The first letter among them decides: rule P2 of UAX #9. */
 export function isRightToLeft(initials: readonly string[]): boolean {
   return RIGHT_TO_LEFT.test(initials.find((initial) => LETTER.test(initial)) ?? '');
 }
 
 function cleaned(text: string): string {
-  return text.slice(0, LONGEST).normalize('NFC').replace(STEERING, '');
+  return text.slice(0, MAX_TEXT_LENGTH).normalize('NFC').replace(LAYOUT_CONTROLS, '');
 }
 
-/** Between spaces; what has none is taken apart as ids and addresses are. */
+/** Splits at spaces. A text without any is split like an id or an address. */
 function wordsOf(text: string): string[] {
   const words = text.split(SPACES).filter((word) => LETTER_OR_DIGIT.test(word));
-  return words.length > 1 ? words : (text.split('@').find((part) => part !== '') ?? '').split(JOINTS);
+  return words.length > 1 ? words : (text.split('@').find((part) => part !== '') ?? '').split(SEPARATORS);
 }
 
 function graphemesOf(text: string): string[] {
@@ -79,7 +78,7 @@ function initialOf(word: readonly string[]): string | undefined {
   return spoken === undefined ? undefined : capital(spoken);
 }
 
-/** The capital of one letter can be two, such as SS of ß, or an apostrophe and one, such as that of ŉ. */
+/** The capital of one letter can be two letters (ß: SS), or an apostrophe and a letter (ŉ: ʼN). */
 function capital(grapheme: string): string {
   if (NO_CAPITALS.test(grapheme)) return grapheme;
   const capitals = graphemesOf(grapheme.toUpperCase());

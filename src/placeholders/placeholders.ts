@@ -1,7 +1,9 @@
+import { Injectable } from '@nestjs/common';
 import { renderAsync } from '@resvg/resvg-js';
 import pLimit, { type LimitFunction } from 'p-limit';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import type { ImagePipeline, Pixels } from '../images/image-pipeline.js';
+import { ImagePipeline, type Pixels } from '../images/image-pipeline.js';
 import type { RenditionFormat } from '../model/formats.js';
 import type { PlaceholderKind } from '../model/placeholder-kinds.js';
 import { character } from './characters.js';
@@ -11,48 +13,43 @@ import { Fonts, type Outline } from './fonts.js';
 import { chosenInitials, initialsOf, isRightToLeft } from './initials.js';
 
 /** Edges in px. */
-export const PLACEHOLDER_SIZES = { least: 1, most: 2048 } as const;
+const SIZES = { min: 1, max: 2048 } as const;
 
-/** A picture for an avatar that has none. */
+/** The picture to draw for an avatar that has none. */
 export interface Placeholder {
   kind: PlaceholderKind;
-  /** What the picture is told apart by: an id, or the hash of an e-mail address. */
+  /** Makes the picture differ from others of its kind: an id, or the hash of an e-mail address. */
   seed: string;
-  /** Edge in px, 1-2048. */
+  /** Edge in px, from 1 to 2048. */
   size: number;
   scheme?: Scheme | undefined;
-  /** Of a person, for the initials. Without it they are taken from the seed, and of a seed that says nothing there is a head. */
+  /** A person's name, for the initials. The default is the seed. A seed that says nothing gives a head. */
   name?: string | undefined;
-  /** Initials to show instead of those of the name. */
+  /** Shown instead of the initials of the name. */
   initials?: string | undefined;
   /** The background as `#rrggbb`, instead of the seed's own. */
   color?: string | undefined;
 }
 
-export interface PlaceholdersOptions {
-  /** Pictures drawn at the same time. */
-  concurrency: number;
-  /** Pictures that may wait for that. */
-  queue: number;
-}
-
 const COLOR = /^#[0-9a-f]{6}$/i;
 
-/** Draws pictures for avatars without one: the same for the same request, on every machine. */
+/** Draws pictures for avatars that have none: the same bytes for the same request, on every machine. */
+@Injectable()
 export class Placeholders {
   private readonly fonts = new Fonts();
-  private readonly turn: LimitFunction;
+  private readonly drawing: LimitFunction;
 
   constructor(
     private readonly pipeline: ImagePipeline,
-    private readonly options: PlaceholdersOptions,
+    private readonly settings: Settings,
   ) {
-    this.turn = pLimit(options.concurrency);
+    this.drawing = pLimit(settings.imageConcurrency);
   }
 
   /**
-   * @throws CodedError `busy` too many are waiting to be drawn
-   * @throws RangeError the size or the color is none
+   * Draws and encodes a picture. `IMAGE_CONCURRENCY` pictures are drawn at the same time, and `IMAGE_QUEUE` may wait.
+   * @throws CodedError `busy` too many pictures are waiting to be drawn or encoded
+   * @throws RangeError the size is not from 1 to 2048 px, or the color is not `#rrggbb`
    */
   async make(placeholder: Placeholder, format: RenditionFormat): Promise<Buffer> {
     return this.pipeline.encode(await this.draw(placeholder), format);
@@ -60,14 +57,17 @@ export class Placeholders {
 
   private async draw(placeholder: Placeholder): Promise<Pixels> {
     const { size, kind, color } = placeholder;
-    const { least, most } = PLACEHOLDER_SIZES;
-    if (!Number.isInteger(size) || size < least || size > most) throw new RangeError(`${size} px is no size`);
-    if (color !== undefined && !COLOR.test(color)) throw new RangeError(`${color} is no color`);
+    const { min, max } = SIZES;
+    if (!Number.isInteger(size) || size < min || size > max) {
+      throw new RangeError(`The size ${size} is not an integer from ${min} to ${max}.`);
+    }
+    if (color !== undefined && !COLOR.test(color)) throw new RangeError(`The color ${color} is not #rrggbb.`);
     if (kind === 'blank') return { rgba: Buffer.alloc(size * size * 4), width: size, height: size };
-    if (this.turn.activeCount + this.turn.pendingCount >= this.options.concurrency + this.options.queue) {
+    const { imageConcurrency, imageQueue } = this.settings;
+    if (this.drawing.activeCount + this.drawing.pendingCount >= imageConcurrency + imageQueue) {
       throw new CodedError('busy', 'Too many pictures are waiting to be drawn. Try again shortly.');
     }
-    return this.turn(async () => {
+    return this.drawing(async () => {
       const drawn = await renderAsync(await this.svg(placeholder), {
         fitTo: { mode: 'width', value: size },
         font: { loadSystemFonts: false },

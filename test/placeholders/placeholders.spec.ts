@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
+import { Settings } from '../../src/config/settings.js';
 import { CodedError } from '../../src/errors.js';
 import { RENDITION_FORMATS } from '../../src/model/formats.js';
-import { SCHEMES, colorsOf, greyOf } from '../../src/placeholders/colors.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
+import { SCHEMES, colorsOf, greyOf } from '../../src/placeholders/colors.js';
 import { type Placeholder, Placeholders } from '../../src/placeholders/placeholders.js';
 import { pipelineHere } from '../support/pipeline.js';
 
-const open = (queue = 1000) => new Placeholders(pipelineHere(), { concurrency: 2, queue });
+const open = (imageQueue = 1000) =>
+  new Placeholders(pipelineHere(), Object.assign(new Settings(), { imageConcurrency: 2, imageQueue }));
 const placeholders = open();
 
 const HASH = createHash('sha256').update('jane.doe@example.com').digest('hex');

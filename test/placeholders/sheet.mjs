@@ -27,7 +27,8 @@ const NAMES = {
   none: ['', 'ᚠᚢ', '١'],
 };
 
-const placeholders = new Placeholders(openPipeline(new Settings()), { concurrency: 2, queue: 10_000 });
+const settings = Object.assign(new Settings(), { imageQueue: 10_000 });
+const placeholders = new Placeholders(openPipeline(settings), settings);
 const draw = (placeholder) => placeholders.make({ size: EDGE, ...placeholder }, 'png');
 
 const seeds = Array.from({ length: COLUMNS }, (_, index) => `seed ${index}`);
