@@ -34,7 +34,7 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (encoding) => {
   const encode = (picture: Sharp, times: AnimationOptions = TIMES) =>
     encoders[encoding](picture, times).toBuffer();
 
-  it('keeps its frames, their times and its number of rounds', async () => {
+  it('keeps its frames, their delays and its number of loops', async () => {
     const { info, master } = await gallery.show(await encode(animation(120, 80, TRAFFIC_LIGHT)));
     expect(info).toMatchObject({ width: 80, height: 80, format: 'webp', animated: true });
     const { format, width, pageHeight, pages, delay, loop } = await sharp(master, {
@@ -55,7 +55,7 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (encoding) => {
     ]);
   });
 
-  it('moves in WebP at every size, and shows its first frame in the other formats', async () => {
+  it('moves as WebP at every size, and shows its first frame as JPEG and PNG', async () => {
     const { as } = await gallery.show(await encode(animation(120, 80, TRAFFIC_LIGHT)));
     const small = await as({ size: 32 });
     expect(await sharp(small, { animated: true }).metadata()).toMatchObject({
@@ -71,14 +71,14 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (encoding) => {
     }
   });
 
-  it('goes on for ever where it did', async () => {
+  it('still loops for ever if it did', async () => {
     const { master } = await gallery.show(
       await encode(animation(40, 40, TRAFFIC_LIGHT), { loop: 0, delay: [50, 50, 50] }),
     );
     expect((await sharp(master).metadata()).loop).toBe(0);
   });
 
-  it('keeps what is transparent in each of its frames', async () => {
+  it('keeps the transparency of each frame', async () => {
     const window =
       (from: number): Paint =>
       (x) =>
@@ -93,7 +93,7 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (encoding) => {
     ]);
   });
 
-  it('draws what a frame leaves as it was', async () => {
+  it('draws the parts that a frame leaves unchanged', async () => {
     const square =
       (from: number): Paint =>
       (x, y) =>
@@ -109,14 +109,14 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (encoding) => {
     });
   });
 
-  it('is no animation where all frames are the same', async () => {
+  it('becomes a still exactly if the encoder merges its equal frames into one', async () => {
     const still = reference(60, 60);
     const { info, master } = await gallery.show(await encode(animation(60, 60, [still, still, still])));
     const { pages = 1 } = await sharp(master).metadata();
     expect({ animated: info.animated, pages }).toEqual({ animated: pages > 1, pages });
   });
 
-  it('keeps the time of frames that are the same', async () => {
+  it('keeps the total time of equal frames', async () => {
     const [red, yellow] = TRAFFIC_LIGHT;
     if (!red || !yellow) throw new Error('no light');
     const { master } = await gallery.show(await encode(animation(40, 40, [red, red, yellow])));
@@ -124,7 +124,7 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (encoding) => {
     expect(delay.reduce((sum, ms) => sum + ms)).toBe(1050);
   });
 
-  it('may have many frames', async () => {
+  it('can have many frames', async () => {
     const many = Array.from({ length: 400 }, (_, i) => filled((i * 37) % 256, (i * 91) % 256, (i % 2) * 255));
     const source = await encode(animation(8, 8, many), { delay: many.map(() => 100) });
     const { pages: before } = await sharp(source).metadata();
@@ -135,7 +135,7 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (encoding) => {
   });
 });
 
-describe('an animation with an orientation, which libvips cannot turn', () => {
+describe('an animation with an orientation, which libvips cannot apply', () => {
   const turned = (width: number, height: number) =>
     animation(width, height, [
       reference(width, height),
@@ -145,13 +145,13 @@ describe('an animation with an orientation, which libvips cannot turn', () => {
       .webp({ lossless: true, delay: [100, 200] })
       .toBuffer();
 
-  it('is taken as it is stored', async () => {
+  it('is shown as it is stored', async () => {
     const frames = await framesOf((await gallery.show(await turned(100, 100))).master);
     expect(distance(frames[0]?.at(0.75, 0.25) ?? [], [30, 160, 30])).toBeLessThan(12);
     expect(distance(frames[1]?.at(0.75, 0.25) ?? [], [220, 200, 40])).toBeLessThan(12);
   });
 
-  it('is accepted and cropped in the px it is stored in', async () => {
+  it('is cropped in the px it is stored in', async () => {
     const picture = await turned(400, 100);
     expect((await gallery.show(picture)).info).toMatchObject({ width: 100, animated: true });
     const frames = await framesOf((await gallery.show(picture, { crop: '350,50,50,50' })).master);

@@ -24,19 +24,19 @@ afterAll(async () => {
 const shownColor = async (picture: Buffer) =>
   (await pixelsOf((await gallery.show(picture)).master)).at(0.5, 0.5);
 
-describe('colours', () => {
-  // What the coated SWOP inks look like in sRGB by the usual tables; profiles differ by some of it.
+describe('colors', () => {
+  // How coated SWOP inks look in sRGB by the usual tables. Profiles differ a little.
   it.each([
     ['no ink', [0, 0, 0, 0], [255, 255, 255]],
     ['cyan', [255, 0, 0, 0], [0, 174, 239]],
     ['yellow', [0, 0, 255, 0], [255, 242, 0]],
     ['magenta and yellow', [0, 255, 255, 0], [237, 28, 36]],
     ['black', [0, 0, 0, 255], [35, 31, 32]],
-  ] as const)('of CMYK are what they are in print: %s', async (_, ink, expected) => {
+  ] as const)('of CMYK look as they do in print: %s', async (_, ink, expected) => {
     expect(distance(await shownColor(await cmykJpeg(64, 64, ink)), [...expected, 255])).toBeLessThan(40);
   });
 
-  it('at 16 bits are those at 8 bits', async () => {
+  it('are the same at 16 bits as at 8 bits', async () => {
     const rgb = reference(200, 200);
     const gray = (x: number, y: number) => [(x + y) >> 1];
     const rgba = (x: number, y: number) => [...rgb(x, y), x];
@@ -65,7 +65,7 @@ describe('colours', () => {
     16: (color: Color) => png16(64, 64, () => color),
   };
 
-  it.each([8, 16] as const)('of Display P3 at %i bits become those of sRGB', async (bits) => {
+  it.each([8, 16] as const)('of Display P3 at %i bits are converted to sRGB', async (bits) => {
     const p3 = await profile('p3');
     for (const color of swatches) {
       const shown = await shownColor(pngWithProfile(await pngs[bits](color), p3));
@@ -73,7 +73,7 @@ describe('colours', () => {
     }
   });
 
-  it.each([8, 16] as const)('with the profile sRGB at %i bits stay as they are', async (bits) => {
+  it.each([8, 16] as const)('with an sRGB profile at %i bits stay the same', async (bits) => {
     const srgb = await profile('srgb');
     for (const color of [...swatches, [255, 0, 0], [0, 255, 0]]) {
       expect(distance(await shownColor(pngWithProfile(await pngs[bits](color), srgb)), color)).toBeLessThan(
@@ -82,12 +82,12 @@ describe('colours', () => {
     }
   });
 
-  it('beyond sRGB end at its edge', async () => {
+  it('outside sRGB are clipped to it', async () => {
     const shown = await shownColor(pngWithProfile(await pngs[8]([255, 0, 0]), await profile('p3')));
     expect(distance(shown, [255, 0, 0])).toBeLessThan(6);
   });
 
-  it('are taken as sRGB where the profile is damaged', async () => {
+  it('count as sRGB if the profile is damaged', async () => {
     const jpeg = await encoded(
       painted(64, 64, () => [180, 90, 70]),
       'jpeg',
@@ -140,7 +140,7 @@ describe('colours', () => {
           .toBuffer(),
       [200, 30, 30],
     ],
-  ] as const)('of %s are right', async (_, picture, expected) => {
+  ] as const)('of %s are correct', async (_, picture, expected) => {
     const bytes = await picture();
     const { info, master } = await gallery.show(bytes);
     expect([info.format, (await sharp(master).metadata()).format]).toEqual(['jpeg', 'jpeg']);
@@ -149,11 +149,11 @@ describe('colours', () => {
 });
 
 describe('transparency', () => {
-  /** Transparent at the left, half transparent red in the middle, opaque red at the right. */
+  /** From left to right: transparent, half transparent red, opaque red. */
   const stripes = (x: number) => (x < 40 ? [0, 0, 0, 0] : x < 80 ? [255, 0, 0, 128] : [255, 0, 0, 255]);
 
   it.each(['png', 'webp'] as const)(
-    'of a %s survives in the master and in what is made of it',
+    'of a %s is kept in the master and in its renditions',
     async (encoding) => {
       const { info, master, as } = await gallery.show(await encoded(painted(120, 120, stripes), encoding));
       expect(info).toMatchObject({ format: 'webp', animated: false });
@@ -166,7 +166,7 @@ describe('transparency', () => {
     },
   );
 
-  it('becomes white in a JPEG', async () => {
+  it('becomes white as JPEG', async () => {
     const { as } = await gallery.show(await encoded(painted(120, 120, stripes), 'png'));
     const shown = await pixelsOf(await as({ size: 96, format: 'jpeg' }));
     expect(distance(shown.at(0.1, 0.5), [255, 255, 255, 255])).toBeLessThan(8);
@@ -174,7 +174,7 @@ describe('transparency', () => {
     expect(distance(shown.at(0.9, 0.5), [255, 0, 0, 255])).toBeLessThan(8);
   });
 
-  it('of one colour of a palette survives', async () => {
+  it('of one color of a palette is kept', async () => {
     const picture = await painted(64, 64, (x) => (x < 32 ? [0, 0, 0, 0] : [0, 0, 255, 255]))
       .gif()
       .toBuffer();
@@ -186,12 +186,12 @@ describe('transparency', () => {
   });
 });
 
-describe('impression', () => {
+describe('preview', () => {
   it.each([
     ['#ff0000', [255, 0, 0]],
     ['#0000ff', [0, 0, 255]],
     ['#808080', [128, 128, 128]],
-  ])('of a picture in one colour is %s', async (color, paint) => {
+  ])('of a picture in one color is %s', async (color, paint) => {
     const { info } = await gallery.show(
       await encoded(
         painted(200, 200, () => paint),
@@ -203,7 +203,7 @@ describe('impression', () => {
     expect(distance([r * 255, g * 255, b * 255, a * 255], [...paint, 255])).toBeLessThan(24);
   });
 
-  it.each([1, 2, 5])('of a plain picture of %i px is as plain', async (edge) => {
+  it.each([1, 2, 5])('of a plain picture of %i px is plain', async (edge) => {
     const { info } = await gallery.show(
       await encoded(
         painted(edge, edge, () => [200, 30, 30]),
@@ -215,7 +215,7 @@ describe('impression', () => {
     expect(Math.max(...colors.map((color) => distance(color, [200, 30, 30, 255])))).toBeLessThan(24);
   });
 
-  it('does not count what cannot be seen', async () => {
+  it('ignores pixels that are transparent', async () => {
     const paint = (x: number) => (x < 150 ? [0, 255, 0, 0] : [0, 0, 255, 255]);
     const { info } = await gallery.show(await encoded(painted(200, 200, paint), 'png'));
     expect(distance(channelsOf(info.color), [0, 0, 255])).toBeLessThan(8);
@@ -249,7 +249,7 @@ function channelsOf(color: string): number[] {
   return [1, 3, 5].map((start) => Number.parseInt(color.slice(start, start + 2), 16));
 }
 
-/** By the matrices of both spaces (SMPTE EG 432-1 and IEC 61966-2-1), which share their curve and white. */
+/** Converts by the matrices of both spaces (SMPTE EG 432-1 and IEC 61966-2-1), which share their curve and white point. */
 function p3ToSrgb(color: Color): number[] {
   const matrix = [
     [1.2249401, -0.2249402, 0],

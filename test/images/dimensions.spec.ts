@@ -70,7 +70,7 @@ async function framesOf(bytes: Buffer): Promise<number | undefined> {
   return (await walk(bytes)).dimensions?.frames;
 }
 
-/** What libvips says; undefined if it cannot read it. */
+/** The dimensions by libvips; undefined if it cannot read the picture. */
 async function decoded(bytes: Buffer): Promise<Dimensions | undefined> {
   try {
     const { width, height, pages = 1 } = await sharp(bytes, { limitInputPixels: false }).metadata();
@@ -88,7 +88,7 @@ describe('the dimensions of a GIF', () => {
     fc.array(fc.integer({ min: 1, max: 255 })).map((lengths) => gifComment(...lengths)),
   );
 
-  it('are what libvips says, whatever follows the trailer', async () => {
+  it('are the same as by libvips, whatever follows the trailer', async () => {
     const pictures = fc.tuple(edges, edges, places, fc.array(blocks), fc.uint8Array());
     await fc.assert(
       fc.asyncProperty(pictures, async ([width, height, { left, top }, others, rest]) => {
@@ -99,7 +99,7 @@ describe('the dimensions of a GIF', () => {
     );
   });
 
-  it('skip the color tables of the picture and of its frames', async () => {
+  it('are found behind the color tables of the picture and of its frames', async () => {
     const colors = await painted(32, 32, (x, y) => [x * 8, y * 8, 99])
       .gif()
       .toBuffer();
@@ -118,12 +118,12 @@ describe('the dimensions of a GIF', () => {
 
   it.each([
     [
-      'that breaks off in a frame and goes on with zeros',
+      'that breaks off in a frame and continues with zeros',
       () => [gifFrame(1, 1).subarray(0, -2), Buffer.alloc(999)],
     ],
     ['that has a stray byte between its blocks', () => [gifFrame(1, 1), Buffer.alloc(1), gifFrame(1, 1)]],
     ['that has no frame', () => [gifComment(1)]],
-  ])('do not exist for one %s', async (_, blocksOf) => {
+  ])('are unknown for one %s', async (_, blocksOf) => {
     expect((await walk(gif(1, 1, ...blocksOf()))).dimensions).toBeUndefined();
   });
 });
@@ -143,7 +143,7 @@ describe('the dimensions of a WebP', () => {
         webp(canvas(30, 20), ...steps.reduce<Parts>((parts, step) => step(parts), [frame(pixel)])),
     );
 
-  it('are what libvips says, also of frames within frames, whatever follows', async () => {
+  it('are the same as by libvips, even for frames within frames, whatever follows', async () => {
     let animations = 0;
     await fc.assert(
       fc.asyncProperty(trees, fc.uint8Array(), async (tree, rest) => {
@@ -156,7 +156,7 @@ describe('the dimensions of a WebP', () => {
     expect(animations).toBeGreaterThan(20);
   });
 
-  it('have no fewer frames than libvips finds in any mutant', async () => {
+  it('never have fewer frames than libvips finds, in any mutant', async () => {
     const whole = webp(canvas(30, 20), frame(pixel, frame(pixel)), chunk('abcd', pixel), frame(pixel));
     let readable = 0;
     for (let n = 0; n < 400; n++) {
@@ -171,7 +171,7 @@ describe('the dimensions of a WebP', () => {
   });
 
   it.each([{ lossless: true }, { lossless: false }])(
-    'are the size of a still made with %o',
+    'are those of a still encoded with %o',
     async (options) => {
       const still = () => painted(70, 30, reference(70, 30));
       expect((await walk(await still().webp(options).toBuffer())).dimensions).toEqual({
@@ -184,7 +184,7 @@ describe('the dimensions of a WebP', () => {
     },
   );
 
-  it('end before a chunk of an impossible length', async () => {
+  it('count no chunk of an impossible length', async () => {
     const whole = webp(canvas(1, 1), frame(pixel), frame(pixel), frame(pixel));
     const second = whole.indexOf('ANMF', whole.indexOf('ANMF') + 1);
     for (const length of [0, 14, 0x7fffffff, 0xfffffff6, 0xffffffff]) {
@@ -239,7 +239,7 @@ function nestedFrames(depth: number): Buffer {
   return nested;
 }
 
-describe('a pipeline with no place left', () => {
+describe('a pipeline with a full queue', () => {
   const settings = { avatarMasterSize: 64, imageConcurrency: 1, imageQueue: 0 };
   const outcome = (pipeline: ImagePipeline, source: string) =>
     pipeline.makeMaster(source).then(
@@ -247,7 +247,7 @@ describe('a pipeline with no place left', () => {
       (error: unknown) => (error instanceof CodedError ? `${error.code}: ${error.message}` : String(error)),
     );
 
-  it('still refuses what has too many frames or pixels, and is too busy for what it would have to decode', async () => {
+  it('still refuses pictures by their containers, and is busy for those that it would have to decode', async () => {
     const pipeline = pipelineHere(settings);
     const files = {
       held: pngOf({ width: 7000, height: 7000, bits: 1 }),
@@ -266,7 +266,7 @@ describe('a pipeline with no place left', () => {
         ),
       );
     };
-    // Try again if the picture that holds the place was finished before all answers were there.
+    // Try again if the picture that holds the turn was finished before all answers had come.
     let meanwhile;
     let still;
     do {
@@ -291,7 +291,7 @@ describe('a pipeline with no place left', () => {
   it.each([
     ['GIF', () => gif(2, 2, gifComment(9, 3), gifFrame(1, 1), gifFrame(1, 1, 1, 1), gifComment(2))],
     ['WebP', () => webp(canvas(4, 4), frame(pixel), chunk('abcd', Buffer.alloc(3)), frame(pixel))],
-  ])('calls a %s unreadable wherever it is cut off', async (_, make) => {
+  ])('refuses a %s as unreadable wherever it is cut off', async (_, make) => {
     const pipeline = pipelineHere(settings);
     const whole = make();
     await writeFile(path, whole);

@@ -72,7 +72,7 @@ describe('turns', () => {
     expect(all.started).toEqual(['a1', 'b1', 'a2', 'c1']);
   });
 
-  it('are counted, and given back by tasks that fail', async () => {
+  it('are counted, and returned by tasks that fail', async () => {
     const { turns } = tasks(1);
     const failing = turns.run(() => Promise.reject(new Error('broken')));
     const next = turns.run(() => Promise.resolve('made'));
@@ -99,7 +99,7 @@ describe('costly tasks', () => {
     expect(order.split(' ').sort()).toEqual(['a1', 'a2', 'b1', 'c1', 'd1', 'e1', 'e2']);
   });
 
-  it('take the only turn in their order', async () => {
+  it('take the only turn in the order they came', async () => {
     const { come, endAll } = bound(tasks(1));
     await come('a1 a2 a3', { costly: true });
     await come('b1 a4');
@@ -108,7 +108,7 @@ describe('costly tasks', () => {
 });
 
 describe('a full queue', () => {
-  it('refuses the last task of the group that has the most in it', async () => {
+  it('refuses the last task of the group that has the most tasks waiting', async () => {
     const all = tasks(1, 4);
     const { come, endAll } = bound(all);
     await come('a1 a2 a3 a4 a5 a6');
@@ -121,7 +121,7 @@ describe('a full queue', () => {
     expect(await endAll()).toBe('a1 b1 c1 a2 b2');
   });
 
-  it('takes a few costly tasks of one group only: they are worked on even if nobody waits for them any more', async () => {
+  it('holds only a few costly tasks of one group, because they run even if nobody waits for their result any more', async () => {
     const all = tasks(2);
     await all.come('a1 a2 a3 a4 a5 a6 a7 a8 a9 a10', { costly: true });
     expect([all.started, all.refused]).toEqual([['a1'], ['a10']]);
@@ -130,7 +130,7 @@ describe('a full queue', () => {
     expect(all.refused).toEqual(['a10']);
   });
 
-  it('of no length refuses what cannot start at once', async () => {
+  it('of length 0 refuses every task that cannot start at once', async () => {
     const all = tasks(1, 0);
     await all.come('a1 b1');
     expect([all.started, all.refused]).toEqual([['a1'], ['b1']]);

@@ -3,7 +3,7 @@ import request, { type Response } from 'supertest';
 import { meanDistance } from '../support/pictures.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
 
-/** What the service says of an avatar. */
+/** The service's description of an avatar. */
 export interface Info {
   width: number;
   height: number;
@@ -17,18 +17,18 @@ export interface Info {
 }
 
 export interface Shown {
-  /** What the upload was answered. */
+  /** The answer to the upload. */
   answer: Info;
   info: Info;
   master: Buffer;
-  /** A rendition, by the query that asks for it; in the master's format where it names none. */
+  /** Gets a rendition by a query. The default format is the master's. */
   as: (query: Record<string, string | number>) => Promise<Buffer>;
   /** Uploads the same picture once more. */
   again: (picture: Buffer) => Promise<Info>;
   versions: () => Promise<Info[]>;
 }
 
-/** A running service to hang pictures up in, each under an id of its own. */
+/** A running service that shows pictures, each under an id of its own. */
 export class Gallery {
   private count = 0;
 
@@ -44,7 +44,7 @@ export class Gallery {
     return this.service.stop();
   }
 
-  /** Uploads a picture, asks for its facts, and gets it back. */
+  /** Uploads a picture, asks for its description, and gets its master. */
   async show(picture: Buffer, query: Record<string, string> = {}): Promise<Shown> {
     const path = this.nextPath();
     const answer = await request(this.service.url).put(path).query(query).send(picture);
@@ -58,13 +58,13 @@ export class Gallery {
     return this.shown(path, await form.attach('file', picture, 'a.jpg'));
   }
 
-  /** Uploads what will not be accepted. @returns status and code, such as `422 unreadable_image` */
+  /** Uploads a picture that will be refused. @returns status and code, such as `422 unreadable_image` */
   async refusal(picture: Buffer, query: Record<string, string> = {}): Promise<string> {
     const { status, code = '' } = await this.problem(picture, query);
     return `${status} ${code}`;
   }
 
-  /** The same. @returns what the caller is told */
+  /** The same. @returns the parts of the problem */
   async problem(picture: Buffer, query: Record<string, string> = {}) {
     const answer = await request(this.service.url).put(this.nextPath()).query(query).send(picture);
     const { code, detail } = answer.body as { code?: string; detail?: string };
@@ -103,7 +103,7 @@ export class Pixels {
     private readonly rgba: Buffer,
   ) {}
 
-  /** @param x and y as parts of the width and the height, from 0 to 1 */
+  /** @param x as a share of the width, from 0 to 1, as `y` is of the height */
   at(x: number, y: number): number[] {
     const column = Math.min(Math.floor(x * this.width), this.width - 1);
     const row = Math.min(Math.floor(y * this.height), this.height - 1);
@@ -118,7 +118,7 @@ export class Pixels {
   }
 }
 
-/** The frames of a picture, or the one that it is. */
+/** The frames of a picture; a still has one. */
 export async function framesOf(picture: Buffer): Promise<Pixels[]> {
   const { data, info } = await sharp(picture, { animated: true })
     .toColourspace('srgb')
@@ -140,7 +140,7 @@ export async function pixelsOf(picture: Buffer): Promise<Pixels> {
   return first;
 }
 
-/** How far the channel that differs most is off. */
+/** The difference of the channel that differs most. */
 export function distance(color: readonly number[], expected: readonly number[]): number {
   return Math.max(...expected.map((value, channel) => Math.abs(value - (color[channel] ?? 255))));
 }

@@ -4,7 +4,7 @@ import { isWhole } from '../../src/images/is-whole.js';
 import { noise, picture } from '../http/support/pictures.js';
 import { painted, reference } from '../support/pictures.js';
 
-/** As the service encodes, and with what else an encoder may do. */
+/** The service's own settings, and others that an encoder has. */
 const ENCODERS: Record<RenditionFormat, ((from: Sharp) => Sharp)[]> = {
   jpeg: [(from) => from.jpeg({ quality: 82 }), (from) => from.jpeg({ progressive: true, quality: 40 })],
   png: [(from) => from.png(), (from) => from.png({ palette: true })],
@@ -35,7 +35,7 @@ const animations = async (): Promise<[RenditionFormat, Buffer][]> => {
   ];
 };
 
-/** A cut at any place, an empty picture included. */
+/** Cuts a picture at every place, down to an empty one. */
 function expectCutsNoticed(bytes: Buffer, format: RenditionFormat): void {
   expect(isWhole(bytes, format)).toBe(true);
   const missed = [];
@@ -43,7 +43,7 @@ function expectCutsNoticed(bytes: Buffer, format: RenditionFormat): void {
     if (isWhole(bytes.subarray(0, length), format)) missed.push(length);
   }
   expect(missed).toEqual([]);
-  // As a file system may leave it when the power goes away. WebP and AVIF say how long they are at their beginning only.
+  // A file system may leave zeros after a power cut. WebP and AVIF state their length only at the beginning.
   if (format !== 'webp' && format !== 'avif') {
     const zeroed = Buffer.concat([bytes.subarray(0, bytes.length / 2), Buffer.alloc(bytes.length / 2)]);
     expect(isWhole(zeroed, format)).toBe(false);
@@ -53,14 +53,14 @@ function expectCutsNoticed(bytes: Buffer, format: RenditionFormat): void {
 }
 
 describe.each(RENDITION_FORMATS)('a picture as %s', (format) => {
-  it.each(Object.keys(SOURCES))('of %s is whole, and is not if it breaks off anywhere', async (name) => {
+  it.each(Object.keys(SOURCES))('of %s is whole, and is not if it is cut off anywhere', async (name) => {
     for (const encode of ENCODERS[format]) {
       const source = SOURCES[name]?.() ?? noise(1, 1);
       expectCutsNoticed(await encode(sharp(await source.png().toBuffer())).toBuffer(), format);
     }
   });
 
-  it('is not whole if it is anything else', () => {
+  it('is not whole if it is something else', () => {
     for (const text of ['', 'a', 'GIF89a', 'GIF89a;', 'RIFF', '\0\0\0\x08ftypavif', '\xff\xd8\xff\xd9']) {
       const bytes = Buffer.from(text, 'latin1');
       for (const junk of [bytes, Buffer.concat([bytes, Buffer.alloc(64)])]) {
@@ -73,6 +73,6 @@ describe.each(RENDITION_FORMATS)('a picture as %s', (format) => {
   });
 });
 
-it('an animation is whole, and is not if it breaks off anywhere', async () => {
+it('an animation is whole, and is not if it is cut off anywhere', async () => {
   for (const [format, bytes] of await animations()) expectCutsNoticed(bytes, format);
 });

@@ -13,7 +13,7 @@ const DELAY_MS = 70;
 const TOO_LARGE =
   /^The picture takes \d+ bytes at 700 x 700 px, even at a lower quality\. At most 100000 bytes are kept\. Send fewer pixels, or a picture with less noise\.$/;
 
-/** Frames of noise, no two alike, that a GIF or PNG keeps as they are. An encoder can leave next to nothing out of them. */
+/** Frames of noise, no two alike. A GIF or PNG keeps them unchanged, and an encoder can leave out next to nothing. */
 function noise(edge: number, frames: number, channels: 3 | 4 = 3): Sharp {
   const random = randoms(edge + frames);
   const data = Buffer.alloc(edge * edge * frames * channels);
@@ -27,13 +27,13 @@ const animated = (edge: number, frames: number) =>
     .gif({ delay: Array<number>(frames).fill(DELAY_MS), dither: 0, effort: 1 })
     .toBuffer();
 
-/** The master of an animation that nothing had to be taken from. */
+/** The master of an animation that was not reduced. */
 const untouched = (animation: Buffer) =>
   sharp(animation, { animated: true }).webp({ quality: 85, effort: 0 }).toBuffer();
 
 const jpeg = (picture: Buffer, quality = 90) => sharp(picture).removeAlpha().jpeg({ quality }).toBuffer();
 
-describe('a bound for the bytes of masters', () => {
+describe('AVATAR_MASTER_MAX_BYTES', () => {
   let gallery: Gallery;
   beforeAll(async () => {
     gallery = await Gallery.open({ AVATAR_MASTER_MAX_BYTES: String(MAX_BYTES) });
@@ -42,7 +42,7 @@ describe('a bound for the bytes of masters', () => {
     expect(await gallery.close()).toBe(0);
   });
 
-  it('leaves what is within it as it is, and says nothing', async () => {
+  it('changes no master within it', async () => {
     const animation = await animated(128, 4);
     const { answer, info, master } = await gallery.show(animation);
     expect(master).toEqual(await untouched(animation));
@@ -54,7 +54,7 @@ describe('a bound for the bytes of masters', () => {
     expect(still.answer).not.toHaveProperty('reduced');
   });
 
-  it('first takes quality from an animation, and no frame', async () => {
+  it('first lowers the quality of an animation, and keeps its frames', async () => {
     const animation = await animated(128, 10);
     expect((await untouched(animation)).length).toBeGreaterThan(MAX_BYTES);
     const { answer, info, master } = await gallery.show(animation);
@@ -70,7 +70,7 @@ describe('a bound for the bytes of masters', () => {
     expect({ pages, delay }).toEqual({ pages: 10, delay: Array(10).fill(DELAY_MS) });
   });
 
-  it('then keeps the first frame only, at full quality', async () => {
+  it('then keeps only the first frame, at full quality', async () => {
     const animation = await animated(128, 20);
     const { answer, info, master, as } = await gallery.show(animation);
     expect(answer).toMatchObject({ reduced: 'still', animated: false, format: 'jpeg', bytes: master.length });
@@ -79,7 +79,7 @@ describe('a bound for the bytes of masters', () => {
     expect(await framesOf(await as({ size: 64, format: 'webp' }))).toHaveLength(1);
   });
 
-  it('says it again when the same picture is uploaded again, and in the history', async () => {
+  it('is reported again in the history and when the same picture is uploaded again', async () => {
     const animation = await animated(128, 21);
     const { answer, again, versions } = await gallery.show(animation);
     expect(answer).toHaveProperty('reduced', 'still');
@@ -90,14 +90,14 @@ describe('a bound for the bytes of masters', () => {
   it.each([
     ['an opaque picture', 3, 'jpeg', 380],
     ['a transparent one', 4, 'webp', 280],
-  ] as const)('takes quality from %s', async (_, channels, format, edge) => {
+  ] as const)('lowers the quality of %s', async (_, channels, format, edge) => {
     const { answer, master } = await gallery.show(await noise(edge, 1, channels).png().toBuffer());
     expect(answer).toMatchObject({ reduced: 'quality', format, width: edge, bytes: master.length });
     expect(await sharp(master).metadata()).toMatchObject({ format, width: edge });
     expect(master.length).toBeLessThanOrEqual(MAX_BYTES);
   });
 
-  it('makes a still of a moving rendition that would have more bytes', async () => {
+  it('turns an animated rendition that would have more bytes into a still', async () => {
     const { answer, master, as } = await gallery.show(await animated(128, 7));
     expect(answer).toMatchObject({ animated: true, bytes: master.length });
     expect(answer).not.toHaveProperty('reduced');
@@ -111,7 +111,7 @@ describe('a bound for the bytes of masters', () => {
     expect(small.length).toBeLessThanOrEqual(MAX_BYTES);
   });
 
-  it('refuses what is too large even so, and says what to do', async () => {
+  it('refuses a picture that is still too large, and says what to do', async () => {
     for (const picture of [await noise(700, 1).png().toBuffer(), await animated(700, 2)]) {
       expect(await gallery.problem(picture)).toEqual({
         status: 422,
@@ -142,7 +142,7 @@ describe('the pipeline', () => {
     return { master, tasks };
   };
 
-  it('encodes again only what is above the bound, by however little', async () => {
+  it('encodes again only a master above the limit, even by one byte', async () => {
     const free = await attempt(1e9);
     expect(free.master.reduced).toBeUndefined();
     expect(await attempt(free.master.bytes.length)).toEqual(free);

@@ -17,8 +17,8 @@ afterAll(async () => {
   expect(await gallery.close()).toBe(0);
 });
 
-describe('upright', () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('shows orientation %i as a viewer would', async (orientation) => {
+describe('an orientation', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('of %i is shown as a viewer shows it', async (orientation) => {
     const { master } = await gallery.show(await oriented(orientation, 320, 320, reference(320, 320)));
     const shown = await pixelsOf(master);
     const corners = [shown.at(0.25, 0.25), shown.at(0.75, 0.25), shown.at(0.25, 0.75), shown.at(0.75, 0.75)];
@@ -29,7 +29,7 @@ describe('upright', () => {
   });
 
   it.each<Encoding>(['jpeg', 'png', 'webp'])(
-    'comes out alike from all orientations of a %s',
+    'makes no difference to the master of a %s',
     async (encoding) => {
       const shown = await Promise.all(
         [1, 2, 3, 4, 5, 6, 7, 8].map(async (orientation) => {
@@ -43,7 +43,7 @@ describe('upright', () => {
     },
   );
 
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('takes a crop in upright px from orientation %i', async (orientation) => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('of %i is applied before a crop', async (orientation) => {
     const picture = await oriented(orientation, 400, 300, reference(400, 300));
     const { master } = await gallery.show(picture, { crop: '150,100,100,100' });
     const shown = await pixelsOf(master);
@@ -56,7 +56,7 @@ describe('upright', () => {
 });
 
 describe('an alpha channel', () => {
-  it.each([2, 4] as const)('that hides nothing is left out: %i channels', async (channels) => {
+  it.each([2, 4] as const)('that hides nothing is removed: %i channels', async (channels) => {
     const opaque = await withAlpha(channels, 255);
     const { info, master } = await gallery.show(opaque);
     expect(info.format).toBe('jpeg');
@@ -64,12 +64,12 @@ describe('an alpha channel', () => {
     expect((await pixelsOf(master)).distanceTo(await pixelsOf(opaque))).toBeLessThan(3);
   });
 
-  it.each([2, 4] as const)('that hides one pixel a little is kept: %i channels', async (channels) => {
+  it.each([2, 4] as const)('that hides a little of one pixel is kept: %i channels', async (channels) => {
     const { info } = await gallery.show(await withAlpha(channels, 254));
     expect(info.format).toBe('webp');
   });
 
-  /** Opaque but for its last pixel. */
+  /** Opaque except for its last pixel. */
   async function withAlpha(channels: 2 | 4, alphaOfLast: number): Promise<Buffer> {
     const pixels = Buffer.alloc(100 * 100 * channels, 90);
     for (let i = channels - 1; i < pixels.length; i += channels) pixels[i] = 255;
@@ -88,7 +88,7 @@ describe('size', () => {
     [1024, 1024, 1024],
     [1025, 1500, 1024],
     [2000, 1100, 1024],
-  ])('makes a square of %i x %i px, of %i px and never enlarged', async (width, height, edge) => {
+  ])('of %i x %i px becomes a square of %i px, never enlarged', async (width, height, edge) => {
     const { info, master } = await gallery.show(
       await encoded(painted(width, height, reference(width, height)), 'jpeg'),
     );
@@ -96,14 +96,14 @@ describe('size', () => {
     expect(await sharp(master).metadata()).toMatchObject({ width: edge, height: edge, format: 'jpeg' });
   });
 
-  it('takes a large photo down to the size of a master, close to what it showed', async () => {
+  it('of a large photo becomes that of a master, and shows the same', async () => {
     const large = await photo(1600, 1600);
     const { master } = await gallery.show(large);
     const expected = await sharp(large).resize(1024, 1024).png().toBuffer();
     expect((await pixelsOf(master)).distanceTo(await pixelsOf(expected))).toBeLessThan(3);
   });
 
-  it('goes up the ladder of sizes to the next, and ends at the master', async () => {
+  it('of a rendition is the next larger of the list, at most the master', async () => {
     const { as } = await gallery.show(await encoded(painted(300, 300, reference(300, 300)), 'jpeg'));
     const edges = await Promise.all(
       [16, 17, 64, 65, 200, 256, 257, 300, 1024].map(
@@ -129,21 +129,21 @@ describe('crop', () => {
     expect(distance(shown.at(0.99, 0.99), color)).toBeLessThan(8);
   });
 
-  it('is taken from a form as from the query', async () => {
+  it('can be a field of a form', async () => {
     const { master } = await gallery.showForm(await picture(), { crop: '300,200,100,100' });
     const shown = await pixelsOf(master);
     expect(shown).toMatchObject({ width: 100, height: 100 });
     expect(distance(shown.at(0, 0), YELLOW)).toBeLessThan(8);
   });
 
-  it('gives the square that fits in a crop that is none, from within it', async () => {
+  it('that is no square gives a square from within it', async () => {
     const { master } = await gallery.show(await picture(), { crop: '210,160,180,90' });
     const shown = await pixelsOf(master);
     expect(shown).toMatchObject({ width: 90, height: 90 });
     for (const place of [0, 0.5, 1]) expect(distance(shown.at(place, place), YELLOW)).toBeLessThan(8);
   });
 
-  it('keeps the whole picture where the crop is the whole picture', async () => {
+  it('of the whole picture changes nothing', async () => {
     const [whole, none] = await Promise.all([
       gallery.show(await picture(), { crop: '0,0,400,300' }),
       gallery.show(await picture()),
@@ -151,7 +151,7 @@ describe('crop', () => {
     expect((await pixelsOf(whole.master)).distanceTo(await pixelsOf(none.master))).toBe(0);
   });
 
-  it('is measured in upright px at the far edge too', async () => {
+  it('is measured in upright px up to the far edge', async () => {
     const turned = await oriented(6, 400, 300, reference(400, 300));
     const shown = await pixelsOf((await gallery.show(turned, { crop: '399,0,1,1' })).master);
     expect(distance(shown.at(0, 0), GREEN)).toBeLessThan(8);
@@ -185,7 +185,7 @@ describe('attention', () => {
         : [255, 220, 180]
       : [120, 120, 120];
 
-  it('keeps what stands out, in a still picture and in an animation', async () => {
+  it('chooses the part that stands out, in a still and in an animation', async () => {
     const still = await encoded(painted(600, 200, loud), 'png');
     const moving = await animation(600, 200, [loud, (x, y) => (x < 5 ? [0, 0, 0] : loud(x, y))])
       .webp({ lossless: true })

@@ -8,7 +8,7 @@ import { type Encoding, SECRET, animation, painted, reference, talkative } from 
 import { needs } from '../support/tools.js';
 import { Gallery } from './gallery.js';
 
-/** All that a picture can be said to have whatever it shows, in exiftool's words. */
+/** Tags of exiftool that every picture has, whatever it shows. */
 const FORM = new RegExp(
   '^(' +
     [
@@ -37,7 +37,7 @@ const sources: readonly (readonly [string, Encoding | 'gif', () => Sharp])[] = [
   ['an animated GIF', 'gif', moving],
 ];
 
-needs('exiftool')('what is shown', () => {
+needs('exiftool')('a picture that is served', () => {
   let gallery: Gallery;
   let folder: string;
   beforeAll(async () => {
@@ -49,7 +49,7 @@ needs('exiftool')('what is shown', () => {
     expect(await gallery.close()).toBe(0);
   });
 
-  /** What exiftool finds in each picture, by the picture's name. */
+  /** The tags that exiftool finds in each picture, by the picture's name. */
   async function tagsOf(pictures: Record<string, Buffer>): Promise<Record<string, Record<string, unknown>>> {
     const paths = await Promise.all(
       Object.entries(pictures).map(async ([name, bytes]) => {
@@ -63,7 +63,7 @@ needs('exiftool')('what is shown', () => {
     return Object.fromEntries(found.map((tags) => [basename(String(tags['SourceFile'])), tags]));
   }
 
-  it.each(sources)('nothing that %s tells is told any further', async (_, encoding, picture) => {
+  it.each(sources)('has no metadata of %s', async (_, encoding, picture) => {
     const source = await talkative(picture(), encoding);
     const { master, as } = await gallery.show(source);
     const formats = ['jpeg', 'png', 'webp'];

@@ -23,7 +23,7 @@ afterAll(async () => {
 const red = () => [255, 0, 0];
 const jpeg = () => encoded(painted(64, 64, reference(64, 64)), 'jpeg');
 
-/** A JPEG with some bytes of its frame header, which begins with a marker, replaced. */
+/** A JPEG with a changed frame header, which begins with its marker. */
 async function withFrameHeader(change: (header: Buffer) => void): Promise<Buffer> {
   const bytes = await jpeg();
   change(bytes.subarray(bytes.indexOf(Buffer.from([0xff, 0xc0]))));
@@ -43,7 +43,7 @@ describe('accepted', () => {
     ['one pixel in GIF', () => painted(1, 1, red).gif().toBuffer(), 1],
     ['one pixel in WebP', () => encoded(painted(1, 1, red), 'webp'), 1],
     [
-      'one pixel that cannot be seen',
+      'one transparent pixel',
       () =>
         encoded(
           painted(1, 1, () => [255, 0, 0, 0]),
@@ -54,7 +54,7 @@ describe('accepted', () => {
     ['one pixel at 16 bits', () => png16(1, 1, red), 1],
     ['a line of 16384 px', () => encoded(painted(16_384, 1, red), 'png'), 1],
     ['a column of 16384 px', () => encoded(painted(1, 16_384, red), 'jpeg'), 1],
-    ['a column that is turned into a line', () => oriented(6, 9000, 2, red), 2],
+    ['a column that its orientation turns into a line', () => oriented(6, 9000, 2, red), 2],
     [
       'a line longer than WebP can be',
       () =>
@@ -72,7 +72,7 @@ describe('accepted', () => {
     }
   });
 
-  it('a JPEG whose scan header is wrong in the way that many phones write it', async () => {
+  it('a JPEG with the wrong scan header that many phones write', async () => {
     const bytes = await jpeg();
     const scan = bytes.indexOf(Buffer.from([0xff, 0xda]));
     // The end of the spectral selection: 63 in a sequential JPEG (ITU-T T.81, B.2.3).
@@ -84,7 +84,7 @@ describe('accepted', () => {
     expect(phone.master.equals(master)).toBe(true);
   });
 
-  it('a PNG that could be transparent and is not', async () => {
+  it('a PNG with an alpha channel that is opaque', async () => {
     const { master } = await gallery.show(
       await encoded(
         painted(64, 64, () => [200, 30, 30, 255]),
@@ -94,13 +94,13 @@ describe('accepted', () => {
     expect(distance((await pixelsOf(master)).at(0.5, 0.5), [200, 30, 30, 255])).toBeLessThan(8);
   });
 
-  it('a JPEG with something behind its end', async () => {
+  it('a JPEG with bytes after its end', async () => {
     const picture = Buffer.concat([await jpeg(), Buffer.from('<?php something else ?>')]);
     const { master } = await gallery.show(picture);
     expect(master.includes('php')).toBe(false);
   });
 
-  it('a GIF with something behind its trailer, and all of its frames', async () => {
+  it('a GIF with bytes after its trailer, with all its frames', async () => {
     const colors = [red, () => [0, 0, 255]];
     const whole = await animation(20, 20, colors).gif().toBuffer();
     for (const rest of [Buffer.alloc(2700), Buffer.from('<?php something else ?>')]) {
@@ -110,7 +110,7 @@ describe('accepted', () => {
     }
   });
 
-  it('a JPEG that says nothing sensible in its segments', async () => {
+  it('a JPEG with nonsense in its segments', async () => {
     const picture = jpegWithSegments(
       await jpeg(),
       [0xe1, 'Exif\0\0MM\0*\xff\xff\xff\xff'],
@@ -131,7 +131,7 @@ describe('refused as unreadable', () => {
     ['half a PNG', () => half((picture) => picture.png())],
     ['half a WebP', () => half((picture) => picture.webp())],
     [
-      'half a GIF that goes on with zeros up to a trailer',
+      'half a GIF that continues with zeros up to a trailer',
       async () => {
         const part = await half((picture) => picture.gif());
         return Buffer.concat([part, Buffer.alloc(part.length), Buffer.from(';')]);
@@ -151,11 +151,11 @@ describe('refused as unreadable', () => {
 it.each([
   [100_000, 100_000],
   [5000, 10_001],
-])('refuses what claims %i x %i px without decoding any', async (width, height) => {
+])('refuses a picture that claims %i x %i px without decoding it', async (width, height) => {
   expect(await gallery.refusal(pngClaiming(width, height))).toBe('422 image_too_large');
 });
 
-it('says of a JPEG that is too large that it is, whatever else is refused at the same moment', async () => {
+it('says that a JPEG is too large, whatever else is refused at the same moment', async () => {
   const claiming = await withFrameHeader((header) => header.writeUInt16BE(65_535, 7));
   const damaged = await withFrameHeader((header) => header.writeUInt16BE(0, 7));
   for (let round = 0; round < 10; round++) {

@@ -5,13 +5,13 @@ const READABLE = 4.5;
 
 describe('colors', () => {
   // https://www.w3.org/WAI/WCAG22/Techniques/general/G18
-  it('are compared as WCAG does', () => {
+  it('are compared by the contrast ratio of WCAG', () => {
     expect(contrast('#000000', '#ffffff')).toBeCloseTo(21);
     expect(contrast('#777777', '#ffffff')).toBeCloseTo(4.48, 2);
     expect(contrast('#ff0000', '#ff0000')).toBe(1);
   });
 
-  it('can be read, for any seed', () => {
+  it('are readable for any seed', () => {
     fc.assert(
       fc.property(fc.string(), fc.constantFrom(...SCHEMES), (seed, scheme) => {
         const { background, foreground } = colorsOf(seed, scheme);
@@ -21,7 +21,7 @@ describe('colors', () => {
     );
   });
 
-  it('can be read on any background', () => {
+  it('are readable on any background', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 0xffffff }), (color) => {
         const { background, foreground } = colorsOn(`#${color.toString(16).padStart(6, '0')}`);
@@ -31,12 +31,12 @@ describe('colors', () => {
     );
   });
 
-  it.each(SCHEMES)('are grey for nobody, and can be seen: %s', (scheme) => {
+  it.each(SCHEMES)('of somebody unknown are readable: %s', (scheme) => {
     const { background, foreground } = greyOf(scheme);
     expect(contrast(background, foreground)).toBeGreaterThanOrEqual(READABLE);
   });
 
-  it('differ from seed to seed, and light is light', () => {
+  it('differ from seed to seed, and light ones are lighter than dark ones', () => {
     const backgrounds = Array.from({ length: 300 }, (_, seed) => colorsOf(`${seed}`, 'light').background);
     expect(new Set(backgrounds).size).toBe(15);
     for (let seed = 0; seed < 50; seed++) {

@@ -10,11 +10,11 @@ const NAMES: readonly (readonly [what: string, name: string, initials: string])[
   ['Latin, hyphenated', 'Jean-Luc Picard', 'J P'],
   ['Latin, one hyphenated word', 'Jean-Luc', 'J L'],
   ['Latin, last name first', 'Curie, Marie', 'C M'],
-  ['Latin, composed and not', 'E\u0301lodie N\u0303andu\u0301', 'É Ñ'],
-  ['Latin with an accent that nothing is composed with', 'm\u0308a', 'M\u0308'],
+  ['Latin, in decomposed form', 'E\u0301lodie N\u0303andu\u0301', 'É Ñ'],
+  ['Latin with an accent that has no composed form', 'm\u0308a', 'M\u0308'],
   ['Latin whose capital is two letters', 'ßa', 'S'],
   ['Latin whose capital has an apostrophe before it', 'ŉa', 'N'],
-  ['Latin in brackets altogether', '(Ada) [Lovelace]', 'A L'],
+  ['Latin, all of it in brackets', '(Ada) [Lovelace]', 'A L'],
   ['Latin in quotes and brackets', '«ada» (she) lovelace', 'A L'],
   ['Cyrillic', 'юлия щербакова', 'Ю Щ'],
   ['Greek', 'άννα ψαρρού', 'Ά Ψ'],
@@ -59,14 +59,14 @@ describe('initials', () => {
     expect(initialsOf(name).join(' ')).toBe(initials);
   });
 
-  it('stay as they were chosen, two of them', () => {
+  it('that were chosen are kept, the first two of them', () => {
     expect(chosenInitials('jd')).toEqual(['J', 'D']);
     expect(chosenInitials('J.D.S.')).toEqual(['J', 'D']);
     expect(chosenInitials('🦄x')).toEqual(['🦄', 'X']);
     expect(chosenInitials(' . ')).toEqual([]);
   });
 
-  it('stand from right to left where their first letter does', () => {
+  it('run from right to left if their first letter does', () => {
     expect(['Ada', '山', '12', '٣ ٤', '🦄', ''].filter((name) => isRightToLeft(initialsOf(name)))).toEqual(
       [],
     );
@@ -76,7 +76,7 @@ describe('initials', () => {
     expect(isRightToLeft(initialsOf('5 שרה'))).toBe(true);
   });
 
-  it('are at most two graphemes of any text, and never long to find', () => {
+  it('are at most two graphemes, of any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 2000 }), (text) => {
         for (const initials of [initialsOf(text), chosenInitials(text)]) {
