@@ -15,13 +15,12 @@ export interface Master {
   reduced?: Reduction;
   /** Base64 of the ThumbHash, https://evanw.github.io/thumbhash/. */
   thumbhash: string;
-  /** The dominant colour as `#rrggbb`. */
+  /** The dominant color as `#rrggbb`. */
   color: string;
 }
 
-/** A generated picture in sRGB. Every pixel is either opaque or fully transparent. */
+/** A generated picture in sRGB, with 8 bits for each channel. Every pixel is either opaque or fully transparent. */
 export interface Pixels {
-  /** Four bytes for each pixel. */
   rgba: Buffer;
   /** In px, as is the height. */
   width: number;
@@ -48,7 +47,7 @@ export interface Rendering {
   format: RenditionFormat;
   /** Show only the first frame of an animation. */
   still?: boolean | undefined;
-  /** Enlarge a smaller master. Otherwise its size is the most. */
+  /** Enlarge a master that is smaller. By default, no rendition is larger than its master. */
   exact?: boolean | undefined;
 }
 

@@ -280,7 +280,8 @@ describe('a pipeline with a full queue', () => {
       frames:
         'image_too_large: The picture has 16 x 9 px in each of 60000 frames. At most 500 frames are accepted.',
       wide: 'image_too_large: The picture has 16384 x 16384 px in each of 2 frames. At most 50000000 px are accepted, all frames together.',
-      broken: 'unreadable_image: The picture is damaged and cannot be read.',
+      broken:
+        'unreadable_image: The picture is damaged and cannot be read. Save it again, or send another one.',
     };
     const busy = 'busy: Too many pictures are waiting to be processed. Try again shortly.';
     expect(meanwhile).toEqual({ ...refusals, claiming: busy, good: busy });

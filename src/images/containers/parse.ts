@@ -34,7 +34,10 @@ export async function parseFile<T>(path: string, parse: Parse<T>): Promise<T> {
   }
 }
 
-/** @param size of the file in bytes */
+/**
+ * Parses a file that is open already, and leaves it open.
+ * @param size of the file in bytes
+ */
 export async function parseOpened<T>(
   file: Pick<FileHandle, 'read'>,
   size: number,

@@ -15,14 +15,18 @@ export async function withDecodingErrors<T>(decode: () => Promise<T>): Promise<T
     const { message } = error as Error;
     if (error instanceof CodedError || message.includes('file is missing')) throw error;
     if (isTimeout(error)) {
-      throw new CodedError('image_too_large', 'The picture takes too long to decode.', { cause: error });
+      const detail = 'The picture takes too long to decode. Send fewer pixels or frames.';
+      throw new CodedError('image_too_large', detail, { cause: error });
     }
     if (message.includes('exceeds pixel limit')) throw tooManyPixels(error);
     throw unreadable(error);
   }
 }
 
-/** @throws TooSlow */
+/**
+ * Tells a rendition that took too long from other errors, which stay as they are.
+ * @throws TooSlow
+ */
 export async function withRenderingErrors<T>(render: () => Promise<T>): Promise<T> {
   try {
     return await render();
@@ -37,14 +41,15 @@ export function isHarmlessWarning(error: unknown): boolean {
 }
 
 export function tooManyPixels(cause: unknown): CodedError {
-  return new CodedError('image_too_large', 'The picture has too many pixels.', { cause });
+  return new CodedError('image_too_large', 'The picture has too many pixels. Send a smaller one.', { cause });
 }
 
 export function unreadable(cause?: unknown): CodedError {
-  return new CodedError('unreadable_image', 'The picture is damaged and cannot be read.', { cause });
+  const detail = 'The picture is damaged and cannot be read. Save it again, or send another one.';
+  return new CodedError('unreadable_image', detail, { cause });
 }
 
-/** libvips has one text of errors for all pictures, so there can be another picture's error before this one's. */
+/** libvips keeps one text of errors for all pictures, so this one's error may follow another's on a line of its own. */
 function isTimeout(error: unknown): boolean {
   return /^timeout|killed for image/m.test((error as Error).message);
 }
