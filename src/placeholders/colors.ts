@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../model/sha256.js';
 
 export const SCHEMES = ['light', 'dark'] as const;
 /** The kind of page that a picture is made for. */
@@ -57,7 +57,7 @@ const GREY: Record<Scheme, Colors> = {
 /** Picks colors by the seed: the same for the same seed, with a foreground that is readable on the background. */
 export function colorsOf(seed: string, scheme: Scheme): Colors {
   const shades = PALETTE[scheme];
-  const index = createHash('sha256').update(seed).digest().readUInt32BE() % shades.length;
+  const index = Number.parseInt(sha256Hex(seed).slice(0, 8), 16) % shades.length;
   const [background, foreground] = shades[index] ?? ['#ffffff', '#000000'];
   return { background, foreground };
 }
