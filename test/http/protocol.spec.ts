@@ -217,7 +217,7 @@ describe('HTTP/1.1', () => {
     const answer = await connection.answer();
     expect(problemOf(answer)).toEqual({ status, code });
     const id = idOf(answer);
-    await harness.logs(id);
+    await logged(id);
     const lines = harness.service
       .log()
       .split('\n')
