@@ -11,8 +11,15 @@ const ALERTS = 'deploy/prometheus/alerts.yml';
 const ALERT_TESTS = 'deploy/prometheus/alerts.test.yml';
 const DASHBOARD = 'deploy/grafana/visage.json';
 
+interface Rule {
+  alert: string;
+  expr: string;
+  labels: Record<string, string>;
+  annotations: { summary: string; description: string; runbook: string };
+}
+
 interface Rules {
-  groups: { rules: { alert: string; expr: string; labels: Record<string, string>; annotations: object }[] }[];
+  groups: { rules: Rule[] }[];
 }
 
 interface Panel {
@@ -83,7 +90,19 @@ describe('alerts and dashboard', () => {
     expect(selectorsOf(expr)).not.toEqual([]);
     expect(unknownTo(expr)).toEqual([]);
     expect(['page', 'ticket']).toContain(labels['severity']);
-    expect(Object.keys(annotations).sort()).toEqual(['description', 'summary']);
+    expect(Object.keys(annotations).sort()).toEqual(['description', 'runbook', 'summary']);
+  });
+
+  it('says what to do about each alert in the document that the rules name', () => {
+    const runbooks = new Set(rules.map(({ annotations }) => annotations.runbook));
+    const documented = [...runbooks].flatMap((runbook) => {
+      const [path = '', anchor = ''] = runbook.split('#');
+      const [, section = ''] = readFileSync(path, 'utf8').toLowerCase().split(`\n## ${anchor}\n`);
+      return [...(section.split('\n## ')[0] ?? '').matchAll(/^\| `(\w+)` +\| (\w+) +\|/gm)];
+    });
+    expect(documented.map(([, alert, severity]) => [alert, severity])).toEqual(
+      rules.map(({ alert, labels }) => [alert.toLowerCase(), labels['severity']]),
+    );
   });
 
   it.each(queries)('$title queries metrics that the service has: $expr', ({ expr }) => {
