@@ -16,9 +16,10 @@ setFlagsFromString('--heap-growing-percent=100');
 process.umask(0o077);
 
 async function main(): Promise<void> {
-  const { settings, complaints } = loadSettings(process.env);
+  const { settings, complaints, warnings } = loadSettings(process.env);
   const logger = pino({ level: settings.logLevel, hooks: LOG_HOOKS });
   for (const complaint of complaints) logger.error(complaint);
+  for (const warning of warnings) logger.warn(warning);
   if (settings.apiKeys.length === 0) {
     logger.warn('API_KEYS is not set: anybody who reaches the service can change avatars');
   }

@@ -1,55 +1,55 @@
-import { readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { parse as parseDotenv } from 'dotenv';
-import { parse as parseYaml } from 'yaml';
+import { isOwnSection, isSetting, nearestSetting, yamlKeyBeside } from './setting-names.js';
 import { S3_WAITING, Settings, variableOf } from './settings.js';
+import {
+  type Given,
+  InvalidSettings,
+  type Variables,
+  readDotenv,
+  readYaml,
+  withoutPrefix,
+} from './sources.js';
 
-/** One or more settings are unusable; `problems` has a line for each. */
-export class InvalidSettings extends Error {
-  constructor(readonly problems: readonly string[]) {
-    super(`The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
-  }
-}
+export { InvalidSettings };
 
 export interface LoadedSettings {
   settings: Settings;
-  /** What the operator should know, though the service can start; one has to be logged as an error. */
+  /** What keeps the service from doing what the settings ask for, though it can start. To be logged as errors. */
   complaints: string[];
+  /** Variables of the environment that look like misspelt settings. To be logged as warnings. */
+  warnings: string[];
 }
 
-type Variables = Record<string, string | undefined>;
-
-const PREFIX = 'REVENGE_';
 const PROPERTIES = Object.keys(new Settings());
 
 /**
- * Reads the settings: from the YAML file that CONFIG_FILE names, from `.env` in the working directory, and from the
- * environment; later wins, and what is empty counts as not set.
+ * Reads the settings from the YAML file that CONFIG_FILE names, from `.env` in the working directory, and from the environment.
+ * Later sources win. Empty values count as not set.
  * @param environment usually `process.env`
  * @param dotenvPath a file that may be absent
  * @throws InvalidSettings naming every bad setting at once
  */
 export function loadSettings(environment: Variables, dotenvPath = '.env'): LoadedSettings {
   const outer = { ...withoutPrefix(readDotenv(dotenvPath)), ...withoutPrefix(environment) };
-  const file = outer['CONFIG_FILE'] === undefined ? {} : readYaml(outer['CONFIG_FILE']);
-  const variables = { ...file, ...outer };
+  const file = outer['CONFIG_FILE'] === undefined ? {} : readYaml(outer['CONFIG_FILE'].value);
 
-  const given = PROPERTIES.map((property) => [property, variables[variableOf(property)]] as const);
+  const given: Record<string, Given<unknown>> = { ...file, ...outer };
+  const values = PROPERTIES.map((property) => [property, given[variableOf(property)]?.value] as const);
   const settings = plainToInstance(
     Settings,
-    Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+    Object.fromEntries(values.filter(([, value]) => value !== undefined)),
   );
+  const nameOf = (property: string) => {
+    const variable = variableOf(property);
+    return outer[variable]?.written ?? file[variable]?.written.join('.') ?? variable;
+  };
   const problems = validateSync(settings).flatMap(({ property, constraints }) =>
-    Object.values(constraints ?? {}).map((text) => text.replaceAll(property, variableOf(property))),
+    Object.values(constraints ?? {}).map((text) => text.replaceAll(property, nameOf(property))),
   );
+  problems.push(...unknownKeys(file));
 
-  const complaints = Object.keys(file)
-    .filter(
-      (variable) =>
-        /^(STORAGE|AVATAR)_/.test(variable) && !PROPERTIES.some((p) => variableOf(p) === variable),
-    )
-    .map((variable) => `${variable} in the configuration file is not a setting of Visage and is ignored.`);
+  const complaints: string[] = [];
   settings.storageLocalPath ||= settings.avatarStoragePath || './data';
   const { storageBackend, storageLocalPath } = settings;
   if (storageBackend !== 'local' && storageBackend !== 's3') {
@@ -60,13 +60,37 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
     settings.storageBackend = 'local';
   }
   if (settings.storageBackend === 'local') complaints.push(...unservedUrls(settings));
-  // With a bucket or CDN at it, it does not say where the service itself is.
+  // In public mode PUBLIC_BASE_URL is a bucket or CDN, and does not say where the service is.
   if (settings.urlMode !== 'public') settings.serviceBaseUrl ??= settings.publicBaseUrl;
   settings.avatarSizes.sort((a, b) => a - b);
 
   problems.push(...contradictions(settings));
   if (problems.length > 0) throw new InvalidSettings(problems);
-  return { settings, complaints };
+  return { settings, complaints, warnings: misspeltVariables(outer) };
+}
+
+/** Keys of the YAML file that nobody reads: all in sections of ours, and those elsewhere that look like a setting. */
+function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
+  return Object.entries(file).flatMap(([variable, { written }]) => {
+    if (isSetting(variable)) return [];
+    const meant = nearestSetting(variable);
+    if (meant === undefined && !isOwnSection(variable)) return [];
+    const advice = meant === undefined ? 'Remove it.' : `Did you mean ${yamlKeyBeside(written, meant)}?`;
+    return [`${written.join('.')} in the configuration file is not a setting of Visage. ${advice}`];
+  });
+}
+
+/** A variable that Kubernetes sets in every container for a service, like STORAGE_PORT_80_TCP_ADDR for one named `storage`. */
+const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
+
+/** Variables that look like a setting. An environment has many others, also of other programs, so none is an error. */
+function misspeltVariables(outer: Record<string, Given<string>>): string[] {
+  return Object.entries(outer).flatMap(([variable, { written }]) => {
+    const meant = isSetting(variable) || SERVICE_LINK.test(variable) ? undefined : nearestSetting(variable);
+    if (meant === undefined) return [];
+    const prefix = written.slice(0, -variable.length);
+    return [`${written} is not a setting of Visage and is ignored. Did you mean ${prefix}${meant}?`];
+  });
 }
 
 /** A disk has no URLs, but its folder may be served by a web server or CDN at PUBLIC_BASE_URL. */
@@ -82,7 +106,7 @@ function contradictions(settings: Settings): string[] {
   if (settings.nodeEnv === 'production' && settings.apiKeys.length === 0) {
     problems.push(
       'API_KEYS must be set when NODE_ENV is production, or anybody could change avatars. ' +
-        'Make a key with: openssl rand -hex 32. Give the main application the key, and Visage its sum: ' +
+        'Make a key with: openssl rand -hex 32. Give the key to the main application, and its SHA-256 sum to Visage: ' +
         'printf %s "$KEY" | sha256sum',
     );
   }
@@ -91,11 +115,11 @@ function contradictions(settings: Settings): string[] {
   }
   if ((settings.storageS3AccessKeyId === undefined) !== (settings.storageS3SecretAccessKey === undefined)) {
     problems.push(
-      "STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY must be set both, or neither to use the SDK's own chain",
+      "STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY: set both, or neither to use the AWS SDK's own chain",
     );
   }
-  // The longest time that an upload's master may be in the store without its manifest: it is stored, and just before the commit would
-  // time out its manifest is read and stored once more, each when it has waited for its turn.
+  // The longest time that an upload's master may be in the store without its manifest: storing the master, waiting for the commit, and
+  // reading and storing the manifest once more just before the commit times out. Each call may wait for its turn first.
   const { storageS3TimeoutMs, storageLocalLockTimeoutMs, avatarCommitTimeoutMs, avatarGraceMs } = settings;
   const s3Calls = 3 + 2 * S3_WAITING;
   const onItsWayMs =
@@ -107,43 +131,4 @@ function contradictions(settings: Settings): string[] {
     );
   }
   return problems;
-}
-
-/** Without what is empty; a name without the prefix wins over the same name with it. */
-function withoutPrefix(variables: Variables): Record<string, string> {
-  const set = Object.entries(variables).filter((entry): entry is [string, string] => (entry[1] ?? '') !== '');
-  const prefixed = set.filter(([name]) => name.startsWith(PREFIX));
-  return Object.fromEntries([
-    ...prefixed.map(([name, value]) => [name.slice(PREFIX.length), value] as const),
-    ...set,
-  ]);
-}
-
-function readDotenv(path: string): Variables {
-  try {
-    return parseDotenv(readFileSync(path));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw error;
-  }
-}
-
-/** `storage: { s3: { bucket } }` becomes STORAGE_S3_BUCKET. */
-function readYaml(path: string): Record<string, string> {
-  let document: unknown;
-  try {
-    document = parseYaml(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new InvalidSettings([`CONFIG_FILE: ${(error as Error).message}`]);
-  }
-  const flat: Record<string, string> = {};
-  const flatten = (value: unknown, name: string): void => {
-    if (Array.isArray(value)) flat[name.toUpperCase()] = value.join(',');
-    else if (typeof value === 'object' && value !== null) {
-      for (const [key, inner] of Object.entries(value)) flatten(inner, name === '' ? key : `${name}_${key}`);
-    } else if (value !== null && value !== undefined && value !== '')
-      flat[name.toUpperCase()] = `${value as string | number | boolean}`;
-  };
-  flatten(document, '');
-  return flat;
 }

@@ -1,9 +1,7 @@
 import 'reflect-metadata';
 import { availableParallelism, tmpdir } from 'node:os';
-import { Transform, Type } from 'class-transformer';
 import {
   ArrayNotEmpty,
-  IsBoolean,
   IsIn,
   IsInt,
   IsNotEmpty,
@@ -16,18 +14,17 @@ import {
 } from 'class-validator';
 import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../model/formats.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
-
-const WEB_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
+import { IsFlag, IsInteger, IsList, IsLowerCase, IsWebUrl, WEB_URL } from './decorators.js';
 
 /**
- * How long a call may wait for its turn at the bucket, as a multiple of its own deadline: of those before it, the ones that hang have
- * ended by then, and have opened the circuit.
+ * How long a call may wait for its turn at the bucket, as a multiple of its own deadline. By then the calls before it that hang have
+ * ended, and have opened the circuit.
  */
 export const S3_WAITING = 2;
 
 /**
- * Every setting with its default. A variable is the property's name in upper case: `storageS3Bucket` is STORAGE_S3_BUCKET.
- * What they mean stands in `.env.example`.
+ * Every setting with its default. `.env.example` explains them. A variable is the property's name in upper case:
+ * `storageS3Bucket` is STORAGE_S3_BUCKET.
  */
 export class Settings {
   @IsIn(['development', 'test', 'production'])
@@ -55,13 +52,13 @@ export class Settings {
   apiKeys: string[] = [];
 
   @IsString()
-  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  @IsLowerCase()
   storageBackend = 'local';
 
   @IsString()
   storageLocalPath = '';
 
-  /** The name that the setting had in the service which Visage grew from. */
+  /** The older name of `storageLocalPath`, from the service that Visage grew from. */
   @IsString()
   avatarStoragePath = '';
 
@@ -145,7 +142,7 @@ export class Settings {
   @IsWebUrl()
   serviceBaseUrl: string | undefined = undefined;
 
-  /** 604800 seconds, a week, is the most that a presigned URL of S3 can live. */
+  /** S3 limits the life of a presigned URL to a week. */
   @IsInteger(1, 604_800)
   urlExpiresIn = 3600;
 
@@ -163,7 +160,7 @@ export class Settings {
   @IsInteger(1)
   avatarMaxFrames = 500;
 
-  /** WebP ends at 16383 px. */
+  /** WebP allows 16383 px at most. */
   @IsInteger(16, 16_383)
   avatarMasterSize = 1024;
 
@@ -273,47 +270,4 @@ export class Settings {
 /** The variable that sets a property: `storageS3Bucket` is STORAGE_S3_BUCKET. */
 export function variableOf(property: string): string {
   return property.replace(/[A-Z]/g, '_$&').toUpperCase();
-}
-
-function IsInteger(min: number, max = Number.MAX_SAFE_INTEGER): PropertyDecorator {
-  return all(
-    Type(() => Number),
-    IsInt(),
-    Min(min),
-    Max(max),
-  );
-}
-
-function IsFlag(): PropertyDecorator {
-  const words = new Map<unknown, boolean>([
-    ['true', true],
-    ['false', false],
-    ['1', true],
-    ['0', false],
-  ]);
-  return all(
-    Transform(({ value }: { value: unknown }) => words.get(value) ?? value),
-    IsBoolean({ message: '$property must be true or false' }),
-  );
-}
-
-/** Comma separated. */
-function IsList(convert: (item: string) => unknown = String): PropertyDecorator {
-  const split = (text: string) => text.split(',').map((item) => convert(item.trim()));
-  return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? split(value) : value));
-}
-
-function IsWebUrl(): PropertyDecorator {
-  return all(
-    Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? value.replace(/\/+$/, '') : value,
-    ),
-    IsUrl(WEB_URL, { message: '$property must be a URL that starts with http:// or https://' }),
-  );
-}
-
-function all(...decorators: PropertyDecorator[]): PropertyDecorator {
-  return (target, property) => {
-    for (const decorate of decorators) decorate(target, property);
-  };
 }

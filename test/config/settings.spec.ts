@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
+import { parse as parseYaml } from 'yaml';
 import { InvalidSettings, loadSettings } from '../../src/config/load-settings.js';
+import { yamlKeyOf } from '../../src/config/setting-names.js';
 import { Settings, variableOf } from '../../src/config/settings.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'visage-settings-'));
@@ -30,7 +32,19 @@ const problemsOf = (environment: Record<string, string>) => {
 /** The configuration file of the service that Visage grew from, with what else stood in it. */
 const SEED = `
 server:
-  port_of_something_else: 8096
+  host: 0.0.0.0
+  port: 8096
+  shutdown_timeout: 10s
+database:
+  url: postgres://revenge@localhost/revenge
+  max_conns: 0
+cache:
+  url: redis://dragonfly:6379
+  enabled: true
+search:
+  api_key: xyz
+logging:
+  level: info
 storage:
   backend: s3
   local:
@@ -59,6 +73,26 @@ describe('.env.example', () => {
   });
 });
 
+describe('deploy/visage.yaml', () => {
+  const keysOf = (value: unknown, path: readonly string[] = []): string[] =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).flatMap(([key, inner]) => keysOf(inner, [...path, key]))
+      : [path.join('.')];
+
+  it('lists every setting but CONFIG_FILE, in its form, and no other', () => {
+    const settings = Object.keys(new Settings()).map(variableOf);
+    const keys = settings.filter((variable) => variable !== 'CONFIG_FILE').map(yamlKeyOf);
+    const example = parseYaml(readFileSync('deploy/visage.yaml', 'utf8')) as unknown;
+    expect(keysOf(example).sort()).toEqual(keys.sort());
+  });
+
+  it('gives the defaults', () => {
+    expect(load({ CONFIG_FILE: 'deploy/visage.yaml' })).toEqual(
+      Object.assign(load({}), { configFile: 'deploy/visage.yaml' }),
+    );
+  });
+});
+
 describe('loadSettings', () => {
   it('takes the environment over .env, .env over the YAML file, and that over the defaults', () => {
     const config = file('order.yaml', 'avatar: { history: 2, master_size: 200, max_pixels: 2000 }');
@@ -70,8 +104,10 @@ describe('loadSettings', () => {
     expect(settings.avatarMaxSizeBytes).toBe(5 * 1024 * 1024);
   });
 
-  it('understands the configuration file of the seed', () => {
+  it('understands the configuration file of the seed, and leaves its other sections alone', () => {
     expect(load({ CONFIG_FILE: file('seed.yaml', SEED) })).toMatchObject({
+      host: '127.0.0.1',
+      port: 3000,
       storageBackend: 's3',
       storageLocalPath: '/data/storage',
       storageS3Endpoint: 'http://minio:9000',
@@ -134,10 +170,74 @@ describe('loadSettings', () => {
     );
   });
 
-  it('complains of a misspelt setting in the YAML file', () => {
-    const config = file('typo.yaml', 'storage: { s3: { bukcet: x } }\nserver: { other: 1 }');
-    const { complaints } = loadSettings({ CONFIG_FILE: config }, file('empty.env', ''));
-    expect(complaints).toEqual([expect.stringContaining('STORAGE_S3_BUKCET')]);
+  it.each([
+    ['storage: { s3: { accessKeyId: x } }', 'storage.s3.accessKeyId', 'storage.s3.access_key_id'],
+    ['storage: { s3: { bukcet: x } }', 'storage.s3.bukcet', 'storage.s3.bucket'],
+    ['storage_s3: { bukcet: x }', 'storage_s3.bukcet', 'storage_s3.bucket'],
+    ['Storage: { S3: { secret_key: x } }', 'Storage.S3.secret_key', 'Storage.S3.secret_access_key'],
+    ['storag: { s3: { bucket: x } }', 'storag.s3.bucket', 'storage.s3.bucket'],
+    ['avatar: { max_size: 1 }', 'avatar.max_size', 'avatar.max_size_bytes'],
+    ['cache: { byte: 1 }', 'cache.byte', 'cache.bytes'],
+    ['avatar_histroy: 1', 'avatar_histroy', 'avatar_history'],
+    ['logLevel: debug', 'logLevel', 'log_level'],
+    ['api_key: [a, b]', 'api_key', 'api_keys'],
+  ])('refuses %j in the YAML file, and says what was meant in the same form', (yaml, written, meant) => {
+    const config = file('typo.yaml', `${yaml}\nserver: { other: 1 }`);
+    expect(problemsOf({ CONFIG_FILE: config })).toEqual([
+      `${written} in the configuration file is not a setting of Visage. Did you mean ${meant}?`,
+    ]);
+  });
+
+  it('refuses a key like none in a section of ours, and no other', () => {
+    const config = file('unknown.yaml', 'avatar: { bucket_list: x }\ncache: { eviction: lru }\nqueue: 1');
+    expect(problemsOf({ CONFIG_FILE: config })).toEqual([
+      'avatar.bucket_list in the configuration file is not a setting of Visage. Remove it.',
+    ]);
+  });
+
+  it.each([
+    ['AVATAR_MAX_SIZE_BYTE', 'AVATAR_MAX_SIZE_BYTES'],
+    ['REVENGE_AVATAR_MAX_SIZE_BYTE', 'REVENGE_AVATAR_MAX_SIZE_BYTES'],
+    ['CACHE_BYTE', 'CACHE_BYTES'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['API_KEY', 'API_KEYS'],
+    ['STORAGE_S3_SECRET_KEY', 'STORAGE_S3_SECRET_ACCESS_KEY'],
+    ['AVATAR_MAX_SIZE', 'AVATAR_MAX_SIZE_BYTES'],
+    ['STORAG_S3_BUCKET', 'STORAGE_S3_BUCKET'],
+  ])('warns of the variable %s, and says what was meant', (written, meant) => {
+    const warning = `${written} is not a setting of Visage and is ignored. Did you mean ${meant}?`;
+    expect(loadSettings({ [written]: '1' }, file('empty.env', '')).warnings).toEqual([warning]);
+    expect(loadSettings({}, file('typo.env', `${written}=1`)).warnings).toEqual([warning]);
+  });
+
+  it('warns of no variable of another program', () => {
+    const words = Object.keys(new Settings()).map((property) => variableOf(property).split('_'));
+    const prefixes = words.flatMap((each) => each.map((_, i) => each.slice(0, i + 1).join('_')));
+    // What Kubernetes gives every container for a service of that name.
+    const links = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_HTTP', 'PORT', 'PORT_80_TCP'];
+    const details = ['PROTO', 'PORT', 'ADDR'].map((detail) => `PORT_80_TCP_${detail}`);
+    const names = prefixes.flatMap((prefix) => [...links, ...details].map((link) => `${prefix}_${link}`));
+    const others = [
+      ...['HOME', 'HOSTNAME', 'PATH', 'PWD', 'TMPDIR', 'NODE_OPTIONS', 'NODE_VERSION', 'YARN_VERSION'],
+      ...['CACHE_URL', 'CACHE_HOST', 'CACHE_DRIVER', 'CACHE_TTL', 'CACHE_SIZE', 'IMAGE_TAG', 'HOST_IP'],
+      ...['REVENGE_SERVER_PORT', 'REVENGE_DATABASE_URL', 'REVENGE_CACHE_URL', 'REVENGE_LOGGING_LEVEL'],
+      ...['PORTS', 'POST', 'LOG_FORMAT', 'BASE_URL', 'SERVER_BASE_URL', 'STORAGE_PATH', 'UPLOAD_DIR'],
+      ...[
+        'AWS_REGION',
+        'AWS_ACCESS_KEY_ID',
+        'AWS_SECRET_ACCESS_KEY',
+        'MALLOC_ARENA_MAX',
+        'UV_THREADPOOL_SIZE',
+      ],
+    ];
+    const environment = Object.fromEntries([...names, ...others].map((name) => [name, '1']));
+    expect(loadSettings(environment, file('empty.env', '')).warnings).toEqual([]);
+  });
+
+  it('names a bad value of the YAML file by its key', () => {
+    const config = file('bad-value.yaml', 'avatar: { history: many }');
+    expect(problemsOf({ CONFIG_FILE: config }).join()).toMatch(/^avatar\.history must/);
+    expect(problemsOf({ CONFIG_FILE: config, AVATAR_HISTORY: 'few' }).join()).toMatch(/^AVATAR_HISTORY must/);
   });
 
   it('names every bad setting at once, and no value of a secret', () => {
@@ -182,13 +282,21 @@ describe('loadSettings', () => {
     expect(problemsOf({ NODE_ENV: 'production', API_KEYS: 'a'.repeat(64) })).toEqual([]);
   });
 
-  it('names a configuration file that cannot be read', () => {
-    expect(problemsOf({ CONFIG_FILE: join(folder, 'absent.yaml') })).toEqual([
-      expect.stringMatching(/^CONFIG_FILE: /),
+  it('says what is wrong with a configuration file, and quotes nothing of it', () => {
+    const absent = join(folder, 'absent.yaml');
+    expect(problemsOf({ CONFIG_FILE: absent })).toEqual([
+      `CONFIG_FILE names ${absent}, and there is no such file.`,
     ]);
-    expect(problemsOf({ CONFIG_FILE: file('bad.yaml', 'a: [') })).toEqual([
-      expect.stringMatching(/^CONFIG_FILE: /),
+    const bad = file('bad.yaml', 'storage: { s3: { secret_access_key: "hush }');
+    const [problem, ...more] = problemsOf({ CONFIG_FILE: bad });
+    expect(problem).toMatch(
+      /^CONFIG_FILE names .*bad\.yaml, which cannot be read: .* at line 1, column \d+$/,
+    );
+    expect([problem, ...more].join()).not.toContain('hush');
+    expect(problemsOf({ CONFIG_FILE: file('list.yaml', '- a') })).toEqual([
+      expect.stringContaining('which has no "key: value" lines'),
     ]);
+    expect(problemsOf({ CONFIG_FILE: file('empty.yaml', '') })).toEqual([]);
   });
 
   it('refuses a grace period in which an upload could be on its way', () => {

@@ -1,0 +1,58 @@
+import { Transform, Type } from 'class-transformer';
+import { IsBoolean, IsInt, IsUrl, Max, Min } from 'class-validator';
+
+/** What `@IsUrl` accepts as the URL of a server, also of one in a local network. */
+export const WEB_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
+
+/** A whole number from `min` to `max`. */
+export function IsInteger(min: number, max = Number.MAX_SAFE_INTEGER): PropertyDecorator {
+  return all(
+    Type(() => Number),
+    IsInt(),
+    Min(min),
+    Max(max),
+  );
+}
+
+/** `true`, `false`, `1` or `0`. */
+export function IsFlag(): PropertyDecorator {
+  const words = new Map<unknown, boolean>([
+    ['true', true],
+    ['false', false],
+    ['1', true],
+    ['0', false],
+  ]);
+  return all(
+    Transform(({ value }: { value: unknown }) => words.get(value) ?? value),
+    IsBoolean({ message: '$property must be true or false' }),
+  );
+}
+
+/** Items separated by commas; each is trimmed, then converted. */
+export function IsList(convert: (item: string) => unknown = String): PropertyDecorator {
+  const split = (text: string) => text.split(',').map((item) => convert(item.trim()));
+  return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? split(value) : value));
+}
+
+/** An http or https URL, kept without its trailing slashes. */
+export function IsWebUrl(): PropertyDecorator {
+  return all(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? value.replace(/\/+$/, '') : value,
+    ),
+    IsUrl(WEB_URL, { message: '$property must be a URL that starts with http:// or https://' }),
+  );
+}
+
+/** Letters of either case, kept in lower case. */
+export function IsLowerCase(): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? value.toLowerCase() : value,
+  );
+}
+
+function all(...decorators: PropertyDecorator[]): PropertyDecorator {
+  return (target, property) => {
+    for (const decorate of decorators) decorate(target, property);
+  };
+}

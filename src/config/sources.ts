@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { parse as parseDotenv } from 'dotenv';
+import { parse as parseYaml } from 'yaml';
+
+export type Variables = Record<string, string | undefined>;
+
+/** A value, and its name as it was written: a variable with or without its prefix, or the path of a YAML key. */
+export interface Given<Name> {
+  written: Name;
+  value: string;
+}
+
+const PREFIX = 'REVENGE_';
+
+/** One or more settings are unusable; `problems` has a line for each. */
+export class InvalidSettings extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+}
+
+/** The variables that are not empty, by their names without the prefix. A name without the prefix wins over the same with it. */
+export function withoutPrefix(variables: Variables): Record<string, Given<string>> {
+  const given = Object.entries(variables)
+    .filter((entry): entry is [string, string] => (entry[1] ?? '') !== '')
+    .map(([written, value]) => ({ written, value }));
+  const isPrefixed = ({ written }: Given<string>) => written.startsWith(PREFIX);
+  const named = [...given.filter(isPrefixed), ...given.filter((each) => !isPrefixed(each))];
+  return Object.fromEntries(
+    named.map((each) => [isPrefixed(each) ? each.written.slice(PREFIX.length) : each.written, each]),
+  );
+}
+
+/** @returns nothing if there is no such file */
+export function readDotenv(path: string): Variables {
+  try {
+    return parseDotenv(readFileSync(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+/**
+ * The values of a YAML file by the variables that they set: `storage: { s3: { bucket } }` is STORAGE_S3_BUCKET.
+ * @throws InvalidSettings if there is no such file, or it cannot be read
+ */
+export function readYaml(path: string): Record<string, Given<readonly string[]>> {
+  const document = parseFile(path);
+  const flat: Record<string, Given<readonly string[]>> = {};
+  const flatten = (value: unknown, written: readonly string[]): void => {
+    if (value === null || value === undefined) return;
+    if (typeof value === 'object' && !Array.isArray(value)) {
+      for (const [key, inner] of Object.entries(value)) flatten(inner, [...written, key]);
+      return;
+    }
+    const text = Array.isArray(value) ? value.join(',') : `${value as string | number | boolean}`;
+    if (text !== '') flat[written.join('_').toUpperCase()] = { written, value: text };
+  };
+  flatten(document, []);
+  return flat;
+}
+
+/** @returns a map, or nothing if the file is empty */
+function parseFile(path: string): unknown {
+  let document: unknown;
+  try {
+    document = parseYaml(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // The lines that follow quote the file, which may have secrets.
+    const [cause = ''] = message.split(/:?\n/, 1);
+    const fault = code === 'ENOENT' ? 'and there is no such file.' : `which cannot be read: ${cause}`;
+    throw new InvalidSettings([`CONFIG_FILE names ${path}, ${fault}`]);
+  }
+  if (typeof document === 'object' && !Array.isArray(document)) return document;
+  throw new InvalidSettings([`CONFIG_FILE names ${path}, which has no "key: value" lines.`]);
+}
