@@ -149,7 +149,8 @@ export class Settings {
   @IsInteger(1)
   avatarMaxSizeBytes = 5 * 1024 * 1024;
 
-  @IsList()
+  /** The service that Visage grew from had media types: `image/jpeg`. */
+  @IsList((type) => type.replace(/^image\//, ''))
   @ArrayNotEmpty()
   @IsIn(SOURCE_FORMATS, { each: true })
   avatarAllowedTypes: SourceFormat[] = ['jpeg', 'png', 'webp', 'gif'];

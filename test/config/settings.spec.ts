@@ -58,6 +58,8 @@ storage:
     use_path_style: true
 avatar:
   storage_path: /data/avatars
+  max_size_bytes: 2097152
+  allowed_types: [image/jpeg, image/webp]
 `;
 
 describe('.env.example', () => {
@@ -116,6 +118,8 @@ describe('loadSettings', () => {
       storageS3AccessKeyId: 'minioadmin',
       storageS3SecretAccessKey: '0123',
       storageS3UsePathStyle: true,
+      avatarMaxSizeBytes: 2_097_152,
+      avatarAllowedTypes: ['jpeg', 'webp'],
     });
   });
 
