@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { createApp } from './app.js';
 import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
+import { VERSION } from './config/version.js';
 import { LOG_HOOKS } from './ops/logging.js';
 import { preferMainThread } from './ops/thread-priority.js';
 import { prepareSpool } from './uploads/spooled-upload.js';
@@ -14,6 +15,9 @@ setFlagsFromString('--heap-growing-percent=100');
 
 // Objects, the outbox and uploads on their way are for this user of the machine only.
 process.umask(0o077);
+
+// The AWS SDK's own switch for its notice about Node 20, which is no message of the service.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 async function main(): Promise<void> {
   const { settings, complaints, warnings } = loadSettings(process.env);
@@ -51,8 +55,18 @@ const ADVICE: Record<string, (settings: Settings) => string> = {
     `HOST ${host} is no address of this machine: set HOST to one, or to 0.0.0.0 for all`,
 };
 
-main().catch((error: unknown) => {
-  if (error instanceof InvalidSettings) process.stderr.write(`${error.message}\n`);
-  else pino().fatal({ err: error }, 'could not start');
-  process.exit(1);
-});
+const [argument] = process.argv.slice(2);
+if (argument === '--version') {
+  process.stdout.write(`${VERSION}\n`);
+} else if (argument !== undefined) {
+  process.stderr.write(
+    'The service takes no arguments: set it up by the variables in .env.example, and see docs/cli.md for commands.\n',
+  );
+  process.exitCode = 2;
+} else {
+  main().catch((error: unknown) => {
+    if (error instanceof InvalidSettings) process.stderr.write(`${error.message}\n`);
+    else pino().fatal({ err: error }, 'could not start');
+    process.exit(1);
+  });
+}

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { VERSION } from '../config/version.js';
 import { ERROR_CODES } from '../errors.js';
 import type { PictureAttempt, PictureObserver } from '../images/observed.pipeline.js';
 import type { StoreCall, StoreObserver } from '../storage/observed.store.js';
@@ -122,7 +122,3 @@ export class Metrics implements StoreObserver, PictureObserver {
     return new Histogram({ name, help, labelNames, registers: [this.registry], buckets: SECONDS });
   }
 }
-
-const VERSION = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;

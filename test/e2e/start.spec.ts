@@ -23,6 +23,23 @@ describe('a start', () => {
     expect(await service.stop()).toBe(0);
   });
 
+  it('has no notice of the AWS SDK about Node in its log', async () => {
+    const service = await startService({
+      STORAGE_BACKEND: 's3',
+      STORAGE_S3_BUCKET: 'nothing',
+      STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
+      NODE_NO_WARNINGS: '',
+    });
+    expect(await service.stop()).toBe(0);
+    expect(service.log()).not.toMatch(/Warning/);
+  });
+
+  it('warns of a misspelt variable', async () => {
+    const service = await startService({ CACHE_BYTE: '1' });
+    expect(service.log()).toMatch(/"level":40,.*CACHE_BYTE is not a setting of Visage.*CACHE_BYTES/);
+    await service.stop();
+  });
+
   it('says in one line, without a stack, that its port is taken', async () => {
     const service = await startService((await local?.environment()) ?? {});
     const { port } = new URL(service.url);
@@ -30,6 +47,32 @@ describe('a start', () => {
     expect(String(failed)).toContain(`PORT ${port} is taken: stop what uses it, or set PORT to another`);
     expect(String(failed)).not.toContain('"stack"');
     await service.stop();
+  });
+});
+
+describe('the program of the service', () => {
+  const start = async (...parameters: string[]) => {
+    const line = [resolve('dist/test/main.js'), ...parameters];
+    const child = spawn(process.execPath, line, { env: environmentOf({ PORT: '0' }) });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, output };
+  };
+
+  it.each(['--help', 'verify'])(
+    'starts no service with the argument %s, and says where to look',
+    async (argument) => {
+      const { code, output } = await start(argument);
+      expect(code).toBe(2);
+      expect(output).toMatch(/^The service takes no arguments.*\.env\.example.*\n$/);
+    },
+  );
+
+  it('prints its version', async () => {
+    const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+    expect(await start('--version')).toEqual({ code: 0, output: `${version}\n` });
   });
 });
 
