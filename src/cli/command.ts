@@ -5,46 +5,46 @@ import { ManifestUnreadable } from '../model/manifest.js';
 /** How a command ends; `--help` explains each. */
 export const EXIT = { well: 0, problems: 1, usage: 2, unavailable: 3 } as const;
 
-/** Something that is not as it should be. */
+/** A problem that a command reports. */
 export interface Finding {
-  /** Stable: what programs should look at. */
+  /** Stays the same in all releases: programs may rely on it. */
   code: string;
   /** The key of an object, or the place in a file. */
   where: string;
   message: string;
-  /** It can be mended without a loss, or was. */
+  /** `verify --repair` can repair it without a loss. */
   repairable?: true;
   repaired?: true;
 }
 
-/** What came out of a command: its findings, and its own facts and numbers. */
+/** The result of a command: its findings, and facts and numbers of its own. */
 export interface Outcome {
   findings: readonly Finding[];
-  /** There is more to do than findings tell. */
-  unfinished?: true;
+  /** Which work is left though there is no finding, and what to do. */
+  unfinished?: string;
   facts: Record<string, unknown>;
 }
 
-/** What every command is given. */
+/** What every command gets. */
 export interface Task {
-  /** Look only. */
+  /** Change nothing. */
   dryRun: boolean;
   /** How many avatars to work on at the same time. */
   concurrency: number;
   logger: Logger;
-  /** Shows how far the work is, where somebody looks at a terminal. */
+  /** Shows on a terminal how far the work is. */
   progress: Progress;
 }
 
 export interface Progress {
-  /** Whether anybody sees it: a total that costs work need not be found out otherwise. */
+  /** Whether anybody sees it. If not, a total that costs work need not be counted. */
   readonly visible: boolean;
   start(title: string, total: number): void;
   step(): void;
   stop(): void;
 }
 
-/** A picture that is no longer wanted, or cannot be read where it is. */
+/** A picture that is not wanted any more, or cannot be read. */
 export class Refused extends Error {
   constructor(
     readonly code: string,
@@ -54,17 +54,17 @@ export class Refused extends Error {
   }
 }
 
-/** Whether the storage is of no use at the moment: the whole command ends, and can be run again later. */
-export function isOutage(error: unknown): boolean {
+/** Whether the storage cannot be used at the moment. The whole command then ends, and can be run again later. */
+export function isOutage(error: unknown): error is CodedError {
   return (
     error instanceof CodedError && (error.code === 'storage_unavailable' || error.code === 'storage_full')
   );
 }
 
-/** The code of a finding for which nobody was prepared. */
+/** The code of a finding for an error that the code does not know. */
 export const UNEXPECTED = 'unexpected_error';
 
-/** What went wrong in the work on one avatar or picture. @param where the key of an object, or the place in a file */
+/** The finding for an error in the work on one avatar or picture. @param where the key of an object, or the place in a file */
 export function findingOf(error: unknown, where: string): Finding {
   if (error instanceof ManifestUnreadable) {
     const message = error.key === where ? error.reason : `${error.key}: ${error.reason}`;
@@ -76,5 +76,5 @@ export function findingOf(error: unknown, where: string): Finding {
   return { code: UNEXPECTED, where, message: String(error) };
 }
 
-/** The command line cannot be followed; the message is for whoever typed it. */
+/** The command line cannot be followed. The message is for the person who typed it. */
 export class UsageError extends Error {}

@@ -1,8 +1,8 @@
 import { type Finding, type Task, UNEXPECTED, findingOf, isOutage } from './command.js';
 
 /**
- * Works on items as they come, so many at the same time; they begin in their order.
- * @throws what the first task that failed threw, once those that had begun have ended
+ * Works on items as they come, in their order, several at the same time.
+ * @throws the error of the first task that failed, once all tasks that had begun have ended
  */
 export async function forEach<T>(
   items: AsyncIterable<T>,
@@ -28,10 +28,10 @@ export async function forEach<T>(
 }
 
 /**
- * The same for avatars and pictures, each of which may fail by itself: that is a finding, and the others go on.
+ * Works on avatars or pictures, each of which may fail alone. A failure becomes a finding, and the others go on.
  * @param where names an item in findings
- * @param report takes what went wrong
- * @throws only what makes the storage useless for all
+ * @param report takes the finding
+ * @throws only errors by which the storage cannot be used at all
  */
 export function examineEach<T>(
   items: AsyncIterable<T>,
@@ -42,7 +42,7 @@ export function examineEach<T>(
   return forEach(items, task.concurrency, (item) => attempt(task, where(item), report, () => examine(item)));
 }
 
-/** Works on one of many. @throws only what makes the storage useless for all */
+/** Works on one of many. @throws only errors by which the storage cannot be used at all */
 export async function attempt(
   { logger }: Pick<Task, 'logger'>,
   where: string,
@@ -55,7 +55,7 @@ export async function attempt(
     if (isOutage(error)) throw error;
     const finding = findingOf(error, where);
     if (finding.code === UNEXPECTED)
-      logger.error({ err: error, where }, 'an error that nobody foresaw: going on with the others');
+      logger.error({ err: error, where }, 'an unexpected error: going on with the others');
     report(finding);
   }
 }

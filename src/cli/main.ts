@@ -1,27 +1,8 @@
 #!/usr/bin/env node
-import 'reflect-metadata';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { Logger as NestLog } from '@nestjs/common';
-import { pino } from 'pino';
-import { InvalidSettings } from '../config/load-settings.js';
-import { NestLogger } from '../ops/logging.js';
-import { openStore } from '../storage/open-store.js';
-import { EXIT, type Outcome, type Task, UsageError, isOutage } from './command.js';
-import { erasuresAt } from './erase-list.js';
-import { runErase } from './erase.js';
-import { runGc } from './gc.js';
-import { entriesAt, entriesIn } from './import-sources.js';
-import { runImport } from './import.js';
-import { runMigrate } from './migrate.js';
-import { openProgress } from './progress.js';
-import { readSettings } from './stores.js';
-import { runVerify } from './verify.js';
-
-interface CommonOptions {
-  dryRun?: boolean;
-  json?: boolean;
-  concurrency: number;
-}
+import { VERSION } from '../config/version.js';
+import { EXIT } from './command.js';
+import type { CommandBody, CommonOptions } from './run.js';
 
 interface MigrateOptions extends CommonOptions {
   from: 'local' | 's3';
@@ -35,14 +16,15 @@ interface ImportOptions extends CommonOptions {
   fromConfig?: string;
 }
 
-// What it writes is for this user of the machine only, as what the service writes.
+// Only this user of the machine may read what the program writes, as with the service.
 process.umask(0o077);
 
-const logger = pino({ level: 'info' }, pino.destination({ dest: 2, sync: true }));
-NestLog.overrideLogger(new NestLogger(logger));
+// The AWS SDK's own switch for its notice about Node 20, which says nothing of what the command does.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 const program = new Command('visage')
   .description('Tools for the storage of Visage. They read the same settings as the service.')
+  .version(VERSION, '-V, --version', 'print the version')
   .exitOverride()
   .showHelpAfterError()
   .addHelpText(
@@ -50,20 +32,23 @@ const program = new Command('visage')
     `
 Exit codes:
   ${EXIT.well}  all is well
-  ${EXIT.problems}  something was found, or could not be done: it is in the report
+  ${EXIT.problems}  the report names problems, or work that is left
   ${EXIT.usage}  the command line or the settings cannot be used; nothing was done
   ${EXIT.unavailable}  the storage could not be used; run the command again and it goes on where it was`,
   );
 
 const backend = (flags: string, text: string) => new Option(flags, text).choices(['local', 's3']);
 
+// Each command is loaded when it is run: --help needs none of them.
+
 define('migrate', 'copy all avatars to another backend while the service runs')
   .addOption(backend('--from <backend>', 'where the avatars are').makeOptionMandatory())
-  .addOption(backend('--to <backend>', 'where they shall be').makeOptionMandatory())
-  .option('--from-config <file>', 'a YAML file with the settings of the source, which then has no others')
+  .addOption(backend('--to <backend>', 'where to copy them').makeOptionMandatory())
+  .option('--from-config <file>', 'a YAML file with all settings of the source; the others are not read')
   .option('--to-config <file>', 'the same for the destination')
   .action((options: MigrateOptions) =>
-    run('migrate', options, (task) => {
+    run('migrate', options, async (task, settings) => {
+      const { runMigrate } = await import('./migrate.js');
       const from = settings({ backend: options.from, file: options.fromConfig });
       const to = settings({ backend: options.to, file: options.toConfig });
       return runMigrate(task, { from, to });
@@ -73,77 +58,62 @@ define('migrate', 'copy all avatars to another backend while the service runs')
 define('import', 'take in pictures: the folder of an older service, or a list of ids and files')
   .argument(
     '<path>',
-    'a folder <id>/<uuidv7>.<ext>, a .csv or .jsonl with id and file, or with --from s3 a prefix',
+    'a folder of <id>/<uuidv7>.<ext>, a list (.csv or .jsonl) with id and file, or a prefix with --from s3',
   )
   .addOption(new Option('--from <backend>', 'read from the bucket instead of this machine').choices(['s3']))
   .option('--from-config <file>', 'a YAML file with the settings of the bucket to read from')
   .action((path: string, options: ImportOptions) =>
-    run('import', options, async (task) => {
+    run('import', options, async (task, settings) => {
+      const { runImport } = await import('./import.js');
+      const { entriesAt, entriesIn } = await import('./import-sources.js');
       const into = settings({});
       if (options.from === undefined) return runImport(task, into, await entriesAt(path));
+      const { openStore } = await import('../storage/open-store.js');
       const bucket = openStore(settings({ backend: options.from, file: options.fromConfig }));
       return runImport(task, into, entriesIn(bucket, path.replace(/\/*$/, '/')));
     }),
   );
 
-define('erase', 'repeat erasures, as after a backup was restored; what is newer stays')
-  .requiredOption('--list <file>', 'a line each: a receipt or log line as JSON, or id,erasedAt')
+define('erase', 'repeat erasures, as after restoring a backup; newer pictures stay')
+  .requiredOption('--list <file>', 'one per line: a receipt or a log line as JSON, or id,erasedAt')
   .action((options: CommonOptions & { list: string }) =>
-    run('erase', options, async (task) => runErase(task, settings({}), await erasuresAt(options.list))),
+    run('erase', options, async (task, settings) => {
+      const { runErase } = await import('./erase.js');
+      const { erasuresAt } = await import('./erase-list.js');
+      return runErase(task, settings({}), await erasuresAt(options.list));
+    }),
   );
 
 define('gc', 'delete pictures that no manifest needs any more, past AVATAR_GRACE_MS').action(
-  (options: CommonOptions) => run('gc', options, (task) => runGc(task, settings({}))),
+  (options: CommonOptions) =>
+    run('gc', options, async (task, settings) => {
+      const { runGc } = await import('./gc.js');
+      return runGc(task, settings({}));
+    }),
 );
 
 define('verify', 'compare every manifest with its objects, and read every picture')
-  .option('--repair', 'mend what can be mended without a loss')
+  .option('--repair', 'repair whatever can be repaired without a loss')
   .action((options: CommonOptions & { repair?: boolean }) =>
-    run('verify', options, (task) => runVerify(task, settings({}), options.repair === true)),
+    run('verify', options, async (task, settings) => {
+      const { runVerify } = await import('./verify.js');
+      return runVerify(task, settings({}), options.repair === true);
+    }),
   );
-
-function settings(source: Parameters<typeof readSettings>[1]) {
-  return readSettings(process.env, source, logger);
-}
 
 function define(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--dry-run', 'change nothing, tell what would be done')
-    .option('--json', 'give the result as one JSON document on standard output')
-    .option('--concurrency <avatars>', 'how many to work on at the same time', parseConcurrency, 16);
+    .option('--dry-run', 'change nothing, say what would be done')
+    .option('--json', 'print the result as one JSON document on standard output')
+    .option('--concurrency <avatars>', 'how many to work on at the same time', parseConcurrency, 16)
+    .option('--verbose', 'log at the level debug, and the stacks of errors');
 }
 
-async function run(
-  name: string,
-  { dryRun = false, json = false, concurrency }: CommonOptions,
-  command: (task: Task) => Promise<Outcome>,
-): Promise<void> {
-  const progress = openProgress();
-  const task = { dryRun, concurrency, logger, progress };
-  try {
-    report(name, task, json, await command(task));
-  } finally {
-    progress.stop();
-  }
-}
-
-function report(command: string, { dryRun }: Task, asJson: boolean, outcome: Outcome): void {
-  const { findings, facts, unfinished } = outcome;
-  const lines = asJson
-    ? [JSON.stringify({ command, dryRun, ...facts, findings })]
-    : [
-        ...findings.map(
-          ({ code, where, message, repaired }) =>
-            `${code} ${where}: ${message}${repaired ? ' (repaired)' : ''}`,
-        ),
-        `${command}${dryRun ? ' (dry run)' : ''}: ${findings.length} findings`,
-        ...Object.entries(facts).map(([name, value]) => `  ${name}: ${String(value)}`),
-      ];
-  process.stdout.write(`${lines.join('\n')}\n`);
-  const open = findings.some(({ repaired }) => !repaired);
-  process.exitCode = open || unfinished ? EXIT.problems : EXIT.well;
+async function run(name: string, options: CommonOptions, body: CommandBody): Promise<void> {
+  const { runCommand } = await import('./run.js');
+  process.exitCode = await runCommand(name, options, body, process.env);
 }
 
 function parseConcurrency(text: string): number {
@@ -151,21 +121,7 @@ function parseConcurrency(text: string): number {
   return Number(text);
 }
 
-/** @returns the exit code */
-function explain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.well : EXIT.usage;
-  if (error instanceof InvalidSettings || error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n`);
-    return EXIT.usage;
-  }
-  if (isOutage(error)) {
-    logger.error({ err: error }, 'the storage could not be used');
-    return EXIT.unavailable;
-  }
-  logger.fatal({ err: error }, 'stopped by an error that was not foreseen');
-  return EXIT.problems;
-}
-
 program.parseAsync().catch((error: unknown) => {
-  process.exitCode = explain(error);
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? EXIT.well : EXIT.usage;
 });

@@ -6,27 +6,29 @@ import { type ListedAvatar, countAvatars, keyOf, listAvatars, together } from '.
 import { Migration } from './migration.js';
 import { openExisting, openTarget } from './stores.js';
 
-/** Writers that never pause would keep it busy for ever. */
+/** Writers that never pause would otherwise keep it busy for ever. */
 const MAX_PASSES = 5;
 
 /**
- * Between passes, in ms: some servers tell times in whole seconds, and what a pass writes has to be newer by these than what
- * the one before wrote.
+ * The pause between passes in ms. Some servers give times in whole seconds, and by these the objects of one pass have to be newer
+ * than those of the pass before.
  */
 const PAUSE_MS = 1100;
 
-/** Copies every avatar from one backend to the other, in passes, until one finds nothing that changed meanwhile. */
+/** Copies every avatar to another backend, in passes, until a pass finds that nothing has changed meanwhile. */
 export async function runMigrate(task: Task, settings: { from: Settings; to: Settings }): Promise<Outcome> {
   const { dryRun, logger } = task;
   const from = openExisting(settings.from);
   const to = openTarget(settings.to, dryRun);
   if (from.location === to.location) {
-    throw new UsageError(`Source and destination are the same: ${from.location}`);
+    throw new UsageError(
+      `Source and destination are the same: ${from.location}. Name two with --from and --to.`,
+    );
   }
   if (!dryRun) {
     const { conditionalWrites } = await to.check();
     if (conditionalWrites === 'emulated') {
-      logger.warn('the destination ignores conditional writes: no service may write to it meanwhile');
+      logger.warn('the destination ignores conditional writes: let no service write to it until this ends');
     }
   }
   const migration = new Migration(from, to, { dryRun, history: settings.to.avatarHistory });
@@ -38,10 +40,20 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
     logger.info({ pass: passes, changes: migration.changes, ...migration.numbers }, 'pass done');
   } while (migration.changes > 0 && !dryRun && passes < MAX_PASSES);
   const settled = migration.changes === 0;
+  const unfinished =
+    `Not settled: avatars changed, or could not be written, in all ${passes} passes. ` +
+    'Run it again when fewer avatars change, or with the service stopped.';
   return {
     findings: migration.findings,
-    facts: { from: from.location, to: to.location, passes, settled, ...migration.numbers },
-    ...(!settled && !dryRun && { unfinished: true }),
+    // A dry run changes nothing, so it cannot settle.
+    facts: {
+      from: from.location,
+      to: to.location,
+      passes,
+      ...(!dryRun && { settled }),
+      ...migration.numbers,
+    },
+    ...(!settled && !dryRun && { unfinished }),
   };
 }
 
@@ -53,7 +65,7 @@ async function runPass(task: Task, migration: Migration, pass: number): Promise<
     listAvatars(from, ({ key }) => {
       migration.refuse(key);
     }),
-    // What is strange there is no business of a migration; `verify` tells.
+    // Unknown objects of the destination are not copied or removed; `verify` reports them.
     listAvatars(to, () => undefined),
   );
   const where = ({ left: source }: { left?: ListedAvatar }) => (source ? keyOf(source) : '');

@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Progress } from './command.js';
 
-/** A bar on standard error where that is a terminal, else nothing. */
+/** A bar on standard error if that is a terminal, otherwise nothing. */
 export function openProgress(): Progress {
   if (!process.stderr.isTTY) {
     const nothing = () => undefined;

@@ -1,0 +1,87 @@
+import { Logger as NestLog } from '@nestjs/common';
+import { type Logger, pino, stdSerializers } from 'pino';
+import { InvalidSettings } from '../config/load-settings.js';
+import type { Settings } from '../config/settings.js';
+import { CodedError } from '../errors.js';
+import { NestLogger } from '../ops/logging.js';
+import { EXIT, type Outcome, type Task, UsageError, isOutage } from './command.js';
+import { openProgress } from './progress.js';
+import { type SettingsSource, readSettings } from './stores.js';
+
+/** The options that every command has. */
+export interface CommonOptions {
+  dryRun?: boolean;
+  json?: boolean;
+  concurrency: number;
+  verbose?: boolean;
+}
+
+export type CommandBody = (task: Task, settings: (source: SettingsSource) => Settings) => Promise<Outcome>;
+
+/**
+ * Runs a command, and prints its report on standard output, or on standard error why there is none.
+ * @returns the exit code
+ */
+export async function runCommand(
+  name: string,
+  { dryRun = false, json = false, concurrency, verbose = false }: CommonOptions,
+  body: CommandBody,
+  environment: Record<string, string | undefined>,
+): Promise<number> {
+  const logger = openLogger(verbose);
+  NestLog.overrideLogger(new NestLogger(logger));
+  const progress = openProgress();
+  const task = { dryRun, concurrency, logger, progress };
+  try {
+    const outcome = await body(task, (source) => readSettings(environment, source, logger));
+    progress.stop();
+    process.stdout.write(`${(json ? asJson : asText)(name, dryRun, outcome)}\n`);
+    const isOpen = outcome.findings.some(({ repaired }) => !repaired);
+    return isOpen || outcome.unfinished !== undefined ? EXIT.problems : EXIT.well;
+  } catch (error) {
+    progress.stop();
+    logger.debug({ err: error }, 'the command failed');
+    process.stderr.write(`${explain(error)}\n`);
+    if (error instanceof InvalidSettings || error instanceof UsageError) return EXIT.usage;
+    return isOutage(error) ? EXIT.unavailable : EXIT.problems;
+  }
+}
+
+function openLogger(verbose: boolean): Logger {
+  const withoutStack = (error: Error) => ({ ...stdSerializers.err(error), stack: undefined });
+  return pino(
+    { level: verbose ? 'debug' : 'info', serializers: { err: verbose ? stdSerializers.err : withoutStack } },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}
+
+/** What is wrong, what to do, and the cause. */
+function explain(error: unknown): string {
+  if (error instanceof InvalidSettings || error instanceof UsageError) return error.message;
+  if (isOutage(error)) {
+    const fault = error.code === 'storage_full' ? 'The storage is full' : 'The storage could not be used';
+    return `${fault}; fix the cause and run the command again: ${causeOf(error)}`;
+  }
+  return `The command stopped at an unexpected error; run it with --verbose to see where: ${causeOf(error)}`;
+}
+
+/** The message of a coded error is for clients of the service, its cause for operators. */
+function causeOf(error: unknown): string {
+  if (error instanceof CodedError && error.cause instanceof Error) return error.cause.message;
+  return error instanceof CodedError ? error.message : String(error);
+}
+
+function asJson(command: string, dryRun: boolean, { findings, facts, unfinished }: Outcome): string {
+  return JSON.stringify({ command, dryRun, ...facts, unfinished, findings });
+}
+
+function asText(command: string, dryRun: boolean, { findings, facts, unfinished }: Outcome): string {
+  return [
+    ...findings.map(
+      ({ code, where, message, repaired }) => `${code} ${where}: ${message}${repaired ? ' (repaired)' : ''}`,
+    ),
+    `${command}${dryRun ? ' (dry run)' : ''}: ${findings.length} findings`,
+    ...Object.entries(facts).map(([name, value]) => `  ${name}: ${String(value)}`),
+    ...(unfinished === undefined ? [] : [unfinished]),
+  ].join('\n');
+}
