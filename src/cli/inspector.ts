@@ -24,11 +24,11 @@ import { type ListedAvatar, writtenId } from './listing.js';
 import { read } from './verified-copy.js';
 
 export interface Repairable extends Finding {
-  /** Mends what can be mended without a loss. @returns whether it did */
+  /** Repairs it without a loss. @returns whether it did */
   repair?: () => Promise<boolean>;
 }
 
-/** Looks at avatars one by one. */
+/** Finds damage, one avatar at a time. */
 export class Inspector {
   constructor(
     private readonly store: ObjectStore,
@@ -37,7 +37,7 @@ export class Inspector {
     private readonly rules: Omit<GarbageRules, 'now'>,
   ) {}
 
-  /** @returns what is wrong with an avatar; that of a moment may be a change on its way */
+  /** @returns the problems of an avatar. A problem that is gone when looked at again was a change on its way. */
   async inspect({ written, manifest: listed, pictures }: ListedAvatar): Promise<Repairable[]> {
     const id = writtenId(written);
     const known = pictures.filter(({ key }) => versionOf(key) !== undefined);
@@ -62,21 +62,21 @@ export class Inspector {
     return found;
   }
 
-  /** `current` follows from `head` and the versions. */
+  /** `current` follows from `head` and the versions. Without `head` nothing says what it should be. */
   private pointer(manifest: Manifest, etag: string): Repairable[] {
-    const mended = merge(manifest, manifest, Number.MAX_SAFE_INTEGER);
-    if (mended.current === manifest.current) return [];
+    const consistent = merge(manifest, manifest, Number.MAX_SAFE_INTEGER);
+    if (manifest.head === undefined || consistent.current === manifest.current) return [];
     const key = manifestKey(manifest.id);
     const repair = async () => {
       try {
-        await this.store.store(key, writeManifest(mended), { ifMatch: etag, ...MANIFEST_ATTRIBUTES });
+        await this.store.store(key, writeManifest(consistent), { ifMatch: etag, ...MANIFEST_ATTRIBUTES });
         return true;
       } catch (error) {
         if (error instanceof PreconditionFailed) return false;
         throw error;
       }
     };
-    const message = `It shows ${String(manifest.current)}, but its last change was to ${String(mended.current)}.`;
+    const message = `It shows ${String(manifest.current)}, but its last change was to ${String(consistent.current)}.`;
     return [{ ...finding('wrong_current', key, message), repair }];
   }
 
@@ -84,16 +84,16 @@ export class Inspector {
     return collectable(known, manifest, { ...this.rules, now: Date.now() }).map((key) =>
       isErased(manifest, versionOf(key) ?? '')
         ? { ...finding('erased_object', key, 'Its avatar was erased.'), repair: () => this.remove(key) }
-        : finding('orphaned_object', key, 'No manifest names it: visage gc deletes it.'),
+        : finding('orphaned_object', key, 'No manifest names it. Run visage gc to delete it.'),
     );
   }
 
-  /** One that points at another avatar was taken over. */
+  /** An alias that points at another avatar was taken over, and is no problem. */
   private async alias(id: string, hash: string): Promise<Repairable[]> {
     const key = aliasKey(hash);
     if (await this.store.exists(key)) return [];
     const repair = () => this.aliases.restore(hash, id);
-    return [{ ...finding('missing_alias', key, 'The manifest lists it, but it is not there.'), repair }];
+    return [{ ...finding('missing_alias', key, 'The manifest lists it, but it is missing.'), repair }];
   }
 
   private async version(id: string, version: Version, known: readonly ListedObject[]): Promise<Repairable[]> {
@@ -102,7 +102,7 @@ export class Inspector {
     const objects = known.filter((object) => object.key.startsWith(folder));
     const found = objects.some((object) => object.key === key)
       ? []
-      : [finding('missing_master', key, 'The manifest names it, but it is not there.')];
+      : [finding('missing_master', key, 'The manifest names it, but it is missing.')];
     for (const object of objects) {
       const problem = object.key === key ? await this.master(object, version) : await this.rendition(object);
       if (problem) found.push(problem);
@@ -116,7 +116,7 @@ export class Inspector {
       return finding('wrong_size', key, `It has ${size} bytes, and its manifest says ${version.bytes}.`);
     }
     const object = await read(this.store, key);
-    if (!object) return finding('missing_master', key, 'The manifest names it, but it is not there.');
+    if (!object) return finding('missing_master', key, 'The manifest names it, but it is missing.');
     const sum = sha256Hex(object.bytes);
     if (version.sha256 !== undefined && sum !== version.sha256) {
       return finding(
@@ -129,7 +129,7 @@ export class Inspector {
     return finding('unreadable_master', key, 'It cannot be decoded.');
   }
 
-  /** One that is damaged goes without a loss: it is made again when somebody asks for it. */
+  /** A damaged rendition can be removed without a loss: it is made again when somebody asks for it. */
   private async rendition({ key, size }: ListedObject): Promise<Repairable | undefined> {
     const repair = () => this.remove(key);
     const named = parseRenditionName(key.slice(key.lastIndexOf('/') + 1));
@@ -140,7 +140,7 @@ export class Inspector {
     const object = await read(this.store, key);
     if (!object) return undefined;
     const { bytes } = object;
-    // A GIF that breaks off can be decoded as far as it goes.
+    // libvips decodes a GIF that breaks off as far as it goes.
     const damage =
       damageOf(bytes, named.format, undefined) ??
       ((await this.isPicture(bytes)) ? undefined : 'It cannot be decoded.');
@@ -149,7 +149,7 @@ export class Inspector {
 
   private async isPicture(bytes: Buffer): Promise<boolean> {
     try {
-      // WebP is the format that keeps, and so decodes, every frame.
+      // WebP keeps every frame, so every frame is decoded.
       await this.pipeline.render(bytes, { size: 16, format: 'webp' });
       return true;
     } catch (error) {

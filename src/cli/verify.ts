@@ -25,49 +25,51 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
   const findings: Finding[] = [];
   const report = (finding: Finding) => findings.push(finding);
   const facts = { storage: store.location, avatars: 0, objects: 0, aliases: 0 };
-  const settle = async ({ repair: mend, ...finding }: Repairable) => {
-    if (repair && !dryRun && mend) findings.push({ ...finding, ...((await mend()) && { repaired: true }) });
-    else findings.push({ ...finding, ...(mend && { repairable: true }) });
+  const reportOrRepair = async ({ repair: repairNow, ...finding }: Repairable) => {
+    if (repair && !dryRun && repairNow)
+      findings.push({ ...finding, ...((await repairNow()) && { repaired: true }) });
+    else findings.push({ ...finding, ...(repairNow && { repairable: true }) });
   };
 
   if (progress.visible) progress.start('verify', await countAvatars(store));
-  const strange: ListedObject[] = [];
+  const unknown: ListedObject[] = [];
   await examineEach(
-    listAvatars(store, (object) => strange.push(object)),
+    listAvatars(store, (object) => unknown.push(object)),
     task,
     { where: keyOf, report },
     async (listed) => {
       facts.avatars++;
       facts.objects += listed.pictures.length + (listed.manifest ? 1 : 0);
       const first = await inspector.inspect(listed);
-      // What changed between the listing and the reading looks like damage: a second look, after it, tells.
+      // A change between listing and reading looks like damage, but only once.
       const found = first.length > 0 ? await inspector.inspect(await listAgain(store, listed)) : first;
-      for (const finding of found) await settle(finding);
+      for (const finding of found) await reportOrRepair(finding);
       progress.step();
     },
   );
   await examineEach(
-    listAliases(store, (object) => strange.push(object)),
+    listAliases(store, (object) => unknown.push(object)),
     task,
     { where: ({ key }) => key, report },
     async (listed) => {
       facts.aliases++;
       const found = await aliases.inspect(listed);
       if (found?.fault === 'unlisted') {
-        const message = 'No manifest lists it: visage gc deletes it.';
+        const message = 'No manifest lists it. Run visage gc to delete it.';
         findings.push({ code: 'orphaned_alias', where: listed.key, message });
       } else if (found) {
-        const message = 'It cannot be read: register it again.';
+        const message = 'It cannot be read. Register the address or hash again.';
         findings.push({ code: 'alias_unreadable', where: listed.key, message });
       }
     },
   );
-  for (const { key } of strange) {
+  for (const { key } of unknown) {
     const message = 'No object of Visage has such a key.';
     findings.push({ code: 'unknown_object', where: key, message });
   }
-  if (store instanceof LocalStore) for await (const finding of stuckTemporaries(store)) await settle(finding);
-  for await (const finding of stuckInOutbox(settings)) await settle(finding);
+  if (store instanceof LocalStore)
+    for await (const finding of stuckTemporaries(store)) await reportOrRepair(finding);
+  for await (const finding of stuckInOutbox(settings)) await reportOrRepair(finding);
   return { findings, facts };
 }
 
@@ -85,7 +87,7 @@ async function* stuckTemporaries(store: LocalStore): AsyncIterable<Repairable> {
     yield {
       code: 'stuck_temporary',
       where: path,
-      message: `A write that never ended, of ${modifiedAt.toISOString()}.`,
+      message: `A write of ${modifiedAt.toISOString()} that never ended.`,
       repair: async () => {
         await removeFile(path);
         return true;

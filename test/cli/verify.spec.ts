@@ -178,6 +178,16 @@ describe.each(backends)('verify on $name', (backend) => {
     );
   });
 
+  it('takes the pointer of a manifest without a last change as it is', async () => {
+    const { store, verify } = await setUp();
+    const { head, ...manifest } = await putAvatar(store, 'alice', [picture]);
+    expect(head?.version).toBe(manifest.current);
+    await store.store(manifestKey('alice'), writeManifest(manifest));
+    const before = await checksums(store);
+    expect(await verify('--repair')).toMatchObject({ code: 0, findings: [] });
+    expect(await checksums(store)).toEqual(before);
+  });
+
   it('ends with 0 where everything could be mended', async () => {
     const { store, verify } = await setUp();
     await damages['emptyRendition']?.(store, 'alice');
