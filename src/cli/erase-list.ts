@@ -15,9 +15,9 @@ export interface Erasure {
 }
 
 /**
- * The erasures of a list: a line each, JSON with `id` and `erasedAt`, as receipts and the log have it, or CSV `id,erasedAt`. What
- * else a line has is not looked at; a first line `id,erasedAt` is a heading.
- * @throws UsageError where there is no such file
+ * The erasures of a list, one per line: JSON with `id` and `erasedAt`, as in receipts and in the log, or CSV `id,erasedAt`. Other
+ * fields are ignored. A first line `id,erasedAt` is a heading.
+ * @throws UsageError if there is no such file
  */
 export async function erasuresAt(path: string): Promise<AsyncIterable<Erasure | { finding: Finding }>> {
   const found = await statOf(path);
@@ -45,19 +45,19 @@ function erasureOf(text: string, where: string): Erasure | { finding: Finding } 
   }
   const { id, erasedAt } = fields;
   if (typeof id !== 'string' || typeof erasedAt !== 'string') {
-    return invalidLine(where, 'It has to have an id and an erasedAt.');
+    return invalidLine(where, 'A line needs an id and an erasedAt, as JSON or as id,erasedAt.');
   }
   try {
     return invalidId(id, where) ?? { where, id, erasedAt: parseBefore(erasedAt) };
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     const message =
-      'Its erasedAt is not as receipts have it, such as 2026-01-31T12:00:00.000Z, or in the future.';
+      'The erasedAt has to be a time in the form of receipts, like 2026-01-31T12:00:00.000Z, and not in the future.';
     return { finding: { code: error.code, where, message } };
   }
 }
 
-/** @throws Error where it is neither JSON nor CSV */
+/** @throws Error if it is neither JSON nor CSV */
 function fieldsOf(text: string): { id?: unknown; erasedAt?: unknown } {
   if (text.startsWith('{')) return JSON.parse(text) as { id?: unknown; erasedAt?: unknown };
   const [[id, erasedAt] = []] = parse(text, { trim: true });

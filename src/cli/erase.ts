@@ -1,4 +1,5 @@
-import { AvatarErasure } from '../avatars/avatar.erasure.js';
+import type { Logger } from 'pino';
+import { AvatarErasure, type Receipt } from '../avatars/avatar.erasure.js';
 import type { Settings } from '../config/settings.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
@@ -8,17 +9,16 @@ import { attempt, forEach } from './for-each.js';
 import { openExisting } from './stores.js';
 
 /**
- * Repeats erasures: each takes what was there up to its instant, and leaves what is newer. One that fails does not keep the others
- * from being done.
- * @throws what makes the storage useless for all
+ * Repeats erasures. Each takes the pictures and aliases up to its instant, and leaves newer ones. If one fails, the others go on.
+ * @throws errors by which the storage cannot be used at all
  */
 export async function runErase(
   task: Task,
   settings: Settings,
   erasures: AsyncIterable<Erasure | { finding: Finding }>,
 ): Promise<Outcome> {
-  const { dryRun, concurrency, logger, progress } = task;
-  // In a storage that is made for it, everything would look erased.
+  const { dryRun, concurrency, progress } = task;
+  // In a new and empty storage everything would look erased.
   openExisting(settings);
   const { app, store } = await openAvatars(task, settings);
   const erasure = app.get(AvatarErasure, { strict: false });
@@ -29,11 +29,11 @@ export async function runErase(
     findings.push(finding);
   };
   const avatars = new KeyedMutex();
+  const previews = new Previews(erasure, task.logger);
   const repeat = async ({ id, erasedAt: before }: Erasure) => {
     const { objects, bytes, aliases } = await avatars.run(id, () =>
-      dryRun ? erasure.preview(id, before) : erasure.erase(id, { before }),
+      dryRun ? previews.next(id, before) : erasure.erase(id, { before }),
     );
-    if (dryRun) logger.info({ id, erasedAt: before, objects, bytes, aliases }, 'would erase an avatar');
     facts.erasures++;
     facts.objects += objects;
     facts.bytes += bytes;
@@ -47,4 +47,33 @@ export async function runErase(
   });
   await app.close();
   return { findings, facts };
+}
+
+type Removed = Pick<Receipt, 'objects' | 'bytes' | 'aliases'>;
+
+/** What erasures would remove. An id that is listed again loses only what the erasures before it have left. */
+class Previews {
+  private readonly removed = new Map<string, Removed>();
+
+  constructor(
+    private readonly erasure: AvatarErasure,
+    private readonly logger: Logger,
+  ) {}
+
+  async next(id: string, erasedAt: string): Promise<Removed> {
+    const before = this.removed.get(id) ?? { objects: 0, bytes: 0, aliases: 0 };
+    const { objects, bytes, aliases } = await this.erasure.preview(id, erasedAt);
+    const more = {
+      objects: Math.max(0, objects - before.objects),
+      bytes: Math.max(0, bytes - before.bytes),
+      aliases: Math.max(0, aliases - before.aliases),
+    };
+    this.logger.info({ id, erasedAt, ...more }, 'would erase an avatar');
+    this.removed.set(id, {
+      objects: before.objects + more.objects,
+      bytes: before.bytes + more.bytes,
+      aliases: before.aliases + more.aliases,
+    });
+    return more;
+  }
 }

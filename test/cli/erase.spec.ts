@@ -96,6 +96,22 @@ describe.each(backends)('erase on $name', (backend) => {
 });
 
 describe('erase', () => {
+  it('counts an id that is listed twice once, with --dry-run too', async () => {
+    const [local] = backends;
+    const environment = (await local?.environment()) ?? {};
+    const start = Date.now() - 86_400_000;
+    const instant = (minutes: number) => new Date(start + minutes * MINUTE_MS).toISOString();
+    const picture = await sample(1);
+    await putAvatar(openBackend(environment), 'alice', [picture, picture], { at: start });
+    await putAliases(openBackend(environment), 'alice', [hashOf(1)], instant(3));
+    const list = await written(...[0, 5, 5, 1].map((minutes) => `alice,${instant(minutes)}`));
+    const expected = { code: 0, erasures: 4, objects: 4, aliases: 1 };
+    const dry = await reportOf<Facts>(environment, 'erase', '--list', list, '--dry-run');
+    expect(dry).toMatchObject(expected);
+    const done = await reportOf<Facts>(environment, 'erase', '--list', list);
+    expect(done).toMatchObject({ ...expected, ...numbersOf(dry) });
+  });
+
   it('tells in its log what each erasure removed', async () => {
     const [local] = backends;
     const environment = (await local?.environment()) ?? {};
