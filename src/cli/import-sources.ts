@@ -12,31 +12,31 @@ import { type Entry, openFile } from './importer.js';
 import { read } from './verified-copy.js';
 
 /**
- * What there is to import at a path of this machine: a list (`.csv`, `.jsonl`), or a folder as the service that Visage grew
- * from left it.
- * @throws UsageError where there is no such thing
+ * The pictures to import from a path of this machine: a list (`.csv`, `.jsonl`), or a folder in the layout of the service that
+ * Visage grew from.
+ * @throws UsageError if there is neither
  */
 export async function entriesAt(path: string): Promise<AsyncIterable<readonly Entry[]>> {
   const found = await statOf(path);
-  if (!found) throw new UsageError(`There is no ${path}.`);
+  if (!found) throw new UsageError(`There is no file or folder ${path}.`);
   if (found.isFile()) {
     if (extname(path) === '.csv') return alone(readCsv(path));
     if (extname(path) === '.jsonl') return alone(readJsonLines(path));
-    throw new UsageError(`${path} is neither a folder nor a list that ends with .csv or .jsonl.`);
+    throw new UsageError(`${path} is neither a folder nor a list with a name that ends with .csv or .jsonl.`);
   }
   const avatars = join(path, 'avatars');
   return grouped(filesIn((await statOf(avatars))?.isDirectory() ? avatars : path));
 }
 
 /**
- * What there is to import in a bucket: `<prefix><id>/<uuidv7>.<ext>`. What lies deeper is not looked at: it is what Visage
- * makes of them, where both share a bucket.
+ * The pictures to import from a bucket: `<prefix><id>/<uuidv7>.<ext>`. Deeper objects are skipped: Visage makes them if both
+ * services share a bucket.
  */
 export function entriesIn(store: ObjectStore, prefix: string): AsyncIterable<readonly Entry[]> {
   return grouped(objectsIn(store, prefix));
 }
 
-/** One upload as the service that Visage grew from laid it down. */
+/** One upload in the layout of the service that Visage grew from. */
 interface Upload {
   id: string;
   name: string;
@@ -82,9 +82,9 @@ async function* grouped(uploads: AsyncIterable<Upload>): AsyncIterable<readonly 
 function entryOf({ id, name, where, open }: Upload): Entry {
   const version = basename(name, extname(name));
   if (!isVersion(version) || extname(name) === '') {
-    return {
-      finding: { code: 'unknown_file', where, message: 'It is not named <id>/<uuidv7>.<extension>.' },
-    };
+    const message =
+      'Its name is not <id>/<uuidv7>.<extension>. To import it, make a list (.csv) with a line id,file for it.';
+    return { finding: { code: 'unknown_file', where, message } };
   }
   return invalidId(id, where) ?? { id, where, version, open };
 }
@@ -98,7 +98,7 @@ async function sorted(folder: string): Promise<Dirent[]> {
   return entries.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** @yields a row each; a first row `id,file` names the columns */
+/** @yields an entry for each row. A first row `id,file` is a heading; a heading of another form ends the list with a finding */
 export async function* readCsv(path: string): AsyncIterable<Entry> {
   const broken: Entry[] = [];
   const parser = pipeline(
@@ -114,7 +114,7 @@ export async function* readCsv(path: string): AsyncIterable<Entry> {
         return undefined;
       },
     }),
-    // What goes wrong destroys the parser, and so ends the loop below.
+    // An error destroys the parser, and so ends the loop below.
     () => undefined,
   );
   let first = true;
@@ -123,14 +123,39 @@ export async function* readCsv(path: string): AsyncIterable<Entry> {
     info: { lines: number };
   }>) {
     yield* broken.splice(0);
-    const heading = first && record[0]?.trim() === 'id' && ['file', 'path'].includes(record[1]?.trim() ?? '');
+    const heading = first ? headingOf(record) : undefined;
     first = false;
-    if (!heading) yield await fileOf(path, info.lines, record[0], record[1], record.length === 2);
+    if (heading === 'good') continue;
+    if (heading !== undefined) {
+      yield invalidLine(`${path}:${info.lines}`, heading);
+      return;
+    }
+    const [id, file] = record;
+    const isSeparated = record.length !== 1 || !SEPARATORS.test(id ?? '');
+    yield isSeparated
+      ? await fileOf(path, info.lines, id, file, record.length === 2)
+      : invalidLine(`${path}:${info.lines}`, COMMAS);
   }
   yield* broken;
 }
 
-/** @yields a line each: `{ "id": ..., "file": ... }` */
+const SEPARATORS = /[;\t]/;
+const COMMAS = 'The columns have to be separated by commas: id,file.';
+const ORDER = 'The columns are in the wrong order: the order is id,file.';
+
+/** @returns `good`, or what is wrong with a heading; undefined: the row is none */
+function headingOf(record: readonly string[]): string | undefined {
+  const names = record.flatMap((field) => field.split(SEPARATORS)).map((name) => name.trim().toLowerCase());
+  const [first = '', second = ''] = names;
+  const isFile = (name: string) => name === 'file' || name === 'path';
+  if (names.length !== 2 || !((first === 'id' && isFile(second)) || (second === 'id' && isFile(first)))) {
+    return undefined;
+  }
+  if (record.length === 1) return COMMAS;
+  return first === 'id' ? 'good' : ORDER;
+}
+
+/** @yields an entry for each line `{ "id": ..., "file": ... }` */
 export async function* readJsonLines(path: string): AsyncIterable<Entry> {
   let line = 0;
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
@@ -156,16 +181,17 @@ async function fileOf(
 ): Promise<Entry> {
   const where = `${list}:${line}`;
   if (!wellFormed || typeof id !== 'string' || typeof file !== 'string' || file === '') {
-    return invalidLine(where, 'It has to have an id and a file.');
+    return invalidLine(where, 'A line needs an id and a file.');
   }
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(file)) {
-    return invalidLine(where, 'It names a URL, and only files are imported.');
+    return invalidLine(where, 'It names a URL. Download the picture, and name its file.');
   }
   const invalid = invalidId(id, where);
   if (invalid) return invalid;
   const path = resolve(dirname(list), file);
   try {
     if (!(await statOf(path))?.isFile()) {
+      if ((await statOf(resolve(dirname(list), id)))?.isFile()) return invalidLine(where, ORDER);
       return { finding: { code: 'file_not_found', where, message: `There is no file ${path}.` } };
     }
   } catch (error) {
@@ -178,7 +204,7 @@ export function invalidLine(where: string, message: string): { finding: Finding 
   return { finding: { code: 'invalid_line', where, message } };
 }
 
-/** What is wrong with an id, if anything. */
+/** @returns a finding if the id cannot be one of Visage's */
 export function invalidId(id: string, where: string): { finding: Finding } | undefined {
   try {
     assertId(id);
@@ -193,12 +219,12 @@ async function* alone(entries: AsyncIterable<Entry>): AsyncIterable<readonly Ent
   for await (const entry of entries) yield [entry];
 }
 
-/** @returns undefined where there is nothing */
+/** @returns undefined if there is nothing at the path */
 export async function statOf(path: string) {
   try {
     return await stat(path);
   } catch (error) {
-    // A name that no file can have is the name of none.
+    // The last two: no file can have such a name.
     const absent = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
     if (absent.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Adoption } from '../avatars/adoption.js';
+import { AvatarObjects } from '../avatars/avatar.objects.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import type { Settings } from '../config/settings.js';
@@ -16,21 +17,22 @@ import { type Finding, Refused } from './command.js';
 export interface Item {
   id: string;
   where: string;
-  /** Which it was with the service that Visage grew from; undefined: it becomes the newest. */
+  /** Its version in the service that Visage grew from; undefined: it becomes the newest. */
   version?: string;
   /** @throws what the store throws, or Refused */
   open: () => Promise<Readable>;
 }
 
-/** Something to import, or why it cannot be. */
+/** A picture to import, or why it cannot be imported. */
 export type Entry = Item | { finding: Finding };
 
-/** `unchanged`: it is in the history already; `surplus`: others are newer, and the history is full. */
+/** `unchanged`: the history has it already; `surplus`: the history is full of newer pictures. */
 export type Taken = 'imported' | 'unchanged' | 'surplus';
 
-/** Takes pictures in, one by one, each once however often it comes. */
+/** Imports pictures one by one, each once however often it comes. */
 export class Importer {
   private readonly avatars: AvatarsService;
+  private readonly objects: AvatarObjects;
   private readonly repository: AvatarRepository;
   private readonly adoption: Adoption;
   private readonly pipeline: ImagePipeline;
@@ -41,12 +43,13 @@ export class Importer {
     private readonly dryRun: boolean,
   ) {
     this.avatars = app.get(AvatarsService, { strict: false });
+    this.objects = app.get(AvatarObjects, { strict: false });
     this.repository = app.get(AvatarRepository, { strict: false });
     this.adoption = app.get(Adoption, { strict: false });
     this.pipeline = app.get(ImagePipeline, { strict: false });
   }
 
-  /** @throws Refused; CodedError where it would not be accepted as an upload, and what the store throws */
+  /** @throws Refused; CodedError if it would not be accepted as an upload; the errors of the store */
   async take({ id, version, open }: Item): Promise<Taken> {
     const manifest = await this.repository.readFresh(id);
     if (version !== undefined) {
@@ -59,16 +62,22 @@ export class Importer {
         return 'imported';
       }
     }
-    // It may have been imported before the erasure, and nobody can tell.
+    // It may have been imported before the erasure: nothing tells when.
     if (manifest.erasedAt !== undefined && version === undefined) throw erased(manifest);
     return this.spooled(await open(), async (upload) => {
-      if (version === undefined && manifest.versions.some(({ source }) => source === upload.sha256)) {
-        return 'unchanged';
-      }
+      if (version === undefined && (await this.isStored(manifest, upload.sha256))) return 'unchanged';
       if (this.dryRun) await this.pipeline.makeMaster(upload.path);
       else await this.avatars.upload(id, upload);
       return 'imported';
     });
+  }
+
+  /** Whether the history has a picture, and its master is whole. A damaged one is stored anew, as by an upload. */
+  private async isStored({ id, versions }: Manifest, sha256: string): Promise<boolean> {
+    for (const version of versions) {
+      if (version.source === sha256 && (await this.objects.isSound(id, version))) return true;
+    }
+    return false;
   }
 
   private async spooled<T>(

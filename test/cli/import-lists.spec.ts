@@ -94,6 +94,33 @@ describe('lists to import', () => {
     });
   });
 
+  it.each([
+    ['id;file\nalice;a.png\nbob;b.png\n', /commas.*id,file/],
+    ['file,id\na.png,alice\nb.png,bob\n', /order is id,file/],
+    ['Path,ID\na.png,alice\n', /order is id,file/],
+  ])('with the heading of %j are refused in one sentence', async (text, message) => {
+    const entries = await all(readCsv(await written(text)));
+    expect(entries).toEqual([
+      {
+        finding: {
+          code: 'invalid_line',
+          where: expect.stringMatching(/:1$/) as string,
+          message: expect.stringMatching(message) as string,
+        },
+      },
+    ]);
+  });
+
+  it('say of a row without a heading that its semicolons should be commas, or its columns swapped', async () => {
+    await writeFile(join(folder, 'me.png'), 'bytes');
+    const entries = await all(readCsv(await written('alice;me.png\nme.png,alice\nalice\n')));
+    expect(entries.map((entry) => ('finding' in entry ? entry.finding : undefined))).toMatchObject([
+      { code: 'invalid_line', message: expect.stringMatching(/commas/) as string },
+      { code: 'invalid_line', message: expect.stringMatching(/order is id,file/) as string },
+      { code: 'invalid_line', message: 'A line needs an id and a file.' },
+    ]);
+  });
+
   it('name the line of what cannot be imported', async () => {
     const path = await written('alice,none.png\n\ncarl\n"bob","no\nne.png"\n');
     const entries = await all(readCsv(path));

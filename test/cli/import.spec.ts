@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { v7 as uuidv7 } from 'uuid';
-import { manifestKey } from '../../src/model/keys.js';
+import { manifestKey, pictureKey } from '../../src/model/keys.js';
 import { apply, emptyManifest, readManifest, writeManifest } from '../../src/model/manifest.js';
 import { numbered } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
@@ -143,6 +143,22 @@ describe.each(backends)('import into $name', (backend) => {
     expect(told(again.findings)).toEqual([`${list}:1 avatar_erased`]);
   });
 
+  it('stores a picture anew if the one in the history is damaged', async () => {
+    const { environment, store, take, file, manifestOf } = await setUp();
+    await file('1.png', await numbered(1));
+    const list = await file('list.csv', 'alice,1.png\n');
+    expect(await take(list)).toMatchObject({ code: 0, imported: 1 });
+    const [damaged] = (await manifestOf('alice')).versions;
+    const key = pictureKey('alice', damaged?.version ?? '', `master.${damaged?.master ?? ''}`);
+    await store.store(key, (await bytesOf(store, key)).subarray(1));
+    expect(await take(list)).toMatchObject({ code: 0, imported: 1, unchanged: 0 });
+    const { current } = await manifestOf('alice');
+    expect(current).not.toBe(damaged?.version);
+    expect(await take(list)).toMatchObject({ code: 0, imported: 0, unchanged: 1 });
+    const report = await reportOf(environment, 'verify');
+    expect(report.findings.map(({ where }) => where)).toEqual([key]);
+  });
+
   it('takes in what an older service left in a folder: every upload with its time, the newest current', async () => {
     const { store, folder, take, file, manifestOf } = await setUp();
     const now = Date.now();
@@ -160,6 +176,7 @@ describe.each(backends)('import into $name', (backend) => {
       `${notes} unknown_file`,
       `${join(folder, 'avatars/erased/018f0000-0000-7000-8000-0000000000aa.png')} avatar_erased`,
     ]);
+    expect(report.findings.find(({ code }) => code === 'unknown_file')?.message).toMatch(/list.*id,file/);
     const { versions, current } = await manifestOf(USER);
     expect(versions.map(({ version }) => version)).toEqual([...names].sort().reverse());
     expect(current).toBe(names[1]);
