@@ -9,10 +9,10 @@ import type { ListedAlias } from './listing.js';
 import { manifestOf } from './manifest-of.js';
 import { read } from './verified-copy.js';
 
-/** What is wrong with the object of a hash: it is none, or the manifest of the id that it points at does not list it. */
+/** The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. */
 export type AliasFault = { fault: 'unreadable' } | { fault: 'unlisted'; id: string };
 
-/** Looks at the objects of hashes one by one. */
+/** Finds faulty aliases, one at a time. */
 export class AliasInspector {
   readonly aliases: Aliases;
 
@@ -26,10 +26,10 @@ export class AliasInspector {
     this.aliases = new Aliases(store, repository, applied);
   }
 
-  /** @returns undefined where it is as it should be, or so young that it may be on its way, or its manifest cannot be read */
+  /** @returns undefined if the alias is sound, so young that it may be on its way, or if its manifest cannot be read */
   async inspect(listed: ListedAlias): Promise<AliasFault | undefined> {
     if (Date.now() - listed.modifiedAt.getTime() <= this.settings.avatarGraceMs) return undefined;
-    // It may have changed between the two readings: a second look tells.
+    // The alias or the manifest may have changed between the two readings, but only once.
     return (await this.look(listed)) && (await this.look(listed));
   }
 

@@ -14,7 +14,7 @@ class AvatarsAppModule {
   }
 }
 
-/** The part of the service that changes avatars, without HTTP. */
+/** The part of the service that changes avatars, without HTTP. A command uses it like a service of its own. */
 export interface AvatarsApp {
   app: INestApplicationContext;
   settings: Settings;
@@ -23,13 +23,13 @@ export interface AvatarsApp {
 
 /**
  * Starts it for a command. The caller closes `app`.
- * @throws CodedError `storage_unavailable` where the storage cannot be used; for a look only, it is not tried
+ * @throws CodedError `storage_unavailable` if the storage cannot be used; a dry run does not try it
  */
 export async function openAvatars(
   { dryRun, concurrency, logger }: Task,
   settings: Settings,
 ): Promise<AvatarsApp> {
-  // What this process accepted has to be in the store when it ends, and it may decode as much as it reads at once.
+  // Accepted pictures have to be in the store when the process ends, and no picture that it reads may be turned away.
   const own = { storageFallback: 'none', imageQueue: Math.max(settings.imageQueue, concurrency) } as const;
   const applied = Object.assign(new Settings(), settings, own);
   const app = await NestFactory.createApplicationContext(AvatarsAppModule.with(applied), {

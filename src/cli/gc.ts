@@ -10,8 +10,8 @@ import { manifestOf } from './manifest-of.js';
 import { openExisting } from './stores.js';
 
 /**
- * Deletes what no manifest needs any more, by the rule that the service itself goes by: it is safe beside running uploads,
- * since what is on its way is younger than the grace period.
+ * Deletes objects that no manifest needs any more, by the same rule as the service. It is safe while uploads run, because
+ * their objects are younger than the grace period.
  */
 export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
   const { dryRun, progress } = task;
@@ -32,7 +32,7 @@ export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
       return new Set(collectable(pictures, manifest, { ...rules, now: Date.now() }));
     };
     if ((await garbage()).size > 0) {
-      // Asked again, since the first answer may have waited behind many others.
+      // The manifest may have changed while this avatar waited for its turn.
       const keys = await garbage();
       await remove(pictures.filter(({ key }) => keys.has(key)));
     }

@@ -2,26 +2,26 @@ import { CodedError } from '../errors.js';
 import { ALIASES, AVATARS, MANIFESTS, decodeId, isHash } from '../model/keys.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 
-/** All that one store lists of one avatar. */
+/** All objects of one avatar that a store lists. */
 export interface ListedAvatar {
   /** The id as keys write it. */
   written: string;
   manifest?: ListedObject;
-  /** Whatever lies below `avatars/<id>/`. */
+  /** All objects below `avatars/<id>/`. */
   pictures: ListedObject[];
 }
 
-/** The object of a hash that stands for an avatar. */
+/** The object that says for which avatar a hash stands. */
 export interface ListedAlias extends ListedObject {
   hash: string;
 }
 
-/** Gets what has a key like none of Visage's. */
+/** Takes objects with keys that Visage never writes. */
 type Strange = (object: ListedObject) => void;
 
 /**
- * The avatars of a store in the order of their keys, out of two listings that are walked side by side: memory holds one
- * avatar, however many there are. An id is written without `.` and `/`, so that both listings have the same order.
+ * The avatars of a store in the order of their keys. Two listings are walked side by side, so memory holds one avatar, however
+ * many there are. Encoded ids have no `.` and no `/`, so both listings have the same order.
  */
 export async function* listAvatars(store: ObjectStore, strange: Strange): AsyncIterable<ListedAvatar> {
   const pairs = together(listManifests(store, strange), listFolders(store, strange));
@@ -31,7 +31,7 @@ export async function* listAvatars(store: ObjectStore, strange: Strange): AsyncI
   }
 }
 
-/** What two listings have under the same name; each has to be in the order of folders' names, which end with a slash. */
+/** Pairs the items of two listings by name. Each listing has to be in the order of `<name>/`. */
 export async function* together<L extends { written: string }, R extends { written: string }>(
   lefts: AsyncIterable<L>,
   rights: AsyncIterable<R>,
@@ -78,7 +78,7 @@ export async function* listAliases(store: ObjectStore, strange: Strange): AsyncI
   }
 }
 
-/** The id that keys write so. @returns undefined where no id is written so */
+/** Decodes the id in a key. @returns undefined if no id is encoded like this */
 export function writtenId(written: string): string | undefined {
   try {
     return decodeId(written);
@@ -88,15 +88,15 @@ export function writtenId(written: string): string | undefined {
   }
 }
 
-/** What findings about a whole avatar name: its manifest, or else its pictures. */
+/** What findings about a whole avatar name: the manifest, or the folder of its pictures if it has none. */
 export function keyOf({ written, manifest }: ListedAvatar): string {
   return manifest?.key ?? `${AVATARS}${written}/`;
 }
 
-/** How many avatars have a manifest. */
+/** Counts the avatars that have a manifest. */
 export async function countAvatars(store: ObjectStore): Promise<number> {
   let found = 0;
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only their number is asked for
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only counted
   for await (const _ of store.list(MANIFESTS)) found++;
   return found;
 }

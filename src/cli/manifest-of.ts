@@ -3,7 +3,7 @@ import { type Manifest, emptyManifest, readManifest } from '../model/manifest.js
 import type { ObjectStore } from '../storage/object-store.js';
 import { read } from './verified-copy.js';
 
-/** The manifest of an avatar; an empty one where there is none. @throws ManifestUnreadable: nothing of it is garbage */
+/** The manifest of an avatar, or an empty one. @throws ManifestUnreadable: none of the avatar's objects is garbage then */
 export async function manifestOf(store: ObjectStore, id: string): Promise<Manifest> {
   const object = await read(store, manifestKey(id));
   return object ? readManifest(id, object.bytes) : emptyManifest(id);

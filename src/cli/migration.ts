@@ -25,9 +25,9 @@ export interface MigrationOptions {
 }
 
 /**
- * Moves avatars one by one. The destination is the only state, so that a migration which was cut goes on where it was: an
- * avatar's manifest is written once all its pictures were read back and compared, hence one that is there already, the same
- * to the byte, vouches for every picture that is not newer than it. All others are read on both sides and compared.
+ * Copies avatars one by one. The destination is the only state, so an interrupted migration goes on where it was. A manifest is
+ * written after all its pictures were read back and compared. A manifest that is there already, the same to the byte, therefore
+ * vouches for every picture that is not newer than it. All other pictures are read on both sides and compared.
  */
 export class Migration {
   readonly numbers = {
@@ -39,7 +39,7 @@ export class Migration {
     manifests: 0,
     removed: 0,
   };
-  /** How much was not on the other side yet, or not as it should be, since the pass began. */
+  /** How many objects were missing or wrong at the destination since the pass began. */
   changes = 0;
   private readonly problems = new Map<string, Finding>();
 
@@ -49,7 +49,7 @@ export class Migration {
     private readonly options: MigrationOptions,
   ) {}
 
-  /** Begins a pass: what was wrong before may be right now. */
+  /** Begins a pass, and forgets the findings of the one before. */
   begin(): void {
     this.changes = 0;
     this.numbers.avatars = 0;
@@ -60,12 +60,12 @@ export class Migration {
     return [...this.problems.values()];
   }
 
-  /** Of a pass; what is reported twice counts once. */
+  /** Adds a finding to those of the pass. One that is reported twice counts once. */
   report(finding: Finding): void {
     this.problems.set(`${finding.code} ${finding.where}`, finding);
   }
 
-  /** @throws ManifestUnreadable on either side, and then nothing of the avatar was copied; what the stores throw */
+  /** @throws ManifestUnreadable for a manifest of either side, before anything is copied; the errors of the stores */
   async move(source: ListedAvatar, target: ListedAvatar | undefined): Promise<void> {
     this.numbers.avatars++;
     const key = manifestKeyOf(source.written);
@@ -81,7 +81,7 @@ export class Migration {
     const { before, there: replaced, after } = manifests;
     const bytes = theirs ? writeManifest(after) : ours?.bytes;
     const same = bytes === undefined || theirs?.bytes.equals(bytes) === true;
-    // By the listing on both sides: what a reading gives is in whole seconds with S3.
+    // Times of the listing: S3 gives those of a read object in whole seconds.
     const vouchedUntil = ours && same ? (target?.manifest?.modifiedAt.getTime() ?? 0) : 0;
 
     const present = new Map(target?.pictures.map((object) => [object.key, object]));
@@ -94,12 +94,12 @@ export class Migration {
       if (result === 'gone') gone.push(picture.key);
     }
     if (gone.length > 0 && ours && (await read(this.from, key))?.etag !== ours.etag) {
-      // They left with a change that came meanwhile: the next pass sees it whole.
+      // A change removed them meanwhile: the next pass sees all of it.
       this.changes++;
       return;
     }
     for (const missing of gone.filter((name) => name.includes('/master.'))) {
-      this.problem('missing_master', missing, 'The manifest of the source names it, but it is not there.');
+      this.problem('missing_master', missing, 'The manifest of the source names it, but it is missing.');
     }
     if (!same) {
       if (!(await this.copyAliases(before, after))) return;
@@ -113,7 +113,7 @@ export class Migration {
     this.problem('unknown_object', key, 'No object of Visage has such a key; it was not copied.');
   }
 
-  /** The manifest of the source, and what the destination's becomes by it. */
+  /** The manifests of the source and the destination, and the two merged. */
   private readBoth(written: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
     const empty = emptyManifest(written);
     if (!ours && !theirs) return { before: empty, there: empty, after: empty };
@@ -125,8 +125,8 @@ export class Migration {
   }
 
   /**
-   * The pictures of the versions that stay, masters also where they are too new for the listing; and uploads of the service
-   * that Visage grew from, as they are.
+   * The pictures to copy: those of the versions that stay, with masters that are too new for the listing; and uploads of the
+   * service that Visage grew from, as they are.
    */
   private wanted(
     before: Manifest,
@@ -153,9 +153,9 @@ export class Migration {
   }
 
   /**
-   * The hashes that the source's list has, where it is the later one. One that another avatar of the source has taken over is
-   * that one's; one that another avatar of the destination has registered since, stays.
-   * @returns whether all are there
+   * Copies the aliases that the source lists, if its list is the later one. An alias that another avatar of the source has taken
+   * over is left to that one. An alias that another avatar of the destination has registered since stays.
+   * @returns false if one did not read back as it was written
    */
   private async copyAliases({ id, aliases }: Manifest, after: Manifest): Promise<boolean> {
     if (after.aliases !== aliases) return true;
@@ -174,7 +174,7 @@ export class Migration {
     return true;
   }
 
-  /** When an avatar of the destination got a hash; never: before everything. */
+  /** When an avatar of the destination registered a hash; if never, an empty text, which sorts before all times. */
   private async registeredAt(id: string, hash: string): Promise<string> {
     try {
       const manifest = await manifestOf(this.to, id);
@@ -186,7 +186,7 @@ export class Migration {
     }
   }
 
-  /** Those that the destination listed before, and do not stand for the avatar any more. */
+  /** Removes the aliases that the destination listed before, and the avatar does not have any more. */
   private async removeAliases(replaced: Manifest, after: Manifest): Promise<void> {
     for (const hash of hashesOf(replaced)) {
       const key = aliasKey(hash);
@@ -202,7 +202,7 @@ export class Migration {
     const copied = await copyVerified(this.from, this.to, key, { present, dryRun });
     if (copied.result === 'gone') return copied;
     if (copied.result === 'damaged') {
-      this.problem('wrong_checksum', key, 'What was read back from the destination is not what was written.');
+      this.problem('wrong_checksum', key, 'The destination gives other bytes than those that were written.');
       this.changes++;
       return copied;
     }
@@ -214,7 +214,7 @@ export class Migration {
     return copied;
   }
 
-  /** Only where nobody has written it since it was read; else the next pass tries again. */
+  /** Writes a manifest if nobody has written it since it was read. Otherwise the next pass tries again. */
   private async swapManifest(key: string, bytes: Buffer, etag: string | undefined): Promise<void> {
     this.changes++;
     if (!this.options.dryRun) {
@@ -222,8 +222,12 @@ export class Migration {
         const precondition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
         const stored = await this.to.store(key, bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
         const written = await read(this.to, key);
-        if (written?.etag === stored.etag && sha256Hex(written.bytes) !== sha256Hex(bytes)) {
-          this.problem('wrong_checksum', key, 'What was read back is not what was written.');
+        if (written?.etag === stored.etag && sha256(written.bytes) !== sha256(bytes)) {
+          this.problem(
+            'wrong_checksum',
+            key,
+            'The destination gives other bytes than those that were written.',
+          );
         }
       } catch (error) {
         if (error instanceof PreconditionFailed) return;
@@ -233,7 +237,7 @@ export class Migration {
     this.numbers.manifests++;
   }
 
-  /** What came here before its avatar was erased. Versions that have only left the history are left to `gc`. */
+  /** Removes the pictures of erased versions. Versions that have only left the history are left to `gc`. */
   private async removeErased(manifest: Manifest, present: Map<string, ListedObject>): Promise<void> {
     for (const key of present.keys()) {
       const version = versionOf(key);
@@ -249,7 +253,7 @@ export class Migration {
   }
 }
 
-/** `avatars/<id>/<version>.<ext>`, as the service that Visage grew from laid it down. */
+/** Whether it is `avatars/<id>/<version>.<ext>`, an upload of the service that Visage grew from. */
 function isUpload(key: string): boolean {
   return key.split('/').length === 3;
 }

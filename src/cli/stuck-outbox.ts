@@ -14,10 +14,10 @@ import {
 } from '../outbox/storage-record.js';
 import type { Repairable } from './inspector.js';
 
-/** What waits longer than this, in ms, though the bucket answers, waits for a service that does not run. */
+/** An entry that waits longer than this, in ms, though the bucket answers, waits for a service that does not run. */
 const STUCK_AFTER_MS = 3_600_000;
 
-/** Looks into the outbox of this machine, and leaves it to the service that owns it. */
+/** Reports entries of this machine's outbox that nobody carries out. It changes nothing: the outbox is the service's. */
 export async function* stuckInOutbox(settings: Settings): AsyncIterable<Repairable> {
   for (const slot of await slotsOf(settings.outboxPath)) {
     const { purpose, advice } = await destinationOf(slot, settings);
@@ -25,13 +25,13 @@ export async function* stuckInOutbox(settings: Settings): AsyncIterable<Repairab
       const where = join(slot, place, `${name}.json`);
       if (place === 'aside') {
         const reason = await reasonOf(join(slot, place, `${name}.reason`));
-        const message = `A change${purpose} that was accepted cannot be carried out: ${reason}`;
+        const message = `An accepted change${purpose} cannot be carried out: ${reason}`;
         yield { code: 'outbox_set_aside', where, message };
         continue;
       }
       const since = isVersion(name) ? timeOfVersion(name) : 0;
       if (Date.now() - since > STUCK_AFTER_MS) {
-        const message = `A change${purpose} that was accepted at ${new Date(since).toISOString()} waits: ${advice}`;
+        const message = `A change${purpose}, accepted at ${new Date(since).toISOString()}, still waits: ${advice}`;
         yield { code: 'outbox_stuck', where, message };
       }
     }
@@ -48,7 +48,7 @@ async function entriesIn(slot: string): Promise<[place: 'aside' | 'pending', nam
   return found;
 }
 
-/** Which storage the entries of a slot are for, if it is not that of the settings, and what to do about those that wait. */
+/** For which storage the entries of a slot are, if not for that of the settings, and what to do about them. */
 async function destinationOf(slot: string, settings: Settings): Promise<{ purpose: string; advice: string }> {
   const hasOutbox = settings.storageBackend === 's3' && settings.storageFallback !== 'none';
   const ours = hasOutbox ? identityOf(settings) : undefined;
@@ -62,7 +62,10 @@ async function destinationOf(slot: string, settings: Settings): Promise<{ purpos
     };
   } catch (error) {
     if (!(error instanceof DamagedRecord)) throw error;
-    return { purpose: ' for an unknown storage', advice: `write which into ${join(slot, RECORD)}.` };
+    return {
+      purpose: ' for an unknown storage',
+      advice: `repair ${join(slot, RECORD)}, which should name its bucket.`,
+    };
   }
 }
 

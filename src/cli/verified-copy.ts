@@ -5,12 +5,12 @@ import { sha256Hex } from '../model/sha256.js';
 import type { ObjectStore, StoreOptions, StoredObject } from '../storage/object-store.js';
 
 export interface CopyOptions {
-  /** Whether the destination has an object of that key, which is then compared first. */
+  /** Whether the destination has an object of that key. It is compared first. */
   present: boolean;
   dryRun: boolean;
 }
 
-/** `gone`: the source has no such object; `damaged`: what was read back is not what was written. */
+/** `gone`: the source has no such object; `damaged`: the object that was read back differs from the one that was written. */
 export type Copied =
   { result: 'gone' } | { result: 'same' | 'copied' | 'replaced' | 'damaged'; bytes: number };
 
@@ -33,13 +33,17 @@ export async function copyVerified(
   return { result: theirs ? 'replaced' : 'copied', bytes };
 }
 
-/** @returns undefined where there is no such object */
+/** @returns undefined if there is no such object */
 export async function read(store: ObjectStore, key: string): Promise<StoredObject | undefined> {
   const object = await store.get(key);
   return object === 'unchanged' ? undefined : object;
 }
 
-/** What the store tells readers of the bucket, by the kind of the key: an alias, a rendition, or an upload as it came. */
+export function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** The headers of an object for readers of the bucket: of an alias, a rendition, or an upload of an older service. */
 function attributesOf(key: string): StoreOptions {
   if (key.startsWith(ALIASES)) return MANIFEST_ATTRIBUTES;
   const rendition = parseRenditionName(key.slice(key.lastIndexOf('/') + 1));
