@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 const it = test.concurrent;
 
 describe.each(backends)('erase on $name', (backend) => {
-  it('repeats a list of erasures after a backup was restored, and leaves what is newer', async () => {
+  it('repeats a list of erasures after a backup was restored, and leaves everything newer', async () => {
     const environment = await backend.environment();
     const store = openBackend(environment);
     const picture = await sample(1);
@@ -112,7 +112,7 @@ describe('erase', () => {
     expect(done).toMatchObject({ ...expected, ...numbersOf(dry) });
   });
 
-  it('tells in its log what each erasure removed', async () => {
+  it('logs how much each erasure removed', async () => {
     const [local] = backends;
     const environment = (await local?.environment()) ?? {};
     await putAvatar(openBackend(environment), 'alice', [await sample(1)]);
@@ -140,7 +140,7 @@ describe('erase', () => {
     expect(ended.stderr).toContain('There is no folder');
   });
 
-  it('ends with exit code 3 where the bucket does not answer', async () => {
+  it('ends with exit code 3 if the bucket does not answer', async () => {
     const list = await written(`alice,${new Date().toISOString()}`);
     const s3 = {
       STORAGE_BACKEND: 's3',

@@ -31,7 +31,7 @@ async function* ids() {
 }
 
 describe('examineEach', () => {
-  it('reports what goes wrong with one and goes on, and logs where an error came from that nobody foresaw', async () => {
+  it('reports the failure of one and goes on, and logs the stack of an unexpected error', async () => {
     const { error, done, findings, log } = await examine({
       a: new TypeError('x is not a function'),
       b: new ManifestUnreadable('manifests/b.json', 'current has to be a UUIDv7 or null'),

@@ -29,7 +29,7 @@ describe.each(backends)('gc on $name', (backend) => {
     const service = await startService(environment);
     const gc = async (clock: Environment = {}) =>
       (await reportOf<{ objects: number }>({ ...environment, ...clock }, 'gc')).objects;
-    /** What is there now is just past the grace period by this clock, and what comes a second later is not. */
+    /** By this clock the present objects are just past the grace period, and those written a second later are not. */
     const pastGrace = async () => clockAt((await timesOf(store)).last + 1000 + GRACE_MS);
     const accepted: string[] = [];
     let collected = 0;

@@ -34,7 +34,7 @@ describe.each(backends)('gc on $name', (backend) => {
     store = openBackend(environment);
   });
 
-  it('deletes what no manifest names once it is old enough, and nothing else', async () => {
+  it('deletes objects that no manifest names once they are old enough, and nothing else', async () => {
     const { versions } = await putAvatar(store, 'alice', [picture, picture]);
     const left = pictureKey('alice', uuidv7(), 'master.jpeg');
     const leftRendition = left.replace('master.jpeg', '64.webp');

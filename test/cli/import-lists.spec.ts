@@ -121,7 +121,7 @@ describe('lists to import', () => {
     ]);
   });
 
-  it('name the line of what cannot be imported', async () => {
+  it('name the line of a picture that cannot be imported', async () => {
     const path = await written('alice,none.png\n\ncarl\n"bob","no\nne.png"\n');
     const entries = await all(readCsv(path));
     expect(entries.map((entry) => ('finding' in entry ? entry.finding.where : ''))).toEqual(

@@ -116,7 +116,7 @@ describe.each(backends)('import into $name', (backend) => {
     expect(await reportOf(environment, 'verify')).toMatchObject({ code: 0 });
   });
 
-  it('takes JSON lines in, and ends with 0 where all are good', async () => {
+  it('takes JSON lines in, and ends with 0 if all are good', async () => {
     const { take, file } = await setUp();
     const lines = [];
     for (const i of [1, 2]) {
@@ -131,7 +131,7 @@ describe.each(backends)('import into $name', (backend) => {
     );
   });
 
-  it('does not bring back by a list what was erased since', async () => {
+  it('does not bring back by a list an avatar that was erased since', async () => {
     const { store, take, file, manifestOf } = await setUp();
     await file('1.png', await numbered(1));
     const list = await file('list.csv', 'alice,1.png\n');
@@ -159,7 +159,7 @@ describe.each(backends)('import into $name', (backend) => {
     expect(report.findings.map(({ where }) => where)).toEqual([key]);
   });
 
-  it('takes in what an older service left in a folder: every upload with its time, the newest current', async () => {
+  it('takes in a folder of an older service: every upload with its time, the newest current', async () => {
     const { store, folder, take, file, manifestOf } = await setUp();
     const now = Date.now();
     const names = [3, 1, 2].map((minutes) => uuidv7({ msecs: now - minutes * MINUTE }));
@@ -261,7 +261,7 @@ describe('import', () => {
     expect(await visage({}, 'import', ...parameters, '--json')).toMatchObject({ code: 2, stdout: '' });
   });
 
-  it('ends with exit code 3 where the bucket does not answer, and leaves nothing to be carried out later', async () => {
+  it('ends with exit code 3 if the bucket does not answer, and leaves no change in an outbox', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'visage-import-'));
     await writeFile(join(folder, '1.png'), await numbered(1));
     await writeFile(join(folder, 'list.csv'), 'alice,1.png\n');
@@ -279,7 +279,7 @@ function told(findings: readonly Finding[]): string[] {
   return findings.map(({ code, where }) => `${where} ${code}`).sort();
 }
 
-/** Kills a program where it reads a file: a pipe lies there, at which it waits. */
+/** Kills a program when it reads a file, which is a pipe that lets it wait. */
 async function killedAt(path: string, begin: () => Promise<Started>): Promise<Ended> {
   const bytes = await readFile(path);
   await rm(path);

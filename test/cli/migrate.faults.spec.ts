@@ -30,7 +30,7 @@ if (testS3) {
     });
     afterEach(() => proxy.stop());
 
-    it('writes no manifest over a picture that does not read back as it was written, and mends it later', async () => {
+    it('writes no manifest over a picture that does not read back as it was written, and repairs it later', async () => {
       const { versions } = await putAvatar(source, 'alice', [picture]);
       const master = pictureKey('alice', versions[0]?.version ?? '', 'master.jpeg');
       proxy.rule({ operation: 'GetObject', key: new RegExp(master), fault: { type: 'truncated' } });
@@ -52,7 +52,7 @@ if (testS3) {
       expect(await checksums(target)).toEqual(await checksums(source));
     });
 
-    it('tries again in the next pass what did not read back once', async () => {
+    it('tries a picture that did not read back again in the next pass', async () => {
       await putAvatar(source, 'alice', [picture]);
       proxy.rule({ operation: 'GetObject', key: /master/, fault: { type: 'truncated' }, times: 1 });
       expect(await reportOf(environment, ...MIGRATE)).toMatchObject({ code: 0, settled: true, findings: [] });

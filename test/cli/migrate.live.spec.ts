@@ -136,7 +136,7 @@ class Traffic {
     }
   }
 
-  /** What was accepted of it before counts no more. */
+  /** Forgets the uploads of it that were accepted before. */
   private async erase(id: string): Promise<void> {
     const answer = await this.send('DELETE', `${id}?erase=true`);
     if (answer.status !== 200) throw new Error(`an erasure was answered ${answer.status}`);

@@ -75,7 +75,7 @@ describeRoutes('migrate', (from, to) => {
     expect(await migrate()).toMatchObject({ code: 0, passes: 1, copied: 0, same: 0, manifests: 0 });
   });
 
-  it('changes nothing with --dry-run, and tells what it would do', async () => {
+  it('changes nothing with --dry-run, and says how much it would do', async () => {
     const { source, target, migrate } = await setUp();
     await putAvatar(source, 'alice', [picture(0), picture(1)]);
     const before = await checksums(source);
@@ -86,7 +86,7 @@ describeRoutes('migrate', (from, to) => {
     expect(await checksums(source)).toEqual(before);
   });
 
-  it('takes along what changed since: a new version, a rendition made later, a delete', async () => {
+  it('takes along later changes: a new version, a rendition made later, a delete', async () => {
     const { source, target, migrate } = await setUp();
     const { versions } = await putAvatar(source, 'alice', [picture(0)]);
     await putAvatar(source, 'bob', [picture(1)]);
@@ -100,7 +100,7 @@ describeRoutes('migrate', (from, to) => {
     expect(await checksums(target)).toEqual(await checksums(source));
   });
 
-  it('repairs what another tool left damaged on the other side, of the same size or not', async () => {
+  it('repairs pictures that another tool left damaged on the other side, of the same size or not', async () => {
     const { source, target, migrate } = await setUp();
     const { versions } = await putAvatar(source, 'alice', [picture(0)]);
     const master = pictureKey('alice', versions[0]?.version ?? '', 'master.jpeg');
@@ -135,7 +135,7 @@ describeRoutes('migrate', (from, to) => {
     expect(await checksums(target)).toEqual(await checksums(source));
   });
 
-  it('merges with a destination that has gone on by itself, and never brings back what was erased there', async () => {
+  it('merges with a destination that has gone on by itself, and never brings back avatars erased there', async () => {
     const { source, target, migrate } = await setUp();
     const shared = await putAvatar(source, 'alice', [picture(0)]);
     const gone = await putAvatar(source, 'bob', [picture(1)]);
@@ -165,7 +165,7 @@ describeRoutes('migrate', (from, to) => {
     );
   });
 
-  it('takes along aliases, also what was removed, taken over or erased since, and none that do not count', async () => {
+  it('takes along aliases, follows those that were removed, taken over or erased since, and skips void ones', async () => {
     const { source, target, migrate } = await setUp();
     await putAvatar(source, 'alice', [picture(0)]);
     await putAliases(source, 'alice', [hashOf(1), hashOf(2)]);
@@ -206,7 +206,7 @@ describeRoutes('migrate', (from, to) => {
     expect(targetOf(await read(target, aliasKey(hashOf(2))))).toBe('bob');
   });
 
-  it('takes along what the service that Visage grew from laid down, adopted or not, but not what was erased', async () => {
+  it('takes along uploads of the service that Visage grew from, adopted or not, but no erased ones', async () => {
     const { source, target, migrate } = await setUp();
     const upload = (id: string, version: string) => `avatars/${id}/${version}.png`;
     const put = (key: string) => source.store(key, Buffer.from(`an upload as it came: ${key}`));
@@ -223,7 +223,7 @@ describeRoutes('migrate', (from, to) => {
     expect(await target.exists(upload('erased', '018f0000-0000-7000-8000-0000000000ad'))).toBe(false);
   });
 
-  it('reports and leaves out what it does not understand, and moves the rest', async () => {
+  it('reports and leaves out objects that it does not know, and moves the rest', async () => {
     const { source, target, migrate } = await setUp();
     await putAvatar(source, 'alice', [picture(0)]);
     const { versions } = await putAvatar(source, 'bob', [picture(1)]);
@@ -255,7 +255,7 @@ describeRoutes('migrate', (from, to) => {
 describe('migrate', () => {
   if (testS3) {
     const s3 = testS3;
-    it('tells readers of the bucket what each object is, by the kind of its key', async () => {
+    it('gives each object the headers of its kind', async () => {
       const [local, bucket] = await Promise.all(backends.map((backend) => backend.environment()));
       if (!local || !bucket) throw new Error('there are two backends');
       const { versions } = await putAvatar(openBackend(local), 'alice', [picture(0)]);
@@ -309,7 +309,7 @@ describe('migrate', () => {
     expect(ended.stderr).toMatch(reason);
   });
 
-  it('ends with exit code 3 where the bucket does not answer', async () => {
+  it('ends with exit code 3 if the bucket does not answer', async () => {
     const s3 = {
       STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
       STORAGE_S3_BUCKET: 'nothing',

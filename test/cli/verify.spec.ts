@@ -29,7 +29,7 @@ const it = test.concurrent;
 
 const picture = await sample(0);
 
-/** Each in an avatar of its own. @returns what is expected to be found: code, key and whether it can be mended */
+/** Each in an avatar of its own. @returns the expected finding: code, key and whether it can be repaired */
 const damages: Record<
   string,
   (store: ObjectStore, id: string) => Promise<[code: string, key: string, repairable: boolean]>
@@ -75,7 +75,7 @@ const damages: Record<
     await store.store(key, whole.subarray(0, whole.length / 2));
     return ['unreadable_rendition', key, true];
   },
-  /** Of which libvips would take the frames that are there for all of it. */
+  /** libvips would take the frames that are there for the whole animation. */
   async cutAnimation(store, id) {
     const { version } = onlyVersion(await putAvatar(store, id, [{ ...picture, renditions: {} }]));
     const key = pictureKey(id, version, '64.gif');
@@ -134,7 +134,7 @@ describe.each(backends)('verify on $name', (backend) => {
     return { environment, store: openBackend(environment), verify };
   };
 
-  it('finds nothing where all is well: an old upload, and a version on its way, are', async () => {
+  it('finds nothing if all is well, as with an old upload or a version on its way', async () => {
     const { store, verify } = await setUp();
     await putAvatar(store, 'alice', [picture, picture]);
     await putAvatar(store, 'Bob@example', [picture]);
@@ -146,7 +146,7 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(await verify()).toMatchObject({ code: 0, avatars: 4, objects: 11, aliases: 3, findings: [] });
   });
 
-  it('names each kind of damage, mends what can be mended without a loss, and nothing with --dry-run', async () => {
+  it('names each kind of damage, repairs whatever can be repaired without a loss, and nothing with --dry-run', async () => {
     const { store, verify } = await setUp();
     const expected = await Promise.all(
       Object.entries(damages).map(([name, damage]) => damage(store, name.toLowerCase())),
@@ -164,9 +164,9 @@ describe.each(backends)('verify on $name', (backend) => {
     );
     expect(await checksums(store)).toEqual(before);
 
-    const mended = await verify('--repair');
-    expect(mended.code).toBe(1);
-    expect(told(mended.findings.filter(({ repaired }) => repaired))).toEqual(
+    const repaired = await verify('--repair');
+    expect(repaired.code).toBe(1);
+    expect(told(repaired.findings.filter(({ repaired }) => repaired))).toEqual(
       told(dry.findings.filter(({ repairable }) => repairable)),
     );
     const after = await verify();
@@ -188,7 +188,7 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(await checksums(store)).toEqual(before);
   });
 
-  it('ends with 0 where everything could be mended', async () => {
+  it('ends with 0 if everything could be repaired', async () => {
     const { store, verify } = await setUp();
     await damages['emptyRendition']?.(store, 'alice');
     await damages['wrongPointer']?.(store, 'bob');
@@ -197,7 +197,7 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(await verify()).toMatchObject({ code: 0, findings: [] });
   });
 
-  it('names aliases that no manifest lists, or that cannot be read, once they are too old to be on their way', async () => {
+  it('names aliases that no manifest lists or that cannot be read, once they are too old to be on their way', async () => {
     const { environment, store } = await setUp();
     const verifyAt = (now: number, ...more: string[]) => {
       const grace = { AVATAR_GRACE_MS: String(GRACE_MS), ...clockAt(now) };
@@ -245,7 +245,7 @@ describe.each(backends)('verify on $name', (backend) => {
       expect(await verify()).toMatchObject({ code: 0, findings: [] });
     });
   } else {
-    it('finds what waits in the outbox for a service that does not run, and what was set aside there', async () => {
+    it('finds entries of the outbox that wait for a service that does not run, and those that were set aside', async () => {
       const { environment, verify } = await setUp();
       const outbox = await mkdtemp(join(tmpdir(), 'visage-outbox-'));
       environment['OUTBOX_PATH'] = outbox;
@@ -292,7 +292,7 @@ describe('verify', () => {
     });
   });
 
-  it('ends with exit code 3 where the bucket does not answer', async () => {
+  it('ends with exit code 3 if the bucket does not answer', async () => {
     const s3 = {
       STORAGE_BACKEND: 's3',
       STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',

@@ -29,7 +29,7 @@ const problemsOf = (environment: Record<string, string>) => {
   }
 };
 
-/** The configuration file of the service that Visage grew from, with what else stood in it. */
+/** The configuration file of the service that Visage grew from, with other sections of it. */
 const SEED = `
 server:
   host: 0.0.0.0

@@ -20,7 +20,7 @@ export interface Sample {
   renditions: Record<string, Buffer>;
 }
 
-/** What is written so much later is younger, also where a server tells times in whole seconds. */
+/** Objects written so much later are younger, even if a server gives times in whole seconds. */
 export const SECOND_MS = 1100;
 
 const SIDE = 96;

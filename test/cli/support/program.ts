@@ -26,7 +26,7 @@ export interface Started {
   ended: Promise<Ended>;
 }
 
-/** Starts the program (`npm test` builds it) in an empty folder of its own; what is not in `environment` is as by default, but for patience. */
+/** Starts the program (`npm test` builds it) in an empty folder of its own, with the default settings but for `environment` and long deadlines. */
 export async function start(environment: Environment, ...parameters: string[]): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
   const child = spawn(process.execPath, [resolve('dist/test/cli.js'), ...parameters], {
@@ -49,7 +49,7 @@ export async function visage(environment: Environment, ...parameters: string[]):
   return (await start(environment, ...parameters)).ended;
 }
 
-/** Runs a command with `--json`. @returns its exit code and its report; what went wrong otherwise is in the failure */
+/** Runs a command with `--json`. @returns its exit code and its report. @throws Error with its log if there is no report */
 export async function reportOf<Facts>(
   environment: Environment,
   ...parameters: string[]
