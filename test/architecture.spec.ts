@@ -57,7 +57,11 @@ const files: SourceFile[] = readdirSync('src', { recursive: true, encoding: 'utf
   .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
   .map((path) => {
     const text = readFileSync(join('src', path), 'utf8');
-    return { path, text, imports: [...text.matchAll(/ from '([^']+)'/g)].map(([, name]) => name ?? '') };
+    return {
+      path,
+      text,
+      imports: [...text.matchAll(/(?: from |\bimport\()'([^']+)'/g)].map(([, name]) => name ?? ''),
+    };
   });
 
 const within = (path: string, allowed: readonly string[]) =>

@@ -222,7 +222,7 @@ export class Migration {
         const precondition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
         const stored = await this.to.store(key, bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
         const written = await read(this.to, key);
-        if (written?.etag === stored.etag && sha256(written.bytes) !== sha256(bytes)) {
+        if (written?.etag === stored.etag && sha256Hex(written.bytes) !== sha256Hex(bytes)) {
           this.problem(
             'wrong_checksum',
             key,

@@ -3,7 +3,7 @@ import { type Logger, pino, stdSerializers } from 'pino';
 import { InvalidSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { NestLogger } from '../ops/logging.js';
+import { LOG_HOOKS, NestLogger } from '../ops/logging.js';
 import { EXIT, type Outcome, type Task, UsageError, isOutage } from './command.js';
 import { openProgress } from './progress.js';
 import { type SettingsSource, readSettings } from './stores.js';
@@ -50,7 +50,11 @@ export async function runCommand(
 function openLogger(verbose: boolean): Logger {
   const withoutStack = (error: Error) => ({ ...stdSerializers.err(error), stack: undefined });
   return pino(
-    { level: verbose ? 'debug' : 'info', serializers: { err: verbose ? stdSerializers.err : withoutStack } },
+    {
+      level: verbose ? 'debug' : 'info',
+      hooks: LOG_HOOKS,
+      serializers: { err: verbose ? stdSerializers.err : withoutStack },
+    },
     pino.destination({ dest: 2, sync: true }),
   );
 }

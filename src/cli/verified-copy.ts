@@ -39,10 +39,6 @@ export async function read(store: ObjectStore, key: string): Promise<StoredObjec
   return object === 'unchanged' ? undefined : object;
 }
 
-export function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
 /** The headers of an object for readers of the bucket: of an alias, a rendition, or an upload of an older service. */
 function attributesOf(key: string): StoreOptions {
   if (key.startsWith(ALIASES)) return MANIFEST_ATTRIBUTES;
