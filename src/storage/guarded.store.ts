@@ -19,6 +19,8 @@ export interface StorageCircuitOptions {
 /** The circuit breaker of a store: while the store is dead, calls fail at once instead of each costing its deadline. */
 export class StorageCircuit {
   private readonly breaker: CircuitBreakerPolicy;
+  /** Why the last call that found the store unavailable did so: whoever reads the log needs that, and not that a circuit is open. */
+  private lastCause: unknown;
 
   constructor({ failures, resetMs }: StorageCircuitOptions) {
     this.breaker = circuitBreaker(handleType(StorageUnavailable), {
@@ -44,7 +46,9 @@ export class StorageCircuit {
     try {
       return await this.breaker.execute(() => blamingOurselves(call));
     } catch (error) {
-      throw error instanceof BrokenCircuitError ? new StorageUnavailable(error) : error;
+      if (error instanceof BrokenCircuitError) throw notAsked(this.lastCause);
+      if (error instanceof StorageUnavailable) this.lastCause = error.cause;
+      throw error;
     }
   }
 }
@@ -63,9 +67,17 @@ export class GuardedStore extends WrappedStore {
   }
 }
 
+const refusedByCircuits = new WeakSet<StorageUnavailable>();
+
+function notAsked(cause: unknown): StorageUnavailable {
+  const error = new StorageUnavailable(cause);
+  refusedByCircuits.add(error);
+  return error;
+}
+
 /** Whether a call failed because the circuit is open: the store was not asked. */
 export function isCircuitOpen(error: unknown): boolean {
-  return error instanceof StorageUnavailable && error.cause instanceof BrokenCircuitError;
+  return error instanceof StorageUnavailable && refusedByCircuits.has(error);
 }
 
 /** A share of a call's time. A process that worked longer may have left an answer unread until the deadline was over. */

@@ -62,22 +62,25 @@ describeS3('GuardedStore', () => {
     return new GuardedStore(bucket.open(options), new StorageCircuit({ failures: 2, resetMs }));
   }
 
-  async function die(store: GuardedStore, fault: Fault): Promise<void> {
+  /** @returns the failure that opens the circuit */
+  async function die(store: GuardedStore, fault: Fault): Promise<unknown> {
     proxy.rule({ fault });
+    let error: unknown;
     for (let i = 0; i < 2; i++) {
-      const error = await store.get('a/b').catch((error: unknown) => error);
+      error = await store.get('a/b').catch((error: unknown) => error);
       expect(error).toBeInstanceOf(StorageUnavailable);
       expect(isCircuitOpen(error)).toBe(false);
     }
     expect(store.circuit.state).toBe('open');
+    return error;
   }
 
   describe.each(sliceOf(DEATHS, ({ hangs }) => !hangs))('of a bucket that $name', ({ fault, hangs }) => {
     const deadline = hangs && { timeoutMs: 10_000 };
 
-    it('asks no more', async () => {
+    it('asks no more, and tells of the failure that opened the circuit', async () => {
       const store = open(NEVER_MS, deadline);
-      await die(store, fault);
+      const { cause } = (await die(store, fault)) as Error;
       expect(proxy.count()).toBeGreaterThanOrEqual(fault.type === 'refused' ? 1 : 2);
       // A request that was let through would come in, and succeed.
       await proxy.resume();
@@ -95,6 +98,7 @@ describeS3('GuardedStore', () => {
         const error = await call().catch((error: unknown) => error);
         expect(error).toBeInstanceOf(StorageUnavailable);
         expect(isCircuitOpen(error)).toBe(true);
+        expect((error as Error).cause).toBe(cause);
       }
       expect(proxy.count()).toBe(0);
       expect(store.circuit.state).toBe('open');
