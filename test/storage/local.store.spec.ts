@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalStore } from '../../src/storage/local/local.store.js';
-import { PreconditionFailed } from '../../src/storage/object-store.js';
+import { PreconditionFailed, StorageUnavailable } from '../../src/storage/object-store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 
 const path = await mkdtemp(join(tmpdir(), 'visage-local-'));
@@ -17,6 +17,21 @@ it.each(['', '..', '../a', 'a/../../b', '/a', 'a//b', 'a\0b'])(
     await expect(store.delete(key)).rejects.toThrow(TypeError);
   },
 );
+
+it('makes nothing for reads, so that a backup stays as it is', async () => {
+  const backup = await mkdtemp(join(tmpdir(), 'visage-backup-'));
+  const store = new LocalStore({ path: backup, lockTimeoutMs: 240_000 });
+  expect(await store.get('a/b')).toBeUndefined();
+  expect(await store.exists('a/b')).toBe(false);
+  for await (const { key } of store.list('')) throw new Error(key);
+  expect(await readdir(backup)).toEqual([]);
+
+  // As when it is unmounted.
+  await rm(backup, { recursive: true });
+  await expect(store.get('a/b')).rejects.toThrow(StorageUnavailable);
+  await expect(store.exists('a/b')).rejects.toThrow(StorageUnavailable);
+  await expect(store.list('')[Symbol.asyncIterator]().next()).rejects.toThrow(StorageUnavailable);
+});
 
 it('does not take a symbolic link for an object', async () => {
   const outside = join(await mkdtemp(join(tmpdir(), 'visage-outside-')), 'secret');

@@ -10,8 +10,8 @@ const MARKER = 'root-';
 /**
  * The folder that holds the objects, and next to them hidden folders of our own.
  *
- * It is made at the first use, and never again: a disk that was unmounted, or a folder that was deleted, is an outage and not an empty
- * storage. A file with a unique name, the marker, tells the root from any other folder in its place.
+ * It is made at the first write, and never again: a disk that was unmounted, or a folder that was deleted, is an outage and not an empty
+ * storage. A file with a unique name, the marker, tells the root from any other folder in its place. Reads make nothing.
  */
 export class LocalRoot {
   readonly temporaries: string;
@@ -27,10 +27,19 @@ export class LocalRoot {
   }
 
   /**
-   * Makes the root at the first use. Later it has to be the same one.
-   * @throws what the file system throws if it is not
+   * For reads that found nothing.
+   * @throws what the file system throws if the root is not there, or not the one that this process wrote to
    */
   async assertThere(): Promise<void> {
+    if (this.opening) await this.makeOrAssertSame();
+    else await access(this.path);
+  }
+
+  /**
+   * Makes the root at the first write. Later it has to be the same one.
+   * @throws what the file system throws if it is not
+   */
+  async makeOrAssertSame(): Promise<void> {
     this.opening ??= this.open().catch((error: unknown) => {
       this.opening = undefined;
       throw error;

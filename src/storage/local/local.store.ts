@@ -57,7 +57,7 @@ export class LocalStore extends ObjectStore {
   override async store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
     const path = this.pathOf(key);
     return translated(async () => {
-      await this.root.assertThere();
+      await this.root.makeOrAssertSame();
       try {
         await this.put(key, path, options, (temporary) => this.files.write(temporary, bytes));
       } catch (error) {
@@ -96,7 +96,7 @@ export class LocalStore extends ObjectStore {
     if (!isBelowRoot(key)) throw new TypeError(`not an object key: ${JSON.stringify(key.slice(0, 200))}`);
     const path = join(this.location, key);
     await translated(async () => {
-      await this.root.assertThere();
+      await this.root.makeOrAssertSame();
       await this.locks.ofKey(key, () => removeFile(path));
       await this.files.removeEmptyFolders(path);
       await this.files.sync(path);
@@ -121,7 +121,7 @@ export class LocalStore extends ObjectStore {
     const linked = `${probe}.link`;
     return translated(async () => {
       try {
-        await this.root.assertThere();
+        await this.root.makeOrAssertSame();
         await this.temporaries.removeStuck();
         await this.withReserve(() => this.locks.make());
         await this.locks.ofKey(probe, () => Promise.resolve());
