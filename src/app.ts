@@ -14,6 +14,7 @@ import { isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/probl
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
+import { SHUTDOWN_SIGNALS } from './server.js';
 import { FORM_OVERHEAD_BYTES, isForm } from './uploads/upload-receiver.js';
 
 /** Longer than any path that there is; what is longer is nobody's but an attacker's. */
@@ -67,7 +68,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   });
   // How long they are together is limited; of more than so many Node would drop some without a word, such as an If-Match.
   server.maxHeadersCount = 0;
-  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  app.enableShutdownHooks([...SHUTDOWN_SIGNALS], { useProcessExit: true });
   describeApi(app);
   return app;
 }

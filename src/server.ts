@@ -12,6 +12,9 @@ import { HotAnswers } from './delivery/hot-answers.js';
 import { Connections } from './http/connections.js';
 import { answerInTurn } from './http/in-turn.js';
 
+/** The signals that end the service. */
+export const SHUTDOWN_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
 /** How often stalled connections are looked for, at most, and idle ones while the service stops, in ms. */
 const LOOK_FOR_STALLED_MS = 1000;
 const LOOK_FOR_IDLE_MS = 100;
@@ -51,6 +54,8 @@ export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicatio
   /** Nobody is let in any more once this resolves. By now readiness says `stopping`. */
   async beforeApplicationShutdown(signal?: string): Promise<void> {
     this.logger.log({ signal }, 'stopping: what was accepted is finished first');
+    // A signal may come twice, passed on by a parent. Nest drops its listeners just before it exits, and such a signal would then kill.
+    for (const each of SHUTDOWN_SIGNALS) process.on(each, () => undefined);
     setTimeout(() => {
       this.logger.fatal('stopped with requests unfinished: SHUTDOWN_TIMEOUT_MS is over');
       process.exit(1);

@@ -107,9 +107,10 @@ describe('npm start', () => {
     const service = () => Number(/"pid":(\d+)/.exec(output)?.[1]);
     try {
       await listening;
-      const exited = once(npm, 'exit');
+      // Not its exit, after which output may still be on its way.
+      const closed = once(npm, 'close');
       npm.kill('SIGTERM');
-      await exited;
+      await closed;
       expect(output).toContain('"msg":"stopped"');
       expect(() => process.kill(service(), 0)).toThrow('ESRCH');
     } finally {
