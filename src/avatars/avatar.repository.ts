@@ -7,15 +7,8 @@ import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import { manifestKey } from '../model/keys.js';
-import {
-  type Intent,
-  type Manifest,
-  ManifestUnreadable,
-  apply,
-  emptyManifest,
-  readManifest,
-  writeManifest,
-} from '../model/manifest.js';
+import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
+import { type Intent, type Manifest, apply, emptyManifest } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import {

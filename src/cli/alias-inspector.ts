@@ -3,7 +3,7 @@ import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { Settings } from '../config/settings.js';
 import { listsHash, targetOf } from '../model/alias.js';
-import { ManifestUnreadable } from '../model/manifest.js';
+import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
 import { manifestOf } from './manifest-of.js';

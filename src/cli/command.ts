@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { CodedError } from '../errors.js';
-import { ManifestUnreadable } from '../model/manifest.js';
+import { ManifestUnreadable } from '../model/manifest-format.js';
 
 /** How a command ends; `--help` explains each. */
 export const EXIT = { well: 0, problems: 1, usage: 2, unavailable: 3 } as const;

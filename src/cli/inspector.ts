@@ -5,16 +5,8 @@ import type { ImagePipeline } from '../images/image-pipeline.js';
 import { hashesOf } from '../model/alias.js';
 import { type GarbageRules, collectable } from '../model/garbage.js';
 import { aliasKey, manifestKey, versionOf } from '../model/keys.js';
-import {
-  type Manifest,
-  ManifestUnreadable,
-  type Version,
-  emptyManifest,
-  isErased,
-  merge,
-  readManifest,
-  writeManifest,
-} from '../model/manifest.js';
+import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
+import { type Manifest, type Version, emptyManifest, isErased, merge } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey, parseRenditionName } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';

@@ -1,5 +1,6 @@
 import { manifestKey } from '../model/keys.js';
-import { type Manifest, emptyManifest, readManifest } from '../model/manifest.js';
+import { readManifest } from '../model/manifest-format.js';
+import { type Manifest, emptyManifest } from '../model/manifest.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { read } from './verified-copy.js';
 

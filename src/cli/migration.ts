@@ -1,14 +1,7 @@
 import { hashesOf, listsHash, targetOf } from '../model/alias.js';
 import { MANIFESTS, aliasKey, decodeId, versionOf } from '../model/keys.js';
-import {
-  type Manifest,
-  ManifestUnreadable,
-  emptyManifest,
-  isErased,
-  merge,
-  readManifest,
-  writeManifest,
-} from '../model/manifest.js';
+import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
+import { type Manifest, emptyManifest, isErased, merge } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';

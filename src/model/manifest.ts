@@ -1,8 +1,6 @@
 import type { Crop, MasterFormat, Reduction } from './formats.js';
 import { timeOfVersion } from './keys.js';
 
-export { ManifestUnreadable, readManifest, writeManifest } from './manifest-format.js';
-
 /** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
 export type Instant = string;
 

@@ -1,18 +1,21 @@
 import fc from 'fast-check';
-import { faultOfIntent, isInstant } from '../../src/model/manifest-format.js';
+import {
+  ManifestUnreadable,
+  faultOfIntent,
+  isInstant,
+  readManifest,
+  writeManifest,
+} from '../../src/model/manifest-format.js';
 import {
   type Intent,
   type Manifest,
-  ManifestUnreadable,
   type Version,
   apply,
   currentVersion,
-  endOfErased,
   emptyManifest,
+  endOfErased,
   instantAfter,
   merge,
-  readManifest,
-  writeManifest,
 } from '../../src/model/manifest.js';
 
 const HISTORY = 3;

@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { manifestKey, pictureKey } from '../../src/model/keys.js';
-import { readManifest } from '../../src/model/manifest.js';
+import { readManifest } from '../../src/model/manifest-format.js';
 import { openBackend } from '../support/backend.js';
 import { backends } from '../support/service.js';
 import { bytesOf, checksums, hashOf, putAliases, putAvatar, sample } from './support/avatars.js';

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
-import { ManifestUnreadable } from '../../src/model/manifest.js';
 import type { Finding } from '../../src/cli/command.js';
 import { examineEach } from '../../src/cli/for-each.js';
 import { CodedError } from '../../src/errors.js';
+import { ManifestUnreadable } from '../../src/model/manifest-format.js';
 import { StorageFull, StorageUnavailable } from '../../src/storage/object-store.js';
 
 /** Works on ids one after the other, of which some fail. */

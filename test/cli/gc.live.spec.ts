@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { manifestKey, pictureKey, versionOf } from '../../src/model/keys.js';
-import { readManifest } from '../../src/model/manifest.js';
+import { readManifest } from '../../src/model/manifest-format.js';
 import { numbered } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';

@@ -3,13 +3,8 @@ import { join } from 'node:path';
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { targetOf, writeAlias } from '../../src/model/alias.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
-import {
-  type Manifest,
-  apply,
-  emptyManifest,
-  readManifest,
-  writeManifest,
-} from '../../src/model/manifest.js';
+import { readManifest, writeManifest } from '../../src/model/manifest-format.js';
+import { type Manifest, apply, emptyManifest } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openBackend } from '../support/backend.js';
 import { s3Client, testS3 } from '../support/s3.js';

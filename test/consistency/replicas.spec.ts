@@ -1,4 +1,5 @@
-import { type Manifest, readManifest } from '../../src/model/manifest.js';
+import { readManifest } from '../../src/model/manifest-format.js';
+import type { Manifest } from '../../src/model/manifest.js';
 import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { Cluster } from '../support/cluster.js';
 import { FaultProxy } from '../support/fault-proxy.js';

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import request from 'supertest';
-import { type Manifest, readManifest } from '../../src/model/manifest.js';
+import { readManifest } from '../../src/model/manifest-format.js';
+import type { Manifest } from '../../src/model/manifest.js';
 import { openBackend } from '../support/backend.js';
 import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
 

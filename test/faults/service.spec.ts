@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { type Manifest, emptyManifest, readManifest, writeManifest } from '../../src/model/manifest.js';
+import { readManifest, writeManifest } from '../../src/model/manifest-format.js';
+import { type Manifest, emptyManifest } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { type Answer, problemOf, send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';

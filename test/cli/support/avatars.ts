@@ -3,14 +3,8 @@ import sharp from 'sharp';
 import { v7 as uuidv7 } from 'uuid';
 import { writeAlias } from '../../../src/model/alias.js';
 import { aliasKey, manifestKey, pictureKey } from '../../../src/model/keys.js';
-import {
-  type Manifest,
-  type Version,
-  apply,
-  emptyManifest,
-  readManifest,
-  writeManifest,
-} from '../../../src/model/manifest.js';
+import { readManifest, writeManifest } from '../../../src/model/manifest-format.js';
+import { type Manifest, type Version, apply, emptyManifest } from '../../../src/model/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
 import { SEED } from '../../support/programme.js';
 import { randoms } from '../../support/randoms.mjs';
