@@ -27,7 +27,7 @@ export function damageOf(
 }
 
 /** @param damage what is wrong with the master, as a sentence */
-export function unreadable(key: string, damage: string): CodedError {
+export function pictureUnreadable(key: string, damage: string): CodedError {
   const cause = new Error(
     `The master ${key} is damaged. ${damage} Restore the object from a backup, or upload the picture again.`,
   );

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AvatarRepository, type Vouched } from '../avatars/avatar.repository.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
-import { unreadable } from '../avatars/damage.js';
+import { pictureUnreadable } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
@@ -174,7 +174,7 @@ export class PicturesService {
   private async assertNotLost({ id, version: name, rendition: { size, format } }: PictureRef): Promise<void> {
     const version = versionNamed(await this.repository.readFresh(id), name);
     if (!version || (size === undefined && format !== version.master)) return;
-    throw unreadable(masterKey(id, version), 'It is not in the storage.');
+    throw pictureUnreadable(masterKey(id, version), 'It is not in the storage.');
   }
 }
 

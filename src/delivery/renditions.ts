@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { AvatarEvents, type AvatarListener } from '../avatars/avatar.events.js';
-import { unreadable } from '../avatars/damage.js';
+import { pictureUnreadable } from '../avatars/damage.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { ImagePipeline, type Rendering, TooSlow } from '../images/image-pipeline.js';
@@ -168,7 +168,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
     if (found && damage === undefined) return found.bytes;
     if (size === undefined) {
       if (damage === undefined) return undefined;
-      throw unreadable(key, damage);
+      throw pictureUnreadable(key, damage);
     }
     if (damage !== undefined) {
       this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');
