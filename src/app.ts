@@ -17,13 +17,13 @@ import { NestLogger, loggedPath } from './ops/logging.js';
 import { SHUTDOWN_SIGNALS } from './server.js';
 import { FORM_OVERHEAD_BYTES, isForm } from './uploads/upload-receiver.js';
 
-/** Longer than any path that there is; what is longer is nobody's but an attacker's. */
+/** No route of ours has a longer path. */
 const LOGGED_PATH_CHARACTERS = 300;
 
-/** Assembles the service. It does not listen yet. */
+/** Assembles the service, without listening yet. */
 export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
   const connections = new Connections(settings, logger);
-  // As much as an upload may have, so that a client that is refused may send it all before it looks at the answer.
+  // As much as an upload may have: many clients send the whole body before they look at the answer that refuses it.
   const mostUnread = settings.avatarMaxSizeBytes + FORM_OVERHEAD_BYTES;
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
@@ -37,15 +37,15 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
       answerClientError(error, socket, logger, mostUnread);
     },
     multipart: false,
-    // A request that still comes in while closing is answered as any other; its connection ends with the answer.
+    // Requests that arrive while the service stops are answered as usual; their connections end with the answer.
     return503OnClosing: false,
-    // Bodies have deadlines of their own, which know who keeps whom waiting, and a body that nobody reads ends with the answer.
+    // The upload receiver has deadlines of its own for bodies, and a body that nobody reads ends with the answer.
     requestTimeout: 0,
     http: {
       ServerResponse: connections.answers.responseClass(),
       requestTimeout: 0,
       headersTimeout: settings.requestHeadersTimeoutMs,
-      // We say what is wrong, see assertHost.
+      // assertHost refuses such a request with a problem that says what is wrong.
       requireHostHeader: false,
       connectionsCheckingInterval: Math.min(settings.requestHeadersTimeoutMs, 5000),
     },
@@ -58,22 +58,27 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
       bodyParser: false,
     },
   );
-  rememberRoutes(adapter.getInstance());
-  takeBodiesRaw(adapter.getInstance(), mostUnread);
-  logRequests(adapter.getInstance(), logger);
-  answerPreflights(adapter.getInstance());
+  const fastify: FastifyInstance = adapter.getInstance();
+  rememberRoutes(fastify);
+  takeBodiesRaw(fastify, mostUnread);
+  checkHosts(fastify);
+  logRequests(fastify, logger);
+  answerPreflights(fastify);
   const server = app.getHttpServer();
   server.on('checkExpectation', (request, response) => {
     refuseExpectation(request, response, logger, mostUnread);
   });
-  // How long they are together is limited; of more than so many Node would drop some without a word, such as an If-Match.
+  // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total size is limited.
   server.maxHeadersCount = 0;
   app.enableShutdownHooks([...SHUTDOWN_SIGNALS], { useProcessExit: true });
   describeApi(app);
   return app;
 }
 
-/** Bodies are uploads, which their receiver reads; and of what type a bare picture is, its bytes say and not its header. */
+/**
+ * Leaves every body to the upload receiver, and ends a body that nobody read. Content-Type counts only for forms: the bytes of a bare
+ * picture tell its format.
+ */
 function takeBodiesRaw(fastify: FastifyInstance, mostUnread: number): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => {
@@ -81,7 +86,6 @@ function takeBodiesRaw(fastify: FastifyInstance, mostUnread: number): void {
   });
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (!isForm(request.raw)) delete request.headers['content-type'];
-    assertHost(request.raw);
     done();
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {
@@ -90,23 +94,26 @@ function takeBodiesRaw(fastify: FastifyInstance, mostUnread: number): void {
   });
 }
 
-/**
- * A line for every change, and for a read that fails unless another failed like it just before; for all reads only with
- * LOG_LEVEL=debug, since they are many.
- */
-function logRequests(fastify: FastifyInstance, logger: Logger): void {
+/** Refuses requests without a proper Host, and sets the headers that every answer has. */
+function checkHosts(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
+    assertHost(request.raw);
     reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff' });
-    if (request.method === 'GET' || request.method === 'HEAD') reply.headers(OPEN);
+    if (isRead(request)) reply.headers(OPEN);
     done();
   });
+}
+
+/** Logs every change, and reads that failed unless the log has the same failure already. LOG_LEVEL=debug logs all requests. */
+function logRequests(fastify: FastifyInstance, logger: Logger): void {
   fastify.addHook('onResponse', (request, reply, done) => {
-    const { method, log } = request;
-    const reading = method === 'GET' || method === 'HEAD';
-    const level = reading && (reply.statusCode < 500 || isLeftOut(request)) ? 'debug' : 'info';
+    const { method, url, log } = request;
+    const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
+    // The 503 of readiness is an answer, not a problem, and comes with every probe while the service stops.
+    const failed = status >= 500 && code !== undefined && !isLeftOut(request);
+    const level = isRead(request) && !failed ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) {
-      const path = loggedPath(request.url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
-      const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
+      const path = loggedPath(url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
       log[level]({ method, path, status, ...(code !== undefined && { code }), ms }, 'request');
     }
     done();
@@ -117,7 +124,11 @@ function logRequests(fastify: FastifyInstance, logger: Logger): void {
   });
 }
 
-/** At `/docs`, which is where the root leads. */
+function isRead({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** Serves the OpenAPI description at `/docs`, and redirects `/` there. */
 function describeApi(app: NestFastifyApplication): void {
   const description = new DocumentBuilder()
     .setTitle('Visage')

@@ -11,6 +11,9 @@ import { RawConnection, chunk, head } from '../http/support/raw.js';
 /** Longer than any test takes, in ms, so that it never ends anything. */
 const FOR_EVER = '3600000';
 
+/** The number of the level in a line of the log. */
+const DEBUG = 20;
+
 describe.each(backends)('SIGTERM on $name', (backend) => {
   let environment: Environment;
   let service: RunningService;
@@ -74,6 +77,19 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
     expect([answer.status, answer.headers.connection]).toEqual([404, 'close']);
     expect(await connection.closes()).toBe(true);
     expect(service.process.exitCode).toBeNull();
+  });
+
+  it('logs readiness answers at debug, even a 503', async () => {
+    await start({ SHUTDOWN_DRAIN_MS: FOR_EVER, SHUTDOWN_TIMEOUT_MS: FOR_EVER, LOG_LEVEL: 'debug' });
+    await request(service.url).get('/health/ready').expect(200);
+    await terminate();
+    await request(service.url).get('/health/ready').expect(503);
+    await service.logged(/"path":"\/health\/ready","status":503.*\n/);
+    const answers = service
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"path":"/health/ready"'));
+    expect(answers.map((line) => (JSON.parse(line) as { level: number }).level)).toEqual([DEBUG, DEBUG]);
   });
 
   it('finishes an upload in progress, and exits with 0', async () => {
