@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isId } from './keys.js';
 import type { Manifest } from './manifest.js';
 
-/** Whether an avatar has a hash. */
+/** Whether an avatar lists a hash. */
 export function listsHash(manifest: Manifest | undefined, hash: string): boolean {
   return manifest?.aliases?.hashes.includes(hash) ?? false;
 }
@@ -11,7 +11,7 @@ export function hashesOf({ aliases }: Manifest): readonly string[] {
   return aliases?.hashes ?? [];
 }
 
-/** The hashes that stand for an e-mail address: MD5 and SHA-256 in hex of the trimmed, lower-cased address, as Gravatar and Libravatar take them. */
+/** The hashes that stand for an e-mail address: MD5 and SHA-256 in hex of the trimmed, lower-cased address, as Gravatar and Libravatar compute them. */
 export function hashEmail(email: string): string[] {
   const text = email.trim().toLowerCase();
   return ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex'));

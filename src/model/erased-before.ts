@@ -1,11 +1,11 @@
 import { CodedError } from '../errors.js';
 import type { Instant } from './manifest.js';
 
-/** A receipt has the time of the replica that gave it, whose clock may have been ahead, in ms. */
+/** How far ahead the time of a receipt may be, in ms: it is by the clock of the replica that wrote it. */
 const CLOCKS_APART_MS = 86_400_000;
 
 /**
- * Reads the instant up to which an erasure is to erase.
+ * Parses the instant up to which an erasure erases.
  * @throws CodedError `invalid_before` unless it is written as in a receipt, and at most a day ahead of our clock
  */
 export function parseBefore(text: unknown): Instant {

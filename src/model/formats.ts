@@ -1,4 +1,4 @@
-/** Formats of pictures that the service may be allowed to read. */
+/** Formats of pictures that the settings can allow for uploads. */
 export const SOURCE_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'avif'] as const;
 export type SourceFormat = (typeof SOURCE_FORMATS)[number];
 
@@ -10,17 +10,17 @@ export type MasterFormat = (typeof MASTER_FORMATS)[number];
 export const RENDITION_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 
-/** Edges in px that a rendition can have, whatever the settings say: its URL works for ever. */
+/** Edges in px that a rendition can have. Settings do not narrow them, since an immutable URL works forever. */
 export const RENDITION_SIZES = { min: 16, max: 1024 } as const;
 
 /** Formats in which an animation moves. */
 export const MOVING_FORMATS: readonly RenditionFormat[] = ['webp', 'gif'];
 
-/** What a master may have given up to stay within its bound: some quality, or all frames but the first. */
+/** What a master may have given up to stay within its limit of bytes: some quality, or all frames but the first. */
 export const REDUCTIONS = ['quality', 'still'] as const;
 export type Reduction = (typeof REDUCTIONS)[number];
 
-/** A rectangle in px of the upright source picture; an animation is upright as it is stored. */
+/** A rectangle in px of the upright source picture. An animation counts as upright as it is stored. */
 export interface Crop {
   x: number;
   y: number;

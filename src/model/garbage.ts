@@ -1,7 +1,7 @@
 import { prefixOf, timeOfVersion, versionOf } from './keys.js';
 import { type Manifest, isErased } from './manifest.js';
 
-/** An object as a listing of the store has it. */
+/** An object in a listing of the store. */
 export interface Listed {
   key: string;
   modifiedAt: Date;
@@ -10,19 +10,19 @@ export interface Listed {
 export interface GarbageRules {
   /** In ms since 1970. */
   now: number;
-  /** How long pictures stay that the manifest does not name, in ms. */
+  /** How long pictures are kept that the manifest does not name, in ms. */
   graceMs: number;
   /** Versions kept in a manifest. */
   history: number;
 }
 
 /**
- * Which objects of an avatar nobody needs. Pure; what it names stays garbage, so that it may be deleted at any later time.
+ * Finds the objects of an avatar that may be deleted. Pure. Garbage stays garbage, so it may be deleted at any later time.
  *
- * - Of an erased version: all, at once.
- * - Of a version that is not in the manifest: all, once its newest object is older than the grace period, and so is the upload
- *   that pushed it out of the history. Until then it may be an upload on its way, or be shown by a page that was made before.
- * - What an older service left (`avatars/<id>/<version>.<ext>`) is not ours to delete, unless it is erased.
+ * - Erased version: all its objects, at once.
+ * - Version that the manifest does not name: all its objects, once its newest object is older than the grace period, and so is the
+ *   upload that pushed it out of the history. Until then it may be an upload under way, or an older page may still show it.
+ * - Object of an older service (`avatars/<id>/<version>.<ext>`): only if its version is erased. Otherwise it is not ours to delete.
  *
  * @param objects all that is stored under the avatar's prefix
  * @returns keys

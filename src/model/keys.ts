@@ -5,12 +5,12 @@ const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
 const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const THE_YEAR_9999 = 'e6707a6e-b000';
 
-/** Whether it is an id as `assertId` accepts it. */
+/** Whether `assertId` accepts a text as an id. */
 export function isId(text: string): boolean {
   return ID.test(text);
 }
 
-/** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
+/** Refuses malformed ids. @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
 export function assertId(id: string): void {
   if (!isId(id)) {
     throw new CodedError(
@@ -21,12 +21,12 @@ export function assertId(id: string): void {
   }
 }
 
-/** Whether it is a UUIDv7 in lower case, RFC 9562, of a time that an `Instant` can have. */
+/** Whether a text is a UUIDv7 (RFC 9562) in lower case whose time an `Instant` can have. */
 export function isVersion(text: string): boolean {
   return VERSION.test(text) && text < THE_YEAR_9999;
 }
 
-/** Whether it is an MD5 or SHA-256 in hex and lower case. */
+/** Whether a text is an MD5 or SHA-256 in lowercase hex. */
 export function isHash(text: string): boolean {
   return HASH.test(text);
 }
@@ -37,16 +37,16 @@ export function timeOfVersion(version: string): number {
 }
 
 /**
- * An id as keys and immutable URLs write it: `a-z 0-9 - _` stand for themselves, every other byte is `~xx`. No two ids
- * share a spelling, not even on a file system that ignores case, and 80 characters stay below the 255 bytes of a file name.
+ * Encodes an id for keys and immutable URLs: `a-z 0-9 - _` stay as they are, every other byte becomes `~xx`. No two ids get the same
+ * name, even on a file system that ignores case, and 80 characters stay below the 255 bytes of a file name.
  */
 export function encodeId(id: string): string {
   return id.replace(/[^a-z0-9_-]/g, (char) => `~${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /**
- * The id that `encodeId` wrote.
- * @throws CodedError `invalid_id` where no id is written so
+ * Decodes what `encodeId` encoded.
+ * @throws CodedError `invalid_id` if `encodeId` never gives this text
  */
 export function decodeId(written: string): string {
   const id = written.replace(/~([0-9a-f]{2})/g, (_, hex: string) =>
@@ -56,7 +56,7 @@ export function decodeId(written: string): string {
   if (encodeId(id) !== written) {
     throw new CodedError(
       'invalid_id',
-      'In an immutable URL every character of an id but a-z 0-9 - _ is written ~xx. Take the URLs that /info gives.',
+      'Immutable URLs escape every character of an id except a-z 0-9 - _ as ~xx. Copy the URLs from /info.',
       { parameter: 'id' },
     );
   }
@@ -66,7 +66,7 @@ export function decodeId(written: string): string {
 export const MANIFESTS = 'manifests/';
 export const AVATARS = 'avatars/';
 export const ALIASES = 'aliases/';
-/** Objects that Visage writes to see whether the storage works. */
+/** Objects that Visage writes to check that the storage works. */
 export const PROBES = 'probes/';
 
 export function manifestKey(id: string): string {
@@ -88,9 +88,9 @@ export function prefixOf(id: string): string {
 }
 
 /**
- * The version that the key of a picture belongs to: `avatars/<id>/<version>/...`, or as the service from which Visage grew
- * laid its uploads out, `avatars/<id>/<version>.<ext>`.
- * @returns undefined where it is no such key
+ * The version that a picture's key belongs to: `avatars/<id>/<version>/...`, or `avatars/<id>/<version>.<ext>` in the layout of the
+ * older service.
+ * @returns undefined for any other key
  */
 export function versionOf(key: string): string | undefined {
   const version = /^avatars\/[^/]+\/([0-9a-f-]{36})[/.][^/]+$/.exec(key)?.[1];

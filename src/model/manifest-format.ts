@@ -27,11 +27,11 @@ const MAX_EDGE = 16_383;
 /** A crop is given in numbers of at most five digits. */
 const MAX_CROP = 99_999;
 
-/** The object that should be a manifest is not one that any release writes. Who reads it for requests logs it. */
+/** A stored manifest that no release can have written. `AvatarRepository` logs it, so the requests that fail of it do not. */
 export class ManifestUnreadable extends CodedError {
   /**
    * @param key of the object
-   * @param reason names the field that is wrong, and repeats nothing of the object
+   * @param reason names the wrong field, and quotes nothing of the object
    */
   constructor(
     readonly key: string,
@@ -44,7 +44,7 @@ export class ManifestUnreadable extends CodedError {
   }
 }
 
-/** @throws Error if `readManifest` would refuse it: nothing is stored that cannot be read again */
+/** Encodes a manifest for the store. @throws Error if `readManifest` would refuse it: nothing unreadable is ever stored */
 export function writeManifest(manifest: Manifest): Buffer {
   const fault = faultOfManifest(manifest.id, manifest);
   if (fault !== undefined) throw new Error(`not a manifest: ${fault}`);
@@ -52,7 +52,7 @@ export function writeManifest(manifest: Manifest): Buffer {
 }
 
 /**
- * Accepts whatever any release has written, and fields that it does not know.
+ * Decodes a manifest from the store. Accepts what any release has written, and unknown fields.
  * @throws ManifestUnreadable if the bytes are no manifest of this avatar
  */
 export function readManifest(id: string, bytes: Buffer): Manifest {
@@ -69,31 +69,31 @@ export function readManifest(id: string, bytes: Buffer): Manifest {
 }
 
 /**
- * What is wrong with a value that should be an intent that waited in an outbox.
- * @returns names the field, like `version.width has to be a whole number from 1 to 16383`; undefined: nothing
+ * Checks a value from an outbox that should be an intent.
+ * @returns what is wrong, like `version.width has to be a whole number from 1 to 16383`; undefined if nothing is
  */
 export function faultOfIntent(value: unknown): string | undefined {
   const type = (value as { type?: unknown } | null | undefined)?.type;
   const shape =
     typeof type === 'string' && Object.hasOwn(intentShapes, type) ? intentShapes[type] : undefined;
-  return shape ? told(shape(value)) : 'it has to be a publish, restore, remove or erase';
+  return shape ? describe(shape(value)) : 'it has to be a publish, restore, remove or erase';
 }
 
-/** Whether it is a time that exists, exactly as `Date.toISOString` writes those of the years 0 to 9998: a later one is to follow. */
+/** Whether a value is an existing time exactly as `Date.toISOString` writes it, up to the year 9998: `instantAfter` needs room above. */
 export function isInstant(value: unknown): value is Instant {
   if (!isText(value, INSTANT) || value >= '9999') return false;
   const day = value.slice(8, 10);
-  // A day that its month lacks becomes one of the next month. Rarely asked: a `Date` takes longer than all else here.
+  // `Date` turns a day that its month lacks into one of the next month. It is slow, so it checks only late days.
   return day <= '28' || new Date(value).getUTCDate() === Number(day);
 }
 
-/** Whether it can be the alternative text of a picture. */
+/** Whether a value can be the alternative text of a picture. */
 export function isAlt(value: unknown): value is string {
   return typeof value === 'string' && ALT.test(value);
 }
 
 interface Fault {
-  /** Where in the value, like `.versions[0].width`; empty: the value itself. */
+  /** Path within the value, like `.versions[0].width`; empty: the value itself. */
   field: string;
   wanted: string;
 }
@@ -122,7 +122,7 @@ const versionShape = object<Version>({
   thumbhash: rule('a ThumbHash in Base64', (value) => isText(value, THUMBHASH)),
   color: rule('a color like #35a788', (value) => isText(value, COLOR)),
   alt: optional(rule(`at most ${ALT_CHARACTERS} characters, none of them a control character`, isAlt)),
-  // The first releases took it some ms before they made the name, so it is not always the time in there.
+  // Not always the time in `version`: the first releases took it some ms before they made the name.
   uploadedAt: instant,
 });
 
@@ -153,17 +153,17 @@ const intentShapes: Record<string, Check> = {
 
 function faultOfManifest(id: string, value: unknown): string | undefined {
   const fault = manifestShape(value);
-  if (fault) return told(fault);
+  if (fault) return describe(fault);
   const checked = value as Manifest;
   return checked.id === id ? contradictionIn(checked) : 'id has to be the id that its key says';
 }
 
-/** Which two fields can never have been written together. */
+/** Finds two fields that no release can have written together. */
 function contradictionIn({ versions, erasedAt = '', voidUntil, aliases }: Manifest): string | undefined {
   const oldest = versions.at(-1);
   const misplaced = versions.findIndex((one, i) => i > 0 && !isNewer(versions[i - 1], one));
   if (misplaced !== -1) return `versions[${misplaced}] has to be older than the one before it`;
-  // If it were believed, the pictures would be deleted as erased.
+  // Believing these fields would delete the pictures as erased.
   for (const [field, end] of Object.entries({ erasedAt, voidUntil: voidUntil ?? '' })) {
     if (oldest && oldest.uploadedAt <= end) return `${field} has to be before all versions`;
     if (aliases && aliases.at <= end) return `${field} has to be before aliases.at`;
@@ -177,7 +177,7 @@ function isNewer(a: Version | undefined, b: Version): boolean {
   return a !== undefined && a.uploadedAt > b.uploadedAt;
 }
 
-function told(fault: Fault | undefined): string | undefined {
+function describe(fault: Fault | undefined): string | undefined {
   if (!fault) return undefined;
   const field = fault.field.replace(/^\./, '');
   return `${field === '' ? 'it' : field} has to be ${fault.wanted}`;
@@ -192,7 +192,7 @@ function optional(check: Check): Check {
   return (value) => (value === undefined ? undefined : check(value));
 }
 
-/** Other fields than these are accepted: a newer release may have written them. */
+/** Accepts other fields as well: a newer release may have written them. */
 function object<T extends object>(checks: { [Field in keyof Required<T>]: Check }): Check {
   const entries = Object.entries<Check>(checks);
   const noObject = { field: '', wanted: 'an object' };

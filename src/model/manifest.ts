@@ -16,7 +16,7 @@ export interface Version {
   width: number;
   height: number;
   animated: boolean;
-  /** What the master gave up to stay within the limit of its bytes. Not to be told from the picture, so it is kept here. */
+  /** What the master gave up to stay within its limit of bytes. The picture does not show it, so it is kept here. */
   reduced?: Reduction;
   /** Of the master. */
   bytes: number;
@@ -24,9 +24,9 @@ export interface Version {
   sha256?: string;
   thumbhash: string;
   color: string;
-  /** What the picture shows, in words for those who do not see it; as the uploader put it. */
+  /** What the picture shows, in the uploader's words, for people who cannot see it. */
   alt?: string;
-  /** Also the time in `version`; in the first releases, some ms off it. */
+  /** The time in `version`; versions of the first releases may be some ms off. */
   uploadedAt: Instant;
 }
 
@@ -35,24 +35,22 @@ export interface Manifest {
   schema: 1;
   id: string;
   current: string | null;
-  /**
-   * Newest first: the newest of the history limit, and the current one where it is older than all of these.
-   */
+  /** Newest first: as many as the history limit allows, and the current one if it is older than these. */
   versions: Version[];
-  /** What `current` was last set to, and when: intents that arrive late are weighed against it. */
+  /** What `current` was last set to, and when. Intents that arrive late are compared with it. */
   head?: { at: Instant; version: string | null };
   /** Nothing that was uploaded or registered up to then comes back. */
   erasedAt?: Instant;
   /**
-   * The same up to here, if the erasure was repeated later: an upload that another replica accepted in between and still has in
-   * its outbox must not come back.
+   * Like `erasedAt`, but later, if the erasure was repeated: an upload that another replica accepted in between and still has in its
+   * outbox must not come back.
    */
   voidUntil?: Instant;
   /** The hashes of e-mail addresses that stand for the avatar, sorted, and when they were registered. */
   aliases?: { at: Instant; hashes: readonly string[] };
 }
 
-/** A wish to change an avatar. A restore carries its version whole, so that it means the same at any time. */
+/** A requested change of an avatar. A restore carries its whole version, so it means the same at any time. */
 export type Intent = PictureIntent | Alias;
 
 /** What may wait in the outbox. */
@@ -70,17 +68,17 @@ export interface Restore {
   version: Version;
 }
 
-/** No current picture any more. */
+/** Leaves the avatar without a current picture. */
 export interface Remove {
   type: 'remove';
   at: Instant;
 }
 
-/** Nothing that was there up to then comes back. */
+/** Erases for good all that was there up to then. */
 export interface Erase {
   type: 'erase';
   at: Instant;
-  /** When the avatar was erased that this one finds without anything new; undefined: it is the first. */
+  /** The time of an earlier erasure, if nothing new has come since then; undefined: there was none, or something new came. */
   confirms?: Instant;
 }
 
@@ -97,9 +95,9 @@ export function emptyManifest(id: string): Manifest {
 }
 
 /**
- * The manifest after an intent. Pure, and the same whatever the order and however often intents of different times
- * arrive: the later `at` decides what is current, ties by version, and which hashes stand for it; nothing uploaded or
- * registered up to an erasure comes back.
+ * Applies an intent to a manifest. Pure. Intents of different times give the same result in any order, and when they are repeated: the
+ * latest `at` decides which version is current (ties by version) and which hashes stand for the avatar; nothing uploaded or registered
+ * up to an erasure comes back.
  * @param history how many versions to keep
  */
 export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
@@ -120,7 +118,7 @@ export function apply(manifest: Manifest, intent: Intent, history: number): Mani
   return consistent(changed, history);
 }
 
-/** One manifest of the same avatar out of two: the same as if the intents of both had arrived at either. Pure. */
+/** Merges two manifests of one avatar, as if the intents of both had arrived at either. Pure. */
 export function merge(a: Manifest, b: Manifest, history: number): Manifest {
   const merged = {
     id: a.id,
@@ -135,7 +133,7 @@ export function merge(a: Manifest, b: Manifest, history: number): Manifest {
 
 interface Parts {
   id: string;
-  /** In any order; of two with one name, the first counts. */
+  /** In any order; if two have the same name, the first counts. */
   versions: readonly Version[];
   head?: Manifest['head'] | undefined;
   erasedAt?: Instant | undefined;
@@ -174,13 +172,13 @@ export function versionNamed({ versions }: Manifest, name: string | null): Versi
   return versions.find(({ version }) => version === name);
 }
 
-/** Whether an erasure took a version away, or would have: it is never shown again. */
+/** Whether an erasure covers a version, which is then never shown again. */
 export function isErased(manifest: Manifest, version: string): boolean {
   const end = endOfErased(manifest);
   return end !== undefined && timeOfVersion(version) <= Date.parse(end);
 }
 
-/** Nothing up to then comes back. @returns undefined if the avatar was never erased */
+/** The instant up to which nothing comes back. @returns undefined if the avatar was never erased */
 export function endOfErased({
   erasedAt,
   voidUntil,
@@ -194,8 +192,8 @@ export function isUntouched({ head, erasedAt }: Manifest): boolean {
 }
 
 /**
- * The time of an intent that was born in the knowledge of this manifest: now, and later than everything in it even where
- * another replica's clock is ahead of ours.
+ * The time for a new intent that builds on this manifest: now, or just after everything in the manifest if another replica's clock is
+ * ahead of ours.
  */
 export function instantAfter(manifest: Manifest, now: Date): Instant {
   const { head, versions, aliases } = manifest;

@@ -1,12 +1,12 @@
 import type { Rendition } from './rendition.js';
 
-/** Cache-Control of bytes that never change under their URL. */
+/** Cache-Control for bytes that never change under their URL. */
 export const IMMUTABLE = 'public, max-age=31536000, immutable';
 
-/** What the store tells those who read a manifest without Visage. */
+/** Headers with which the store serves a manifest to clients that bypass Visage. */
 export const MANIFEST_ATTRIBUTES = { contentType: 'application/json', cacheControl: 'no-store' } as const;
 
-/** What the store tells those who read it without Visage. */
+/** Headers with which the store serves a picture to clients that bypass Visage. */
 export function attributes({ format }: Pick<Rendition, 'format'>): {
   contentType: string;
   cacheControl: string;

@@ -8,7 +8,7 @@ import {
 import { pictureKey } from './keys.js';
 import type { Version } from './manifest.js';
 
-/** What somebody wants to see of a version; what is left open is as the master has it. */
+/** What a reader wants of a version. Whatever is left out is as in the master. */
 export interface RenditionRequest {
   /** Edge in px. */
   size?: number | undefined;
@@ -19,13 +19,13 @@ export interface RenditionRequest {
   exact?: boolean | undefined;
 }
 
-/** A master (without a size), or a master at one size in one format. */
+/** A master if there is no size, otherwise a picture made from it at one size in one format. */
 export interface Rendition {
   size?: number;
   format: RenditionFormat;
-  /** The first frame of what would move in this format. */
+  /** The first frame only, in a format that could show the animation. */
   still?: true;
-  /** At exactly that size, above the master's too: made of the master for as long as it is in memory. */
+  /** At exactly that size, even above the master's. Kept in memory only. */
   exact?: true;
 }
 
@@ -38,14 +38,14 @@ export interface PictureRef {
 
 const NAME = /^(?:master|([1-9]\d{0,3})(-still)?)\.([a-z]+)$/;
 
-/** Whether a picture in this format can move; undefined: in whatever is negotiated. */
+/** Whether a picture in this format can move; undefined: the format is negotiated. */
 export function mayMove(format: RenditionFormat | undefined): boolean {
   return format === undefined || MOVING_FORMATS.includes(format);
 }
 
 /**
- * The rendition that serves a request best: its size goes up to the next of `sizes`, above the last of them to the largest that
- * there can be, unless it has to be exact. If that is no smaller than the master in the master's own format, it is the master.
+ * Chooses the rendition that serves a request best. Unless the size has to be exact, it goes up to the next of `sizes`, and above the
+ * last of them to the largest possible. In the master's own format, the master itself serves if the rendition would be no smaller.
  * @param request.size within `RENDITION_SIZES` unless it is exact
  * @param sizes ascending, in px
  * @returns one that `canBeMade`
@@ -70,25 +70,25 @@ export function chooseRendition(
 }
 
 /**
- * Whether there is such a rendition of every version. The settings have no say in that: URLs that were handed out under others
- * stay good.
+ * Whether every version has such a rendition. This does not depend on the settings: URLs that were given out under earlier settings
+ * keep working.
  */
 export function canBeMade({ size, exact }: Rendition): boolean {
   return size === undefined || exact === true || isRenditionSize(size);
 }
 
-/** Whether it is a size that may be asked for. */
+/** Whether a value is a size that readers may ask for. */
 export function isRenditionSize(size: unknown): size is number {
   const { min, max } = RENDITION_SIZES;
   return Number.isInteger(size) && (size as number) >= min && (size as number) <= max;
 }
 
-/** The last part of a rendition's key, and of its immutable URL where it has one: an exact one has none. */
+/** The last part of a rendition's key and of its immutable URL. Exact renditions have no such URL. */
 export function renditionName({ size, format, still, exact }: Rendition): string {
   return `${size ?? 'master'}${still ? '-still' : ''}${exact ? '-exact' : ''}.${format}`;
 }
 
-/** @returns undefined where no rendition is named so */
+/** Parses the name of a rendition that can have an immutable URL. @returns undefined if no rendition has this name */
 export function parseRenditionName(name: string): Rendition | undefined {
   const [, size, still, extension] = NAME.exec(name) ?? [];
   const format = RENDITION_FORMATS.find((known) => known === extension);
@@ -105,7 +105,7 @@ export function masterKey(
   return pictureKey(id, version, renditionName({ format: master }));
 }
 
-/** The key of a picture. Exact ones are not stored; theirs only tells them apart in memory. */
+/** The key of a picture. Exact ones are not stored; their keys only identify them in memory. */
 export function keyOfPicture({ id, version, rendition }: PictureRef): string {
   return pictureKey(id, version, renditionName(rendition));
 }
