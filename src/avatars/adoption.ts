@@ -13,18 +13,18 @@ import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { SingleFlight } from './single-flight.js';
 
-/** How long an avatar that has nothing to adopt is not looked at again, in ms, and how many are remembered. */
+/** How long an avatar with nothing to adopt is not searched again, in ms, and how many such avatars are remembered. */
 const NOTHING_THERE = { ttl: 600_000, max: 50_000 };
 
-/** What an older service left of an avatar: `avatars/<id>/<uuidv7>.<ext>`. */
+/** A picture that the older service stored for an avatar: `avatars/<id>/<uuidv7>.<ext>`. */
 export interface Legacy {
   key: string;
   version: string;
 }
 
 /**
- * Takes over avatars of the service from which Visage grew: one upload an object, no manifest, the newest current. The picture
- * goes the way of every upload and becomes a version of the same name, so that two replicas which adopt it make the same one.
+ * Takes over avatars of the older service, from which Visage grew. It stored one object for each upload and no manifest; the newest
+ * counts. An adopted picture is processed like an upload and keeps its name as a version, so two replicas that adopt it make the same one.
  */
 @Injectable()
 export class Adoption {
@@ -41,9 +41,10 @@ export class Adoption {
   ) {}
 
   /**
-   * The manifest of an avatar after its adoption, if there was anything to adopt; the newest picture that can be read.
+   * Adopts the newest readable picture of an avatar, if the older service left any.
    * @param manifest as the store has it
-   * @param options of the looks at the store
+   * @param options for the calls to the store
+   * @returns the manifest after the adoption; the given one if there was nothing to adopt
    * @throws what the store throws
    */
   async ensure(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
@@ -52,7 +53,7 @@ export class Adoption {
     return this.adopting.run(id, () => this.adoptNewest(manifest, options));
   }
 
-  /** What there is to adopt, newest first. */
+  /** Lists what can be adopted, newest first. */
   async legacy(id: string, options?: CallOptions): Promise<Legacy[]> {
     const found: Legacy[] = [];
     for await (const { key, size } of this.store.list(prefixOf(id), options)) {
@@ -64,8 +65,8 @@ export class Adoption {
 
   /**
    * Makes one picture a version.
-   * @returns what `take` returns; undefined where the picture is gone
-   * @throws CodedError where it is none that would be accepted as an upload
+   * @returns what `take` returns; undefined if the picture is gone
+   * @throws CodedError if it would not be accepted as an upload
    */
   async adopt(id: string, { key, version }: Legacy): Promise<Manifest | undefined> {
     const object = await this.store.get(key);
@@ -74,9 +75,9 @@ export class Adoption {
   }
 
   /**
-   * Makes a picture the version of that name, which tells when it was uploaded.
-   * @returns the manifest with it; without it where it was erased meanwhile, or too many others are newer
-   * @throws CodedError where it is none that would be accepted as an upload
+   * Makes a picture the version of that name. The name, a UUIDv7, holds the time of the upload.
+   * @returns the manifest with it; without it if it was erased meanwhile, or the history is full of newer versions
+   * @throws CodedError if it would not be accepted as an upload
    */
   async take(id: string, name: string, picture: Readable): Promise<Manifest> {
     const { uploadSpoolPath, avatarMaxSizeBytes } = this.settings;
@@ -88,7 +89,7 @@ export class Adoption {
       const origin = { version: name, source: spooled.digest(), master: format };
       const made: Version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
       const publish = (stored: Buffer) => {
-        // Another replica, or an adoption that broke off, may have made it with another release: the first one stays.
+        // Another replica, or an interrupted adoption, may have stored a master made by another release. The first one stays.
         const version = { ...made, bytes: stored.length, sha256: sha256Hex(stored) };
         return this.repository.change(id, () => ({ type: 'publish', at, version }));
       };
@@ -112,7 +113,10 @@ export class Adoption {
       } catch (error) {
         const refused = error instanceof CodedError && REFUSALS.has(error.code);
         if (!refused) throw error;
-        this.logger.warn({ key: legacy.key, err: error }, 'a picture of the older service cannot be adopted');
+        this.logger.warn(
+          { key: legacy.key, err: error },
+          'skipped a picture of the older service that cannot be adopted: upload another one',
+        );
       }
     }
     this.nothingThere.set(id, true);
@@ -120,5 +124,5 @@ export class Adoption {
   }
 }
 
-/** Codes that say that the picture is at fault, not the service. */
+/** Codes that blame the picture, not the service. */
 const REFUSALS = new Set<string>(['unsupported_image', 'unreadable_image', 'image_too_large', 'empty_file']);

@@ -21,14 +21,14 @@ import { SingleFlight } from './single-flight.js';
 /** Calls to the store at the same time, for the hashes of one avatar. */
 const CONCURRENCY = 8;
 
-/** More than the characters of a hash and an id and what holds them take. */
+/** Memory of an entry, generously: a hash, an id and the objects around them. */
 const ENTRY_BYTES = 512;
 
 /** What a hash stands for, with the token of the reads that it came from. */
 export interface Resolved extends Vouched {
   /** Undefined if the hash stands for no avatar. */
   id: string | undefined;
-  /** Tells, at the cost of a look into memory, whether `resolve` would still give the same. Undefined if only the store can tell. */
+  /** Tells cheaply, from memory, whether `resolve` would still give the same. Undefined if only the store can tell. */
   stillHolds: (() => boolean) | undefined;
 }
 
@@ -40,10 +40,9 @@ interface Entry {
 }
 
 /**
- * Hashes of e-mail addresses that stand for avatars. An object for each hash points at an id, and counts only if the manifest of that id
- * lists the hash. Pointers are stored first and the manifest last, and removed in the other order: a crash in between leaves a pointer
- * that does not count. Whoever changed a list looks at both afterwards (`reconcile`), since another replica may have changed the same
- * hash.
+ * Maps hashes of e-mail addresses to avatars. An object for each hash points at an id, and counts only if the manifest of that id lists
+ * the hash. Pointers are stored before the manifest and removed after it: a crash in between leaves a pointer that does not count. After a
+ * change of a list, `reconcile` compares both, since another replica may have changed the same hash.
  */
 @Injectable()
 export class Aliases {
@@ -78,7 +77,7 @@ export class Aliases {
     };
   }
 
-  /** The hashes of an avatar, sorted. @throws what the store throws, if they are not known */
+  /** The hashes of an avatar, sorted. @throws what the store throws, if they are not in memory */
   async of(id: string): Promise<readonly string[]> {
     const { manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
@@ -93,7 +92,7 @@ export class Aliases {
    */
   async replace(id: string, hashes: readonly string[]): Promise<readonly string[]> {
     const wanted = [...new Set(hashes)].sort();
-    // When it was accepted, not when it is committed: an erasure that comes in the meantime has to win.
+    // The time of acceptance, not of the commit: an erasure that comes in between has to win.
     const at = instantAfter(await this.repository.readFresh(id), new Date());
     let pointed = false;
     await each(wanted, async (hash) => {
@@ -111,8 +110,8 @@ export class Aliases {
   }
 
   /**
-   * Removes pointers to an avatar, and those that cannot be read. Leaves those that point at another avatar by now.
-   * @returns how many there were
+   * Removes pointers to an avatar, and unreadable ones. Leaves pointers that now lead to another avatar.
+   * @returns how many were removed
    */
   async remove(id: string, hashes: readonly string[]): Promise<number> {
     let removed = 0;
@@ -127,8 +126,8 @@ export class Aliases {
   }
 
   /**
-   * Makes the pointers agree with the manifest, until a look finds nothing to do: stores those that it lists and that are missing, and
-   * removes those to the avatar that it doesn't list.
+   * Makes the pointers agree with the manifest: stores missing ones that it lists, and removes pointers to the avatar that it doesn't
+   * list. Repeats this until there is nothing left to do.
    * @returns how many were removed
    */
   async reconcile(id: string, hashes: readonly string[]): Promise<number> {
@@ -150,7 +149,7 @@ export class Aliases {
   async restore(hash: string, id: string): Promise<boolean> {
     try {
       await this.store.store(aliasKey(hash), writeAlias(id), { ifAbsent: true, ...MANIFEST_ATTRIBUTES });
-      this.know(hash, id);
+      this.remember(hash, id);
       return true;
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
@@ -162,11 +161,11 @@ export class Aliases {
   private async point(hash: string, id: string): Promise<boolean> {
     const elsewhere = targetOf(await this.get(hash, { forChange: true })) !== id;
     if (elsewhere) await this.store.store(aliasKey(hash), writeAlias(id), MANIFEST_ATTRIBUTES);
-    this.know(hash, id);
+    this.remember(hash, id);
     return elsewhere;
   }
 
-  private know(hash: string, id: string | undefined, readAt = performance.now()): Entry {
+  private remember(hash: string, id: string | undefined, readAt = performance.now()): Entry {
     const entry = { id, readAt };
     this.cache.set(hash, entry);
     return entry;
@@ -177,7 +176,7 @@ export class Aliases {
     return entry && performance.now() - entry.readAt < this.settings.cacheMaxAgeMs ? entry : undefined;
   }
 
-  /** Where a hash points, whether that counts or not. */
+  /** The id that a hash points at, whether that counts or not. */
   private async readCached(hash: string): Promise<Resolved> {
     try {
       const { id } = this.fresh(hash) ?? (await this.readOnce(hash));
@@ -195,7 +194,7 @@ export class Aliases {
     return entry !== undefined && entry.id === id;
   }
 
-  /** Callers that come while a request is on its way share its answer. With a CACHE_MAX_AGE_MS of 0 it may be older than the question. */
+  /** Callers share the answer of a request under way. It may be older than their question, so CACHE_MAX_AGE_MS=0 forbids it. */
   private readOnce(hash: string): Promise<Entry> {
     if (this.settings.cacheMaxAgeMs === 0) return this.read(hash);
     return this.reading.run(hash, () => this.read(hash));
@@ -209,8 +208,8 @@ export class Aliases {
     if (object && id === undefined) {
       throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
     }
-    // What was registered here while we read is newer than what we read.
-    return this.cache.peek(hash) === known ? this.know(hash, id, readAt) : { id, readAt };
+    // An alias that was registered here during the read is newer than the read.
+    return this.cache.peek(hash) === known ? this.remember(hash, id, readAt) : { id, readAt };
   }
 
   private async get(hash: string, options?: CallOptions): Promise<StoredObject | undefined> {

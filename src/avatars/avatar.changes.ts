@@ -23,17 +23,17 @@ import { type Precondition, assertPrecondition } from './precondition.js';
 /** How a change ended: it is in the store, or waits in the outbox. */
 export type Committed = 'stored' | 'pending';
 
-/** An avatar at the moment that a change of it is accepted. */
+/** An avatar at the moment a change of it is accepted. */
 export interface CurrentState {
   readonly manifest: Manifest;
   readonly precondition: Precondition;
-  /** When the change was accepted, not when it is committed: a delete that comes in between has to win. */
+  /** The time of acceptance, not of the commit: a delete that comes in between has to win. */
   readonly at: Instant;
   /** Why the store could not be asked. The manifest is then the last known one, if any. */
   readonly away?: Error;
 }
 
-/** What a change came to. */
+/** The result of a change. */
 export interface Applied extends Changed<PictureIntent> {
   committed: Committed;
 }
@@ -53,11 +53,11 @@ export class AvatarChanges {
   ) {}
 
   /**
-   * The avatar as it is now, for a change that is about to be decided; while the store is away, as it was last known.
+   * Starts a change: reads the avatar as it is now, or as it was last known if the store is away.
    * @throws CodedError `precondition_failed`; what the store throws, unless the change may wait
    */
   async begin(id: string, precondition: Precondition): Promise<CurrentState> {
-    const state = await this.look(id, precondition !== undefined, async () =>
+    const state = await this.readOrLastKnown(id, precondition !== undefined, async () =>
       this.adoption.ensure(await this.repository.readFresh(id), { forChange: true }),
     );
     assertPrecondition(state.manifest, precondition);
@@ -65,10 +65,10 @@ export class AvatarChanges {
   }
 
   /**
-   * What `read` gives; while the store is away, what was last known, if the change may wait.
+   * Reads a manifest for a change that may wait: if the store is away, gives the last known one.
    * @param exact the change is only right if the store confirms what is current
    */
-  async look(
+  async readOrLastKnown(
     id: string,
     exact: boolean,
     read: () => Promise<Manifest>,
@@ -83,8 +83,8 @@ export class AvatarChanges {
 
   /**
    * Changes an avatar, or queues the change while the store is away.
-   * @param decide what is wanted of a manifest, with pending changes done already; undefined if all is as wished. Asked about the state
-   * first, and then about each manifest that the store turns out to have. What it throws ends the change
+   * @param decide gives the intent for a manifest that includes pending changes, or undefined if there is nothing to change. It is
+   * called for the given state first, and then for each manifest that the store turns out to have. If it throws, the change ends
    * @param master of the version that is published
    * @throws CodedError `precondition_failed`; what `decide`, the store and the outbox throw
    */
@@ -149,7 +149,7 @@ export class AvatarChanges {
     return this.repository.change(id, decide);
   }
 
-  /** Discards the master if its version turns out not to be wanted. */
+  /** Stores a master and commits its version. Discards the master if the version is not wanted after all. */
   private async publish(
     id: string,
     intent: Publish,
@@ -157,7 +157,7 @@ export class AvatarChanges {
     decide: Decide<PictureIntent>,
   ): Promise<Changed<PictureIntent>> {
     const { version } = intent;
-    // Our own commit may have gone through on an attempt whose answer was lost.
+    // An earlier attempt of ours may have committed, and its answer was lost.
     const wanted = (manifest: Manifest) =>
       versionNamed(manifest, version.version) ? intent : decide(manifest);
     try {
@@ -173,7 +173,7 @@ export class AvatarChanges {
     }
   }
 
-  /** A version that waits in the outbox can be restored, and the manifest must not name it before its master is in the store. */
+  /** The version may still wait in the outbox: its master has to be in the store before the manifest names it. */
   private async restore(
     id: string,
     { version }: Restore,
@@ -184,22 +184,22 @@ export class AvatarChanges {
     return pending ? this.storeMaster(id, version, pending.bytes, change) : change();
   }
 
-  private storeMaster<Committed extends { manifest: Manifest }>(
+  private storeMaster<Result extends { manifest: Manifest }>(
     id: string,
     { version, master: format }: Version,
     master: Buffer,
-    commit: () => Promise<Committed>,
-  ): Promise<Committed> {
+    commit: () => Promise<Result>,
+  ): Promise<Result> {
     return this.objects.storeUnlessErased(id, version, { format }, master, commit);
   }
 
-  /** Whether a version's master is gone though nobody erased it. */
+  /** Whether a version's master is gone although nobody erased it. */
   private async isLost(id: string, version: Version): Promise<boolean> {
     if (await this.objects.hasMaster(id, version)) return false;
     return !isErased(await this.repository.readStored(id), version.version);
   }
 
-  /** Whether no manifest names a version after this error. One that was in the outbox may have been published before. */
+  /** Whether the error proves that no manifest names the version. A version from the outbox may have been published before. */
   private isUnused(id: string, { version }: Version, error: unknown): boolean {
     if (error instanceof ChangeNotBegun) return !this.pending.holds(id, version);
     return error instanceof CodedError && error.code === 'precondition_failed';

@@ -16,10 +16,10 @@ import { AvatarObjects, type Swept } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { PendingChanges } from './pending-changes.js';
 
-/** What an erasure removed. */
+/** Tells what an erasure removed. */
 export interface Receipt extends Swept {
   erasedAt: Instant;
-  /** Hashes that stand for the avatar no more; their objects are not among `objects`. */
+  /** Hashes that no longer stand for the avatar. `objects` does not count their objects. */
   aliases: number;
 }
 
@@ -52,16 +52,18 @@ export class AvatarErasure {
   ) {}
 
   /**
-   * Removes every trace of an avatar for good, or what was there up to an instant. Pending changes of that are void from here on. An
-   * erasure of everything that finds nothing newer than the last one confirms that one: the receipt has its `erasedAt`.
-   * @returns while the erasure is pending, only what it removed from the outbox
+   * Removes every trace of an avatar for good, or everything up to an instant. Pending changes up to then become void. If an erasure of
+   * everything finds nothing newer than the last erasure, it confirms that one: the receipt has its `erasedAt`.
+   * @returns a receipt; if the erasure is pending, only for what it removed from the outbox
    */
   async erase(
     id: string,
     { before, requestId }: EraseOptions = {},
   ): Promise<Receipt & { committed: Committed }> {
-    const { manifest, away } = await this.changes.look(id, false, () => this.repository.readFresh(id));
-    // While it waits, others may upload: it then confirms no earlier erasure.
+    const { manifest, away } = await this.changes.readOrLastKnown(id, false, () =>
+      this.repository.readFresh(id),
+    );
+    // A pending erasure confirms no earlier one, since others may upload while it waits.
     const intent = { type: 'erase', at: before ?? instantAfter(manifest, new Date()) } as const;
     const ofAll = (stored: Manifest) => erasureOf(this.repository.withPending(stored), new Date());
     const stored = await this.pending.commitOrQueue(id, { intent, requestId }, { away, exact: false }, () =>
@@ -78,11 +80,11 @@ export class AvatarErasure {
       objects: receipt.objects + voided.objects,
       bytes: receipt.bytes + voided.bytes,
     };
-    if (stored !== 'pending') this.tellErased(id, whole, requestId);
+    if (stored !== 'pending') this.logErased(id, whole, requestId);
     return { ...whole, committed: stored === 'pending' ? 'pending' : 'stored' };
   }
 
-  /** What an erasure up to an instant would remove from the store. Changes nothing. */
+  /** Tells what an erasure up to an instant would remove from the store. Changes nothing. */
   async preview(id: string, before: Instant): Promise<Receipt> {
     const manifest = await this.repository.readStored(id);
     const after = apply(manifest, { type: 'erase', at: before }, this.settings.avatarHistory);
@@ -93,12 +95,12 @@ export class AvatarErasure {
   /** Carries out an erasure that waited, exactly once however often it is called. */
   async replay(id: string, intent: Erase, requestId: string | undefined): Promise<void> {
     const { receipt } = await this.eraseStored(id, () => intent);
-    this.tellErased(id, receipt, requestId);
+    this.logErased(id, receipt, requestId);
   }
 
   /**
-   * Only the manifest lists the hashes, so their objects are deleted before it changes: an erasure that is interrupted can be repeated.
-   * Afterwards they are deleted once more, since somebody may have registered them in between.
+   * Erases in the store. Only the manifest lists the hashes, so their objects are deleted before it changes: an interrupted erasure can
+   * then be repeated. Afterwards they are deleted once more, since somebody may have registered them in between.
    */
   private async eraseStored(id: string, wanted: (manifest: Manifest) => Erase): Promise<Erased> {
     const voidedBy = (manifest: Manifest) =>
@@ -117,8 +119,8 @@ export class AvatarErasure {
     return { receipt: { erasedAt, aliases, ...(await this.objects.sweep(manifest)) }, end };
   }
 
-  /** The record that an erasure is done, whenever that was. */
-  private tellErased(
+  /** Logs the record of a finished erasure, also of one that waited in the outbox. */
+  private logErased(
     id: string,
     { erasedAt, objects, bytes, aliases }: Receipt,
     requestId: string | undefined,
@@ -126,7 +128,7 @@ export class AvatarErasure {
     this.logger.log({ id, erasedAt, objects, bytes, aliases, requestId }, 'erased an avatar');
   }
 
-  /** Drops the entries that an erasure made void. The erasure itself is an entry that stays. */
+  /** Drops the entries that an erasure made void. The entry of the erasure itself stays. */
   private async dropVoid(id: string, end: Instant): Promise<Swept> {
     const swept = { objects: 0, bytes: 0 };
     for (const entry of this.pending.entriesOf(id)) {

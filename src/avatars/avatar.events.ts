@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Instant, Version } from '../model/manifest.js';
 
-/** Something that follows what happens to avatars in this process. */
+/** Follows what happens to avatars in this process. */
 export interface AvatarListener {
-  /** A version became current by an upload. */
+  /** An upload made a version current. */
   published(id: string, version: Version): void;
   /** Everything up to `end` was erased. The erasure is answered once all promises have settled. */
   erased(id: string, end: Instant): Promise<void>;

@@ -12,13 +12,13 @@ import { damageOf } from './damage.js';
 /** Objects deleted at the same time. */
 const CONCURRENCY = 8;
 
-/** What a sweep removed. */
+/** Counts what a sweep removed. */
 export interface Swept {
   objects: number;
   bytes: number;
 }
 
-/** The pictures of an avatar in the store: its masters, and all of them together. */
+/** Stores, checks and deletes the pictures of an avatar. */
 @Injectable()
 export class AvatarObjects {
   private readonly logger = new Logger(AvatarObjects.name);
@@ -29,21 +29,21 @@ export class AvatarObjects {
   ) {}
 
   /**
-   * Stores a picture, and takes it back if its version was erased meanwhile: the erasure may have looked for what to delete before the
-   * picture was there. Every picture of an avatar is stored by this function. If taking it back fails, the log says so, and
+   * Stores a picture, and deletes it again if its version was erased meanwhile: the erasure may have listed the objects before the picture
+   * was there. Every picture of an avatar is stored by this function. If the deletion fails, the log says so, and
    * `visage verify --repair` or `visage gc` deletes it later.
-   * @param look gives the manifest as it is once the picture is stored; for a master, the one that its commit left. It gets the bytes
-   * that are in the store. For a master these may be others than the given ones, if an earlier adoption made the same version
-   * @returns what `look` gave
-   * @throws what the store and `look` throw; the picture then stays, since the version may be committed
+   * @param after runs once the picture is stored. It returns the manifest as it is then; for a master, the one that its commit left. It
+   * gets the bytes in the store, which for a master differ from the given ones if an earlier adoption made the same version
+   * @returns what `after` returned
+   * @throws what the store and `after` throw; the picture then stays, since the version may be committed
    */
-  async storeUnlessErased<Looked extends { manifest: Manifest }>(
+  async storeUnlessErased<Result extends { manifest: Manifest }>(
     id: string,
     version: string,
     rendition: Rendition,
     bytes: Buffer,
-    look: (stored: Buffer) => Promise<Looked>,
-  ): Promise<Looked> {
+    after: (stored: Buffer) => Promise<Result>,
+  ): Promise<Result> {
     const key = pictureKey(id, version, renditionName(rendition));
     const isMaster = rendition.size === undefined;
     let stored = bytes;
@@ -54,14 +54,14 @@ export class AvatarObjects {
       const object = await this.store.get(key);
       if (object !== undefined && object !== 'unchanged') stored = object.bytes;
     }
-    const looked = await look(stored);
-    if (isErased(looked.manifest, version)) await this.takeBack(key);
-    return looked;
+    const result = await after(stored);
+    if (isErased(result.manifest, version)) await this.takeBack(key);
+    return result;
   }
 
   /**
    * Stores a rendition, unless its version is erased already.
-   * @param look gives the manifest as it is in the store now
+   * @param readManifest reads it from the store
    * @returns whether the rendition is there: false if its version was erased, before or meanwhile
    */
   async storeRendition(
@@ -69,16 +69,16 @@ export class AvatarObjects {
     version: string,
     rendition: Rendition,
     bytes: Buffer,
-    look: () => Promise<Manifest>,
+    readManifest: () => Promise<Manifest>,
   ): Promise<boolean> {
-    if (isErased(await look(), version)) return false;
+    if (isErased(await readManifest(), version)) return false;
     const { manifest } = await this.storeUnlessErased(id, version, rendition, bytes, async () => ({
-      manifest: await look(),
+      manifest: await readManifest(),
     }));
     return !isErased(manifest, version);
   }
 
-  /** Whether the master of a version is there as its manifest has it. */
+  /** Whether the store has the master of a version exactly as its manifest describes it. */
   async isSound(id: string, version: Version): Promise<boolean> {
     const object = await this.store.get(masterKey(id, version), { forChange: true });
     if (object === undefined || object === 'unchanged') return false;
@@ -95,14 +95,17 @@ export class AvatarObjects {
     try {
       await this.store.delete(key);
     } catch (error) {
-      this.logger.warn({ key, err: error }, 'an unused master could not be deleted');
+      this.logger.warn(
+        { key, err: error },
+        'an unused master could not be deleted: `visage gc` will delete it',
+      );
     }
   }
 
   /**
-   * Deletes all that an erasure took away, and everything under the avatar's prefix that is not a picture of a version.
+   * Deletes the pictures of erased versions, and everything under the avatar's prefix that is not a picture of a version.
    * @param manifest the one that holds the erasure
-   * @param dryRun delete nothing, only tell what would be deleted
+   * @param dryRun only counts what would be deleted
    */
   async sweep(manifest: Manifest, dryRun = false): Promise<Swept> {
     const erased = (await this.list(manifest.id)).filter(({ key }) => {
@@ -113,14 +116,17 @@ export class AvatarObjects {
     return { objects: erased.length, bytes: erased.reduce((sum, { size }) => sum + size, 0) };
   }
 
-  /** Deletes what left the history long enough ago. If that fails, the log says so, and the next change of the avatar tries again. */
+  /** Deletes versions that left the history long enough ago. If that fails, the log says so, and the next upload tries again. */
   async collect(manifest: Manifest): Promise<void> {
     try {
       const { avatarGraceMs: graceMs, avatarHistory: history } = this.settings;
       const objects = await this.list(manifest.id);
       await this.deleteAll(collectable(objects, manifest, { graceMs, history, now: Date.now() }));
     } catch (error) {
-      this.logger.warn({ id: manifest.id, err: error }, 'old versions could not be deleted');
+      this.logger.warn(
+        { id: manifest.id, err: error },
+        'old versions could not be deleted: the next upload of the avatar tries again, and so does `visage gc`',
+      );
     }
   }
 
@@ -128,7 +134,10 @@ export class AvatarObjects {
     try {
       await this.store.delete(key);
     } catch (error) {
-      this.logger.error({ key, err: error }, 'an erased picture could not be deleted');
+      this.logger.error(
+        { key, err: error },
+        'an erased picture could not be deleted: run `visage gc` once the storage works',
+      );
     }
   }
 

@@ -24,7 +24,7 @@ import { SingleFlight } from './single-flight.js';
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
 
-/** The changes before it took so long that a change did not begin: nothing of it is in the store. */
+/** A change did not begin, because the changes before it took too long. Nothing of it is in the store. */
 export class ChangeNotBegun extends CodedError {
   constructor() {
     super('busy', BUSY);
@@ -32,13 +32,13 @@ export class ChangeNotBegun extends CodedError {
 }
 
 /** How many damaged manifests are remembered as logged. */
-const DAMAGED = 1000;
+const MAX_DAMAGED = 1000;
 
-/** Something that is known about an avatar. */
+/** Tells how far something that is known about an avatar can be trusted. */
 export interface Vouched {
   /**
-   * Whether the store said so at most `CACHE_MAX_AGE_MS` ago. Otherwise the store is away and this is what was last known. The
-   * avatar may be erased by now, so nobody may keep an answer made from it.
+   * Whether the store confirmed it at most `CACHE_MAX_AGE_MS` ago. Otherwise the store is away, this was last known, and the avatar may be
+   * erased by now: nobody may cache an answer made from it.
    */
   verified: boolean;
 }
@@ -46,44 +46,42 @@ export interface Vouched {
 /** A manifest from memory, with the token of the very read that it came from. */
 export interface CachedRead extends Vouched {
   manifest: Manifest;
-  /** Set if only what is pending is known: why the store could not tell the rest. */
+  /** Set if only pending changes are known: why the store could not tell the rest. */
   incomplete?: Error;
-  /**
-   * Tells, at the cost of reading a clock, whether `readCached` would still give this manifest. Undefined if only the store can tell.
-   */
+  /** Tells cheaply, by the clock, whether `readCached` would still give this manifest. Undefined if only the store can tell. */
   stillHolds: (() => boolean) | undefined;
 }
 
-/** What is wanted of a manifest; undefined if all is as wished. */
+/** Gives the intent for a manifest; undefined if there is nothing to change. */
 export type Decide<Wanted extends Intent> = (manifest: Manifest) => Wanted | undefined;
 
-/** What a change came to. */
+/** The result of a change. */
 export interface Changed<Wanted extends Intent> {
   /** The manifest that is in the store now. */
   manifest: Manifest;
-  /** The intent that the manifest holds; undefined if none was wanted. */
+  /** The intent that the manifest holds; undefined if there was nothing to change. */
   intent: Wanted | undefined;
 }
 
-/** What a snapshot would become. */
+/** The manifest that a snapshot would become. */
 interface Plan<Wanted extends Intent> extends Changed<Wanted> {
   /** The store has it already. */
   isStored: boolean;
 }
 
 /**
- * Reads manifests, from the store or from memory, and changes them by compare and swap. Whatever it gives shows pending changes as done
- * already.
+ * Reads manifests, from the store or from memory, and changes them by compare and swap. Apart from `readStored`, its reads include pending
+ * changes.
  */
 @Injectable()
 export class AvatarRepository {
   private readonly logger = new Logger(AvatarRepository.name);
   /** The etag of each damaged manifest that was logged, by its key: each damage is logged once. */
-  private readonly damaged = new LRUCache<string, string>({ max: DAMAGED });
+  private readonly damaged = new LRUCache<string, string>({ max: MAX_DAMAGED });
   private readonly cache: ManifestCache;
   private readonly reading = new SingleFlight<CachedManifest>();
   private readonly changes = new KeyedMutex();
-  private gone = 0;
+  private vanishedCount = 0;
 
   constructor(
     private readonly store: ObjectStore,
@@ -93,17 +91,17 @@ export class AvatarRepository {
     this.cache = new ManifestCache(settings, cacheSharesOf(settings).manifests);
   }
 
-  /** How `readCached` used its memory. */
+  /** How well the memory of `readCached` is used. */
   usage(): CacheUsage {
     return this.cache.usage();
   }
 
-  /** Manifests that were in the store and are there no more. Visage never deletes one. */
+  /** How many manifests have vanished from the store. Visage never deletes one. */
   get vanished(): number {
-    return this.gone;
+    return this.vanishedCount;
   }
 
-  /** The manifest as it is in the store now; an empty one if there is none. @throws ManifestUnreadable, and what the store throws */
+  /** The manifest in the store now, with pending changes; an empty one if there is none. @throws ManifestUnreadable, and what the store throws */
   async readFresh(id: string): Promise<Manifest> {
     return this.withPending(await this.readStored(id));
   }
@@ -116,7 +114,7 @@ export class AvatarRepository {
   /**
    * The manifest as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS` while the store is away. After
    * that only pending changes are known. One request to the store serves all callers that wait for it.
-   * @throws ManifestUnreadable, and what the store throws, if nothing is known that may still be shown
+   * @throws ManifestUnreadable; what the store throws, if nothing is known that may still be shown
    */
   async readCached(id: string): Promise<CachedRead> {
     const entry = this.cache.get(id);
@@ -135,8 +133,8 @@ export class AvatarRepository {
   }
 
   /**
-   * The manifest as this process knows it, however old. For a change, which is weighed against the one in the store later, and never to
-   * be shown. @returns undefined if nothing is known about the avatar
+   * The manifest as this process knows it, however old. Use it for changes, which are checked against the store later, and never show it.
+   * @returns undefined if nothing is known about the avatar
    */
   lastKnown(id: string): Manifest | undefined {
     const entry = this.cache.get(id);
@@ -145,10 +143,9 @@ export class AvatarRepository {
   }
 
   /**
-   * Changes an avatar: asks what is wanted of its manifest, writes the result if the manifest in the store is still the same, and
-   * otherwise reads it and begins again.
-   * @param decide gives the intent for a manifest, or nothing if all is as wished. It may be called several times. What it throws about
-   * the manifest that is in the store ends the change
+   * Changes an avatar: asks `decide` for the intent, and writes the result if the manifest in the store is still the same. Otherwise it
+   * reads the manifest and starts again.
+   * @param decide may be called several times. If it throws about the manifest in the store, the change ends
    * @throws ChangeNotBegun if the changes before it took too long; CodedError `busy` if others kept writing; what the store throws
    */
   async change<Wanted extends Intent>(id: string, decide: Decide<Wanted>): Promise<Changed<Wanted>> {
@@ -167,7 +164,7 @@ export class AvatarRepository {
     return this.changes.run(id, swapped, { deadline, tooLate: () => new ChangeNotBegun() });
   }
 
-  /** A manifest with pending changes done already. */
+  /** Applies pending changes to a manifest. */
   withPending(manifest: Manifest): Manifest {
     const { avatarHistory } = this.settings;
     return this.pending
@@ -196,15 +193,15 @@ export class AvatarRepository {
     return { manifest: this.withPending(emptyManifest(id)), ...unverified, incomplete: away };
   }
 
-  /** Callers that come while a request is on its way share its answer. With a CACHE_MAX_AGE_MS of 0 it may be older than the question. */
+  /** Callers share the answer of a request under way. It may be older than their question, so CACHE_MAX_AGE_MS=0 forbids it. */
   private revalidateOnce(id: string): Promise<CachedManifest> {
     if (this.settings.cacheMaxAgeMs === 0) return this.revalidate(id);
     return this.reading.run(id, () => this.revalidate(id));
   }
 
   /**
-   * Usually enough, and saves a call to the store: whoever changes an avatar has just looked at it. Only a swap proves that nobody wrote
-   * since then, so without one nothing is concluded.
+   * Tries the swap on the manifest in memory. That usually works and saves a call to the store, since every change starts with a read.
+   * Only a swap proves that nobody wrote since then, so without one nothing is concluded.
    * @returns undefined if the manifest has to be read
    */
   private async changeLastRead<Wanted extends Intent>(
@@ -217,7 +214,7 @@ export class AvatarRepository {
     try {
       plan = this.planOf(before, decide);
     } catch {
-      // It may be wrong about an old manifest only, and is asked again about the new one.
+      // This may be due to the old manifest. `decide` is asked again about the new one.
       return undefined;
     }
     return !plan.isStored && (await this.swap(id, before, plan.manifest)) ? plan : undefined;
@@ -234,7 +231,7 @@ export class AvatarRepository {
     };
   }
 
-  /** @returns whether nobody else was faster */
+  /** Writes a manifest if the store still has the one before. @returns whether it had */
   private async swap(id: string, before: Snapshot, manifest: Manifest): Promise<boolean> {
     const bytes = writeManifest(manifest);
     try {
@@ -254,10 +251,10 @@ export class AvatarRepository {
     const known = this.cache.get(id);
     const readAt = performance.now();
     const snapshot = await this.load(id, known?.snapshot, options);
-    // A change that was committed here meanwhile is newer than what was read.
+    // A change that was committed here during the read is newer than the read.
     if (!this.cache.holds(id, known)) return { snapshot, readAt, gone: true };
     if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
-    // Answers that were made from it stay good.
+    // Answers made from this snapshot stay valid.
     known.readAt = readAt;
     return known;
   }
@@ -269,19 +266,19 @@ export class AvatarRepository {
     });
     if (object === 'unchanged' && known) return known;
     if (object === undefined && known && known.etag === undefined) return known;
-    if (object === undefined && known) this.tellVanished(id);
+    if (object === undefined && known) this.logVanished(id);
     if (object === undefined || object === 'unchanged')
       return { manifest: emptyManifest(id), etag: undefined, bytes: 0 };
     return { manifest: this.parse(id, object), etag: object.etag, bytes: object.bytes.length };
   }
 
-  /** Logged once, since it may be all of them. */
-  private tellVanished(id: string): void {
-    if (this.gone++ > 0) return;
+  /** Logs only the first one: all of them may be gone. */
+  private logVanished(id: string): void {
+    if (this.vanishedCount++ > 0) return;
     this.logger.error(
       { key: manifestKey(id) },
-      'a manifest that was in the storage is gone: something else deleted it, or emptied the storage. Restore a backup. ' +
-        'visage_manifests_vanished_total counts the others',
+      'a manifest has vanished from the storage: something other than Visage deleted it, or emptied the storage. Restore a backup. ' +
+        'The metric visage_manifests_vanished_total counts further ones',
     );
   }
 
@@ -291,7 +288,10 @@ export class AvatarRepository {
     } catch (error) {
       if (error instanceof ManifestUnreadable && this.damaged.get(error.key) !== etag) {
         this.damaged.set(error.key, etag);
-        this.logger.error({ key: error.key, reason: error.reason }, 'a manifest cannot be read');
+        this.logger.error(
+          { key: error.key, reason: error.reason },
+          'a manifest cannot be read: restore it from a backup',
+        );
       }
       throw error;
     }

@@ -14,7 +14,7 @@ import { Lookup } from './lookup.js';
 import { OutboxReplay } from './outbox-replay.js';
 import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
 
-/** What avatars are and how they change. Knows no HTTP: the program `visage` uses it as the service does. */
+/** Avatars and their changes. Knows nothing of HTTP, so that the program `visage` uses it as the service does. */
 @Module({
   imports: [StorageModule, ImagesModule, OutboxModule.holding(PENDING_CHANGES)],
   providers: [

@@ -29,11 +29,11 @@ export interface ChangeOptions {
 /** What an uploader says about a picture. */
 export interface Description {
   crop?: Crop | undefined;
-  /** Undefined: none, or that of the same upload before. */
+  /** Undefined: none; if the same picture is uploaded again, its alt stays. */
   alt?: string | undefined;
 }
 
-/** `unchanged`: the current version was made from the same bytes and crop already, with the same alt. `pending`: it waits in the outbox. */
+/** `unchanged`: the current version has the same bytes, crop and alt already. `pending`: the upload waits in the outbox. */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
 
 /** The current version, with the token of the read that it came from. */
@@ -42,7 +42,7 @@ export interface Current extends Pick<CachedRead, 'verified' | 'stillHolds'> {
   version: Version | undefined;
 }
 
-/** Where the backend or a CDN serves an object. */
+/** The address at which the backend or a CDN serves an object. */
 export interface StoredUrl {
   /** Undefined if the service itself has to serve it. */
   url: string | undefined;
@@ -50,7 +50,7 @@ export interface StoredUrl {
   expiresAt: string | null;
 }
 
-/** Avatars by id: what the main application can do with them. Ids are valid already. */
+/** Everything that the main application does with avatars, by id. Callers have checked the ids. */
 @Injectable()
 export class AvatarsService {
   constructor(
@@ -83,7 +83,7 @@ export class AvatarsService {
     const intent = { type: 'publish', at: state.at, version } as const;
     const decide = (manifest: Manifest) => {
       const current = sameUpload(manifest, upload, description);
-      // A version whose picture is lost or damaged is uploaded anew.
+      // `same` is still current, but its picture is lost or damaged: publish this upload.
       return current && current.version !== same?.version ? undefined : intent;
     };
     const applied = await this.changes.change(state, decide, master);
@@ -97,7 +97,7 @@ export class AvatarsService {
   async get(id: string): Promise<Current> {
     const { manifest, incomplete, verified, stillHolds } = await this.read(id);
     const version = currentVersion(manifest);
-    // A version that waits to be restored was uploaded before, and may be erased by now.
+    // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
     if (incomplete && version && !this.pending.holds(id, version.version)) throw incomplete;
     return { version, verified, stillHolds };
   }
@@ -108,7 +108,7 @@ export class AvatarsService {
     return { exists: version !== undefined, verified };
   }
 
-  /** The history, and which version of it is current. */
+  /** The versions in the history, and which one is current. */
   async history(id: string): Promise<Manifest> {
     const { manifest, incomplete } = await this.read(id);
     if (incomplete) throw incomplete;
@@ -116,7 +116,7 @@ export class AvatarsService {
   }
 
   /**
-   * Where a browser gets a picture without this service, as URL_MODE has it.
+   * The URL at which a browser gets a picture without this service, by URL_MODE.
    * @param key of a picture that is in the store
    */
   async getUrl(key: string): Promise<StoredUrl> {
@@ -157,13 +157,13 @@ export class AvatarsService {
   }
 
   /**
-   * Leaves an avatar without a current picture; the history stays. An avatar that has none is left as it is.
+   * Leaves an avatar without a current picture; the history stays. Does nothing if there is none.
    * @throws CodedError `precondition_failed`; what the store and the outbox throw
    */
   async delete(id: string, { precondition }: ChangeOptions = {}): Promise<Committed> {
     const state = await this.changes.begin(id, precondition);
     const { committed } = await this.changes.change(state, ({ current }) => {
-      // While the store is away, nobody knows that there is none.
+      // While the store is away, there may be a picture that we don't know.
       const isDone = current === null && state.away === undefined;
       return isDone ? undefined : { type: 'remove', at: state.at };
     });
@@ -171,7 +171,7 @@ export class AvatarsService {
   }
 
   /**
-   * Removes every version, rendition and alias of an avatar for good, or those up to an instant. Harmless if there is nothing.
+   * Removes every version, rendition and alias of an avatar for good, or those up to an instant. Safe to call if there is nothing.
    * @throws CodedError what the store and the outbox throw
    */
   erase(id: string, options: EraseOptions = {}): Promise<Receipt & { committed: Committed }> {
@@ -190,13 +190,13 @@ export class AvatarsService {
     return { version: { ...origin, ...described, bytes: bytes.length, uploadedAt: at }, master: bytes };
   }
 
-  /** Whether the current version can be the answer to the same upload. A last known manifest may be long past. */
+  /** Whether the current version may answer a repeated upload. The last known manifest does not count: it may be long outdated. */
   private async mayAnswerWith(id: string, version: Version, away: Error | undefined): Promise<boolean> {
     if (this.pending.holds(id, version.version)) return true;
     return away === undefined && (await this.isSound(id, version));
   }
 
-  /** Whether the store has the master of a version, whole. While the store is away, it is believed to. */
+  /** Whether the store has the whole master of a version. Assumed while the store is away. */
   private async isSound(id: string, version: Version): Promise<boolean> {
     try {
       return await this.objects.isSound(id, version);
@@ -210,7 +210,7 @@ export class AvatarsService {
     return { version, outcome: this.pending.holds(id, version.version) ? 'pending' : 'unchanged' };
   }
 
-  /** Adopts what an older service left. */
+  /** Reads an avatar, and adopts what the older service left of it. */
   private async read(id: string): Promise<CachedRead> {
     const read = await this.repository.readCached(id);
     const manifest = await this.adoption.ensure(read.manifest);
@@ -222,7 +222,7 @@ function versionNotFound(): CodedError {
   return new CodedError('version_not_found', 'The history of the avatar has no such version.');
 }
 
-/** The current version, if it was made of the same bytes and crop, and has the same alt text or none is given. */
+/** The current version, if it has the same bytes and crop as the upload, and the same alt unless none is given. */
 function sameUpload(manifest: Manifest, { sha256 }: Upload, { crop, alt }: Description): Version | undefined {
   const current = currentVersion(manifest);
   const same =

@@ -5,9 +5,9 @@ import type { Version } from '../model/manifest.js';
 import { sha256Hex } from '../model/sha256.js';
 
 /**
- * What is wrong with a picture that was read from the storage, as a sentence.
- * @param version whose master it is; undefined: of a rendition, or of a version that nobody knows any more, no checksum is known
- * @returns undefined if nothing is
+ * Checks a picture that was read from the storage.
+ * @param version whose master it is; undefined for renditions and unknown versions, which have no known checksum
+ * @returns what is wrong, as a sentence; undefined if nothing is
  */
 export function damageOf(
   bytes: Buffer,
@@ -23,10 +23,12 @@ export function damageOf(
       ? undefined
       : `Its SHA-256 is ${sum}, and its manifest says ${version.sha256}.`;
   }
-  return isWhole(bytes, format) ? undefined : `Its ${bytes.length} bytes are no whole picture as ${format}.`;
+  return isWhole(bytes, format)
+    ? undefined
+    : `Its ${bytes.length} bytes are not a complete ${format} picture.`;
 }
 
-/** @param damage what is wrong with the master, as a sentence */
+/** The error for a damaged or lost master. @param damage what is wrong with it, as a sentence */
 export function pictureUnreadable(key: string, damage: string): CodedError {
   const cause = new Error(
     `The master ${key} is damaged. ${damage} Restore the object from a backup, or upload the picture again.`,

@@ -1,16 +1,16 @@
-/** Of the limit, the most that passes between two looks at the storage: no pause, however long, uses the limit up. */
+/** The most that one step may count, as a share of the limit: no pause between two checks, however long, uses the limit up. */
 const LONGEST_STEP = 1 / 10;
 
 interface Failing {
-  /** The clock of the working storage at the first failure, in ms. */
+  /** How long the storage had worked at the first failure, in ms. */
   since: number;
-  /** The monotonic clock at the last one, in ms. */
+  /** The monotonic clock at the last failure, in ms. */
   lastAt: number;
 }
 
 /**
- * Which avatars keep failing, and for how long. Their time is that in which the storage was seen to work: it stands still while
- * the storage is away.
+ * Knows which avatars keep failing, and for how long. Only time during which the storage was seen to work counts: the clock stands still
+ * while the storage is away.
  */
 export class FailingAvatars {
   private readonly failing = new Map<string, Failing>();
@@ -44,7 +44,7 @@ export class FailingAvatars {
   /** An avatar failed while the storage worked. @returns whether it has kept failing for longer than the limit */
   failed(id: string): boolean {
     const since = this.failing.get(id)?.since ?? this.workedMs;
-    // To the end: see `inTurn`.
+    // Moves it to the end: see `inTurn`.
     this.failing.delete(id);
     this.failing.set(id, { since, lastAt: this.now() });
     return this.workedMs - since > this.limitMs;
@@ -54,17 +54,17 @@ export class FailingAvatars {
     this.failing.delete(id);
   }
 
-  /** Those that do not fail first, then those that failed longest ago, so that none keeps others from their turn. */
+  /** Sorts avatars: first those that do not fail, then those that failed longest ago. So none blocks the others. */
   inTurn(ids: Iterable<string>): string[] {
     const all = new Set(ids);
     const failing = [...this.failing.keys()].filter((id) => all.has(id));
     return [...[...all].filter((id) => !this.failing.has(id)), ...failing];
   }
 
-  /** Forgets avatars that have nothing to fail with any more and whose last failure is long past. */
-  forget(has: (id: string) => boolean): void {
+  /** Forgets avatars that have no entries any more and whose last failure is long past. */
+  forget(hasEntries: (id: string) => boolean): void {
     for (const [id, { lastAt }] of this.failing) {
-      if (!has(id) && this.now() - lastAt > this.limitMs) this.failing.delete(id);
+      if (!hasEntries(id) && this.now() - lastAt > this.limitMs) this.failing.delete(id);
     }
   }
 }

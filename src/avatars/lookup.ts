@@ -7,12 +7,12 @@ import { Aliases } from './aliases.js';
 import type { Vouched } from './avatar.repository.js';
 import { AvatarsService } from './avatars.service.js';
 
-/** Ids and hashes that may wait for the store, all lookups together. */
+/** How many ids and hashes may wait for the store, over all lookups. */
 const MAX_WAITING = 10_000;
 
-/** What there is of an avatar. */
+/** What was found for an id or a hash. */
 export interface Found extends Vouched {
-  /** Undefined if a hash stands for none. */
+  /** Undefined if a hash stands for no avatar. */
   id: string | undefined;
   /** The current version, if any. */
   version: Version | undefined;
@@ -32,6 +32,7 @@ export class Lookup {
   }
 
   /**
+   * Finds avatars by ids and by hashes.
    * @param ids valid already
    * @param hashes as `isHash` accepts them
    * @throws CodedError `busy`, and what the store throws if it is away and something asked for is not in memory
@@ -41,7 +42,7 @@ export class Lookup {
     hashes: ReadonlySet<string>,
   ): Promise<{ avatars: Map<string, Found>; hashes: Map<string, Found> }> {
     if (this.limit.pendingCount + ids.size + hashes.size > MAX_WAITING) {
-      throw new CodedError('busy', 'Too many lookups are on their way. Try again shortly.');
+      throw new CodedError('busy', 'Too many lookups at the same time. Try again shortly.');
     }
     const [avatars, found] = await Promise.all([
       this.each(ids, (id) => this.byId(id)),

@@ -3,10 +3,10 @@ import type { Settings } from '../config/settings.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import type { Manifest } from '../model/manifest.js';
 
-/** More than a key and what holds an entry take, in bytes. */
+/** Memory of an entry beside its manifest, generously, in bytes. */
 const OVERHEAD_BYTES = 200;
 
-/** A manifest as it was in the store at some moment. */
+/** A manifest as the store had it at some moment. */
 export interface Snapshot {
   readonly manifest: Manifest;
   /** Undefined if the store had no manifest. */
@@ -18,11 +18,11 @@ export interface CachedManifest {
   readonly snapshot: Snapshot;
   /** When the store last confirmed it, by the monotonic clock, in ms. */
   readAt: number;
-  /** It is not in the cache any more. */
+  /** Whether the entry has left the cache. */
   gone: boolean;
 }
 
-/** The manifests that this process has read, each with the time at which the store last confirmed it. */
+/** Keeps the manifests that this process has read, each with the time at which the store last confirmed it. */
 export class ManifestCache {
   private readonly entries: LRUCache<string, CachedManifest>;
   private hits = 0;
@@ -45,7 +45,7 @@ export class ManifestCache {
     return this.entries.get(id);
   }
 
-  /** Whether it is still the entry of that id. */
+  /** Whether an entry is still the one of that id. */
   holds(id: string, entry: CachedManifest | undefined): boolean {
     return this.entries.peek(id) === entry;
   }
@@ -56,12 +56,12 @@ export class ManifestCache {
     return entry;
   }
 
-  /** Whether it may be shown without asking the store: `CACHE_MAX_AGE_MS`. */
+  /** Whether an entry may be shown without asking the store: `CACHE_MAX_AGE_MS`. */
   isFresh({ readAt, gone }: CachedManifest): boolean {
     return !gone && performance.now() - readAt < this.settings.cacheMaxAgeMs;
   }
 
-  /** Whether it may be shown while the store is away: `CACHE_MAX_STALE_MS`. */
+  /** Whether an entry may be shown while the store is away: `CACHE_MAX_STALE_MS`. */
   mayBeShownStale({ readAt }: CachedManifest): boolean {
     return performance.now() - readAt < this.settings.cacheMaxStaleMs;
   }

@@ -19,7 +19,7 @@ import { FailingAvatars } from './failing-avatars.js';
 import { type PendingChange, PendingChanges, type PendingEntry } from './pending-changes.js';
 
 interface Round {
-  /** The storage was seen to work in this round. */
+  /** Whether the storage was seen to work in this round. */
   working: boolean;
   carriedOut: number;
 }
@@ -28,8 +28,8 @@ interface Round {
 const CONCURRENCY = 4;
 
 /**
- * Carries out pending changes as soon as the store is back: round after round, the entries of each avatar in their order. If an avatar
- * keeps failing while the store works for others, its entries are set aside, so that they do not fill the outbox.
+ * Carries out pending changes as soon as the store is back, in rounds, and the entries of each avatar in order. If an avatar keeps failing
+ * while the store works for others, its entries are set aside, so that they do not fill the outbox.
  */
 @Injectable()
 export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -37,10 +37,10 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopped = false;
-  /** By the name of the entry: why it has to wait, as the log knows it. */
-  private readonly told = new Map<string, string>();
+  /** The last logged reason why an entry has to wait, by its name. */
+  private readonly logged = new Map<string, string>();
   private readonly failing: FailingAvatars;
-  /** One key, so that an outage of reads or deletes does not leave one object for each round. */
+  /** One key for all rounds: if deletes fail, one object is left, not one for each round. */
   private readonly probe = `${PROBES}${randomUUID()}`;
   /** Whether the last round had failures. */
   private hadFailures = false;
@@ -60,7 +60,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     if (this.outbox) this.wait(this.outbox);
   }
 
-  /** Ends with a last round, since the disk may go with the process. */
+  /** Runs a last round: the disk may disappear with the process. */
   async onApplicationShutdown(): Promise<void> {
     const { outbox } = this;
     if (!outbox) return;
@@ -70,7 +70,10 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     await this.round(outbox);
     const { entries } = outbox.report();
     if (entries > 0)
-      this.logger.warn({ entries }, 'stopping with entries in the outbox: they wait for the next start');
+      this.logger.warn(
+        { entries },
+        'stopping with entries in the outbox: keep its disk, the next start carries them out',
+      );
     await outbox.close();
   }
 
@@ -87,11 +90,14 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     try {
       await outbox.adopt();
     } catch (error) {
-      this.logger.error({ err: error }, 'the folders of the outbox cannot be read');
+      this.logger.error(
+        { err: error },
+        'the folders of the outbox cannot be read: check OUTBOX_PATH and its disk',
+      );
     }
     this.forgetGone(outbox);
     if (outbox.report().entries === 0) return;
-    // The last round judges nobody: it has no time to lose.
+    // The last round sets no avatar aside: a check of the storage could take too long.
     const judging = this.hadFailures && !this.stopped;
     const round = { working: judging && (await this.storageWorks()), carriedOut: 0 };
     if (judging && this.stopped) return;
@@ -105,7 +111,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     if (carriedOut > 0) this.logger.log({ carriedOut, left: outbox.report().entries }, 'replayed the outbox');
   }
 
-  /** Up to the first that has to wait. */
+  /** Replays the entries of an avatar, up to the first that has to wait. */
   private async replayAll(
     outbox: Outbox<PendingChange>,
     entries: readonly PendingEntry[],
@@ -114,7 +120,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     for (const entry of entries) if (!(await this.replay(outbox, entry, round))) return;
   }
 
-  /** @returns whether the entry is dealt with */
+  /** Replays an entry, or sets it aside. @returns whether the entry has left the queue */
   private async replay(outbox: Outbox<PendingChange>, entry: PendingEntry, round: Round): Promise<boolean> {
     try {
       const hopeless = await this.carryOut(entry);
@@ -129,12 +135,12 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
       if (round.working && isOfAvatar(error) && this.failing.failed(entry.id)) {
         return this.setAside(outbox, entry, `it kept failing while the storage worked: ${describe(error)}`);
       }
-      this.tell(entry, error);
+      this.logWaiting(entry, error);
       return false;
     }
   }
 
-  /** @returns undefined, or the reason why it can never be carried out */
+  /** Carries out an entry. @returns undefined, or the reason why it can never be carried out */
   private async carryOut(entry: PendingEntry): Promise<string | undefined> {
     const { intent, requestId } = entry.change;
     const master = await this.pending.masterOf(entry);
@@ -143,7 +149,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     return undefined;
   }
 
-  /** @returns whether that could be done */
+  /** Sets an entry aside. @returns whether that worked */
   private async setAside(
     outbox: Outbox<PendingChange>,
     entry: PendingEntry,
@@ -155,23 +161,26 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     } catch (error) {
       const { name, id } = entry;
       if (this.isNews(entry, reason))
-        this.logger.error({ entry: name, id, reason, err: error }, 'an outbox entry cannot be set aside');
+        this.logger.error(
+          { entry: name, id, reason, err: error },
+          'an outbox entry cannot be set aside: check the disk of OUTBOX_PATH',
+        );
       return false;
     }
   }
 
   /**
-   * Whether the storage lists, takes, gives and deletes an object of our own. Asked at the start of a round and through the circuit
-   * breaker: it closes a circuit that avatars opened in the last round.
+   * Whether the storage stores, reads, lists and deletes an object of our own. The check runs at the start of a round and through the
+   * circuit breaker, so it closes a circuit that avatars opened in the last round.
    */
   private async storageWorks(): Promise<boolean> {
     try {
-      await this.store.store(this.probe, Buffer.from('written by Visage to see whether the storage works'));
+      await this.store.store(this.probe, Buffer.from('written by Visage to check that the storage works'));
       await this.store.get(this.probe);
       for await (const { key } of this.store.list(this.probe)) if (key === this.probe) break;
       await this.store.delete(this.probe);
     } catch (error) {
-      // Nothing is known about a store that was not asked.
+      // An open circuit did not ask the store, so it tells nothing.
       if (!isCircuitOpen(error)) this.failing.storageIsAway();
       this.logger.debug({ err: error }, 'the storage does not work for others either');
       return false;
@@ -180,28 +189,31 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     return true;
   }
 
-  /** Entries also go by an erasure, and when they are set aside. */
+  /** Forgets entries that have left the outbox. An erasure drops entries, too. */
   private forgetGone(outbox: Outbox<PendingChange>): void {
-    for (const name of this.told.keys()) if (!outbox.has(name)) this.told.delete(name);
+    for (const name of this.logged.keys()) if (!outbox.has(name)) this.logged.delete(name);
     this.failing.forget((id) => outbox.entriesOf(id).length > 0);
   }
 
-  private tell(entry: PendingEntry, error: CodedError): void {
+  private logWaiting(entry: PendingEntry, error: CodedError): void {
     if (!this.isNews(entry, error.message)) return;
     const { name, id } = entry;
     const level = isAway(error) ? 'debug' : 'warn';
-    this.logger[level]({ entry: name, id, err: error }, 'an outbox entry has to wait');
+    this.logger[level](
+      { entry: name, id, err: error },
+      'an outbox entry could not be carried out: the next round tries again',
+    );
   }
 
-  /** Once for each reason, not once for each round. */
+  /** Whether the reason has not been logged for this entry: the log tells each reason once, not once for each round. */
   private isNews({ name }: PendingEntry, reason: string): boolean {
-    if (this.told.get(name) === reason) return false;
-    this.told.set(name, reason);
+    if (this.logged.get(name) === reason) return false;
+    this.logged.set(name, reason);
     return true;
   }
 }
 
-/** Whether a failure may lie with the avatar while the storage works. A full storage still takes small objects, and has to get room. */
+/** Whether the avatar may be the cause of a failure. A full storage is not: it needs room, although it still takes small objects. */
 function isOfAvatar(error: CodedError): boolean {
   return !isCircuitOpen(error) && error.code !== 'storage_full';
 }

@@ -15,7 +15,7 @@ export interface PendingChange {
 
 export type PendingEntry = OutboxEntry<PendingChange>;
 
-/** How pending changes lie in the outbox. The attachment of a publish is its master. */
+/** The format of pending changes in the outbox. The attachment of a publish is its master. */
 export const PENDING_CHANGES: ChangeFormat<PendingChange> = {
   write: ({ intent, requestId }) => ({ intent, ...(requestId !== undefined && { requestId }) }),
   read(id, { intent, requestId }, hasAttachment) {
@@ -29,15 +29,15 @@ export const PENDING_CHANGES: ChangeFormat<PendingChange> = {
   nameOf: ({ intent }) => intent.type,
 };
 
-/** What a change has to know of the store before it is committed. */
+/** Decides whether a change may be queued. */
 export interface QueueRules {
   /** Why the store could not be asked before the change; undefined: it could. */
   away?: Error | undefined;
-  /** The change is only right if the store confirms what is current: it is never queued. */
+  /** Whether the change is only right if the store confirms what is current. Such a change is never queued. */
   exact: boolean;
 }
 
-/** The changes that wait for the store. Without an outbox nothing ever waits, and changes fail while the store is away. */
+/** Keeps the changes that wait for the store. Without an outbox nothing waits, and changes fail while the store is away. */
 @Injectable()
 export class PendingChanges {
   constructor(@Optional() private readonly outbox?: Outbox<PendingChange>) {}
@@ -47,7 +47,7 @@ export class PendingChanges {
     return this.outbox !== undefined;
   }
 
-  /** The intents of an avatar that wait, oldest first. */
+  /** The waiting intents of an avatar, oldest first. */
   of(id: string): readonly PictureIntent[] {
     return this.entriesOf(id).map(({ change }) => change.intent);
   }
@@ -72,8 +72,8 @@ export class PendingChanges {
   }
 
   /**
-   * The master that an entry came with. An entry whose master changed on the disk is set aside.
-   * @returns undefined if there is none, or it is not the one that was accepted
+   * Reads the master that an entry came with. Sets the entry aside if its master has changed on disk.
+   * @returns undefined if there is none, or it has changed
    */
   async masterOf(entry: PendingEntry): Promise<Buffer | undefined> {
     const bytes = await this.outbox?.attachmentOf(entry);
@@ -90,7 +90,7 @@ export class PendingChanges {
 
   /**
    * Commits a change to the store, or queues it if the store is away.
-   * @param master of a version that is published
+   * @param change with the master if it publishes a version
    * @returns what `commit` returned, or `pending` if the change waits
    * @throws what `commit` throws, if the change may not wait; CodedError `outbox_full`, `storage_full`
    */

@@ -2,12 +2,12 @@ import { CodedError } from '../errors.js';
 import type { Manifest } from '../model/manifest.js';
 
 /**
- * What has to be current, or a change fails: one of these versions, any version (`*`), or none. Undefined: whatever is current. It can't
- * be told while the store is away, and then a change with a precondition fails, too.
+ * What has to be current for a change to succeed: one of these versions, any version (`*`), or none. Undefined: anything. Nobody can tell
+ * what is current while the store is away, so changes with a precondition fail then.
  */
 export type Precondition = readonly string[] | '*' | 'none' | undefined;
 
-/** @throws CodedError `precondition_failed` */
+/** Refuses a change whose precondition is not met. @throws CodedError `precondition_failed` */
 export function assertPrecondition({ current }: Manifest, precondition: Precondition): void {
   if (isMet(precondition, current)) return;
   const detail =

@@ -1,8 +1,8 @@
-/** Runs one task of a key at a time; who asks while it is on its way gets its result. */
+/** Runs one task for each key at a time. Callers that come meanwhile share its result. */
 export class SingleFlight<T> {
   private readonly underWay = new Map<string, Promise<T>>();
 
-  /** @returns what the task that is on its way returns, or else this one; what it throws, all who wait get */
+  /** Joins the task under way, or starts this one. @returns its result; if it throws, all callers get the error */
   run(key: string, task: () => Promise<T>): Promise<T> {
     let flight = this.underWay.get(key);
     if (!flight) {
