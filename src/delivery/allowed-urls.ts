@@ -1,16 +1,16 @@
-/** What a parser of URLs would read otherwise than it looks: backslashes, white space, control characters. */
+/** Characters that make a URL parse differently from how it looks: backslashes, white space, control characters. */
 const MISLEADING = /[\\\s\p{Cc}]/u;
 
-/** With a host that is written out: `https:/a`, `https:///a` and `//a` are URLs to some readers only. */
+/** The host must be written out: only some parsers accept `https:/a`, `https:///a` and `//a`. */
 const ABSOLUTE = /^https?:\/\/[^/?#@]+(?:[/?#]|$)/i;
 
-/** Escaped slashes, which some servers resolve to leave a folder. */
+/** Escaped slashes: some servers resolve them, so a path could leave its folder. */
 const ESCAPED_SLASH = /%(?:2f|5c)/i;
 
 /**
- * A URL that readers may be sent to, so that nobody can send them elsewhere (CWE-601): of the origin of one of `allowed`, and
- * its path or something below it.
- * @returns as it is to be sent; undefined where it may not be
+ * Decides whether readers may be redirected to a URL, so that nobody can send them elsewhere (CWE-601). It must have the origin of one of
+ * `allowed`, and its path or a path below it.
+ * @returns the URL to redirect to; undefined if it is not allowed
  */
 export function allowedUrl(text: string, allowed: readonly URL[]): string | undefined {
   if (MISLEADING.test(text) || !ABSOLUTE.test(text) || !URL.canParse(text)) return undefined;

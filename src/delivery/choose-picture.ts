@@ -13,7 +13,7 @@ import { type CommonFormat, acceptedFormats } from './negotiation.js';
 /** The headers by which a client asks for less motion (Media Queries 5) or less data (RFC 8674's draft, Save-Data). */
 const MOTION_HEADERS = ['Sec-CH-Prefers-Reduced-Motion', 'Save-Data'] as const;
 
-/** What a reader wants to see of the current version. */
+/** What a reader asks for of the current version. */
 export interface PictureWish {
   /** Edge in px; undefined: the master's. */
   size?: number | undefined;
@@ -27,7 +27,7 @@ export interface PictureWish {
   common?: CommonFormat | undefined;
   /** Whether the reader wants motion; undefined: `lessMotion` decides. */
   animated?: boolean | undefined;
-  /** The reader's headers ask for less motion or data. */
+  /** Whether the reader's headers ask for less motion or data. */
   lessMotion?: boolean | undefined;
 }
 
@@ -38,14 +38,14 @@ export interface ChosenPicture {
   etag: string;
   format: RenditionFormat;
   vary: readonly string[];
-  /** A better picture that takes long to make, and is to be shown as soon as it is at hand. */
+  /** A better picture that takes long to make. It is to be shown as soon as it is at hand. */
   better: PictureRef | undefined;
 }
 
 /**
- * Chooses the picture of a version that serves a wish best. Pure, apart from what `isAtHand` tells.
- * @param sizes edges in px that renditions are made at, ascending
- * @param isAtHand whether a picture can be shown without making it
+ * Chooses the picture of a version that serves a wish best. Pure, apart from `isAtHand`.
+ * @param sizes edges in px of renditions, ascending
+ * @param isAtHand tells whether a picture can be shown without making it
  */
 export function choosePicture(
   id: string,
@@ -61,10 +61,10 @@ export function choosePicture(
     ...{ id, version: version.version },
     rendition: chooseRendition(version, { size, exact, format, still }, sizes),
   }));
-  // An AVIF takes long to make: a client that takes something else, too, gets that meanwhile.
+  // An AVIF takes long to make. Meanwhile the client gets another format that it accepts.
   const isReady = (picture: PictureRef) => picture.rendition.format !== 'avif' || isAtHand(picture);
   const picture = asked === undefined ? candidates.find(isReady) : candidates[0];
-  if (!picture) throw new Error('every client takes a format that is quickly made');
+  if (!picture) throw new Error('the formats of a client include none that is made quickly');
   const before = candidates.slice(0, candidates.indexOf(picture));
   return {
     picture,
@@ -79,7 +79,7 @@ export function choosePicture(
   };
 }
 
-/** Names the version and the rendition, whose bytes never change. */
+/** The ETag of a picture. It names the version and the rendition, whose bytes never change. */
 export function etagOfPicture({ version, rendition }: PictureRef): string {
   return etagOf(`${version}/${renditionName(rendition)}`);
 }

@@ -11,21 +11,21 @@ import type { Picture, PictureRead } from './picture.js';
 
 /** What to show for an avatar without a picture. */
 export interface DefaultWish extends Omit<Placeholder, 'size'> {
-  /** Edge in px. Goes up to the next of the sizes, if there is one, unless it is to be exact. */
+  /** Edge in px. Rounded up to the next of the sizes, if there is one, unless `exact` is set. */
   size?: number | undefined;
   exact?: boolean | undefined;
-  /** Undefined: the best that `accept` takes. */
+  /** Undefined: the best format that `accept` allows. */
   format?: RenditionFormat | undefined;
   accept?: string | undefined;
 }
 
-/** In px, if none is asked for. */
+/** Edge in px if the request names none. */
 const USUAL_SIZE = 256;
 
-/** PNG is the format for clients that name none: it shows drawings that are opaque and drawings that are not. */
+/** Makes PNG the format for clients that name none: it suits both opaque and transparent drawings. */
 const DRAWN = { master: 'webp', animated: false } as const;
 
-/** Generated pictures, each drawn once for all who ask for it at the same time, and kept in memory. */
+/** Generated pictures, kept in memory. Each is drawn once for all readers who ask for it at the same time. */
 @Injectable()
 export class DefaultPictures {
   private readonly cache: LRUCache<string, Buffer, { placeholder: Placeholder; format: RenditionFormat }>;
@@ -43,13 +43,13 @@ export class DefaultPictures {
   }
 
   /**
-   * The picture that a wish is drawn as. It is drawn when its bytes are loaded.
-   * @param read that says that there is no picture to show instead
+   * Chooses the drawing for a wish. It is drawn when its bytes are loaded.
+   * @param read which found that the avatar has no picture
    */
   choose(wish: DefaultWish, { verified, stillHolds }: PictureRead): Picture {
     const { format: asked, accept, size: wanted = USUAL_SIZE, exact = false, ...drawing } = wish;
     const size = exact ? wanted : (this.settings.avatarSizes.find((one) => one >= wanted) ?? wanted);
-    // An AVIF of a drawing saves next to nothing.
+    // AVIF saves next to nothing on drawings.
     const format = asked ?? acceptedFormats(DRAWN, accept, true).find((one) => one !== 'avif') ?? 'png';
     const placeholder = { ...drawing, size };
     const name = nameOf(placeholder, format);
@@ -60,15 +60,15 @@ export class DefaultPictures {
       vary: asked === undefined ? ['Accept'] : [],
       load: async () => {
         const bytes = await this.cache.fetch(name, { context: { placeholder, format } });
-        if (!bytes) throw new Error('a drawing came to nothing');
+        if (!bytes) throw new Error('drawing a default picture gave no bytes');
         return bytes;
       },
-      again: stillHolds && { isRight: stillHolds, bytes: () => this.cache.get(name) },
+      again: stillHolds && { stillHolds, bytes: () => this.cache.get(name) },
     };
   }
 }
 
-/** Changes with what is shown. */
+/** Names a drawing. Changes whenever the drawing does. */
 function nameOf({ kind, seed, size, scheme, name, initials, color }: Placeholder, format: string): string {
   const text = JSON.stringify([kind, seed, scheme, name, initials, color]);
   return `${kind}-${sha256Hex(text).slice(0, 16)}/${size}.${format}`;

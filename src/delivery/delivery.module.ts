@@ -10,7 +10,7 @@ import { PicturesService } from './pictures.service.js';
 import { Renditions } from './renditions.js';
 import { StoredRenditions } from './stored-renditions.js';
 
-/** What readers get: pictures at any size and in any format, and drawings for avatars that have none. */
+/** Serves readers: pictures at any size and in any format, and drawings for avatars without a picture. */
 @Module({
   imports: [AvatarsModule, PlaceholdersModule],
   providers: [

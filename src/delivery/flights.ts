@@ -1,7 +1,7 @@
-/** How long a request waits for the answer to another, in ms: what takes longer, or was stuck on its way, is waited for elsewhere. */
+/** How long a request waits for the answer to another, in ms. After that it is handled by itself: the other may be stuck. */
 const FOLLOW_MS = 1000;
 
-/** Requests that wait for the same answer. */
+/** How many requests may wait for the same answer. */
 const MAX_FOLLOWERS = 1000;
 
 interface Flight {
@@ -9,11 +9,11 @@ interface Flight {
   timer: NodeJS.Timeout;
 }
 
-/** Requests that wait for the answer to the same request that came before them. */
+/** Lets requests wait for the answer to an earlier request for the same picture. */
 export class Flights {
   private readonly flights = new Map<string, Flight>();
 
-  /** From now on others can follow, until the flight ends. */
+  /** Starts a flight, which others can follow until it ends. */
   lead(key: string): void {
     if (this.flights.has(key)) return;
     const timer = setTimeout(() => {
@@ -22,7 +22,7 @@ export class Flights {
     this.flights.set(key, { followers: [], timer: timer.unref() });
   }
 
-  /** @returns whether there is something to wait for; `go` is called once it is there or takes too long */
+  /** Waits for a flight. `go` is called once it ends or takes too long. @returns false if there is none to wait for */
   follow(key: string, go: () => void): boolean {
     const flight = this.flights.get(key);
     if (!flight || flight.followers.length >= MAX_FOLLOWERS) return false;
@@ -30,7 +30,7 @@ export class Flights {
     return true;
   }
 
-  /** There is nothing more to wait for. */
+  /** Ends a flight: its followers go. */
   end(key: string): void {
     const flight = this.flights.get(key);
     if (!flight) return;

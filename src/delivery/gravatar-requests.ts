@@ -4,54 +4,54 @@ import { RENDITION_FORMATS, type RenditionFormat } from '../model/formats.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
 import { allowedUrl } from './allowed-urls.js';
 
-/** What is shown where there is no picture: a drawing, what is at a URL, or nothing. */
+/** Shown if there is no picture: a drawing, the picture at a URL, or nothing. */
 export type Fallback = { kind: PlaceholderKind } | { url: string } | 'nothing';
 
 /** A picture as the clients of Gravatar and Libravatar ask for it. */
 export interface GravatarRequest {
-  /** Of an e-mail address, in lower case; or whatever else somebody wrote there. */
+  /** Hash of an e-mail address in lower case, or any other text in its place. */
   hash: string;
   /** Edge in px, exactly. */
   size: number;
   /** Undefined: the client's Accept decides. */
   format: RenditionFormat | undefined;
   fallback: Fallback;
-  /** The fallback even where there is a picture. */
+  /** Show the fallback even if there is a picture. */
   forced: boolean;
   /** For the drawing of initials. */
   name: string | undefined;
   initials: string | undefined;
 }
 
-/** What `d` may be beside a URL. */
+/** Values of `d` other than a URL. */
 export const GRAVATAR_DEFAULTS = ['404', 'mm', ...PLACEHOLDER_KINDS] as const;
 
-/** In px, https://wiki.libravatar.org/api/. */
+/** Default edge in px, by https://wiki.libravatar.org/api/. */
 const USUAL_SIZE = 80;
 
-/** As `48` or `48x48`. */
+/** `48` or `48x48`. */
 const SIZE = /^(\d+)(?:x\d+)?$/i;
 
-/** In UTF-16 code units; nobody looks at more. */
+/** Longest name or initials that are read, in UTF-16 code units. */
 const LONGEST_TEXT = 256;
 
 /** Reads requests as https://docs.gravatar.com/api/avatars/images/ and https://wiki.libravatar.org/api/ describe them. */
 @Injectable()
 export class GravatarRequests {
-  /** What is drawn if the client asks for nothing that is known. */
+  /** Drawn if the client asks for nothing that we know. */
   private readonly usual: PlaceholderKind;
-  /** Where clients may have a default picture of their own: origins, or what URLs begin with. */
+  /** Origins and URL prefixes under which clients may have default pictures of their own. */
   private readonly urls: readonly URL[];
 
   constructor(private readonly settings: Settings) {
     const { avatarDefault, gravatarDefaultUrls } = settings;
-    // Clients of these routes say so themselves if they want nothing.
+    // Clients of these routes ask for a 404 themselves if they want one.
     this.usual = avatarDefault === '404' ? 'mp' : avatarDefault;
     this.urls = gravatarDefaultUrls.map((url) => new URL(url));
   }
 
   /**
-   * Reads a request. There are no bad ones: what is not understood counts as not said.
+   * Reads a request. There are no invalid ones: whatever is not understood is ignored.
    * @param file the last part of the path
    */
   read(file: string, query: Readonly<Record<string, unknown>>): GravatarRequest {
@@ -75,7 +75,7 @@ export class GravatarRequests {
   }
 }
 
-/** Of what is said twice, the last counts, as in PHP and Django, which the two run on. */
+/** If a parameter is repeated, the last one counts, as in PHP (Gravatar) and Django (Libravatar). */
 function lastOf(value: unknown): string | undefined {
   const last: unknown = Array.isArray(value) ? value.at(-1) : value;
   return typeof last === 'string' ? last : undefined;

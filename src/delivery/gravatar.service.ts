@@ -8,13 +8,13 @@ import type { GravatarRequest } from './gravatar-requests.js';
 import type { Picture, PictureRead } from './picture.js';
 import { PicturesService } from './pictures.service.js';
 
-/** What is shown for a hash. */
+/** The answer for a hash. */
 export interface Shown extends Vouched {
-  /** A picture, or the URL of one; undefined: there is no picture, and nothing is to be shown in its place. */
+  /** A picture, or the URL of one; undefined: there is neither a picture nor a fallback. */
   shown: Picture | { redirect: string } | undefined;
 }
 
-/** Nobody has to be asked for it, and nothing changes it. */
+/** For answers that need no read and never change. */
 const CERTAIN: PictureRead = { verified: true, stillHolds: () => true };
 
 /** Avatars by the hash of an e-mail address, for the clients of Gravatar and Libravatar. */
@@ -27,25 +27,26 @@ export class GravatarService {
   ) {}
 
   /**
+   * Finds the picture for a request, or its fallback.
    * @param accept the header
    * @throws CodedError `busy`, and what the store throws
    */
   async get(request: GravatarRequest, accept: string | undefined): Promise<Shown> {
     const { hash, forced } = request;
-    // A client that wants the default in any case gets it without the store.
+    // A forced default needs no read from the store.
     if (forced || !isHash(hash)) return this.fallback(request, accept, hash, CERTAIN);
     const { id, ...pointer } = await this.aliases.resolve(hash);
     if (id === undefined) return this.fallback(request, accept, hash, pointer);
     const { version, ...read } = await this.avatars.get(id);
     const both = together(pointer, read);
-    // By the id, so that it is the same for all its hashes, and hashed: its initials are not for those who know a hash.
+    // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
     if (!version) return this.fallback(request, accept, sha256Hex(id), both);
-    // Still, as Gravatar's are: an animation at any size would keep a core busy for each.
+    // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const wish = { ...wishOf(request, accept), animated: false, common: 'png' } as const;
     return { shown: this.pictures.current(id, version, wish, both), verified: both.verified };
   }
 
-  /** @param seed what a drawing is told apart by */
+  /** The picture or URL to show instead. @param seed tells drawings apart */
   private fallback(
     request: GravatarRequest,
     accept: string | undefined,
@@ -65,7 +66,7 @@ function wishOf({ size, format }: GravatarRequest, accept: string | undefined) {
   return { size, format, accept, exact: true };
 }
 
-/** What follows from two reads holds as long as both do. */
+/** Combines two reads: the result holds as long as both do. */
 function together(a: PictureRead, b: PictureRead): PictureRead {
   const [first, second] = [a.stillHolds, b.stillHolds];
   return {

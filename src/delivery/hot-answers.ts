@@ -3,59 +3,59 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
-
 import { matchesNoneMatch } from '../http/conditional.js';
 import { OPEN } from '../http/cors.js';
 import { namesHost } from '../http/host.js';
 import { requestId } from '../http/request-id.js';
 import { Flights } from './flights.js';
 
-/** What has to be known of a picture for its answer to be given again. */
+/** Lets an answer with a picture be given again. */
 export interface Again {
-  /** Whether it is the right one still. */
-  isRight: () => boolean;
-  /** @returns undefined where they are not in memory any more */
+  /** Tells whether it is still the right picture. */
+  stillHolds: () => boolean;
+  /** @returns undefined if they are no longer in memory */
   bytes: () => Buffer | undefined;
 }
 
-/** An answer that was given, and may be given again. */
+/** An answer that was given and may be given again. */
 export interface HotAnswer {
-  /** Headers of a 304, and of a 200 apart from Content-Length. */
+  /** Headers of a 304. */
   common: Readonly<Record<string, string>>;
+  /** Headers of a 200, apart from Content-Length. */
   whole: Readonly<Record<string, string>>;
   etag: string;
-  /** The headers of the request that decided. */
+  /** The request headers that decided which picture it is. */
   vary: readonly string[];
   again: Again;
 }
 
 interface Prepared extends Pick<HotAnswer, 'etag' | 'again'> {
   common: string[];
-  /** Without Content-Length until the bytes were there once. */
+  /** Without Content-Length until the first answer with bytes. */
   whole: string[];
   hasLength: boolean;
 }
 
-/** What one answer takes in memory beside its key, in bytes or so. */
+/** Approximate memory of one answer beside its key, in bytes. */
 const BYTES_OF_HEADERS = 2048;
 
-/** Of the URL and the headers that decide. Whoever sends more wants to fill our memory. */
+/** Limit for the URL and the headers that decide, so that nobody can fill our memory. */
 const MAX_KEY_CHARACTERS = 2048;
 
-/** Where pictures are asked for: whoever asks for the same one as another waits for the answer. */
+/** Paths of pictures. Requests for the same picture at the same time share one answer. */
 const PICTURE = /^\/(?:avatar\/|v1\/avatars\/(?:[^/?]+(?:\?|$)|[^/?]+\/[^/?]+\/))/;
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * Answers again what the controllers have answered, before the framework sees the request: the same headers and bytes, as
- * long as they are in memory and the manifest that they follow from is fresh. Of requests for one picture that come at the same
- * time, the controllers see the first. Everything else goes on to them.
- * It has the time of a few lines and not more: bare Node takes 10 µs for an answer.
+ * Repeats answers of the controllers before the framework sees the request: the same headers and bytes, as long as they are in memory and
+ * the manifest that they follow from is fresh. If several requests for one picture come at the same time, the controllers see only the
+ * first. All other requests go on to them.
+ * This is the hot path, so it must stay short: bare Node takes 10 µs for an answer.
  */
 @Injectable()
 export class HotAnswers implements OnModuleDestroy {
-  /** What was answered here, by method and status. */
+  /** Answers given here, by method and status. */
   readonly counts = { GET: { 200: 0, 304: 0 }, HEAD: { 200: 0, 304: 0 } };
   private readonly answers?: LRUCache<string, Prepared>;
   private readonly flights = new Flights();
@@ -65,7 +65,7 @@ export class HotAnswers implements OnModuleDestroy {
 
   constructor(settings: Settings) {
     const { logLevel, cacheMaxAgeMs } = settings;
-    // If every read is to be logged, or asks the store, the framework has to see it.
+    // If every read is logged or has to ask the store, the framework must see every request.
     const seesAll = logLevel === 'debug' || logLevel === 'trace' || cacheMaxAgeMs === 0;
     const maxBytes = seesAll ? 0 : Math.floor(cacheSharesOf(settings).hotAnswers);
     if (maxBytes === 0) return;
@@ -75,7 +75,7 @@ export class HotAnswers implements OnModuleDestroy {
     });
   }
 
-  /** Of reads that were answered here, or may be the next time. */
+  /** How well the memory is used. A miss is a read that the controllers answered and that may be answered here next time. */
   usage(): { hits: number; misses: number; entries: number; bytes: number } {
     const hits = Object.values(this.counts).reduce((sum, counts) => sum + counts[200] + counts[304], 0);
     const { size: entries = 0, calculatedSize: bytes = 0 } = this.answers ?? {};
@@ -89,13 +89,13 @@ export class HotAnswers implements OnModuleDestroy {
     const key = vary.length === 0 ? url : keyOf(url, headers);
     if (key.length > MAX_KEY_CHARACTERS) return;
     this.answers.set(key, { etag, again, common: lines(common), whole: lines(whole), hasLength: false });
-    // After this answer itself, whose client came first, and not once it has gone out, which a client can hold up.
+    // After this answer, since its client came first; but without waiting for its transfer, which the client can hold up.
     setImmediate(() => {
       this.flights.end(keyOf(url, headers));
     });
   }
 
-  /** Stands before all that listens to the server's requests: it hears of those only that are not answered here. */
+  /** Takes the place of the server's request listeners. They get only the requests that are not answered here. */
   standBefore(server: Server): void {
     if (!this.answers) return;
     this.listeners = (server.listeners('request') as Listener[]).map((listener) => listener.bind(server));
@@ -106,7 +106,7 @@ export class HotAnswers implements OnModuleDestroy {
     });
   }
 
-  /** From now on nothing is answered here: a service that stops answers with `Connection: close`. */
+  /** Stops answering here: while the service stops, answers need `Connection: close`. */
   onModuleDestroy(): void {
     this.stopped = true;
     this.answers?.clear();
@@ -133,10 +133,10 @@ export class HotAnswers implements OnModuleDestroy {
     this.pass(request, response);
   }
 
-  /** @returns whether it is answered */
+  /** Answers from memory if possible. @returns whether it did */
   private tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
     const { url = '', headers } = request;
-    const hot = this.right(url) ?? this.right(keyOf(url, headers));
+    const hot = this.valid(url) ?? this.valid(keyOf(url, headers));
     if (!hot) return false;
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
     if (matchesNoneMatch(headers['if-none-match'], hot.etag)) {
@@ -156,13 +156,13 @@ export class HotAnswers implements OnModuleDestroy {
     return true;
   }
 
-  private right(key: string): Prepared | undefined {
+  private valid(key: string): Prepared | undefined {
     const answer = this.answers?.get(key);
-    return answer?.again.isRight() ? answer : undefined;
+    return answer?.again.stillHolds() ? answer : undefined;
   }
 }
 
-/** All that is unusual is for the controllers. */
+/** Whether this is a usual read. The controllers handle all others. */
 function isPlainRead(request: IncomingMessage): boolean {
   const { method, headers } = request;
   return (
@@ -175,12 +175,12 @@ function isPlainRead(request: IncomingMessage): boolean {
   );
 }
 
-/** Names in lower case, as the framework sends them. */
+/** Headers as Node takes them; names in lower case, as the framework sends them. */
 function lines(headers: Readonly<Record<string, string>>): string[] {
   return Object.entries({ ...headers, ...OPEN }).flatMap(([name, value]) => [name.toLowerCase(), value]);
 }
 
-/** No log has a line of this request: an id is worth sending only to who has given one. */
+/** Sends the request's id only if the client gave one: no log line has it. */
 function withId(headers: string[], request: IncomingMessage): string[] {
   if (request.headers['x-request-id'] === undefined) return headers;
   return [...headers, 'x-request-id', requestId(request)];

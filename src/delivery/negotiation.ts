@@ -4,16 +4,16 @@ import type { Version } from '../model/manifest.js';
 /** Formats that every client can show. */
 export type CommonFormat = 'jpeg' | 'png';
 
-/** Of two that are equally welcome, the earlier is served: it is the smaller one. */
+/** If a client weighs two formats equally, it gets the earlier one here: that is usually smaller. */
 const PREFERRED: readonly RenditionFormat[] = ['avif', 'webp', 'png', 'jpeg'];
 
 /**
- * The formats that a client takes, best first; the last can be shown by every client, whatever it says. WebP and AVIF are
- * served to those only who name them: a client that takes `image/*` may be older than they are. PNG and JPEG stand in for each other
- * where one is ruled out.
+ * Lists the formats that a client accepts, best first. The list always includes one that every client can show. WebP and AVIF are served
+ * only to clients that name them: a client that accepts `image/*` may be older than they are. PNG and JPEG stand in for each other if one
+ * is ruled out.
  * @param accept the header Accept (RFC 9110, section 12.5.1)
- * @param still the first frame of an animation is wanted; AVIF is never made of an animation
- * @param common what is served to those who name nothing newer
+ * @param still whether the first frame of an animation is wanted; AVIF is never made of an animation
+ * @param common served to clients that name nothing newer
  */
 export function acceptedFormats(
   version: Pick<Version, 'master' | 'animated'>,
@@ -36,7 +36,7 @@ export function acceptedFormats(
   return candidates.sort((a, b) => weightOf(b) - weightOf(a));
 }
 
-/** The weight of each media range; what is no weight counts as 0. */
+/** The weight of each media range; an invalid weight counts as 0. */
 function weigh(accept: string): Map<string, number> {
   const weights = new Map<string, number>();
   for (const item of accept.toLowerCase().split(',')) {

@@ -10,8 +10,7 @@ import { HotAnswers } from './hot-answers.js';
 import type { Picture } from './picture.js';
 
 /**
- * Headers of every picture. Pictures come from strangers and are shown on pages of other origins: nothing in them may run, and every page
- * may show them.
+ * Headers of every picture. Pictures come from strangers, so nothing in them may run; pages of all origins may show them.
  */
 const SAFE = {
   'X-Content-Type-Options': 'nosniff',
@@ -19,7 +18,7 @@ const SAFE = {
   'Cross-Origin-Resource-Policy': 'cross-origin',
 } as const;
 
-/** Answers with pictures: whole, in part, or that the client has it already. */
+/** Sends pictures: whole (200), in part (206), or not at all if the client has them (304). */
 @Injectable()
 export class PictureAnswers {
   /** Cache-Control of URLs whose picture may be replaced at any time. */
@@ -39,7 +38,7 @@ export class PictureAnswers {
 
   /**
    * Answers a request. Conditions are answered before the bytes are loaded.
-   * @param cacheControl if the storage vouches for the picture
+   * @param cacheControl used if the storage vouches for the picture
    * @throws CodedError `unsatisfiable_range`; what loading the picture throws
    */
   async send(
@@ -67,7 +66,7 @@ export class PictureAnswers {
     const { headers } = request;
     if (matchesNoneMatch(headers['if-none-match'], etag)) {
       remember();
-      // By hand: Fastify would tell a HEAD that the picture has no bytes (RFC 9110, section 8.6).
+      // Written to the socket, since Fastify would answer a HEAD with Content-Length: 0 (RFC 9110, section 8.6).
       reply.headers(common).hijack();
       reply.raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end();
       return;
@@ -92,13 +91,13 @@ export class PictureAnswers {
   }
 }
 
-/** What the headers of a client ask for. */
+/** Reads what a client's headers ask for. */
 export function preferencesOf({ headers }: { headers: IncomingHttpHeaders }): {
   accept: string | undefined;
   /** Less motion, or less data. */
   lessMotion: boolean;
 } {
-  // The specification has it in quotes (https://wicg.github.io/user-preference-media-features-headers/), Chromium has not.
+  // The specification puts the value in quotes (https://wicg.github.io/user-preference-media-features-headers/), Chromium does not.
   const motion = headers['sec-ch-prefers-reduced-motion'];
   const lessMotion = motion === 'reduce' || motion === '"reduce"' || headers['save-data'] === 'on';
   return { accept: headers.accept, lessMotion };

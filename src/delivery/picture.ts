@@ -2,16 +2,16 @@ import type { CachedRead } from '../avatars/avatar.repository.js';
 import type { RenditionFormat } from '../model/formats.js';
 import type { Again } from './hot-answers.js';
 
-/** A picture that may be shown: everything that an answer needs to know before it loads the bytes. */
+/** A picture to show, with everything that an answer needs before it loads the bytes. */
 export interface Picture {
   /** Changes with the bytes. */
   etag: string;
   format: RenditionFormat;
-  /** The headers of the request that decided which picture it is. */
+  /** The request headers that decided which picture it is. */
   vary: readonly string[];
-  /** Whether the storage vouches for it. Otherwise nobody may keep it. */
+  /** Whether the storage vouches for it. Otherwise nobody may cache it. */
   verified: boolean;
-  /** How it is shown again without asking the store; undefined if only the store can tell. */
+  /** Shows it again without asking the store; undefined if only the store can tell whether it is still right. */
   again: Again | undefined;
   /**
    * Loads the bytes, or makes them.

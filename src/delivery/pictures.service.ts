@@ -23,15 +23,15 @@ import { DefaultPictures, type DefaultWish } from './default-pictures.js';
 import type { Picture, PictureRead } from './picture.js';
 import { Renditions } from './renditions.js';
 
-/** What to draw if there is no picture. */
+/** Describes what to draw if there is no picture. */
 export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
   /** A kind, `mm`, or `404` for nothing; undefined: AVATAR_DEFAULT. */
   default?: string | undefined;
-  /** What the drawing is told apart by; undefined: the id, whose initials may be seen. */
+  /** Tells drawings apart; undefined: the id, whose initials may be shown. */
   seed?: string | undefined;
 };
 
-/** Which pictures of a version somebody wants to know the URLs of. */
+/** Selects pictures of a version whose keys are wanted. */
 export interface PictureSet {
   /** In px; undefined: `master`, and each smaller size. */
   sizes?: readonly number[] | undefined;
@@ -39,17 +39,17 @@ export interface PictureSet {
   format?: RenditionFormat | undefined;
 }
 
-/** Where a browser gets a picture. */
+/** The address at which a browser gets a picture. */
 export interface PictureUrl extends Vouched {
   key: string;
-  /** At the backend or a CDN; undefined: the service serves it. */
+  /** At the backend or a CDN; undefined if the service serves it. */
   url: string | undefined;
   version: string;
   /** When a presigned URL stops working; null: never. */
   expiresAt: string | null;
 }
 
-/** The pictures of avatars, for readers. Ids are valid already. */
+/** Finds the pictures that readers ask for. Callers have checked the ids. */
 @Injectable()
 export class PicturesService {
   constructor(
@@ -71,21 +71,20 @@ export class PicturesService {
     return version ? this.current(id, version, wish, read) : this.draw(id, wish, drawing, read);
   }
 
-  /** The picture of the current version. @param read that gave the version */
+  /** The picture of the current version. @param read gave the version */
   current(id: string, version: Version, wish: PictureWish, { verified, stillHolds }: PictureRead): Picture {
     const isAtHand = (one: PictureRef) => this.renditions.holds(one);
     const chosen = choosePicture(id, version, wish, this.settings.avatarSizes, isAtHand);
     const { picture, better, etag, format, vary } = chosen;
     if (better) this.renditions.prepare(better);
-    const isRight = stillHolds && better ? () => stillHolds() && !this.renditions.holds(better) : stillHolds;
-    return {
-      ...{ etag, format, vary, verified },
-      load: () => this.load(picture, noPicture),
-      again: isRight && { isRight, bytes: this.renditions.taker(picture) },
+    const again = stillHolds && {
+      stillHolds: better ? () => stillHolds() && !this.renditions.holds(better) : stillHolds,
+      bytes: this.renditions.taker(picture),
     };
+    return { etag, format, vary, verified, again, load: () => this.load(picture, noPicture) };
   }
 
-  /** What is drawn for an avatar without a picture. @param read that says so @returns undefined if that is nothing */
+  /** The drawing for an avatar without a picture. @param read found that it has none @returns undefined if nothing is to be drawn */
   draw(
     id: string,
     { size, exact, format, accept }: PictureWish,
@@ -102,20 +101,20 @@ export class PicturesService {
     const { id, version, rendition } = picture;
     const { manifest, incomplete, verified, stillHolds } = await this.repository.readCached(id);
     if (isErased(manifest, version)) return undefined;
-    // A version that waits to be restored was uploaded before, and may be erased by now.
+    // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
     if (incomplete && !this.pending.holds(id, version)) throw incomplete;
     const found = {
       etag: etagOfPicture(picture),
       format: rendition.format,
       vary: [],
       verified,
-      again: stillHolds && { isRight: stillHolds, bytes: this.renditions.taker(picture) },
+      again: stillHolds && { stillHolds, bytes: this.renditions.taker(picture) },
     };
     const named = versionNamed(manifest, version);
     const isNamed =
       named && canBeMade(rendition) && (rendition.size !== undefined || rendition.format === named.master);
     if (isNamed) return { ...found, load: () => this.load(picture, noRendition) };
-    // Anybody can make up versions, and each would cost several calls each time.
+    // Anybody can make up versions, and each request for one would cost several calls to the store.
     if (!named && this.renditions.isAbsent(picture)) return undefined;
     const bytes = await this.renditions.get(picture);
     if (bytes) return { ...found, load: () => Promise.resolve(bytes) };
@@ -123,14 +122,14 @@ export class PicturesService {
     return undefined;
   }
 
-  /** Where a browser gets the current picture. @returns undefined if there is none, or it was erased meanwhile */
+  /** The URL at which a browser gets the current picture. @returns undefined if there is none, or it was erased meanwhile */
   async getUrl(id: string, request: RenditionRequest = {}): Promise<PictureUrl | undefined> {
     const { version: current, verified } = await this.avatars.get(id);
     if (!current) return undefined;
     const { version } = current;
     const picture = { id, version, rendition: chooseRendition(current, request, this.sizes) };
     const key = keyOfPicture(picture);
-    // The backend can only serve what it has.
+    // The backend cannot serve a picture that still waits in the outbox.
     if (this.settings.urlMode === 'service' || this.pending.holds(id, version)) {
       return { key, url: undefined, expiresAt: null, version, verified };
     }
@@ -141,7 +140,7 @@ export class PicturesService {
     return { key, ...(await this.avatars.getUrl(key)), version, verified };
   }
 
-  /** Edges in px that pictures are made at, ascending. */
+  /** Edges in px of renditions, ascending. */
   get sizes(): readonly number[] {
     return this.settings.avatarSizes;
   }
@@ -159,7 +158,7 @@ export class PicturesService {
     };
   }
 
-  /** @param absent makes the error if the picture was erased a moment ago */
+  /** Loads a picture that the manifest names. @param absent makes the error for a picture that has just been erased */
   private async load(picture: PictureRef, absent: () => CodedError): Promise<Buffer> {
     const bytes = await this.renditions.get(picture);
     if (bytes) return bytes;
@@ -168,8 +167,8 @@ export class PicturesService {
   }
 
   /**
-   * An absent picture was erased a moment ago, or never was; or the store has lost it.
-   * @throws CodedError `picture_unreadable` if its master should be there
+   * Tells a lost picture from one that was erased a moment ago or never existed.
+   * @throws CodedError `picture_unreadable` if the manifest says that it should be there
    */
   private async assertNotLost({ id, version: name, rendition: { size, format } }: PictureRef): Promise<void> {
     const version = versionNamed(await this.repository.readFresh(id), name);

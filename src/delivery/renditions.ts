@@ -14,27 +14,27 @@ import { type PictureRef, canBeMade, chooseRendition, keyOfPicture } from '../mo
 import { isAway } from '../storage/object-store.js';
 import { type StoredPicture, StoredRenditions } from './stored-renditions.js';
 
-/** How long a rendition that took too long is not tried again: each attempt holds a turn for the whole time-out. */
+/** How long a rendition that took too long is not tried again, in ms: each attempt holds a turn for the whole time-out. */
 const TOO_SLOW_MS = 60_000;
-/** How many of them are remembered. */
+/** How many such renditions are remembered. */
 const TOO_SLOW_ENTRIES = 10_000;
 
-/** How long a picture that the store did not have is not asked for again, in ms. */
+/** How long the store is not asked again for a picture that it did not have, in ms. */
 const ABSENT_MS = 10_000;
 
-/** The part of the cache's bytes for remembering absent pictures, and the bytes of each: more than a key and what holds it. */
+/** The share of the cache for remembering absent pictures, and the memory of each, generously, in bytes. */
 const ABSENT_SHARE = 1 / 64;
 const ABSENT_BYTES = 512;
 
 /**
- * The bytes of masters and renditions: from memory, otherwise from the store, otherwise made from the master and kept. Callers that ask
- * for the same picture at the same time wait for the same answer.
+ * Gives the bytes of masters and renditions: from memory, otherwise from the store, otherwise made from the master and stored. Callers that
+ * ask for the same picture at the same time share one answer.
  */
 @Injectable()
 export class Renditions implements AvatarListener, OnModuleInit {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, PictureRef>;
-  /** Keys that the store did not have. For a version without a master, what the keys of all its pictures begin with. */
+  /** Keys that the store did not have. For a version without a master, the prefix of the keys of its pictures. */
   private readonly absent: LRUCache<string, true>;
   private readonly background = pLimit(1);
   private readonly preparing = new Set<string>();
@@ -70,8 +70,9 @@ export class Renditions implements AvatarListener, OnModuleInit {
   }
 
   /**
+   * Gives the bytes of a picture.
    * @returns undefined if there is no such version, or no such rendition of it
-   * @throws CodedError `picture_unreadable` if the picture is a damaged master, or has to be made of one; what the pipeline and the store
+   * @throws CodedError `picture_unreadable` if the picture is a damaged master, or has to be made from one; what the pipeline and the store
    * throw
    */
   async get(picture: PictureRef): Promise<Buffer | undefined> {
@@ -88,8 +89,8 @@ export class Renditions implements AvatarListener, OnModuleInit {
   }
 
   /**
-   * Whether there was no such picture a short while ago. Ask only about a version that the manifest does not name: one that it names may
-   * have been stored since.
+   * Whether the store had no such picture a short while ago. Ask only about versions that the manifest does not name: others may have been
+   * stored since.
    */
   isAbsent(picture: PictureRef): boolean {
     const { id, version } = picture;
@@ -101,7 +102,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
     return this.cache.has(keyOfPicture(picture));
   }
 
-  /** Takes a picture out of memory, as long as it is there, without a call to the store. */
+  /** A function that gives a picture as long as it is in memory, and never calls the store. */
   taker(picture: PictureRef): () => Buffer | undefined {
     const key = keyOfPicture(picture);
     return () => {
@@ -112,8 +113,8 @@ export class Renditions implements AvatarListener, OnModuleInit {
   }
 
   /**
-   * Makes a picture in the background, so that it is in memory and in the store for later readers. One at a time. If too many wait
-   * already it does nothing: the next reader asks again.
+   * Makes a picture in the background, one at a time, so that later readers find it in memory and in the store. Does nothing if too many
+   * pictures wait already: the next reader asks again.
    */
   prepare(picture: PictureRef): void {
     const key = keyOfPicture(picture);
@@ -131,7 +132,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
     });
   }
 
-  /** Prepares what most readers of a new version will ask for. */
+  /** Prepares the renditions of a new version that most readers ask for. */
   published(id: string, version: Version): void {
     const { avatarWarmSizes, avatarSizes } = this.settings;
     for (const size of avatarWarmSizes.filter((one) => one > 0 && one < version.width)) {
@@ -146,12 +147,12 @@ export class Renditions implements AvatarListener, OnModuleInit {
     const isGone = (key: string) =>
       key.startsWith(prefix) && timeOfVersion(versionOf(key) ?? '') <= Date.parse(end);
     for (const key of this.cache.keys()) if (isGone(key)) this.cache.delete(key);
-    await this.stored.settled(isGone);
+    await this.stored.waitFor(isGone);
   }
 
   /**
-   * Sees to it that the store has a picture, whole, for readers that go there without us.
-   * @returns whether it has: false if its version was erased or its master is gone
+   * Makes sure that the store has the whole picture, for readers that go there directly.
+   * @returns whether it has; false if its version was erased or its master is gone
    * @throws what `get` throws
    */
   async ensureKept(picture: PictureRef): Promise<boolean> {
@@ -171,7 +172,10 @@ export class Renditions implements AvatarListener, OnModuleInit {
       throw pictureUnreadable(key, damage);
     }
     if (damage !== undefined) {
-      this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');
+      this.logger.warn(
+        { key, damage },
+        'found a damaged rendition in the storage: making it again from its master',
+      );
     }
     const master = await this.master(id, version);
     if (!master) {
@@ -179,13 +183,13 @@ export class Renditions implements AvatarListener, OnModuleInit {
       return undefined;
     }
     const bytes = await this.render(key, id, master, { size, format, still, exact });
-    // There may be thousands of the other sizes.
+    // Other sizes are not stored: there may be thousands of them.
     const isKept = !exact && this.settings.avatarSizes.includes(size);
     if (isKept || damage !== undefined) this.stored.keepAside(picture, bytes);
     return bytes;
   }
 
-  /** @throws TooSlow without an attempt if the last one took too long and is less than `TOO_SLOW_MS` ago */
+  /** Makes a rendition. @throws TooSlow without an attempt if the last one took too long and is less than `TOO_SLOW_MS` ago */
   private async render(key: string, id: string, master: Buffer, rendering: Rendering): Promise<Buffer> {
     const left = this.tooSlow.getRemainingTTL(key);
     if (left > 0) throw new TooSlow({ logged: true, retryAfter: Math.ceil(left / 1000) });
@@ -198,7 +202,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
     }
   }
 
-  /** While the store is away, a rendition can be made again from a master in memory. */
+  /** Reads a picture from the store. If the store is away, gives undefined for a rendition that can be made from a master in memory. */
   private async fromStore(picture: PictureRef): Promise<StoredPicture | undefined> {
     try {
       return await this.stored.get(picture);
@@ -210,7 +214,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
     }
   }
 
-  /** The version may have left the manifest: its URLs are good as long as its master is there. */
+  /** Finds the master of a version, which may have left the manifest: its URLs work as long as its master is there. */
   private async master(id: string, version: string): Promise<Buffer | undefined> {
     const known = this.masterInMemory(id, version);
     if (known) return known;

@@ -7,14 +7,14 @@ import { versionNamed } from '../model/manifest.js';
 import { type PictureRef, keyOfPicture } from '../model/rendition.js';
 import { ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
 
-/** A picture as it was found in the store. */
+/** A picture as the store has it. */
 export interface StoredPicture {
   bytes: Buffer;
   /** What is wrong with it, as a sentence; undefined if nothing is. */
   damage: string | undefined;
 }
 
-/** Masters and renditions in the store, and masters that wait in the outbox. */
+/** Reads and stores masters and renditions. Masters may still wait in the outbox. */
 @Injectable()
 export class StoredRenditions {
   private readonly logger = new Logger(StoredRenditions.name);
@@ -28,7 +28,7 @@ export class StoredRenditions {
     private readonly pending: PendingChanges,
   ) {}
 
-  /** @returns undefined if it is not there @throws what the store throws */
+  /** Reads a picture from the outbox or the store. @returns undefined if it is not there @throws what the store throws */
   async get(picture: PictureRef): Promise<StoredPicture | undefined> {
     const { id, version, rendition } = picture;
     const pending = await this.pending.master(id, version);
@@ -43,7 +43,7 @@ export class StoredRenditions {
 
   /**
    * Stores a picture. Callers that want the same one stored at the same time share the work.
-   * @returns whether it is there: false if its version was erased
+   * @returns whether it is there; false if its version was erased
    */
   keep(picture: PictureRef, bytes: Buffer): Promise<boolean> {
     const key = keyOfPicture(picture);
@@ -63,27 +63,27 @@ export class StoredRenditions {
       const passing = isAway(error) || error instanceof StorageBusy;
       this.logger[passing ? 'debug' : 'warn'](
         { key: keyOfPicture(picture), err: error },
-        'a rendition could not be kept in the storage',
+        'a rendition could not be stored: it is made again when it is needed',
       );
     });
   }
 
-  /** Sees to it that the store has a picture. @returns whether it has: false if its version was erased */
+  /** Makes sure that the store has a picture. @returns whether it has; false if its version was erased */
   async ensure(picture: PictureRef, bytes: Buffer): Promise<boolean> {
     const key = keyOfPicture(picture);
-    // A damaged one is being replaced.
+    // It may be replacing a damaged one.
     const keeping = this.keeping.get(key);
     if (keeping) return keeping;
     return (await this.store.exists(key)) || this.keep(picture, bytes);
   }
 
-  /** Resolves once none of these pictures is on its way to the store. */
-  async settled(isMeant: (key: string) => boolean): Promise<void> {
+  /** Resolves once none of these pictures is being stored. */
+  async waitFor(isMeant: (key: string) => boolean): Promise<void> {
     const meant = [...this.keeping].filter(([key]) => isMeant(key));
     await Promise.allSettled(meant.map(([, keeping]) => keeping));
   }
 
-  /** The manifest has the checksum of a master. About a rendition nothing is known but that it was whole. */
+  /** Checks a picture. Only masters have a checksum, in the manifest; a rendition can only be checked to be complete. */
   private damageOf(
     bytes: Buffer,
     { id, version, rendition: { size, format } }: PictureRef,
