@@ -10,7 +10,7 @@ import { ServerLifecycle } from './server.js';
 
 @Module({})
 export class AppModule {
-  /** @param connections of the server, which is made before there are modules */
+  /** @param connections of the server, which exists before the modules */
   static with(settings: Settings, connections: Connections): DynamicModule {
     return {
       module: AppModule,

@@ -1,4 +1,4 @@
-/** Every code that a caller of Visage may see. `http/problem.ts` gives each its status, `docs/api.md` says what to do. */
+/** Every code that a client may see. `http/problem.ts` gives each its status, `docs/api.md` says what to do. */
 export const ERROR_CODES = [
   'avatar_not_found',
   'bad_request',
@@ -49,17 +49,17 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface ErrorDetails {
-  /** What really happened: for the log, never for the caller. */
+  /** The actual error, for the log and never for the client. */
   cause?: unknown;
-  /** The log has the cause already, and is not told again by each request that fails of it. */
+  /** Whether the cause is logged already: requests that fail of it do not log it again. */
   logged?: true;
-  /** The name of the request's parameter that is at fault. */
+  /** The name of the request parameter that is wrong. */
   parameter?: string;
   /** Seconds after which trying again makes sense, if it differs from what the code implies. */
   retryAfter?: number;
 }
 
-/** An error whose `code` and `message` are made for the caller; it knows nothing of HTTP. */
+/** An error whose `code` and `message` are written for the client. It knows nothing of HTTP. */
 export class CodedError extends Error {
   readonly parameter: string | undefined;
   readonly logged: boolean;

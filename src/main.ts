@@ -9,11 +9,11 @@ import { LOG_HOOKS } from './ops/logging.js';
 import { preferMainThread } from './ops/thread-priority.js';
 import { prepareSpool } from './uploads/spooled-upload.js';
 
-// Uploads pass through memory as short-lived buffers, which V8 counts as growth of its heap: it would mark all that lives
-// after every third upload, for a fifth of the time that uploads take.
+// V8 counts the short-lived buffers of uploads as growth of its heap. By default it would run a full mark after every third upload, which
+// takes a fifth of the time of uploads.
 setFlagsFromString('--heap-growing-percent=100');
 
-// Objects, the outbox and uploads on their way are for this user of the machine only.
+// Only this user of the machine may read objects, the outbox and uploads in progress.
 process.umask(0o077);
 
 // The AWS SDK's own switch for its notice about Node 20, which is no message of the service.
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   for (const complaint of complaints) logger.error(complaint);
   for (const warning of warnings) logger.warn(warning);
   if (settings.apiKeys.length === 0) {
-    logger.warn('API_KEYS is not set: anybody who reaches the service can change avatars');
+    logger.warn('API_KEYS is not set: anybody who can reach the service can change avatars');
   }
   await prepareSpool(settings.uploadSpoolPath);
   const app = await createApp(settings, logger);
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   } catch (error) {
     logger.warn(
       { err: error },
-      'reads may be slow while uploads are worked on: threads have no priorities here',
+      'the system forbids thread priorities: reads may be slow while uploads are processed',
     );
   }
   try {
@@ -47,12 +47,12 @@ async function main(): Promise<void> {
   }
 }
 
-/** What to do if nothing can listen at the address that was asked for. */
+/** Tells what to do if the service cannot listen at its address. */
 const ADVICE: Record<string, (settings: Settings) => string> = {
   EADDRINUSE: ({ port }) => `PORT ${port} is taken: stop what uses it, or set PORT to another`,
-  EACCES: ({ port }) => `PORT ${port} is not allowed to this user: set PORT to one above 1023`,
+  EACCES: ({ port }) => `PORT ${port} is not allowed for this user: set PORT to one above 1023`,
   EADDRNOTAVAIL: ({ host }) =>
-    `HOST ${host} is no address of this machine: set HOST to one, or to 0.0.0.0 for all`,
+    `HOST ${host} is no address of this machine: set HOST to one that is, or to 0.0.0.0 for all`,
 };
 
 const [argument] = process.argv.slice(2);

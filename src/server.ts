@@ -15,11 +15,12 @@ import { answerInTurn } from './http/in-turn.js';
 /** The signals that end the service. */
 export const SHUTDOWN_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/** How often stalled connections are looked for, at most, and idle ones while the service stops, in ms. */
+/** The longest time between two searches for stalled connections, in ms. */
 const LOOK_FOR_STALLED_MS = 1000;
+/** The time between two searches for idle connections while the service stops, in ms. */
 const LOOK_FOR_IDLE_MS = 100;
 
-/** What happens to the HTTP server around Nest: who sees a request first, and how the service stops. */
+/** Sets up the HTTP server around Nest: what handles a request first, and how the service stops. */
 @Injectable()
 export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(ServerLifecycle.name);
@@ -32,8 +33,8 @@ export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicatio
   ) {}
 
   /**
-   * Lets a request pass: its turn on the connection, the hot answers, the framework. Nest's own ways would come behind the router and
-   * cost a hot read several times what it takes.
+   * Puts two steps before the framework: a request waits for its turn on the connection, then the hot answers try to answer it. Nest's
+   * middleware runs behind the router and would make a hot read several times slower.
    */
   onApplicationBootstrap(): void {
     const { connections, hot } = this;
@@ -51,13 +52,13 @@ export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicatio
     ).unref();
   }
 
-  /** Nobody is let in any more once this resolves. By now readiness says `stopping`. */
+  /** Drains the server. Readiness says `stopping` by now. Nest closes the server to new connections once this resolves. */
   async beforeApplicationShutdown(signal?: string): Promise<void> {
-    this.logger.log({ signal }, 'stopping: what was accepted is finished first');
-    // A signal may come twice, passed on by a parent. Nest drops its listeners just before it exits, and such a signal would then kill.
+    this.logger.log({ signal }, 'stopping: requests in progress are finished first');
+    // A parent may pass the signal on a second time. Nest drops its listeners just before it exits, and the signal would then kill.
     for (const each of SHUTDOWN_SIGNALS) process.on(each, () => undefined);
     setTimeout(() => {
-      this.logger.fatal('stopped with requests unfinished: SHUTDOWN_TIMEOUT_MS is over');
+      this.logger.fatal('SHUTDOWN_TIMEOUT_MS is over: stopped with requests unfinished');
       process.exit(1);
     }, this.settings.shutdownTimeoutMs).unref();
     process.once('exit', (code) => {
@@ -65,7 +66,7 @@ export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicatio
     });
     this.connections.windDown();
     await sleep(this.settings.shutdownDrainMs);
-    // Repeated, since connections become idle one after the other.
+    // Repeated, since connections become idle one by one.
     setInterval(() => {
       this.connections.closeIdle();
     }, LOOK_FOR_IDLE_MS).unref();

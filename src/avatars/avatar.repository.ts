@@ -277,7 +277,7 @@ export class AvatarRepository {
     if (this.vanishedCount++ > 0) return;
     this.logger.error(
       { key: manifestKey(id) },
-      'a manifest has vanished from the storage: something other than Visage deleted it, or emptied the storage. Restore a backup. ' +
+      'a manifest that was in the storage is gone: something other than Visage deleted it, or emptied the storage. Restore a backup. ' +
         'The metric visage_manifests_vanished_total counts further ones',
     );
   }

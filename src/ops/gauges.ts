@@ -8,10 +8,11 @@ type Values = readonly (readonly [Labels, number])[];
 
 interface Source {
   labels?: string[];
-  /** Asked at each scrape. */
+  /** Called at each scrape. */
   read: () => Values;
 }
 
+/** Registers a gauge that is read at each scrape. */
 export function registerGauge(registry: Registry, name: string, help: string, source: Source): void {
   new Gauge({
     name,
@@ -24,7 +25,7 @@ export function registerGauge(registry: Registry, name: string, help: string, so
   });
 }
 
-/** For what is counted elsewhere since the start of the process. */
+/** Registers a counter whose value is kept elsewhere since the start of the process. */
 export function registerCounter(registry: Registry, name: string, help: string, source: Source): void {
   new Counter({
     name,
@@ -38,7 +39,7 @@ export function registerCounter(registry: Registry, name: string, help: string, 
   });
 }
 
-/** @param read how many answers were given again from memory, by method and status */
+/** @param read gives the number of answers from memory, by method and status */
 export function registerHotAnswers(
   registry: Registry,
   read: () => Readonly<Record<string, Readonly<Record<string, number>>>>,
@@ -46,7 +47,7 @@ export function registerHotAnswers(
   registerCounter(
     registry,
     'visage_http_hot_answers_total',
-    'Requests answered from memory before they are measured; none of the other metrics of requests has them.',
+    'Requests answered from memory. The other metrics of requests do not count them.',
     {
       labels: ['method', 'status'],
       read: () =>
@@ -63,7 +64,7 @@ export interface ConnectionsReading {
   open: number;
   /** Memory of answers that clients have not taken yet. */
   untakenBytes: number;
-  /** Connections that were ended, by the reason. */
+  /** Connections ended early, by reason. */
   cuts: Readonly<Record<string, number>>;
 }
 
@@ -71,16 +72,16 @@ export function registerConnections(registry: Registry, read: () => ConnectionsR
   registerGauge(
     registry,
     'visage_http_connections',
-    'Connections that are open; more than MAX_CONNECTIONS are refused.',
+    'Open connections. More than MAX_CONNECTIONS are refused.',
     { read: () => [[{}, read().open]] },
   );
   registerGauge(
     registry,
     'visage_http_untaken_answer_bytes',
-    'Memory of answers that clients have not taken yet; what several are sent counts once.',
+    'Memory of answers that clients have not taken yet. A picture sent to several clients counts once.',
     { read: () => [[{}, read().untakenBytes]] },
   );
-  registerCounter(registry, 'visage_http_connections_cut_total', 'Connections ended early, by the reason.', {
+  registerCounter(registry, 'visage_http_connections_cut_total', 'Connections ended early, by reason.', {
     labels: ['reason'],
     read: () => Object.entries(read().cuts).map(([reason, count]) => [{ reason }, count] as const),
   });
@@ -93,50 +94,45 @@ export interface CacheReading {
   bytes: number;
 }
 
-/** @param read the usage of each cache by its name */
+/** @param read gives the usage of each cache by its name */
 export function registerCaches(registry: Registry, read: () => Record<string, CacheReading>): void {
   const each = (valueOf: (cache: CacheReading) => number): Source => ({
     labels: ['cache'],
     read: () => Object.entries(read()).map(([cache, reading]) => [{ cache }, valueOf(reading)] as const),
   });
-  registerCounter(
-    registry,
-    'visage_cache_lookups_total',
-    'What was looked for in memory, and found or not.',
-    {
-      labels: ['cache', 'result'],
-      read: () =>
-        Object.entries(read()).flatMap(([cache, { hits, misses }]) => [
-          [{ cache, result: 'hit' }, hits] as const,
-          [{ cache, result: 'miss' }, misses] as const,
-        ]),
-    },
-  );
+  registerCounter(registry, 'visage_cache_lookups_total', 'Lookups in the caches, by result.', {
+    labels: ['cache', 'result'],
+    read: () =>
+      Object.entries(read()).flatMap(([cache, { hits, misses }]) => [
+        [{ cache, result: 'hit' }, hits] as const,
+        [{ cache, result: 'miss' }, misses] as const,
+      ]),
+  });
   registerGauge(
     registry,
     'visage_cache_entries',
-    'Things kept in memory.',
+    'Entries in the cache.',
     each(({ entries }) => entries),
   );
   registerGauge(
     registry,
     'visage_cache_bytes',
-    'Their size.',
+    'Size of the entries in the cache.',
     each(({ bytes }) => bytes),
   );
 }
 
-/** @param read manifests that were in the storage and are there no more */
+/** @param read gives the number of manifests that have vanished from the storage */
 export function registerVanished(registry: Registry, read: () => number): void {
   registerCounter(
     registry,
     'visage_manifests_vanished_total',
-    'Manifests that were in the storage and are gone, which Visage itself never deletes.',
+    'Manifests that have vanished from the storage. Visage itself never deletes one.',
     { read: () => [[{}, read()]] },
   );
 }
 
-/** @param read pictures in each of the lines */
+/** @param read gives the pictures in each line */
 export function registerTurns(
   registry: Registry,
   read: () => Record<string, { active: number; waiting: number }>,
@@ -144,7 +140,7 @@ export function registerTurns(
   registerGauge(
     registry,
     'visage_image_turns',
-    'Pictures being worked on, and pictures waiting for that; more than IMAGE_QUEUE are refused.',
+    'Pictures being made, and pictures waiting for a turn. If more than IMAGE_QUEUE wait, they are refused.',
     {
       labels: ['line', 'state'],
       read: () =>
@@ -156,24 +152,24 @@ export function registerTurns(
   );
 }
 
-/** @param read uploads under way; more than UPLOAD_CONCURRENCY are refused */
+/** @param read gives the number of uploads in progress */
 export function registerUploads(registry: Registry, read: () => number): void {
   registerGauge(
     registry,
     'visage_uploads_under_way',
-    'Uploads arriving or being worked on; more than UPLOAD_CONCURRENCY are refused.',
+    'Uploads being received or processed. More than UPLOAD_CONCURRENCY are refused.',
     { read: () => [[{}, read()]] },
   );
 }
 
 const CONDITIONAL_WRITES = ['honoured', 'emulated', 'unknown'] as const;
 
-/** @param read what was found last; undefined before the first answer */
+/** @param read gives the last report; undefined before the first one */
 export function registerStorage(registry: Registry, read: () => StorageReport | undefined): void {
   registerGauge(
     registry,
     'visage_storage_reachable',
-    'Whether the storage could be used when it was asked last.',
+    'Whether the storage could be used at the last check: 1 or 0.',
     {
       labels: ['backend'],
       read: () => {
@@ -185,7 +181,7 @@ export function registerStorage(registry: Registry, read: () => StorageReport | 
   registerGauge(
     registry,
     'visage_storage_conditional_writes',
-    'What the conditional writes of the storage are worth: 1 for that, 0 for the others.',
+    'How the storage treats conditional writes: 1 for the current kind, 0 for the others.',
     {
       labels: ['kind'],
       read: () => {
@@ -197,7 +193,7 @@ export function registerStorage(registry: Registry, read: () => StorageReport | 
 }
 
 export interface OutboxReading extends OutboxReport {
-  /** With as many, what was set aside included, no more are taken. */
+  /** Limit of the entries, including those set aside. */
   maxEntries: number;
   maxBytes: number;
 }
@@ -206,34 +202,38 @@ export function registerOutbox(registry: Registry, read: () => OutboxReading): v
   const add = (name: string, help: string, valueOf: (outbox: OutboxReading) => number) => {
     registerGauge(registry, name, help, { read: () => [[{}, valueOf(read())]] });
   };
-  add('visage_outbox_entries', 'Changes accepted and not yet in the bucket.', ({ entries }) => entries);
-  add('visage_outbox_bytes', 'Their size on disk, what was set aside included.', ({ bytes }) => bytes);
+  add('visage_outbox_entries', 'Changes accepted but not yet in the bucket.', ({ entries }) => entries);
+  add(
+    'visage_outbox_bytes',
+    'Size of the outbox on disk, including entries set aside.',
+    ({ bytes }) => bytes,
+  );
   add(
     'visage_outbox_max_entries',
-    'How many there may be at most, what was set aside included.',
+    'Limit of the entries in the outbox, including those set aside.',
     ({ maxEntries }) => maxEntries,
   );
-  add('visage_outbox_max_bytes', 'How large they may be at most.', ({ maxBytes }) => maxBytes);
+  add('visage_outbox_max_bytes', 'Limit of visage_outbox_bytes.', ({ maxBytes }) => maxBytes);
   add(
     'visage_outbox_oldest_age_seconds',
-    'Age of the oldest of them; 0 where there are none.',
+    'Age of the oldest entry in the outbox; 0 if it is empty.',
     ({ oldestAgeMs }) => oldestAgeMs / 1000,
   );
   add(
     'visage_outbox_set_aside_entries',
-    'Changes that cannot be replayed, kept for the operator to look at.',
+    'Changes that cannot be carried out and wait for an operator.',
     ({ setAside }) => setAside,
   );
 }
 
 const BREAKER_STATES = ['closed', 'open', 'half_open'] as const;
 
-/** @param read the state of the circuit breaker around the store */
+/** @param read gives the state of the circuit breaker around the store */
 export function registerBreaker(registry: Registry, read: () => (typeof BREAKER_STATES)[number]): void {
   registerGauge(
     registry,
     'visage_breaker_state',
-    'The circuit breaker around the store: 1 for the state that it is in, 0 for the others.',
+    'State of the circuit breaker around the store: 1 for the current state, 0 for the others.',
     {
       labels: ['state'],
       read: () => {
@@ -245,8 +245,8 @@ export function registerBreaker(registry: Registry, read: () => (typeof BREAKER_
 }
 
 /**
- * Room on the disks of these folders, as it was at the scrape before: a disk that hangs must not hold a scrape up.
- * @param folders paths by the names that the label has
+ * Registers the free space of disks, as it was at the previous scrape: a disk that hangs must not block a scrape.
+ * @param folders paths of folders by the values of the label
  */
 export function registerDisks(registry: Registry, folders: Readonly<Record<string, string>>): void {
   const known = new Map<string, { free: number; size: number }>();
@@ -255,7 +255,7 @@ export function registerDisks(registry: Registry, folders: Readonly<Record<strin
       const { bavail, blocks, bsize } = await statfs(path);
       known.set(folder, { free: bavail * bsize, size: blocks * bsize });
     } catch {
-      // That a folder is gone is told by the metrics and the log of what is kept in it.
+      // If the folder is gone, the part that uses it reports that in its metrics and in the log.
       known.delete(folder);
     }
   };
@@ -266,14 +266,14 @@ export function registerDisks(registry: Registry, folders: Readonly<Record<strin
   const each = (valueOf: (disk: { free: number; size: number }) => number): Values =>
     [...known].map(([folder, disk]) => [{ folder }, valueOf(disk)] as const);
   const labels = ['folder'];
-  registerGauge(registry, 'visage_disk_free_bytes', 'Room left on the disk of a folder.', {
+  registerGauge(registry, 'visage_disk_free_bytes', 'Free space on the disk of a folder.', {
     labels,
     read: () => {
       lookAtAll();
       return each(({ free }) => free);
     },
   });
-  registerGauge(registry, 'visage_disk_size_bytes', 'The size of that disk.', {
+  registerGauge(registry, 'visage_disk_size_bytes', 'Size of the disk of a folder.', {
     labels,
     read: () => each(({ size }) => size),
   });

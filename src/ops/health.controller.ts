@@ -6,7 +6,7 @@ import { Outbox, type OutboxReport } from '../outbox/outbox.js';
 import { StorageHealth, type StorageReport } from './storage-health.js';
 
 interface Readiness {
-  /** `degraded`: the bucket is away and changes wait in the outbox, or the disk is full and takes deletes only. */
+  /** `degraded`: the bucket is away and changes wait in the outbox, or the storage is full and takes no uploads. */
   status: 'ready' | 'degraded' | 'unavailable' | 'stopping';
   storage: StorageReport;
   outbox?: OutboxReport;
@@ -23,7 +23,7 @@ export class HealthController implements OnModuleDestroy {
     @Optional() private readonly outbox?: Outbox,
   ) {}
 
-  /** From now on no new requests should be sent here. */
+  /** From now on readiness tells the load balancer to send nothing more. */
   onModuleDestroy(): void {
     this.stopping = true;
   }
@@ -50,7 +50,7 @@ export class HealthController implements OnModuleDestroy {
 
   private judge(storage: StorageReport): 'ready' | 'degraded' | 'unavailable' {
     if (storage.reachable) return storage.full ? 'degraded' : 'ready';
-    // Wrong settings look like this, and a rolling restart with them has to stop at the first replica.
+    // Wrong settings look like this: a rolling restart has to stop at the first replica that has them.
     if (storage.refused || storage.conditionalWrites === 'unknown') return 'unavailable';
     return this.outbox?.hasRoom() ? 'degraded' : 'unavailable';
   }

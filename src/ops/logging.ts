@@ -1,24 +1,24 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Logger as Pino } from 'pino';
 
-/** What Nest tells of its own start, a line for each class. */
+/** Nest's loggers that write a line for each class at the start. */
 const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
 
 /**
- * The hash of an e-mail address in the key of an object, which errors of a disk name, or in the path of a request: addresses
- * can be guessed by it.
+ * Hashes of e-mail addresses, which reveal addresses to anybody who guesses them. They occur in keys of objects, which disk errors quote,
+ * and in paths of requests.
  */
 const HASH = /(\baliases\/|\/avatar\/)[0-9a-f]{32,64}\b/gi;
 
-/** For pino: what never reaches the log, whoever writes it. */
+/** For pino: keeps hashes of e-mail addresses out of every log line. */
 export const LOG_HOOKS = { streamWrite: (line: string) => line.replace(HASH, '$1-') };
 
-/** The path of a request: below `/v1/` ids stand as they are, elsewhere there is nothing in hex but such hashes. */
+/** The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may look like a hash. */
 export function loggedPath(path: string): string {
   return path.startsWith('/v1/') ? path : path.replace(/[0-9a-f]{32,64}/gi, '-');
 }
 
-/** Nest's logger on the one stream of the service: lines of JSON by pino. */
+/** Sends Nest's log to pino, so that the service writes one stream of JSON lines. */
 export class NestLogger implements LoggerService {
   constructor(private readonly pino: Pino) {}
 
@@ -46,7 +46,7 @@ export class NestLogger implements LoggerService {
     this.write('fatal', line);
   }
 
-  /** Nest appends the name of who logs; before it stand fields and a text, a text alone, or an error. */
+  /** Nest appends the name of the logger. Before it come fields and a text, a text alone, or an error. */
   private write(level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', line: unknown[]): void {
     const [first, second] = line;
     const context = line.length > 1 ? line.at(-1) : undefined;

@@ -10,13 +10,13 @@ import { Metrics } from './metrics.js';
 export class MetricsController {
   constructor(private readonly metrics: Metrics) {}
 
-  /** Open to everybody who reaches the port, like health: a proxy must not pass it on. */
+  /** Open to everybody who reaches the port, like health: a proxy must not expose it. */
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'What happened here since the start, for Prometheus' })
+  @ApiOperation({ summary: 'Metrics of this replica for Prometheus' })
   @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
   scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    // Pictures are for pages of all origins, this for none.
+    // Pages of other origins may read pictures, but not metrics.
     reply.removeHeader('Access-Control-Allow-Origin');
     reply.type(this.metrics.registry.contentType);
     return this.metrics.registry.metrics();

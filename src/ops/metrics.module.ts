@@ -4,7 +4,7 @@ import { StoreObserver } from '../storage/observed.store.js';
 import { MetricsController } from './metrics.controller.js';
 import { Metrics } from './metrics.js';
 
-/** Counts what the store and the pipeline tell their observers. Global, so that they need not know who observes them. */
+/** Counts what the store and the image pipeline report. Global, so that neither has to import its observer. */
 @Global()
 @Module({
   controllers: [MetricsController],

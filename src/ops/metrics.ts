@@ -7,18 +7,18 @@ import { registerGauge } from './gauges.js';
 
 export interface AnsweredRequest {
   method: string;
-  /** The pattern that the path matched, such as `/v1/avatars/:id`; undefined: none. Never the path itself. */
+  /** The pattern that the path matched, such as `/v1/avatars/:id`; undefined if none did. Never the path itself. */
   route: string | undefined;
   status: number;
-  /** The `code` of the problem that was answered, if one was. */
+  /** The `code` of the problem, if the answer was one. */
   problem: string | undefined;
   ms: number;
 }
 
-/** In seconds: a hot read takes less than the first, and an upload from a slow phone more than the last but one. */
+/** Buckets in seconds. A hot read takes less than the first, an upload from a slow phone more than the last but one. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** Answers to an upload by their status; all others are `refused`. */
+/** Outcomes of uploads by status. All other answers are `refused`. */
 const UPLOADS = new Map([
   [201, 'created'],
   [200, 'same'],
@@ -27,10 +27,10 @@ const UPLOADS = new Map([
 
 const REFUSED = 'refused';
 
-/** How making a picture ends, apart from codes that say why there is none. */
+/** Outcomes of making a picture, apart from the codes below. */
 const PICTURES = ['made', 'internal'] as const;
 
-/** Codes that name why there is no picture. */
+/** Codes that say why no picture was made. */
 const NO_PICTURE = [
   'busy',
   'image_too_large',
@@ -42,54 +42,57 @@ const NO_PICTURE = [
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
 /**
- * What happens in the service, counted for Prometheus. No label ever holds what a client can make up, such as an id: each
- * combination of labels is kept for as long as the process lives.
+ * Counts what happens in the service, for Prometheus. No label may hold anything that a client can make up, such as an id: the process
+ * keeps each combination of labels as long as it lives.
  */
 export class Metrics implements StoreObserver, PictureObserver {
   readonly registry = new Registry();
   private readonly requests = this.histogram(
     'visage_http_request_duration_seconds',
-    'Requests answered, from their first byte to the last of the answer.',
+    'Time from the first byte of a request to the last byte of its answer.',
     ['method', 'route', 'status'],
   );
   private readonly problems = this.counter(
     'visage_http_problems_total',
-    'Requests answered with a problem, by its code.',
+    'Requests answered with a problem, by code.',
     ['code'],
   );
-  private readonly uploads = this.counter(
-    'visage_uploads_total',
-    'Uploads answered, by what became of them.',
-    ['outcome'],
-  );
+  private readonly uploads = this.counter('visage_uploads_total', 'Uploads answered, by outcome.', [
+    'outcome',
+  ]);
   private readonly storeCalls = this.histogram(
     'visage_store_call_duration_seconds',
-    'Calls to the object store, retries and reading back included.',
+    'Time of calls to the object store, including retries and reading back.',
     ['operation', 'outcome'],
   );
   private readonly pictures = this.counter(
     'visage_pictures_total',
-    'Masters and renditions that were made, or not, and then the code of why.',
+    'Attempts to make a master or a rendition, by outcome.',
     ['kind', 'outcome'],
   );
   private readonly pictureTimes = this.histogram(
     'visage_picture_duration_seconds',
-    'Time to make a master or a rendition, waiting for a turn included.',
+    'Time to make a master or a rendition, including the wait for a turn.',
     ['kind'],
   );
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
-    // From 0 on: a counter that begins with its first event hides that one from `increase` and `rate`.
+    // Counters start at 0: `increase` and `rate` would miss the first event of a counter that starts with it.
     for (const code of ERROR_CODES) this.problems.inc({ code }, 0);
     for (const outcome of [...UPLOADS.values(), REFUSED]) this.uploads.inc({ outcome }, 0);
     for (const kind of ['master', 'rendition']) {
       for (const outcome of [...PICTURES, ...NO_PICTURE]) this.pictures.inc({ kind, outcome }, 0);
     }
-    registerGauge(this.registry, 'visage_build_info', 'The version that runs; always 1.', {
-      labels: ['version'],
-      read: () => [[{ version: VERSION }, 1]],
-    });
+    registerGauge(
+      this.registry,
+      'visage_build_info',
+      'The running version, as a label. The value is always 1.',
+      {
+        labels: ['version'],
+        read: () => [[{ version: VERSION }, 1]],
+      },
+    );
   }
 
   requestAnswered({ method, route = 'none', status, problem, ms }: AnsweredRequest): void {

@@ -6,7 +6,7 @@ import { HealthController } from './health.controller.js';
 import { PartMetrics } from './part.metrics.js';
 import { StorageHealth } from './storage-health.js';
 
-/** What operators ask for: health, and the metrics of every part. */
+/** Serves operators: health, and the metrics of every part. */
 @Module({
   imports: [AvatarsModule, DeliveryModule, UploadsModule],
   controllers: [HealthController],

@@ -26,7 +26,7 @@ import {
 import { Metrics } from './metrics.js';
 import { StorageHealth } from './storage-health.js';
 
-/** Reads the parts of the service at each scrape, and counts its requests. The parts know nothing of it. */
+/** Reads the parts of the service at each scrape, and counts its requests. The parts know nothing about metrics. */
 @Injectable()
 export class PartMetrics implements OnModuleInit {
   constructor(
@@ -94,7 +94,7 @@ export class PartMetrics implements OnModuleInit {
     });
     if (settings.storageBackend === 's3') registerBreaker(registry, () => circuit.state);
     registerStorage(registry, () => {
-      // For the next scrape: this one must not wait for a storage that does not answer.
+      // The answer is for the next scrape: this one must not wait for a storage that hangs.
       void health.ask();
       return health.last;
     });

@@ -2,20 +2,21 @@ import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common'
 import { Settings } from '../config/settings.js';
 import { ObjectStore, StorageRefused, type StoreHealth } from '../storage/object-store.js';
 
+/** The result of a check of the storage. */
 export interface StorageReport {
   backend: string;
   reachable: boolean;
-  /** It answers, but not to us: wrong keys, no such bucket, no permission. */
+  /** It answers, but refuses us: wrong keys, no such bucket, no permission. */
   refused?: true;
-  /** `unknown` until the backend could be asked for the first time. */
+  /** `unknown` until the first check that reached the backend. */
   conditionalWrites: StoreHealth['conditionalWrites'] | 'unknown';
-  /** Uploads are refused for want of room; all else works. */
+  /** It has no room for uploads; everything else works. */
   full?: true;
   /** How far the clock of the storage is ahead of this machine's, in ms, if that is five minutes or more. */
   clockOffsetMs?: number;
 }
 
-/** Knows whether the backend can be used, and what it is worth. Logs what changes. */
+/** Checks whether the backend can be used and what it guarantees. Logs what changes. */
 @Injectable()
 export class StorageHealth implements OnApplicationBootstrap {
   private readonly logger = new Logger(StorageHealth.name);
@@ -28,18 +29,18 @@ export class StorageHealth implements OnApplicationBootstrap {
     private readonly settings: Settings,
   ) {}
 
-  /** A backend that is away does not keep the service from starting: readiness tells, and it may come back. */
+  /** The service starts even if the backend is away: readiness says so, and the backend may come back. */
   async onApplicationBootstrap(): Promise<void> {
     this.logger.log(`Using ${this.store.backend} storage backend: ${this.store.location}`);
     await this.ask();
   }
 
-  /** What was found last, without asking; undefined before the first answer. */
+  /** The last report, without a new check; undefined before the first one. */
   get last(): StorageReport | undefined {
     return this.report;
   }
 
-  /** @returns a report that is no older than HEALTH_MAX_AGE_MS; callers that ask at the same time share one answer of the backend */
+  /** Checks the backend. Callers share a check. @returns a report that is no older than HEALTH_MAX_AGE_MS */
   async ask(): Promise<StorageReport> {
     if (this.report && performance.now() - this.checkedAt < this.settings.healthMaxAgeMs) return this.report;
     this.checking ??= this.check().finally(() => (this.checking = undefined));
@@ -65,17 +66,20 @@ export class StorageHealth implements OnApplicationBootstrap {
     if (report.reachable && !before?.reachable)
       this.logger.log({ ...report, location }, 'the storage can be used');
     if (report.full && !before?.full)
-      this.logger.error({ backend, location }, 'the storage is full: uploads are refused');
+      this.logger.error(
+        { backend, location },
+        'the storage is full, so uploads are refused: make room, or delete avatars',
+      );
     if (report.clockOffsetMs !== undefined && before?.clockOffsetMs === undefined) {
       this.logger.error(
         { backend, location, clockOffsetMs: report.clockOffsetMs },
-        'the clock of this machine is wrong, and uploads get its time: set it by NTP',
+        'the clock of this machine is wrong, and uploads get its time: synchronize it by NTP',
       );
     }
     if (report.conditionalWrites === 'emulated' && before?.conditionalWrites !== 'emulated') {
       this.logger.error(
         { backend, location },
-        'the storage ignores conditional writes: run ONE replica only, or concurrent uploads of one avatar will be lost',
+        'the storage ignores conditional writes: run ONE replica only. With more, concurrent uploads of one avatar get lost',
       );
     }
     this.report = report;

@@ -15,26 +15,26 @@ import {
   slotsOf,
 } from './storage-record.js';
 
-/** More processes than this cannot share one path. */
+/** How many processes can share one path. */
 const MAX_FOLDERS = 256;
 
 /**
- * One folder for each process that shares the path of the outbox: `slot-0`, `slot-1`, ... A process holds a kernel's lock on
- * its own and on those that it took over; one that is killed lets go of them. A slot is for one storage: processes that use
- * another leave it alone.
+ * Gives each process that shares the path of the outbox a folder of its own: `slot-0`, `slot-1`, ... A process holds a kernel lock on its
+ * slot and on those that it took over. The kernel releases the locks when the process dies. A slot belongs to one storage: processes with
+ * another storage leave it alone.
  */
 export class OutboxFolders {
   private readonly logger = new Logger(OutboxFolders.name);
   private readonly claimed = new Map<string, FileHandle>();
-  /** Slots that the log knows of already. */
-  private readonly toldForeign = new Set<string>();
-  private readonly toldDamaged = new Set<string>();
+  /** Slots that were logged already. */
+  private readonly loggedForeign = new Set<string>();
+  private readonly loggedDamaged = new Set<string>();
   private readonly path: string;
   private first: Slot | undefined;
 
   /**
-   * @param path made where it is absent
-   * @param storage what the entries are for
+   * @param path created if it is absent
+   * @param storage that the entries are for
    */
   constructor(
     path: string,
@@ -45,12 +45,12 @@ export class OutboxFolders {
 
   /** The folder that new entries go to. */
   get own(): Slot {
-    if (!this.first) throw new Error('no folder was claimed yet');
+    if (!this.first) throw new Error('claim() has not run yet');
     return this.first;
   }
 
   /**
-   * Locks every folder of our storage that nobody holds; the first call makes one where there is none.
+   * Locks every free folder of our storage. The first call makes one if there is none.
    * @returns the folders that this call added, each as soon as it is locked
    */
   async *claim(): AsyncIterable<Slot> {
@@ -60,7 +60,8 @@ export class OutboxFolders {
       if (slot) yield slot;
     }
     for (let number = 0; !this.first; number++) {
-      if (number === MAX_FOLDERS) throw new Error(`${this.path} has no free slot`);
+      if (number === MAX_FOLDERS)
+        throw new Error(`${this.path} has no free slot: at most ${MAX_FOLDERS} processes can share it`);
       const slot = await this.take(join(this.path, `slot-${number}`));
       if (slot) yield slot;
     }
@@ -71,9 +72,9 @@ export class OutboxFolders {
     this.claimed.clear();
   }
 
-  /** @returns undefined where the folder is another's, or ours already */
+  /** Locks a folder. @returns undefined if another process or storage owns it, or if it is ours already */
   private async take(path: string): Promise<Slot | undefined> {
-    // Before it is locked as well, so that the services of another storage never find a slot of theirs locked.
+    // Checked before the lock, too: otherwise a service of the other storage could find its own slot locked.
     if (this.claimed.has(path) || (await this.ownership(path)) === 'foreign') return undefined;
     await makeFolder(path);
     const lock = await open(join(path, '.owner'), 'a');
@@ -98,36 +99,35 @@ export class OutboxFolders {
       const storage = await readRecord(path);
       if (storage === undefined) return 'unrecorded';
       if (isDeepStrictEqual(storage, this.storage)) return 'ours';
-      await this.tellForeign(path, storage);
+      await this.logForeign(path, storage);
     } catch (error) {
       if (!(error instanceof DamagedRecord)) throw error;
-      this.tellDamaged(path, error);
+      this.logDamaged(path, error);
     }
     return 'foreign';
   }
 
-  private async tellForeign(slot: string, storage: StorageIdentity): Promise<void> {
-    const entries = this.toldForeign.has(slot) ? 0 : await countEntries(slot);
+  private async logForeign(slot: string, storage: StorageIdentity): Promise<void> {
+    const entries = this.loggedForeign.has(slot) ? 0 : await countEntries(slot);
     if (entries === 0) return;
-    this.toldForeign.add(slot);
+    this.loggedForeign.add(slot);
     this.logger.warn(
       { slot, entries, storage },
-      'an outbox slot holds changes for another storage, and this service leaves them alone. Start a service with these ' +
-        `settings on this OUTBOX_PATH, if none runs. If it is the bucket of this service under a new address, correct ${RECORD} ` +
-        'in the slot',
+      'an outbox slot holds changes for another storage, and this service leaves them alone. If no service with that storage runs ' +
+        `on this OUTBOX_PATH, start one. If it is the bucket of this service under a new address, correct ${RECORD} in the slot`,
     );
   }
 
-  private tellDamaged(slot: string, err: DamagedRecord): void {
-    if (this.toldDamaged.has(slot)) return;
-    this.toldDamaged.add(slot);
+  private logDamaged(slot: string, err: DamagedRecord): void {
+    if (this.loggedDamaged.has(slot)) return;
+    this.loggedDamaged.add(slot);
     this.logger.error(
       { slot, err },
-      `an outbox slot does not say which storage its changes are for, and is left alone. Write it into ${RECORD} in the slot; ` +
-        `for the storage of this service: ${JSON.stringify(this.storage)}`,
+      `an outbox slot does not say which storage its changes are for, and this service leaves it alone. Write the storage into ${RECORD} ` +
+        `in the slot. The storage of this service is ${JSON.stringify(this.storage)}`,
     );
   }
 }
 
-/** Nobody else writes to a folder that is locked. */
+/** Never reached: nobody else writes to a folder that we hold. */
 const LOCK_TIMEOUT_MS = 10_000;

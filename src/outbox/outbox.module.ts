@@ -4,7 +4,7 @@ import { OutboxFolders } from './outbox-folders.js';
 import { type ChangeFormat, Outbox } from './outbox.js';
 import { countEntries, identityOf, readRecord, slotsOf } from './storage-record.js';
 
-/** Provides the `Outbox`, or undefined if changes must not wait: ask for it with `@Optional()`. */
+/** Provides the `Outbox`, or undefined if changes must not wait. Inject it with `@Optional()`. */
 @Module({})
 export class OutboxModule {
   /** @param format of the changes that wait in it */
@@ -28,7 +28,7 @@ async function openOutbox<Change>(
   format: ChangeFormat<Change>,
 ): Promise<Outbox<Change> | undefined> {
   if (settings.storageBackend !== 's3' || settings.storageFallback === 'none') {
-    await tellOfLeftEntries(settings.outboxPath);
+    await warnOfLeftEntries(settings.outboxPath);
     return undefined;
   }
   let outbox: Outbox<Change>;
@@ -40,18 +40,22 @@ async function openOutbox<Change>(
     });
   } catch (error) {
     throw new Error(
-      `OUTBOX_PATH ${settings.outboxPath} cannot be used. Let it be a folder that the service can write to, on a disk that ` +
-        'survives restarts; or set STORAGE_FALLBACK=none to answer 503 while the bucket is away',
+      `OUTBOX_PATH ${settings.outboxPath} cannot be used. Set it to a folder that the service can write to, on a disk that survives ` +
+        'restarts. Or set STORAGE_FALLBACK=none to answer changes with 503 while the bucket is away',
       { cause: error },
     );
   }
   const { entries, setAside } = outbox.report();
-  if (entries + setAside > 0) new Logger(Outbox.name).warn({ entries, setAside }, 'the outbox is not empty');
+  if (entries + setAside > 0)
+    new Logger(Outbox.name).warn(
+      { entries, setAside },
+      'the outbox is not empty: its entries are carried out once the bucket is reachable, and those set aside need an operator',
+    );
   return outbox;
 }
 
-/** Only looks: a service without an outbox creates nothing in its path. */
-async function tellOfLeftEntries(outboxPath: string): Promise<void> {
+/** Logs entries that an earlier service left. Only reads: a service without an outbox creates nothing in its path. */
+async function warnOfLeftEntries(outboxPath: string): Promise<void> {
   const logger = new Logger(Outbox.name);
   try {
     for (const slot of await slotsOf(outboxPath)) {
@@ -60,11 +64,14 @@ async function tellOfLeftEntries(outboxPath: string): Promise<void> {
       const storage = await readRecord(slot).catch((error: unknown) => String(error));
       logger.warn(
         { slot, entries, storage: storage ?? 'not recorded' },
-        'an outbox slot holds changes that were accepted, and this service has no outbox to carry them out. Start a service ' +
-          'with STORAGE_BACKEND=s3, STORAGE_FALLBACK=local and these settings on this OUTBOX_PATH, if none runs',
+        'an outbox slot holds changes that were accepted, and this service has no outbox to carry them out. If no other service does, ' +
+          'start one with STORAGE_BACKEND=s3, STORAGE_FALLBACK=local, this storage and this OUTBOX_PATH',
       );
     }
   } catch (error) {
-    logger.warn({ outboxPath, err: error }, 'OUTBOX_PATH cannot be searched for changes that were left');
+    logger.warn(
+      { outboxPath, err: error },
+      'OUTBOX_PATH cannot be searched for changes that an earlier service left: check its permissions',
+    );
   }
 }

@@ -8,13 +8,13 @@ import type { Slot } from './slot.js';
 
 export interface OutboxLimits {
   maxEntries: number;
-  /** Of entries and attachments together, including what was set aside. */
+  /** Total of entries and attachments, including those set aside. */
   maxBytes: number;
-  /** If an entry is older than this, in ms, no more are taken: this is no short outage. */
+  /** Once an entry is older than this, in ms, no more are accepted: the outage is not a short one. */
   maxAgeMs: number;
 }
 
-/** How the owner of the changes writes and reads them. The outbox holds them and knows nothing else about them. */
+/** Writes and reads the changes. Their owner provides it, so that the outbox need not know what they mean. */
 export interface ChangeFormat<Change> {
   /** The fields of an entry's JSON that hold a change. The outbox adds `schema`, `name`, `id` and `acceptedAt`. */
   write(change: Change): object;
@@ -50,14 +50,14 @@ interface Held<Change> extends OutboxEntry<Change> {
 }
 
 /**
- * A durable queue of changes on the local disk, for the time that the store is away. It keeps an entry for each change, by id and in
- * the order of acceptance. Whoever owns the changes carries them out and removes them.
+ * A durable queue on the local disk for changes that are accepted while the store is away. It keeps an entry for each change, by id and in
+ * the order of acceptance. The owner of the changes carries them out and removes them.
  */
 export class Outbox<Change = unknown> {
   private readonly logger = new Logger(Outbox.name);
   private readonly held = new Map<string, Held<Change>>();
   private readonly byId = new Map<string, Held<Change>[]>();
-  /** Bytes of the entries that are being written, and of those that were set aside, by name. */
+  /** Bytes of entries that are being written, and of entries set aside, by name. */
   private readonly writing = new Map<string, number>();
   private readonly aside = new Map<string, number>();
 
@@ -67,7 +67,7 @@ export class Outbox<Change = unknown> {
     readonly limits: OutboxLimits,
   ) {}
 
-  /** Opens the outbox with all that earlier processes left in it. @throws what the file system throws */
+  /** Opens the outbox with everything that earlier processes left in it. @throws what the file system throws */
   static async open<Change>(
     folders: OutboxFolders,
     format: ChangeFormat<Change>,
@@ -97,13 +97,13 @@ export class Outbox<Change = unknown> {
     return this.held.has(name);
   }
 
-  /** @returns undefined if the entry has no attachment, or waits no more */
+  /** Reads the attachment of an entry. @returns undefined if it has none, or no longer waits */
   async attachmentOf({ name }: OutboxEntry): Promise<Buffer | undefined> {
     return this.held.get(name)?.slot.attachment(name);
   }
 
   /**
-   * Accepts a change. When the promise resolves it survives a crash.
+   * Accepts a change. Once the promise resolves, the change survives a crash.
    * @throws CodedError `outbox_full`, or `storage_full` if the disk is full
    */
   async add(id: string, change: Change, attachment?: Buffer): Promise<void> {
@@ -112,7 +112,7 @@ export class Outbox<Change = unknown> {
     const size = bytes.length + (attachment?.length ?? 0);
     const slot = this.folders.own;
     this.assertRoom(size);
-    // Counted before it is written, so that entries which come at the same time don't all find the same room.
+    // Counted before it is written. Otherwise concurrent entries would all count on the same room.
     this.writing.set(entry.name, size);
     try {
       await slot.write(entry.name, bytes, attachment);
@@ -130,11 +130,11 @@ export class Outbox<Change = unknown> {
     this.forget(held);
   }
 
-  /** Moves an entry that can never be carried out to a place where it blocks nothing, with the reason. */
+  /** Moves an entry that can never be carried out aside, with the reason, so that it blocks nothing. */
   async setAside({ name }: OutboxEntry, reason: string): Promise<void> {
     const held = this.held.get(name);
     if (!held) return;
-    // Several callers may find at the same time that an attachment is damaged.
+    // Several callers may set one entry aside at the same time, if its attachment is damaged.
     held.moving ??= this.moveAside(held.slot, name, reason, held).finally(() => {
       delete held.moving;
     });
@@ -142,7 +142,7 @@ export class Outbox<Change = unknown> {
     this.forget(held);
   }
 
-  /** Lets other processes have the folders. */
+  /** Releases the folders to other processes. */
   async close(): Promise<void> {
     await this.folders.release();
   }

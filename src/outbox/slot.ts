@@ -3,18 +3,18 @@ import type { LocalStore } from '../storage/local/local.store.js';
 const PENDING = 'pending';
 const ASIDE = 'aside';
 
-/** The files of one entry, as they are found. */
+/** The files of one entry, as found on disk. */
 export interface SlotFiles {
   name: string;
   place: typeof PENDING | typeof ASIDE;
-  /** Of the entry and its attachment together. */
+  /** Size of the entry and its attachment together. */
   bytes: number;
   hasAttachment: boolean;
 }
 
 /**
- * One folder of the outbox: `pending/NAME.json` is an entry and `pending/NAME.master` its attachment; `aside/` holds what can't be
- * carried out. An attachment is written before its entry and removed after it, so that no entry ever lacks one.
+ * One folder of the outbox: `pending/NAME.json` is an entry and `pending/NAME.master` its attachment; `aside/` holds entries that can't be
+ * carried out. An attachment is written before its entry and removed after it, so that no entry ever lacks its attachment.
  */
 export class Slot {
   constructor(
@@ -22,7 +22,7 @@ export class Slot {
     private readonly store: LocalStore,
   ) {}
 
-  /** The entries that are there. Deletes attachments whose entry was never written, or has gone already. */
+  /** Lists the entries. Deletes attachments whose entry was never written or is already removed. */
   async files(): Promise<SlotFiles[]> {
     const sizes = new Map<string, number>();
     for await (const { key, size } of this.store.list('')) sizes.set(key, size);
@@ -39,17 +39,17 @@ export class Slot {
     return found;
   }
 
-  /** @returns undefined if no such entry waits */
+  /** Reads an entry. @returns undefined if no such entry waits */
   entry(name: string): Promise<Buffer | undefined> {
     return this.read(entryKey(PENDING, name));
   }
 
-  /** @returns undefined if no such entry waits, or it has none */
+  /** Reads an attachment. @returns undefined if no such entry waits, or it has none */
   attachment(name: string): Promise<Buffer | undefined> {
     return this.read(attachmentKey(PENDING, name));
   }
 
-  /** Writes an entry. When the promise resolves it survives a crash. @throws StorageFull and other errors of the disk */
+  /** Writes an entry. Once the promise resolves, the entry survives a crash. @throws StorageFull and other errors of the disk */
   async write(name: string, entry: Buffer, attachment: Buffer | undefined): Promise<void> {
     try {
       if (attachment) await this.store.store(attachmentKey(PENDING, name), attachment);
