@@ -24,7 +24,7 @@ const CONCURRENCY = 8;
 /** Memory of an entry, generously: a hash, an id and the objects around them. */
 const ENTRY_BYTES = 512;
 
-/** What a hash stands for, with the token of the reads that it came from. */
+/** The avatar that a hash stands for, with the token of the reads that it came from. */
 export interface Resolved extends Vouched {
   /** Undefined if the hash stands for no avatar. */
   id: string | undefined;

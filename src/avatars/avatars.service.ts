@@ -26,7 +26,7 @@ export interface ChangeOptions {
   precondition?: Precondition;
 }
 
-/** What an uploader says about a picture. */
+/** The uploader's description of a picture. */
 export interface Description {
   crop?: Crop | undefined;
   /** Undefined: none; if the same picture is uploaded again, its alt stays. */

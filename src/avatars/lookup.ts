@@ -10,7 +10,7 @@ import { AvatarsService } from './avatars.service.js';
 /** How many ids and hashes may wait for the store, over all lookups. */
 const MAX_WAITING = 10_000;
 
-/** What was found for an id or a hash. */
+/** The result for an id or a hash. */
 export interface Found extends Vouched {
   /** Undefined if a hash stands for no avatar. */
   id: string | undefined;

@@ -2,8 +2,8 @@ import { CodedError } from '../errors.js';
 import type { Manifest } from '../model/manifest.js';
 
 /**
- * What has to be current for a change to succeed: one of these versions, any version (`*`), or none. Undefined: anything. Nobody can tell
- * what is current while the store is away, so changes with a precondition fail then.
+ * The state that a change requires: one of these versions is current, any version (`*`), or none. Undefined: no requirement. While the
+ * store is away nobody knows what is current, so changes with a precondition fail.
  */
 export type Precondition = readonly string[] | '*' | 'none' | undefined;
 

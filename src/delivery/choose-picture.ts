@@ -13,7 +13,7 @@ import { type CommonFormat, acceptedFormats } from './negotiation.js';
 /** The headers by which a client asks for less motion (Media Queries 5) or less data (RFC 8674's draft, Save-Data). */
 const MOTION_HEADERS = ['Sec-CH-Prefers-Reduced-Motion', 'Save-Data'] as const;
 
-/** What a reader asks for of the current version. */
+/** A reader's request for a picture of the current version. */
 export interface PictureWish {
   /** Edge in px; undefined: the master's. */
   size?: number | undefined;

@@ -9,7 +9,7 @@ import { type Placeholder, Placeholders } from '../placeholders/placeholders.js'
 import { acceptedFormats } from './negotiation.js';
 import type { Picture, PictureRead } from './picture.js';
 
-/** What to show for an avatar without a picture. */
+/** A request for a drawing, for an avatar without a picture. */
 export interface DefaultWish extends Omit<Placeholder, 'size'> {
   /** Edge in px. Rounded up to the next of the sizes, if there is one, unless `exact` is set. */
   size?: number | undefined;

@@ -10,7 +10,7 @@ import { ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
 /** A picture as the store has it. */
 export interface StoredPicture {
   bytes: Buffer;
-  /** What is wrong with it, as a sentence; undefined if nothing is. */
+  /** Describes the damage in a sentence; undefined if there is none. */
   damage: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a cache has done since the start, and what it holds now. */
+/** Use of a cache since the start, and its size now. */
 export interface CacheUsage {
   hits: number;
   misses: number;

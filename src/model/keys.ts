@@ -82,7 +82,7 @@ export function pictureKey(id: string, version: string, name: string): string {
   return `${prefixOf(id)}${version}/${name}`;
 }
 
-/** What the keys of all pictures of an avatar begin with. */
+/** The prefix of the keys of an avatar's pictures. */
 export function prefixOf(id: string): string {
   return `${AVATARS}${encodeId(id)}/`;
 }

@@ -37,7 +37,7 @@ export interface Manifest {
   current: string | null;
   /** Newest first: as many as the history limit allows, and the current one if it is older than these. */
   versions: Version[];
-  /** What `current` was last set to, and when. Intents that arrive late are compared with it. */
+  /** The last change of `current`, and its time. Intents that arrive late are compared with it. */
   head?: { at: Instant; version: string | null };
   /** Nothing that was uploaded or registered up to then comes back. */
   erasedAt?: Instant;
@@ -53,7 +53,7 @@ export interface Manifest {
 /** A requested change of an avatar. A restore carries its whole version, so it means the same at any time. */
 export type Intent = PictureIntent | Alias;
 
-/** What may wait in the outbox. */
+/** Intents that may wait in the outbox. */
 export type PictureIntent = Publish | Restore | Remove | Erase;
 
 export interface Publish {

@@ -20,7 +20,7 @@ export interface ChangeFormat<Change> {
   write(change: Change): object;
   /** @throws Error if the fields hold no change that was accepted for this id; its message is the reason */
   read(id: string, fields: Readonly<Record<string, unknown>>, hasAttachment: boolean): Change;
-  /** What kind of change it is, for the log. */
+  /** The kind of a change, for the log. */
   nameOf(change: Change): string;
 }
 
