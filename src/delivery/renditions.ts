@@ -174,7 +174,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
     if (damage !== undefined) {
       this.logger.warn(
         { key, damage },
-        'found a damaged rendition in the storage: making it again from its master',
+        'a damaged rendition in the storage is made again from its master',
       );
     }
     const master = await this.master(id, version);
