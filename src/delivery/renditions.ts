@@ -172,10 +172,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
       throw pictureUnreadable(key, damage);
     }
     if (damage !== undefined) {
-      this.logger.warn(
-        { key, damage },
-        'a damaged rendition in the storage is made again from its master',
-      );
+      this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');
     }
     const master = await this.master(id, version);
     if (!master) {

@@ -3,10 +3,10 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import request from 'supertest';
+import { RawConnection, chunk, head } from '../http/support/raw.js';
 import { openBackend } from '../support/backend.js';
 import { listens } from '../support/ports.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
-import { RawConnection, chunk, head } from '../http/support/raw.js';
 
 /** Longer than any test takes, in ms, so that it never ends anything. */
 const FOR_EVER = '3600000';
