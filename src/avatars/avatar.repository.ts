@@ -101,7 +101,10 @@ export class AvatarRepository {
     return this.vanishedCount;
   }
 
-  /** The manifest in the store now, with pending changes; an empty one if there is none. @throws ManifestUnreadable, and what the store throws */
+  /**
+   * The manifest in the store now, with pending changes; an empty one if there is none.
+   * @throws ManifestUnreadable, and what the store throws
+   */
   async readFresh(id: string): Promise<Manifest> {
     return this.withPending(await this.readStored(id));
   }

@@ -11,7 +11,10 @@ export function hashesOf({ aliases }: Manifest): readonly string[] {
   return aliases?.hashes ?? [];
 }
 
-/** The hashes that stand for an e-mail address: MD5 and SHA-256 in hex of the trimmed, lower-cased address, as Gravatar and Libravatar compute them. */
+/**
+ * The hashes that stand for an e-mail address, as Gravatar and Libravatar compute them: MD5 and SHA-256 in hex of the trimmed, lower-cased
+ * address.
+ */
 export function hashEmail(email: string): string[] {
   const text = email.trim().toLowerCase();
   return ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex'));

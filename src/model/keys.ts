@@ -10,7 +10,7 @@ export function isId(text: string): boolean {
   return ID.test(text);
 }
 
-/** Refuses malformed ids. @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
+/** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
 export function assertId(id: string): void {
   if (!isId(id)) {
     throw new CodedError(
