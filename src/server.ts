@@ -10,7 +10,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { Settings } from './config/settings.js';
 import { HotAnswers } from './delivery/hot-answers.js';
 import { Connections } from './http/connections.js';
-import { answerInTurn } from './http/in-turn.js';
+import { answerInTurn } from './http/pipelining.js';
 
 /** The signals that end the service. */
 export const SHUTDOWN_SIGNALS = ['SIGTERM', 'SIGINT'] as const;

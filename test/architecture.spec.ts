@@ -15,7 +15,7 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
       'app.ts',
       'http/',
       'delivery/picture-answers.ts',
-      'ops/part.metrics.ts',
+      'ops/service-metrics.ts',
       'api/version-answers.ts',
       '.controller.ts',
     ],

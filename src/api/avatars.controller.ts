@@ -2,10 +2,10 @@ import { Controller, Delete, Get, Param, Post, Put, Query, Req, Res } from '@nes
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AvatarsService, type UploadOutcome } from '../avatars/avatars.service.js';
+import { cacheControlOf } from '../delivery/cache-control.js';
 import { PictureAnswers, preferencesOf } from '../delivery/picture-answers.js';
 import { PicturesService } from '../delivery/pictures.service.js';
 import { CodedError } from '../errors.js';
-import { cacheControlOf } from '../http/cache-control.js';
 import { etagOf, preconditionOf } from '../http/conditional.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { Public } from '../http/public.js';
@@ -94,7 +94,7 @@ export class AvatarsController {
   ): Promise<void> {
     const wish = { size, format, animated, ...preferencesOf(request) };
     const picture = await this.pictures.show(id, wish, drawing);
-    await this.pictureAnswers.send(request, reply, found(picture), this.pictureAnswers.stable);
+    await this.pictureAnswers.send(request, reply, found(picture), this.pictureAnswers.currentCacheControl);
   }
 
   @Get(':id/exists')

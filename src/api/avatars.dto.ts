@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PickType } from '@nestjs/swagger';
+import { parseBefore } from '../avatars/parse-before.js';
 import { CodedError } from '../errors.js';
-import { parseBefore } from '../model/erased-before.js';
 import {
   type Crop,
   REDUCTIONS,

@@ -1,11 +1,11 @@
 import { Controller, Get, Options, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { cacheControlOf } from '../delivery/cache-control.js';
 import { GRAVATAR_DEFAULTS, GravatarRequests } from '../delivery/gravatar-requests.js';
 import { GravatarService } from '../delivery/gravatar.service.js';
 import { PictureAnswers } from '../delivery/picture-answers.js';
 import { CodedError } from '../errors.js';
-import { cacheControlOf } from '../http/cache-control.js';
 import { OPEN } from '../http/cors.js';
 import { Public } from '../http/public.js';
 import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './gravatar.openapi.js';
@@ -43,7 +43,7 @@ export class GravatarController {
     const wish = this.requests.read(file, query);
     const { shown, verified } = await this.gravatars.get(wish, request.headers.accept);
     if (!shown) throw new CodedError('avatar_not_found', 'There is no picture for this hash.');
-    const cacheControl = this.pictures.stable;
+    const cacheControl = this.pictures.currentCacheControl;
     if ('redirect' in shown) {
       const headers = { Location: shown.redirect, 'Cache-Control': cacheControlOf(cacheControl, verified) };
       void reply.status(302).headers(headers).send();

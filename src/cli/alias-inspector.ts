@@ -6,8 +6,7 @@ import { listsHash, targetOf } from '../model/alias.js';
 import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
-import { manifestOf } from './manifest-of.js';
-import { read } from './verified-copy.js';
+import { manifestOf, read } from './read-object.js';
 
 /** The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. */
 export type AliasFault = { fault: 'unreadable' } | { fault: 'unlisted'; id: string };

@@ -61,7 +61,7 @@ export function isOutage(error: unknown): error is CodedError {
   );
 }
 
-/** The code of a finding for an error that the code does not know. */
+/** The `code` of findings about errors that nobody foresaw. */
 export const UNEXPECTED = 'unexpected_error';
 
 /** The finding for an error in the work on one avatar or picture. @param where the key of an object, or the place in a file */

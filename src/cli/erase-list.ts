@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parse } from 'csv-parse/sync';
+import { parseBefore } from '../avatars/parse-before.js';
 import { CodedError } from '../errors.js';
-import { parseBefore } from '../model/erased-before.js';
 import type { Instant } from '../model/manifest.js';
 import { type Finding, UsageError } from './command.js';
 import { invalidId, invalidLine, statOf } from './import-sources.js';
@@ -52,7 +52,7 @@ function erasureOf(text: string, where: string): Erasure | { finding: Finding } 
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     const message =
-      'The erasedAt has to be a time in the form of receipts, like 2026-01-31T12:00:00.000Z, and not in the future.';
+      'The erasedAt has to be a time in the form of receipts, like 2026-01-31T12:00:00.000Z, and not more than a day in the future.';
     return { finding: { code: error.code, where, message } };
   }
 }

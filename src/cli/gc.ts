@@ -6,7 +6,7 @@ import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { examineEach } from './for-each.js';
 import { countAvatars, keyOf, listAliases, listAvatars, writtenId } from './listing.js';
-import { manifestOf } from './manifest-of.js';
+import { manifestOf } from './read-object.js';
 import { openExisting } from './stores.js';
 
 /**

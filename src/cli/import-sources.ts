@@ -9,7 +9,7 @@ import { assertId, isVersion } from '../model/keys.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { type Finding, Refused, UsageError } from './command.js';
 import { type Entry, openFile } from './importer.js';
-import { read } from './verified-copy.js';
+import { read } from './read-object.js';
 
 /**
  * The pictures to import from a path of this machine: a list (`.csv`, `.jsonl`), or a folder in the layout of the service that

@@ -13,7 +13,7 @@ import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';
-import { read } from './verified-copy.js';
+import { read } from './read-object.js';
 
 export interface Repairable extends Finding {
   /** Repairs it without a loss. @returns whether it did */

@@ -8,8 +8,8 @@ import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import type { ListedAvatar } from './listing.js';
-import { manifestOf } from './manifest-of.js';
-import { type Copied, copyVerified, read } from './verified-copy.js';
+import { manifestOf, read } from './read-object.js';
+import { type Copied, copyVerified } from './verified-copy.js';
 
 export interface MigrationOptions {
   dryRun: boolean;
@@ -71,7 +71,7 @@ export class Migration {
       return;
     }
     const manifests = this.readBoth(source.written, ours?.bytes, theirs?.bytes);
-    const { before, there: replaced, after } = manifests;
+    const { before, replaced, after } = manifests;
     const bytes = theirs ? writeManifest(after) : ours?.bytes;
     const same = bytes === undefined || theirs?.bytes.equals(bytes) === true;
     // Times of the listing: S3 gives those of a read object in whole seconds.
@@ -106,15 +106,15 @@ export class Migration {
     this.problem('unknown_object', key, 'No object of Visage has such a key; it was not copied.');
   }
 
-  /** The manifests of the source and the destination, and the two merged. */
+  /** The manifests of the source (`before`) and the destination (`replaced`), and the two merged (`after`). */
   private readBoth(written: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
     const empty = emptyManifest(written);
-    if (!ours && !theirs) return { before: empty, there: empty, after: empty };
+    if (!ours && !theirs) return { before: empty, replaced: empty, after: empty };
     const id = decodeId(written);
     const before = ours ? readManifest(id, ours) : emptyManifest(id);
-    const there = theirs ? readManifest(id, theirs) : emptyManifest(id);
-    const after = theirs ? merge(before, there, this.options.history) : before;
-    return { before, there, after };
+    const replaced = theirs ? readManifest(id, theirs) : emptyManifest(id);
+    const after = theirs ? merge(before, replaced, this.options.history) : before;
+    return { before, replaced, after };
   }
 
   /**

@@ -2,7 +2,8 @@ import { ALIASES } from '../model/keys.js';
 import { MANIFEST_ATTRIBUTES, attributes } from '../model/object-attributes.js';
 import { parseRenditionName } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
-import type { ObjectStore, StoreOptions, StoredObject } from '../storage/object-store.js';
+import type { ObjectStore, StoreOptions } from '../storage/object-store.js';
+import { read } from './read-object.js';
 
 export interface CopyOptions {
   /** Whether the destination has an object of that key. It is compared first. */
@@ -31,12 +32,6 @@ export async function copyVerified(
     if (!written || sha256Hex(written.bytes) !== sha256Hex(ours.bytes)) return { result: 'damaged', bytes };
   }
   return { result: theirs ? 'replaced' : 'copied', bytes };
-}
-
-/** @returns undefined if there is no such object */
-export async function read(store: ObjectStore, key: string): Promise<StoredObject | undefined> {
-  const object = await store.get(key);
-  return object === 'unchanged' ? undefined : object;
 }
 
 /** The headers of an object for readers of the bucket: of an alias, a rendition, or an upload of an older service. */

@@ -1,7 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { isOwnSection, isSetting, nearestSetting, yamlKeyBeside } from './setting-names.js';
-import { S3_WAITING, Settings, variableOf } from './settings.js';
+import { S3_WAITING, STORAGE_BACKENDS, Settings, variableOf } from './settings.js';
 import {
   type Given,
   InvalidSettings,
@@ -52,7 +52,7 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
   const complaints: string[] = [];
   settings.storageLocalPath ||= settings.avatarStoragePath || './data';
   const { storageBackend, storageLocalPath } = settings;
-  if (storageBackend !== 'local' && storageBackend !== 's3') {
+  if (!STORAGE_BACKENDS.some((known) => known === storageBackend)) {
     complaints.push(
       `STORAGE_BACKEND is ${JSON.stringify(storageBackend)}, which is neither local nor s3. Pictures are now kept on this machine's ` +
         `disk, in ${storageLocalPath}, and none of a bucket is served. Set it to one of the two.`,

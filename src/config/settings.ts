@@ -22,6 +22,10 @@ import { IsFlag, IsInteger, IsList, IsLowerCase, IsWebUrl, WEB_URL } from './dec
  */
 export const S3_WAITING = 2;
 
+/** Where objects can be kept. `loadSettings` reports another name, and uses the local disk. */
+export const STORAGE_BACKENDS = ['local', 's3'] as const;
+export type StorageBackend = (typeof STORAGE_BACKENDS)[number];
+
 /**
  * Every setting with its default. `.env.example` explains them. A variable is the property's name in upper case:
  * `storageS3Bucket` is STORAGE_S3_BUCKET.
@@ -53,7 +57,7 @@ export class Settings {
 
   @IsString()
   @IsLowerCase()
-  storageBackend = 'local';
+  storageBackend: StorageBackend = 'local';
 
   @IsString()
   storageLocalPath = '';

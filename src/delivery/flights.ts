@@ -9,7 +9,10 @@ interface Flight {
   timer: NodeJS.Timeout;
 }
 
-/** Lets requests wait for the answer to an earlier request for the same picture. */
+/**
+ * Lets requests wait for the answer to an earlier request for the same picture. Unlike a `SingleFlight`, which shares a result, it only
+ * says when to look again: each request is then answered by itself.
+ */
 export class Flights {
   private readonly flights = new Map<string, Flight>();
 

@@ -3,9 +3,9 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { cacheControlOf } from '../http/cache-control.js';
 import { matchesNoneMatch } from '../http/conditional.js';
 import { partOf } from '../http/range.js';
+import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
 import { HotAnswers } from './hot-answers.js';
 import type { Picture } from './picture.js';
 
@@ -21,19 +21,14 @@ const SAFE = {
 /** Sends pictures: whole (200), in part (206), or not at all if the client has them (304). */
 @Injectable()
 export class PictureAnswers {
-  /** Cache-Control of URLs whose picture may be replaced at any time. */
-  readonly stable: string;
+  /** The Cache-Control of a current picture. */
+  readonly currentCacheControl: string;
 
   constructor(
     private readonly hot: HotAnswers,
     settings: Settings,
   ) {
-    const { cacheControlMaxAge, cacheControlStaleWhileRevalidate, cacheControlStaleIfError } = settings;
-    this.stable = [
-      `public, max-age=${cacheControlMaxAge}`,
-      `stale-while-revalidate=${cacheControlStaleWhileRevalidate}`,
-      `stale-if-error=${cacheControlStaleIfError}`,
-    ].join(', ');
+    this.currentCacheControl = currentPictureCacheControl(settings);
   }
 
   /**

@@ -182,7 +182,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
     const bytes = await this.render(key, id, master, { size, format, still, exact });
     // Other sizes are not stored: there may be thousands of them.
     const isKept = !exact && this.settings.avatarSizes.includes(size);
-    if (isKept || damage !== undefined) this.stored.keepAside(picture, bytes);
+    if (isKept || damage !== undefined) this.stored.keepInBackground(picture, bytes);
     return bytes;
   }
 

@@ -58,7 +58,7 @@ export class StoredRenditions {
   }
 
   /** Stores a rendition without making anybody wait. It can always be made again, so a failure is only logged. */
-  keepAside(picture: PictureRef, bytes: Buffer): void {
+  keepInBackground(picture: PictureRef, bytes: Buffer): void {
     this.keep(picture, bytes).catch((error: unknown) => {
       const passing = isAway(error) || error instanceof StorageBusy;
       this.logger[passing ? 'debug' : 'warn'](

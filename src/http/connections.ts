@@ -30,9 +30,9 @@ interface Position {
 const MIN_TAKEN = 64 * 1024;
 
 /**
- * Closes the connections of a server: those that are idle at shutdown, without cutting off a request that was accepted, and those
- * whose clients send requests and don't read the answers. Node's own `closeIdleConnections` counts a connection as busy if it has
- * sent nothing yet, or half of its headers.
+ * Limits the connections of a server: how many there are, and how long a client may take for an answer. At shutdown it closes the idle
+ * ones, and no request that was accepted is cut off. Node's own `closeIdleConnections` counts a connection as busy if it has sent nothing
+ * yet, or half of its headers.
  */
 export class Connections {
   readonly cuts: Cuts = { stalled: 0, memory: 0, refused: 0 };

@@ -3,13 +3,13 @@ import { AvatarsModule } from '../avatars/avatars.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { HealthController } from './health.controller.js';
-import { PartMetrics } from './part.metrics.js';
+import { ServiceMetrics } from './service-metrics.js';
 import { StorageHealth } from './storage-health.js';
 
 /** Serves operators: health, and the metrics of every part. */
 @Module({
   imports: [AvatarsModule, DeliveryModule, UploadsModule],
   controllers: [HealthController],
-  providers: [PartMetrics, StorageHealth],
+  providers: [ServiceMetrics, StorageHealth],
 })
 export class OpsModule {}

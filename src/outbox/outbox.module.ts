@@ -27,7 +27,7 @@ async function openOutbox<Change>(
   settings: Settings,
   format: ChangeFormat<Change>,
 ): Promise<Outbox<Change> | undefined> {
-  if (settings.storageBackend !== 's3' || settings.storageFallback === 'none') {
+  if (settings.storageBackend === 'local' || settings.storageFallback === 'none') {
     await warnOfLeftEntries(settings.outboxPath);
     return undefined;
   }

@@ -25,7 +25,7 @@ export function plain({ background }: Pick<Colors, 'background'>, content = ''):
  * Draws head and shoulders of somebody.
  * @returns SVG
  */
-export function mysteryPerson(colors: Colors): string {
+export function drawMysteryPerson(colors: Colors): string {
   return plain(
     colors,
     `<g fill="${colors.foreground}"><circle cx="50" cy="39" r="18"/><path d="M14 100c0-24 15-37 36-37s36 13 36 37z"/></g>`,
@@ -37,7 +37,7 @@ export function mysteryPerson(colors: Colors): string {
  * @param outlines at least one, from left to right
  * @returns SVG
  */
-export function lettering(outlines: readonly Outline[], colors: Colors): string {
+export function drawInitials(outlines: readonly Outline[], colors: Colors): string {
   let pen = 0;
   let inkEnd = -Infinity;
   const placed = outlines.map((outline) => {

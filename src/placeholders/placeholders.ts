@@ -8,7 +8,7 @@ import type { RenditionFormat } from '../model/formats.js';
 import type { PlaceholderKind } from '../model/placeholder-kinds.js';
 import { character } from './characters.js';
 import { type Colors, type Scheme, colorsOf, colorsOn, greyOf } from './colors.js';
-import { lettering, mysteryPerson, plain } from './drawings.js';
+import { drawInitials, drawMysteryPerson, plain } from './drawings.js';
 import { Fonts, type Outline } from './fonts.js';
 import { chosenInitials, initialsOf, isRightToLeft } from './initials.js';
 
@@ -82,7 +82,7 @@ export class Placeholders {
       case 'initials':
         return this.initials({ seed, ...texts }, colors);
       case 'mp':
-        return mysteryPerson(color === undefined ? greyOf(scheme) : colors);
+        return drawMysteryPerson(color === undefined ? greyOf(scheme) : colors);
       case 'color':
       case 'blank':
         return plain(colors);
@@ -99,8 +99,8 @@ export class Placeholders {
       const found = await Promise.all(graphemes.map((grapheme) => this.fonts.outline(grapheme)));
       const outlines = found.filter((outline): outline is Outline => outline !== undefined);
       if (outlines.length === 0) continue;
-      return lettering(isRightToLeft(graphemes) ? outlines.reverse() : outlines, colors);
+      return drawInitials(isRightToLeft(graphemes) ? outlines.reverse() : outlines, colors);
     }
-    return mysteryPerson(colors);
+    return drawMysteryPerson(colors);
   }
 }

@@ -8,12 +8,22 @@ import { S3Store } from './s3/s3.store.js';
  * @param connections to a bucket at the same time; undefined: the SDK's default
  */
 export function openStore(settings: Settings, connections?: number): ObjectStore {
-  if (settings.storageBackend === 'local') {
-    return new LocalStore({
-      path: settings.storageLocalPath,
-      lockTimeoutMs: settings.storageLocalLockTimeoutMs,
-    });
+  switch (settings.storageBackend) {
+    case 'local':
+      return openLocal(settings);
+    case 's3':
+      return openBucket(settings, connections);
   }
+}
+
+function openLocal({
+  storageLocalPath: path,
+  storageLocalLockTimeoutMs: lockTimeoutMs,
+}: Settings): LocalStore {
+  return new LocalStore({ path, lockTimeoutMs });
+}
+
+function openBucket(settings: Settings, connections: number | undefined): S3Store {
   const { storageS3AccessKeyId: accessKeyId, storageS3SecretAccessKey: secretAccessKey } = settings;
   return new S3Store({
     bucket: settings.storageS3Bucket ?? '',

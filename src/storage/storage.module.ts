@@ -14,7 +14,8 @@ import { openStore } from './open-store.js';
       provide: ObjectStore,
       inject: [Settings, StorageCircuit, { token: StoreObserver, optional: true }],
       useFactory: (settings: Settings, circuit: StorageCircuit, observer?: StoreObserver) => {
-        const store = settings.storageBackend === 's3' ? openBucket(settings, circuit) : openStore(settings);
+        const store =
+          settings.storageBackend === 'local' ? openStore(settings) : openBucket(settings, circuit);
         return observer ? new ObservedStore(store, observer) : store;
       },
     },

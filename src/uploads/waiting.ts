@@ -1,4 +1,4 @@
-/** A stretch of time of which less than this part was idle was busy: there was always something to read or to work on. */
+/** The share of idle time below which this process counts as busy: it always had something to read or to work on. */
 const BUSY = 0.05;
 
 /**

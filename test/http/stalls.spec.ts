@@ -4,7 +4,7 @@ import { type AddressInfo, type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Connections } from '../../src/http/connections.js';
-import { answerInTurn } from '../../src/http/in-turn.js';
+import { answerInTurn } from '../../src/http/pipelining.js';
 import { HANG_MS } from '../support/patience.js';
 import { TORTURE } from '../support/programme.js';
 import { readMetrics, total } from '../support/scrape.js';

@@ -19,7 +19,7 @@ export async function withDecodingErrors<T>(decode: () => Promise<T>): Promise<T
       throw new CodedError('image_too_large', detail, { cause: error });
     }
     if (message.includes('exceeds pixel limit')) throw tooManyPixels(error);
-    throw unreadable(error);
+    throw unreadableUpload(error);
   }
 }
 
@@ -44,7 +44,7 @@ export function tooManyPixels(cause: unknown): CodedError {
   return new CodedError('image_too_large', 'The picture has too many pixels. Send a smaller one.', { cause });
 }
 
-export function unreadable(cause?: unknown): CodedError {
+export function unreadableUpload(cause?: unknown): CodedError {
   const detail = 'The picture is damaged and cannot be read. Save it again, or send another one.';
   return new CodedError('unreadable_image', detail, { cause });
 }

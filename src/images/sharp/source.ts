@@ -7,7 +7,7 @@ import { jpegEdge } from '../containers/jpeg.js';
 import { parseFile } from '../containers/parse.js';
 import { readDimensions } from '../containers/read-dimensions.js';
 import { sniffFile } from '../containers/sniff.js';
-import { tooManyPixels, unreadable } from './libvips-errors.js';
+import { tooManyPixels, unreadableUpload } from './libvips-errors.js';
 
 /** The longest edge in px that libjpeg accepts. A longer picture of another format is no portrait, but takes seconds to shrink. */
 const MAX_EDGE = 65_500;
@@ -30,7 +30,7 @@ export async function checkContainer(path: string, settings: Settings): Promise<
   }
   const dimensions = await readDimensions(path, format);
   // libvips would read a broken GIF as an animation of the frames that are there.
-  if (format === 'gif' && !dimensions) throw unreadable();
+  if (format === 'gif' && !dimensions) throw unreadableUpload();
   if (dimensions) assertDimensions({ ...dimensions, deep: false }, settings);
   return format;
 }

@@ -16,7 +16,7 @@ import { DurableFiles } from './durable-files.js';
 import { codeOf, isFull, translated } from './file-errors.js';
 import { FileLocks } from './file-locks.js';
 import { LocalRoot } from './local-root.js';
-import { etagOf, isBelowRoot, listObjectFiles, readObjectFile, statIfThere } from './object-files.js';
+import { etagOfBytes, isBelowRoot, listObjectFiles, readObjectFile, statIfThere } from './object-files.js';
 import { Temporaries } from './temporaries.js';
 
 export interface LocalStoreOptions {
@@ -67,7 +67,7 @@ export class LocalStore extends ObjectStore {
           this.put(key, path, options, (temporary) => this.reserve.write(temporary, bytes)),
         );
       }
-      return { etag: etagOf(bytes) };
+      return { etag: etagOfBytes(bytes) };
     });
   }
 

@@ -10,7 +10,7 @@ export function isBelowRoot(key: string): boolean {
   return !key.includes('\0') && key.split('/').every((segment) => !['', '.', '..'].includes(segment));
 }
 
-export function etagOf(bytes: Buffer): string {
+export function etagOfBytes(bytes: Buffer): string {
   return sha256Hex(bytes);
 }
 
@@ -21,7 +21,7 @@ export async function readObjectFile(path: string): Promise<StoredObject | undef
     try {
       const { mtime } = await file.stat();
       const bytes = await readFile(file);
-      return { bytes, etag: etagOf(bytes), modifiedAt: mtime };
+      return { bytes, etag: etagOfBytes(bytes), modifiedAt: mtime };
     } finally {
       await file.close();
     }

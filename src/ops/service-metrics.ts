@@ -28,7 +28,7 @@ import { StorageHealth } from './storage-health.js';
 
 /** Reads the parts of the service at each scrape, and counts its requests. The parts know nothing about metrics. */
 @Injectable()
-export class PartMetrics implements OnModuleInit {
+export class ServiceMetrics implements OnModuleInit {
   constructor(
     private readonly metrics: Metrics,
     private readonly server: HttpAdapterHost,
@@ -92,7 +92,7 @@ export class PartMetrics implements OnModuleInit {
       ...(outbox && { outbox: settings.outboxPath }),
       spool: settings.uploadSpoolPath,
     });
-    if (settings.storageBackend === 's3') registerBreaker(registry, () => circuit.state);
+    if (settings.storageBackend !== 'local') registerBreaker(registry, () => circuit.state);
     registerStorage(registry, () => {
       // The answer is for the next scrape: this one must not wait for a storage that hangs.
       void health.ask();

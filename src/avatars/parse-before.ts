@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import type { Instant } from './manifest.js';
+import type { Instant } from '../model/manifest.js';
 
 /** How far ahead the time of a receipt may be, in ms: it is by the clock of the replica that wrote it. */
 const CLOCKS_APART_MS = 86_400_000;
