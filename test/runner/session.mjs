@@ -43,6 +43,8 @@ export async function runTests(jestArguments, environment = {}) {
         ...environment,
         TMPDIR: scratch.folder('tmp'),
         TEST_BUCKETS: buckets,
+        // The SDK's notice about Node 20, once for each worker, hides what matters.
+        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
         TEST_MISSING_TOOLS: [...missing.keys()].join(),
       },
     });
