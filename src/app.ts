@@ -1,8 +1,9 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { SwaggerModule } from '@nestjs/swagger';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { describeApi } from './api/openapi/document.js';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
 import { answerClientError, refuseExpectation } from './http/client-error.js';
@@ -71,7 +72,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total size is limited.
   server.maxHeadersCount = 0;
   app.enableShutdownHooks([...SHUTDOWN_SIGNALS], { useProcessExit: true });
-  describeApi(app);
+  serveDescription(app);
   return app;
 }
 
@@ -128,15 +129,9 @@ function isRead({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** Serves the OpenAPI description at `/docs`, and redirects `/` there. */
-function describeApi(app: NestFastifyApplication): void {
-  const description = new DocumentBuilder()
-    .setTitle('Visage')
-    .setDescription('Avatars: upload, get, delete, exists and URL.')
-    .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'one of the keys of API_KEYS' })
-    .build();
-  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, description));
+/** Serves the OpenAPI description at `/docs` and `/docs-json`, and redirects `/` there. */
+function serveDescription(app: NestFastifyApplication): void {
+  SwaggerModule.setup('docs', app, () => describeApi(app));
   const fastify = app.getHttpAdapter().getInstance();
   fastify.get('/', (_request, reply) => reply.redirect('docs'));
 }

@@ -1,29 +1,25 @@
-import { Controller, Get, Header, Param, Put, Req } from '@nestjs/common';
+import { Controller, Get, Header, Param, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
 import { Aliases } from '../avatars/aliases.js';
-import { JsonReceiver } from '../uploads/json-receiver.js';
-import { ALIASES_MAX_BYTES, type AliasesAnswer, aliasesOf } from './aliases.dto.js';
-import { ValidId } from './avatars.dto.js';
-import { DescribeAliases, DescribeAliasesChange } from './avatars.openapi.js';
-import { DescribeProblems } from './problems.openapi.js';
+import { hashEmail } from '../model/alias.js';
+import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
+import { ValidId } from './id.pipe.js';
+import { JsonBody } from './json-body.js';
+import { DescribeAliases, DescribeAliasesChange } from './openapi/aliases.js';
 
-/** The hashes of e-mail addresses that stand for an avatar. Reading them takes a key, since addresses can be guessed from them. */
+/** The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be guessed from their hashes. */
 @ApiTags('avatars')
-@DescribeProblems()
 @Controller('v1/avatars/:id/aliases')
 export class AliasesController {
-  constructor(
-    private readonly aliases: Aliases,
-    private readonly json: JsonReceiver,
-  ) {}
+  constructor(private readonly aliases: Aliases) {}
 
   @Put()
   @Header('Cache-Control', 'no-store')
   @DescribeAliasesChange()
-  async replace(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<AliasesAnswer> {
-    const hashes = aliasesOf(await this.json.receive(request.raw, ALIASES_MAX_BYTES));
-    return { id, hashes: await this.aliases.replace(id, hashes) };
+  async replace(@Param('id', ValidId) id: string, @JsonBody() body: AliasesBody): Promise<AliasesAnswer> {
+    const { emails = [], hashes = [] } = body;
+    const wanted = [...emails.flatMap(hashEmail), ...hashes.map((hash) => hash.toLowerCase())];
+    return { id, hashes: await this.aliases.replace(id, wanted) };
   }
 
   @Get()

@@ -1,68 +1,77 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { CodedError } from '../errors.js';
-import { hashEmail } from '../model/alias.js';
-import { hashOf, listOf } from './body-lists.js';
+import { ArrayMaxSize, IsArray, ValidateIf } from 'class-validator';
+import { isHash } from '../model/keys.js';
+import { Must, lengthOf } from './json-body.js';
+import { ANY_CASE_HASH_SCHEMA, HASH_SCHEMA, ID_SCHEMA } from './openapi/schemas.js';
 
-const CODE = 'invalid_aliases';
-
-/** E-mail addresses and hashes together. */
+/** Addresses and hashes together. */
 const MAX_ENTRIES = 50;
-
-/** Enough for so many addresses of 254 characters (RFC 5321, section 4.5.3.1.3), all of them escaped. */
-export const ALIASES_MAX_BYTES = 96 * 1024;
+const TOO_MANY = `An avatar has at most ${MAX_ENTRIES} addresses and hashes together. Send fewer.`;
 
 /** `\p{Cs}`: half of a surrogate pair, which has no UTF-8 to hash. */
-const EMAIL = /^[^\s\p{Cc}\p{Cs}]+@[^\s\p{Cc}\p{Cs}]+$/u;
-const EMAIL_CHARACTERS = 254;
+const PART = '[^\\s\\p{Cc}\\p{Cs}]+';
+/** RFC 5321, section 4.5.3.1.3. */
+const ADDRESS_CHARACTERS = 254;
+const ADDRESS = new RegExp(`^(?=.{3,${ADDRESS_CHARACTERS}}$)${PART}@${PART}$`, 'u');
 
-/** What stands for an avatar from now on. */
+/** The e-mail addresses that stand for an avatar from now on. */
 export class AliasesBody {
+  static readonly code = 'invalid_aliases';
+  /** Enough for the most and longest addresses, with every character escaped. */
+  static readonly maxBytes = 96 * 1024;
+
   @ApiPropertyOptional({
-    type: [String],
+    type: 'array',
+    items: {
+      type: 'string',
+      pattern: `^\\s*${PART}@${PART}\\s*$`,
+      maxLength: ADDRESS_CHARACTERS,
+      example: 'alice@example.com',
+    },
     maxItems: MAX_ENTRIES,
-    description: 'Addresses, of which only the MD5 and SHA-256 are kept.',
+    description:
+      'E-mail addresses. Visage trims and lower-cases them, and keeps only their MD5 and SHA-256. White space around an address does not count towards its length.',
   })
+  @Must(isAddress, {
+    each: true,
+    message: 'One of the emails is not an e-mail address. Correct or remove it.',
+  })
+  @ArrayMaxSize(MAX_ENTRIES, { message: TOO_MANY })
+  @IsArray({ message: 'emails has to be a list of e-mail addresses.' })
+  @ValidateIf((body: AliasesBody) => body.emails !== undefined)
   emails?: string[];
 
   @ApiPropertyOptional({
-    type: [String],
+    type: 'array',
+    items: ANY_CASE_HASH_SCHEMA,
     maxItems: MAX_ENTRIES,
-    description: 'MD5 or SHA-256 in hex of addresses, trimmed and lower-cased before.',
+    description: 'MD5 or SHA-256 in hex of addresses that were trimmed and lower-cased before.',
   })
+  @Must(isHashInAnyCase, {
+    each: true,
+    message: 'One of the hashes is neither an MD5 nor a SHA-256 in hex. Correct or remove it.',
+  })
+  @Must((hashes, { emails }: AliasesBody) => lengthOf(emails) + lengthOf(hashes) <= MAX_ENTRIES, {
+    message: TOO_MANY,
+  })
+  @IsArray({ message: 'Send { "emails": [...], "hashes": [...] }, or one of the two lists.' })
+  @ValidateIf((body: AliasesBody) => body.hashes !== undefined || body.emails === undefined)
   hashes?: string[];
 }
 
 export class AliasesAnswer {
-  @ApiProperty()
+  @ApiProperty(ID_SCHEMA)
   id!: string;
 
-  @ApiProperty({ type: [String], description: 'Sorted.' })
+  @ApiProperty({ type: 'array', items: HASH_SCHEMA, description: 'Sorted.' })
   hashes!: readonly string[];
 }
 
-/** The hashes that a body `{ "emails": [...], "hashes": [...] }` means. @throws CodedError `invalid_aliases` */
-export function aliasesOf(body: unknown): string[] {
-  const { emails, hashes } = (body ?? {}) as { emails?: unknown; hashes?: unknown };
-  if (emails === undefined && hashes === undefined) {
-    throw invalid('hashes', 'Send { "emails": [...], "hashes": [...] }, or one of them.');
-  }
-  const addresses = listOf(emails, 'emails', CODE);
-  const given = listOf(hashes, 'hashes', CODE);
-  if (addresses.length + given.length > MAX_ENTRIES) {
-    const parameter = addresses.length > MAX_ENTRIES ? 'emails' : 'hashes';
-    throw invalid(parameter, `An avatar has at most ${MAX_ENTRIES} addresses and hashes together.`);
-  }
-  return [...addresses.flatMap(hashOfAddress), ...given.map((hash) => hashOf(hash, CODE))];
+function isAddress(value: unknown): boolean {
+  return typeof value === 'string' && ADDRESS.test(value.trim());
 }
 
-function hashOfAddress(address: unknown): string[] {
-  const text = typeof address === 'string' ? address.trim() : '';
-  if (text.length > EMAIL_CHARACTERS || !EMAIL.test(text)) {
-    throw invalid('emails', 'One of the addresses is none.');
-  }
-  return hashEmail(text);
-}
-
-function invalid(parameter: string, detail: string): CodedError {
-  return new CodedError(CODE, detail, { parameter });
+/** Whether it is a hash once it is in lower case. */
+export function isHashInAnyCase(value: unknown): boolean {
+  return typeof value === 'string' && isHash(value.toLowerCase());
 }

@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AvatarsService, type UploadOutcome } from '../avatars/avatars.service.js';
 import { cacheControlOf } from '../delivery/cache-control.js';
@@ -10,33 +10,26 @@ import { etagOf, preconditionOf } from '../http/conditional.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { Public } from '../http/public.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';
+import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
+import { DefaultPipe, DefaultQuery } from './default.query.js';
+import { ErasePipe, type EraseQuery } from './erase.query.js';
+import { ValidId } from './id.pipe.js';
 import {
-  DefaultPipe,
-  DefaultQuery,
-  ErasePipe,
-  type EraseQuery,
-  ExistsAnswer,
-  PicturePipe,
-  PictureQuery,
-  ReceiptAnswer,
-  UploadPipe,
-  UploadQuery,
-  UrlAnswer,
-  UrlQuery,
-  ValidId,
-  VersionAnswer,
-  oneAlt,
-  oneCrop,
-} from './avatars.dto.js';
-import { DescribeDelete, DescribeMissing, DescribePicture, DescribeUpload } from './avatars.openapi.js';
-import { DescribeProblems } from './problems.openapi.js';
+  DescribeDelete,
+  DescribeExists,
+  DescribeInfo,
+  DescribeUpload,
+  DescribeUrl,
+} from './openapi/avatars.js';
+import { DescribeCurrentPicture } from './openapi/pictures.js';
+import { PicturePipe, PictureQuery, UrlQuery } from './picture.query.js';
+import { UploadPipe, UploadQuery, oneAlt, oneCrop } from './upload.query.js';
 import { VersionAnswers } from './version-answers.js';
 
 const UPLOAD_STATUS: Record<UploadOutcome, number> = { created: 201, unchanged: 200, pending: 202 };
 
-/** Uploads, shows and deletes avatars, and tells whether and where there is a picture. */
+/** Uploads, shows and deletes avatars, and tells whether there is a picture and where. */
 @ApiTags('avatars')
-@DescribeProblems()
 @Controller('v1/avatars')
 export class AvatarsController {
   constructor(
@@ -49,7 +42,7 @@ export class AvatarsController {
   ) {}
 
   @Put(':id')
-  @DescribeUpload('Upload a picture: a form with the field "file", or the bare picture as the body')
+  @DescribeUpload('Upload a picture')
   async upload(
     @Param('id', ValidId) id: string,
     @Query(UploadPipe) query: UploadQuery,
@@ -72,7 +65,7 @@ export class AvatarsController {
   }
 
   @Post(':id')
-  @DescribeUpload('The same as PUT, for clients that can only send forms by POST')
+  @DescribeUpload('Upload a picture: the same as PUT, for clients that can only POST forms')
   uploadByPost(
     @Param('id', ValidId) id: string,
     @Query(UploadPipe) query: UploadQuery,
@@ -84,7 +77,7 @@ export class AvatarsController {
 
   @Get(':id')
   @Public()
-  @DescribePicture('The current picture')
+  @DescribeCurrentPicture()
   async get(
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) { size, format, animated }: PictureQuery,
@@ -99,8 +92,7 @@ export class AvatarsController {
 
   @Get(':id/exists')
   @Public()
-  @ApiOperation({ summary: 'Whether there is a current picture' })
-  @ApiOkResponse({ type: ExistsAnswer })
+  @DescribeExists()
   async exists(
     @Param('id', ValidId) id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -112,11 +104,7 @@ export class AvatarsController {
 
   @Get(':id/url')
   @Public()
-  @ApiOperation({
-    summary: "Where a browser gets the current picture: the service's URL, the CDN's or a presigned one",
-  })
-  @ApiOkResponse({ type: UrlAnswer })
-  @DescribeMissing()
+  @DescribeUrl()
   async getUrl(
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) { size, format, animated }: UrlQuery,
@@ -131,9 +119,7 @@ export class AvatarsController {
 
   @Get(':id/info')
   @Public()
-  @ApiOperation({ summary: "The current version's facts and its immutable URLs" })
-  @ApiOkResponse({ type: VersionAnswer })
-  @DescribeMissing()
+  @DescribeInfo()
   async info(
     @Param('id', ValidId) id: string,
     @Req() request: FastifyRequest,
@@ -169,7 +155,7 @@ export class AvatarsController {
   }
 }
 
-/** Clients may keep facts about the current picture, but must ask again before they use them. */
+/** Clients may keep facts about the current picture, but have to ask again before they use them. */
 function setFreshness(reply: FastifyReply, verified: boolean): void {
   void reply.header('Cache-Control', cacheControlOf('no-cache', verified));
 }
@@ -177,7 +163,10 @@ function setFreshness(reply: FastifyReply, verified: boolean): void {
 /** An erasure removes everything, whatever is current. */
 function assertUnconditional(precondition: unknown): void {
   if (precondition === undefined) return;
-  throw new CodedError('invalid_precondition', 'An erasure takes no If-Match and no If-None-Match.');
+  throw new CodedError(
+    'invalid_precondition',
+    'An erasure takes neither If-Match nor If-None-Match. Send it without them.',
+  );
 }
 
 function found<T>(value: T | undefined): T {

@@ -8,16 +8,14 @@ import { PictureAnswers } from '../delivery/picture-answers.js';
 import { CodedError } from '../errors.js';
 import { OPEN } from '../http/cors.js';
 import { Public } from '../http/public.js';
-import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './gravatar.openapi.js';
-import { DescribeProblems } from './problems.openapi.js';
+import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './openapi/gravatar.js';
 
-/** `/avatar/`: of two slashes Nest leaves one, of one none. A parameter cannot be empty. */
+/** `/avatar/`, since a parameter cannot be empty: Nest makes one slash of two, and none of one. */
 const NO_HASH = '//';
 
 /** The wire contract of Gravatar and Libravatar. */
 @ApiTags('gravatar')
 @Public()
-@DescribeProblems()
 @Controller('avatar')
 export class GravatarController {
   constructor(
@@ -29,7 +27,7 @@ export class GravatarController {
   @Get()
   @DescribeNoHash()
   refuse(): never {
-    throw new CodedError('no_hash', 'Write the hash of an e-mail address behind /avatar/.');
+    throw new CodedError('no_hash', 'The hash is missing. Put the hash of an e-mail address after /avatar/.');
   }
 
   @Get(':hash')
@@ -62,7 +60,7 @@ export class GravatarController {
     return this.get('', query, request, reply);
   }
 
-  /** In Libravatar's sense of the method: `Allow` lists the defaults. */
+  /** What OPTIONS means to Libravatar: `Allow` lists the defaults. */
   @Options()
   @DescribeGravatarDefaults()
   listDefaults(@Res() reply: FastifyReply): void {

@@ -9,28 +9,30 @@ import { PublicUrls } from '../http/public-urls.js';
 import type { RenditionFormat } from '../model/formats.js';
 import type { Version } from '../model/manifest.js';
 import { sha256Hex } from '../model/sha256.js';
-import { JsonReceiver } from '../uploads/json-receiver.js';
-import { DescribeLookup } from './avatars.openapi.js';
-import { LOOKUP_MAX_BYTES, type LookupEntry, type LookupWish, lookupOf } from './lookup.dto.js';
-import { DescribeProblems } from './problems.openapi.js';
+import { JsonBody } from './json-body.js';
+import { LookupBody, type LookupEntry } from './lookup.dto.js';
+import { DescribeLookup } from './openapi/lookup.js';
 
+/** Looks many avatars up at once. */
 @ApiTags('avatars')
-@DescribeProblems()
 @Controller('v1/avatars/lookup')
 export class LookupController {
   constructor(
     private readonly lookups: Lookup,
     private readonly pictures: PicturesService,
-    private readonly json: JsonReceiver,
     private readonly urls: PublicUrls,
   ) {}
 
   @Post()
   @HttpCode(200)
   @DescribeLookup()
-  async lookup(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const wish = lookupOf(await this.json.receive(request.raw, LOOKUP_MAX_BYTES));
-    const { avatars, hashes } = await this.lookups.find(wish.ids, wish.hashes);
+  async lookup(
+    @JsonBody() wish: LookupBody,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const asked = (wish.hashes ?? []).map((hash) => hash.toLowerCase());
+    const { avatars, hashes } = await this.lookups.find(new Set(wish.ids), new Set(asked));
     const answered = (found: Map<string, Found>) =>
       Object.fromEntries([...found].map(([name, one]) => [name, this.entry(request, name, one, wish)]));
     const body = Buffer.from(JSON.stringify({ avatars: answered(avatars), hashes: answered(hashes) }));
@@ -41,12 +43,12 @@ export class LookupController {
     else void reply.type('application/json; charset=utf-8').send(body);
   }
 
-  /** @param name the id or hash that was asked for */
+  /** @param name the id or hash that the client asked for */
   private entry(
     request: FastifyRequest,
     name: string,
     { id, version }: Found,
-    wish: LookupWish,
+    wish: LookupBody,
   ): LookupEntry {
     const { sizes = this.pictures.sizes, format } = wish;
     let paths: Record<string, string>;
@@ -66,13 +68,13 @@ export class LookupController {
     };
   }
 
-  private picturesOf(id: string, version: Version, wish: LookupWish): Record<string, string> {
+  private picturesOf(id: string, version: Version, wish: LookupBody): Record<string, string> {
     const keys = Object.entries(this.pictures.keysOf(id, version, wish));
     return Object.fromEntries(keys.map(([size, key]) => [size, `/v1/${key}`]));
   }
 }
 
-/** Where what is shown of an avatar without a picture is drawn. */
+/** The paths of the default picture of an avatar. */
 function defaultsOf(
   id: string,
   sizes: readonly number[],
@@ -83,7 +85,7 @@ function defaultsOf(
   return Object.fromEntries(sizes.map((size) => [size, `${path}?size=${size}${more}`]));
 }
 
-/** The same for a hash that stands for no avatar. */
+/** The paths of the default picture of a hash that stands for no avatar. */
 function defaultsOfHash(
   hash: string,
   sizes: readonly number[],

@@ -1,126 +1,133 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { CodedError } from '../errors.js';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, ValidateIf } from 'class-validator';
 import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../model/formats.js';
-import { assertId } from '../model/keys.js';
+import { isId } from '../model/keys.js';
 import { isRenditionSize } from '../model/rendition.js';
-import { hashOf, listOf } from './body-lists.js';
-
-const CODE = 'invalid_lookup';
+import { isHashInAnyCase } from './aliases.dto.js';
+import { Must, lengthOf } from './json-body.js';
+import {
+  ANY_CASE_HASH_SCHEMA,
+  COLOR_SCHEMA,
+  ID_SCHEMA,
+  SIZE_SCHEMA,
+  THUMBHASH_SCHEMA,
+  URLS_SCHEMA,
+  VERSION_SCHEMA,
+} from './openapi/schemas.js';
 
 /** Ids and hashes together. */
 const MAX_ENTRIES = 1000;
+const COUNT = `Send { "ids": [...], "hashes": [...] } with 1 to ${MAX_ENTRIES} ids and hashes together.`;
+
 const MAX_SIZES = 20;
+const SIZES = `sizes has to be a list of 1 to ${MAX_SIZES} whole numbers of px from ${RENDITION_SIZES.min} to ${RENDITION_SIZES.max}.`;
 
-/** Enough for so many ids of 80 characters, all of them escaped. */
-export const LOOKUP_MAX_BYTES = 512 * 1024;
-
-/** Which avatars to tell about; together 1 to 1000 ids and hashes. */
+/** The avatars that a lookup asks about: 1 to 1000 ids and hashes together. */
 export class LookupBody {
-  @ApiPropertyOptional({ type: [String], maxItems: MAX_ENTRIES })
+  static readonly code = 'invalid_lookup';
+  /** Enough for the most and longest ids, with every character escaped. */
+  static readonly maxBytes = 512 * 1024;
+
+  @ApiPropertyOptional({ type: 'array', items: ID_SCHEMA, maxItems: MAX_ENTRIES })
+  @Must((id) => typeof id === 'string' && isId(id), {
+    each: true,
+    message:
+      'One of the ids is not an avatar id: 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - of which the first is a letter or digit.',
+  })
+  @Must((ids, { hashes }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) > lengthOf(ids), {
+    message: COUNT,
+  })
+  @Must((ids, { hashes }: LookupBody) => lengthOf(ids) > 0 || !isEmpty(hashes), { message: COUNT })
+  @IsArray({ message: COUNT })
+  @ValidateIf(({ ids, hashes }: LookupBody) => ids !== undefined || isEmpty(hashes))
   ids?: string[];
 
   @ApiPropertyOptional({
-    type: [String],
+    type: 'array',
+    items: ANY_CASE_HASH_SCHEMA,
     maxItems: MAX_ENTRIES,
     description: 'MD5 or SHA-256 in hex of e-mail addresses.',
   })
+  @Must(isHashInAnyCase, {
+    each: true,
+    message: 'One of the hashes is neither an MD5 nor a SHA-256 in hex. Correct or remove it.',
+  })
+  @Must((hashes, { ids }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) <= lengthOf(ids), {
+    message: COUNT,
+  })
+  @IsArray({ message: 'hashes has to be a list of MD5 or SHA-256 in hex.' })
+  @ValidateIf((body: LookupBody) => body.hashes !== undefined)
   hashes?: string[];
 
   @ApiPropertyOptional({
     type: 'array',
-    items: { type: 'integer', minimum: RENDITION_SIZES.min, maximum: RENDITION_SIZES.max },
+    items: SIZE_SCHEMA,
+    minItems: 1,
     maxItems: MAX_SIZES,
-    description: 'Edges in px to give URLs for; without it, those that /info gives.',
+    description: 'The edges in px to give URLs for. By default those that `/info` gives.',
   })
+  @Must(isRenditionSize, { each: true, message: SIZES })
+  @ArrayMinSize(1, { message: SIZES })
+  @ArrayMaxSize(MAX_SIZES, { message: SIZES })
+  @IsArray({ message: SIZES })
+  @ValidateIf((body: LookupBody) => body.sizes !== undefined)
   sizes?: number[];
 
   @ApiPropertyOptional({
+    type: 'string',
     enum: RENDITION_FORMATS,
-    description: 'Of the URLs; without it, that of the master.',
+    description: "The format of the pictures that the URLs name. By default each master's own.",
   })
+  @IsIn(RENDITION_FORMATS, { message: `format has to be one of ${RENDITION_FORMATS.join(', ')}.` })
+  @ValidateIf((body: LookupBody) => body.format !== undefined)
   format?: RenditionFormat;
 }
 
-/** What there is of an avatar. */
+/** What a lookup tells of an avatar. */
 export class LookupEntry {
-  @ApiProperty({ type: String, nullable: true, description: 'null: the hash stands for no avatar.' })
+  @ApiProperty({ ...ID_SCHEMA, nullable: true, description: 'null: the hash stands for no avatar.' })
   id!: string | null;
 
-  @ApiProperty({ type: String, format: 'uuid', nullable: true })
+  @ApiProperty({ ...VERSION_SCHEMA, nullable: true })
   version!: string | null;
 
   @ApiProperty({ description: 'true: there is no picture.' })
   default!: boolean;
 
   @ApiProperty({
-    type: 'object',
-    additionalProperties: { type: 'string' },
-    description: 'By size in px: immutable URLs, or those of the default picture where there is none.',
+    ...URLS_SCHEMA,
+    description: 'By size in px: immutable URLs, or URLs of the default picture if there is no other.',
   })
   urls!: Record<string, string>;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ ...THUMBHASH_SCHEMA, nullable: true })
   thumbhash!: string | null;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ ...COLOR_SCHEMA, nullable: true })
   color!: string | null;
 
-  @ApiProperty({ type: String, nullable: true })
+  @ApiProperty({ type: 'string', nullable: true })
   alt!: string | null;
 
   @ApiProperty()
   animated!: boolean;
 }
 
-/** What a body asks for. */
-export interface LookupWish {
-  ids: ReadonlySet<string>;
-  hashes: ReadonlySet<string>;
-  sizes: readonly number[] | undefined;
-  format: RenditionFormat | undefined;
+const ENTRIES = { type: 'object' as const, additionalProperties: { $ref: getSchemaPath(LookupEntry) } };
+
+@ApiExtraModels(LookupEntry)
+export class LookupAnswer {
+  @ApiProperty({ ...ENTRIES, description: 'By id.' })
+  avatars!: Record<string, LookupEntry>;
+
+  @ApiProperty({ ...ENTRIES, description: 'By hash in lower case.' })
+  hashes!: Record<string, LookupEntry>;
 }
 
-/** @throws CodedError `invalid_lookup` */
-export function lookupOf(body: unknown): LookupWish {
-  const { ids, hashes, sizes, format } = (body ?? {}) as Record<string, unknown>;
-  const [named, hashed] = [listOf(ids, 'ids', CODE), listOf(hashes, 'hashes', CODE)];
-  const count = named.length + hashed.length;
-  if (count < 1 || count > MAX_ENTRIES) {
-    const parameter = hashed.length > named.length ? 'hashes' : 'ids';
-    throw invalid(parameter, `Send { "ids": [...], "hashes": [...] } with 1 to ${MAX_ENTRIES} in all.`);
-  }
-  return {
-    ids: new Set(named.map(checkedId)),
-    hashes: new Set(hashed.map((hash) => hashOf(hash, CODE))),
-    sizes: sizes === undefined ? undefined : checkedSizes(listOf(sizes, 'sizes', CODE)),
-    format: format === undefined ? undefined : checkedFormat(format),
-  };
+function isTooMany(ids: unknown, hashes: unknown): boolean {
+  return lengthOf(ids) + lengthOf(hashes) > MAX_ENTRIES;
 }
 
-function checkedId(id: unknown): string {
-  if (typeof id !== 'string') throw invalid('ids', 'One of the ids is no text.');
-  try {
-    assertId(id);
-    return id;
-  } catch (error) {
-    throw error instanceof CodedError ? invalid('ids', error.message) : error;
-  }
-}
-
-function checkedSizes(sizes: readonly unknown[]): readonly number[] {
-  if (sizes.length < 1 || sizes.length > MAX_SIZES || !sizes.every(isRenditionSize)) {
-    const { min, max } = RENDITION_SIZES;
-    throw invalid('sizes', `Sizes are 1 to ${MAX_SIZES} whole numbers of px from ${min} to ${max}.`);
-  }
-  return sizes;
-}
-
-function checkedFormat(format: unknown): RenditionFormat {
-  const known = RENDITION_FORMATS.find((one) => one === format);
-  if (known === undefined) throw invalid('format', `A format is one of ${RENDITION_FORMATS.join(', ')}.`);
-  return known;
-}
-
-function invalid(parameter: string, detail: string): CodedError {
-  return new CodedError(CODE, detail, { parameter });
+function isEmpty(list: unknown): boolean {
+  return list === undefined || (Array.isArray(list) && list.length === 0);
 }

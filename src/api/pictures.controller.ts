@@ -8,12 +8,10 @@ import { Public } from '../http/public.js';
 import { decodeId, isVersion } from '../model/keys.js';
 import { IMMUTABLE } from '../model/object-attributes.js';
 import { parseRenditionName } from '../model/rendition.js';
-import { DescribePicture } from './avatars.openapi.js';
-import { DescribeProblems } from './problems.openapi.js';
+import { DescribeRendition } from './openapi/pictures.js';
 
 /** Serves the immutable URLs of pictures: `/v1/` and the key of the object. */
 @ApiTags('avatars')
-@DescribeProblems()
 @Public()
 @Controller('v1/avatars')
 export class PicturesController {
@@ -23,7 +21,7 @@ export class PicturesController {
   ) {}
 
   @Get(':id/:version/:rendition')
-  @DescribePicture('One rendition of one version: these bytes never change')
+  @DescribeRendition()
   async get(
     @Param('id') encodedId: string,
     @Param('version') version: string,

@@ -1,6 +1,7 @@
 import { CodedError } from '../errors.js';
 
-const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
+/** An avatar id: 1 to 80 characters, the first a letter or digit. */
+export const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
 const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
 const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const THE_YEAR_9999 = 'e6707a6e-b000';

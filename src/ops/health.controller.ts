@@ -2,15 +2,9 @@ import { Controller, Get, Header, type OnModuleDestroy, Optional, Res } from '@n
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Public } from '../http/public.js';
-import { Outbox, type OutboxReport } from '../outbox/outbox.js';
+import { Outbox } from '../outbox/outbox.js';
+import { LiveAnswer, NO_STORE, ReadinessAnswer } from './health.answers.js';
 import { StorageHealth, type StorageReport } from './storage-health.js';
-
-interface Readiness {
-  /** `degraded`: the bucket is away and changes wait in the outbox, or the storage is full and takes no uploads. */
-  status: 'ready' | 'degraded' | 'unavailable' | 'stopping';
-  storage: StorageReport;
-  outbox?: OutboxReport;
-}
 
 @ApiTags('operations')
 @Public()
@@ -30,18 +24,22 @@ export class HealthController implements OnModuleDestroy {
 
   @Get('live')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Whether the process answers' })
-  @ApiOkResponse()
-  live(): { status: 'live' } {
+  @ApiOperation({ summary: 'Tell whether the process answers' })
+  @ApiOkResponse({ type: LiveAnswer, headers: NO_STORE, description: 'It does.' })
+  live(): LiveAnswer {
     return { status: 'live' };
   }
 
   @Get('ready')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Whether requests should be sent here: the backend can be used' })
-  @ApiOkResponse()
-  @ApiServiceUnavailableResponse()
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+  @ApiOperation({ summary: 'Tell whether to send requests here' })
+  @ApiOkResponse({ type: ReadinessAnswer, headers: NO_STORE, description: 'Send requests here.' })
+  @ApiServiceUnavailableResponse({
+    type: ReadinessAnswer,
+    headers: NO_STORE,
+    description: 'Send requests elsewhere: the storage cannot be used, or this process is stopping.',
+  })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessAnswer> {
     const storage = await this.health.ask();
     const status = this.stopping ? 'stopping' : this.judge(storage);
     if (status === 'stopping' || status === 'unavailable') reply.status(503);

@@ -2,6 +2,7 @@ import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Public } from '../http/public.js';
+import { NO_STORE } from './health.answers.js';
 import { Metrics } from './metrics.js';
 
 @ApiTags('operations')
@@ -13,8 +14,12 @@ export class MetricsController {
   /** Open to everybody who reaches the port, like health: a proxy must not expose it. */
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Metrics of this replica for Prometheus' })
-  @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
+  @ApiOperation({ summary: 'Get the metrics of this replica, for Prometheus' })
+  @ApiOkResponse({
+    content: { 'text/plain': { schema: { type: 'string' } } },
+    headers: NO_STORE,
+    description: 'The metrics in the text format of Prometheus.',
+  })
   scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     // Pages of other origins may read pictures, but not metrics.
     reply.removeHeader('Access-Control-Allow-Origin');

@@ -1,0 +1,136 @@
+import { applyDecorators } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiQuery,
+} from '@nestjs/swagger';
+import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from '../avatars.dto.js';
+import { ALT_SCHEMA, CROP_SCHEMA } from '../upload.query.js';
+import { headersOf } from './headers.js';
+import { DescribeId, DescribePrecondition } from './parameters.js';
+import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from './refusals.js';
+import { INSTANT_SCHEMA } from './schemas.js';
+
+export const PENDING =
+  'The bucket is away. This replica makes the change as soon as it is back, and shows it as made already.';
+
+const binary = { type: 'string', format: 'binary' } as const;
+const form = {
+  type: 'object' as const,
+  required: ['file'],
+  properties: {
+    file: { ...binary, description: 'The picture.' },
+    crop: { ...CROP_SCHEMA, description: 'The same as the query parameter.' },
+    alt: { ...ALT_SCHEMA, description: 'The same as the query parameter.' },
+  },
+};
+
+export function DescribeUpload(summary: string) {
+  const stored = { type: VersionAnswer, headers: headersOf('ETag', 'Location') };
+  return applyDecorators(
+    ApiBearerAuth(),
+    DescribeId(),
+    DescribePrecondition(),
+    ApiOperation({
+      summary,
+      description:
+        'Send a form or the bare picture. If the query and the form both have `crop` or `alt`, they have to be the same.',
+      requestBody: {
+        required: true,
+        content: { 'multipart/form-data': { schema: form }, 'image/*': { schema: binary } },
+      },
+    }),
+    ApiCreatedResponse({ ...stored, description: 'A new version was stored and is current.' }),
+    ApiOkResponse({ ...stored, description: 'The current version was made from the same upload already.' }),
+    ApiAcceptedResponse({ ...stored, description: PENDING }),
+    DescribeRefusals(
+      ...WRITES,
+      ...PRECONDITIONS,
+      ...BODIES,
+      'empty_file',
+      'image_too_large',
+      'invalid_alt',
+      'invalid_boundary',
+      'invalid_crop',
+      'invalid_form',
+      'invalid_id',
+      'no_file',
+      'too_many_files',
+      'unexpected_field',
+      'unreadable_image',
+      'unsupported_image',
+    ),
+  );
+}
+
+export function DescribeExists() {
+  return applyDecorators(
+    DescribeId(),
+    ApiOperation({ summary: 'Tell whether there is a current picture' }),
+    ApiOkResponse({
+      type: ExistsAnswer,
+      headers: headersOf('Cache-Control'),
+      description: 'Whether there is one.',
+    }),
+    DescribeRefusals(...READS, 'invalid_id'),
+  );
+}
+
+export function DescribeUrl() {
+  return applyDecorators(
+    DescribeId(),
+    ApiOperation({
+      summary: 'Get the URL of the current picture',
+      description: 'The URL leads to the service, to the CDN, or straight to the bucket if it is presigned.',
+    }),
+    ApiOkResponse({ type: UrlAnswer, headers: headersOf('Cache-Control'), description: 'The URL.' }),
+    DescribeRefusals(
+      ...READS,
+      'avatar_not_found',
+      'image_too_large',
+      'invalid_animated',
+      'invalid_format',
+      'invalid_id',
+      'invalid_size',
+      'picture_unreadable',
+    ),
+  );
+}
+
+export function DescribeInfo() {
+  return applyDecorators(
+    DescribeId(),
+    ApiOperation({ summary: 'Get the facts of the current version, with its immutable URLs' }),
+    ApiOkResponse({ type: VersionAnswer, headers: headersOf('Cache-Control'), description: 'The facts.' }),
+    DescribeRefusals(...READS, 'avatar_not_found', 'invalid_id'),
+  );
+}
+
+export function DescribeDelete() {
+  return applyDecorators(
+    ApiBearerAuth(),
+    DescribeId(),
+    DescribePrecondition(),
+    ApiOperation({
+      summary: 'Delete the current picture, or with erase=true the whole avatar for good',
+      description:
+        'An avatar that is absent counts as deleted. Without erase=true the history stays. erase=true takes neither If-Match nor If-None-Match.',
+    }),
+    ApiQuery({ name: 'erase', required: false, schema: { type: 'boolean', default: false } }),
+    ApiQuery({
+      name: 'before',
+      required: false,
+      schema: INSTANT_SCHEMA,
+      description:
+        'Repeats an erasure: only what was uploaded or registered up to then is erased. Send the `erasedAt` of a receipt. Needs erase=true, and may be at most a day in the future.',
+    }),
+    ApiNoContentResponse({ description: 'The picture is deleted.' }),
+    ApiOkResponse({ type: ReceiptAnswer, description: 'The avatar is erased.' }),
+    ApiAcceptedResponse({ type: ReceiptAnswer, description: `${PENDING} Only an erasure has a receipt.` }),
+    DescribeRefusals(...WRITES, ...PRECONDITIONS, 'invalid_before', 'invalid_erase', 'invalid_id'),
+  );
+}

@@ -1,0 +1,47 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { VERSION } from '../../config/version.js';
+import { type HeaderName, headersOf } from './headers.js';
+import { EVERY_CALL, OTHER_REFUSAL, refusal } from './refusals.js';
+
+const ALWAYS = ['X-Content-Type-Options', 'X-Request-Id'] as const satisfies HeaderName[];
+const READABLE_ANYWHERE = [
+  'Access-Control-Allow-Origin',
+  'Access-Control-Expose-Headers',
+] as const satisfies HeaderName[];
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+/** Describes the API of the application in OpenAPI. */
+export function describeApi(app: INestApplication): OpenAPIObject {
+  const about = new DocumentBuilder()
+    .setTitle('Visage')
+    .setDescription(
+      'Avatars over REST. Every GET also answers HEAD. Every refusal is problem+json (RFC 9457) with a stable `code`.',
+    )
+    .setVersion(VERSION)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'one of the keys of API_KEYS' })
+    .build();
+  const document = SwaggerModule.createDocument(app, about);
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(methods) as [string, Operation][]) {
+      complete(operation, path, method);
+    }
+  }
+  return document;
+}
+
+/** Adds what all calls have in common. */
+function complete(operation: Operation, path: string, method: string): void {
+  const { responses } = operation;
+  responses['400'] ??= refusal(400, EVERY_CALL);
+  if (path.includes('{')) responses['414'] = refusal(414, ['bad_request']);
+  responses.default = { ...OTHER_REFUSAL };
+  const headers = headersOf(
+    ...ALWAYS,
+    ...(method === 'get' || method === 'options' ? READABLE_ANYWHERE : []),
+  );
+  for (const response of Object.values(responses)) {
+    if (response && 'description' in response) response.headers = { ...response.headers, ...headers };
+  }
+}

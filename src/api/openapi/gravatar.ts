@@ -1,0 +1,70 @@
+import { applyDecorators } from '@nestjs/common';
+import {
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiQuery,
+  ApiResponse,
+} from '@nestjs/swagger';
+import { GRAVATAR_DEFAULTS } from '../../delivery/gravatar-requests.js';
+import { headersOf } from './headers.js';
+import { DescribeAccept, DescribePicture } from './pictures.js';
+import { DescribeRefusals } from './refusals.js';
+
+const text = { type: 'string' as const };
+
+const query = (name: string, description: string, schema: object = text) =>
+  ApiQuery({ name, required: false, description, schema });
+
+/** Under both names that Gravatar's clients use. */
+const either = (long: string, short: string, description: string, schema: object = text) =>
+  applyDecorators(query(long, description, schema), query(short, `The same as ${long}.`, schema));
+
+export function DescribeGravatar() {
+  return applyDecorators(
+    DescribePicture(
+      'Get the picture of an e-mail address by its hash, as Gravatar and Libravatar serve it',
+      'avatar_not_found',
+    ),
+    DescribeAccept(),
+    ApiParam({
+      name: 'hash',
+      schema: {
+        type: 'string',
+        maxLength: 1024,
+        example: 'c160f8cc69a4f0bf2b0362752353d060.png',
+      },
+      description:
+        'MD5 or SHA-256 in hex of the trimmed, lower-cased address. `.jpg`, `.jpeg`, `.png`, `.webp`, `.gif` or `.avif` may follow. Any other text gets the default picture.',
+    }),
+    either('size', 's', 'The edge in px, 80 by default and at most GRAVATAR_MAX_SIZE.'),
+    either(
+      'default',
+      'd',
+      'What to show if there is no picture: one of these, or an allowed URL. Anything else counts as AVATAR_DEFAULT.',
+      { anyOf: [{ ...text, enum: [...GRAVATAR_DEFAULTS] }, text] },
+    ),
+    either('forcedefault', 'f', '`y`: show the default even if there is a picture.'),
+    either('rating', 'r', 'Ignored: every picture is served.'),
+    query('name', 'The name of the person, for `default=initials`.'),
+    query('initials', 'The initials to show instead of those of the name.'),
+    ApiResponse({
+      status: 302,
+      description: 'There is no picture, and `default` is an allowed URL.',
+      headers: headersOf('Cache-Control', 'Location'),
+    }),
+  );
+}
+
+export function DescribeGravatarDefaults() {
+  return applyDecorators(
+    ApiOperation({ summary: 'List the default pictures, in the header Allow' }),
+    ApiOkResponse({ description: 'Allow lists the defaults.', headers: headersOf('Allow') }),
+    ApiNoContentResponse({ description: 'The answer to the pre-flight request of a browser.' }),
+  );
+}
+
+export function DescribeNoHash() {
+  return applyDecorators(ApiOperation({ summary: 'Refused: there is no hash' }), DescribeRefusals('no_hash'));
+}

@@ -1,0 +1,40 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { VersionAnswer } from '../avatars.dto.js';
+import { HistoryAnswer, RestoreBody } from '../history.dto.js';
+import { PENDING } from './avatars.js';
+import { headersOf } from './headers.js';
+import { DescribeId, DescribePrecondition } from './parameters.js';
+import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from './refusals.js';
+
+export function DescribeHistory() {
+  return applyDecorators(
+    ApiBearerAuth(),
+    DescribeId(),
+    ApiOperation({ summary: 'Get the history: every version that is kept, and which one is current' }),
+    ApiOkResponse({ type: HistoryAnswer, headers: headersOf('Cache-Control'), description: 'The history.' }),
+    DescribeRefusals(...READS, 'invalid_id', 'unauthorized'),
+  );
+}
+
+export function DescribeRestore() {
+  const restored = { type: VersionAnswer, headers: headersOf('ETag') };
+  return applyDecorators(
+    ApiBearerAuth(),
+    DescribeId(),
+    DescribePrecondition(),
+    ApiOperation({ summary: 'Make a version of the history current again' }),
+    ApiBody({ type: RestoreBody }),
+    ApiOkResponse({ ...restored, description: 'The version is current.' }),
+    ApiAcceptedResponse({ ...restored, description: PENDING }),
+    DescribeRefusals(
+      ...WRITES,
+      ...PRECONDITIONS,
+      ...BODIES,
+      'invalid_id',
+      'invalid_json',
+      'invalid_version',
+      'version_not_found',
+    ),
+  );
+}

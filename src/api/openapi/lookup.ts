@@ -1,0 +1,38 @@
+import { applyDecorators } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiResponse,
+} from '@nestjs/swagger';
+import { LookupAnswer, LookupBody } from '../lookup.dto.js';
+import { headersOf } from './headers.js';
+import { withOneOf } from './one-of.js';
+import { DescribeNoneMatch } from './parameters.js';
+import { BODIES, DescribeRefusals, READS } from './refusals.js';
+
+export function DescribeLookup() {
+  const headers = headersOf('Cache-Control', 'ETag');
+  return applyDecorators(
+    ApiBearerAuth(),
+    ApiOperation({
+      summary: 'Look up as many as 1000 avatars at once, by their ids and by hashes of e-mail addresses',
+      description:
+        'Send 1 to 1000 ids and hashes together. To upload the picture of an avatar whose id is "lookup", use PUT.',
+    }),
+    DescribeNoneMatch('The ETag of the last answer to the same lookup.'),
+    ApiExtraModels(LookupBody),
+    ApiBody({
+      schema: withOneOf(LookupBody, ['ids', 'hashes'], { minItems: 1 }),
+    }),
+    ApiOkResponse({ type: LookupAnswer, headers, description: 'What there is of each.' }),
+    ApiResponse({
+      status: 304,
+      headers,
+      description: 'Nothing has changed since the answer that If-None-Match names.',
+    }),
+    DescribeRefusals(...READS, ...BODIES, 'invalid_json', 'invalid_lookup', 'unauthorized'),
+  );
+}

@@ -1,0 +1,92 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
+import type { ErrorCode } from '../../errors.js';
+import { RENDITION_FORMATS } from '../../model/formats.js';
+import { headersOf } from './headers.js';
+import { DescribeId, DescribeNoneMatch } from './parameters.js';
+import { DescribeRefusals, READS } from './refusals.js';
+import { ENCODED_ID_SCHEMA, RENDITION_SCHEMA, VERSION_SCHEMA } from './schemas.js';
+
+const header = (name: string, description: string) =>
+  ApiHeader({ name, required: false, schema: { type: 'string' }, description });
+
+export function DescribeCurrentPicture() {
+  return applyDecorators(
+    DescribeId(),
+    DescribeNegotiation(),
+    DescribePicture(
+      'Get the current picture',
+      'avatar_not_found',
+      'invalid_animated',
+      'invalid_default',
+      'invalid_format',
+      'invalid_id',
+      'invalid_size',
+    ),
+  );
+}
+
+export function DescribeRendition() {
+  return applyDecorators(
+    ApiParam({
+      name: 'id',
+      schema: ENCODED_ID_SCHEMA,
+      description: 'The id, with ~xx for every character but a-z 0-9 - _. Copy these URLs from `/info`.',
+    }),
+    ApiParam({ name: 'version', schema: VERSION_SCHEMA }),
+    ApiParam({ name: 'rendition', schema: RENDITION_SCHEMA, description: 'Size and format, or `master`.' }),
+    DescribePicture(
+      'Get one rendition of one version: its bytes never change',
+      'invalid_id',
+      'rendition_not_found',
+    ),
+  );
+}
+
+/** The headers that decide which picture a reader gets. */
+function DescribeNegotiation() {
+  return applyDecorators(
+    DescribeAccept(),
+    header('Sec-CH-Prefers-Reduced-Motion', 'reduce: animations are served as their first frame.'),
+    header('Save-Data', 'on: animations are served as their first frame.'),
+  );
+}
+
+export function DescribeAccept() {
+  return header(
+    'Accept',
+    'The formats that the client can show. WebP and AVIF are served only if they are named.',
+  );
+}
+
+/** A call that answers with a picture. @param codes of refusals, besides those that every picture may answer with */
+export function DescribePicture(summary: string, ...codes: ErrorCode[]) {
+  const known = headersOf(
+    'Cache-Control',
+    'Content-Security-Policy',
+    'Cross-Origin-Resource-Policy',
+    'ETag',
+    'Vary',
+  );
+  const headers = { ...known, ...headersOf('Accept-Ranges', 'Content-Disposition') };
+  const binary = { schema: { type: 'string', format: 'binary' } };
+  const content = Object.fromEntries(RENDITION_FORMATS.map((format) => [`image/${format}`, binary]));
+  return applyDecorators(
+    ApiOperation({ summary }),
+    DescribeNoneMatch('The ETag of a copy that the client has.'),
+    header(
+      'Range',
+      'The part of the picture to send, such as bytes=0-1023. The whole is sent if it is anything else.',
+    ),
+    header('If-Range', 'The ETag that the Range is meant for. The whole is sent if the picture has another.'),
+    ApiOkResponse({ content, headers, description: 'The picture.' }),
+    ApiResponse({
+      status: 206,
+      content,
+      headers: { ...headers, ...headersOf('Content-Range') },
+      description: 'The part that the Range asks for.',
+    }),
+    ApiResponse({ status: 304, headers: known, description: 'The client has the picture already.' }),
+    DescribeRefusals(...READS, 'image_too_large', 'picture_unreadable', 'unsatisfiable_range', ...codes),
+  );
+}

@@ -1,0 +1,83 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import type { ErrorCode } from '../../errors.js';
+import { statusOfCode } from '../../http/problem.js';
+import { ProblemAnswer } from '../problem.dto.js';
+import { type HeaderName, headersOf } from './headers.js';
+
+/** What a refusal of each status means. `docs/api.md` says what to do about each code. */
+const MEANINGS: Record<number, string> = {
+  400: 'The request is wrong. `code` and `parameter` say why.',
+  401: 'The bearer key is missing or unknown.',
+  404: 'There is no such picture or version.',
+  408: 'The body did not arrive in time.',
+  412: 'Another version is current than If-Match or If-None-Match asks for.',
+  413: 'The body is too large.',
+  414: 'The path is too long.',
+  415: 'The body is compressed, or it is not a picture of an accepted format.',
+  416: 'The Range begins behind the end of the picture.',
+  422: 'The picture is damaged or too large.',
+  503: 'The storage cannot be used, or the service is too busy. Try again later.',
+  507: 'There is no room left.',
+};
+
+const HEADERS: Record<number, HeaderName[]> = {
+  401: ['WWW-Authenticate'],
+  416: ['Content-Range'],
+  503: ['Retry-After'],
+};
+
+/** What every call may be refused for. */
+export const EVERY_CALL = ['bad_request', 'invalid_host'] as const;
+
+/** What a call that looks at avatars may be refused for. */
+export const READS = ['busy', 'manifest_unreadable', 'storage_unavailable'] as const;
+
+/** What a call that changes avatars may be refused for. */
+export const WRITES = [...READS, 'unauthorized', 'outbox_full', 'storage_full'] as const;
+
+/** What If-Match and If-None-Match on a write may be refused for. */
+export const PRECONDITIONS = ['invalid_precondition', 'precondition_failed'] as const;
+
+/** What a body may be refused for. */
+export const BODIES = [
+  'truncated_body',
+  'unsupported_encoding',
+  'upload_timeout',
+  'upload_too_large',
+] as const;
+
+/** The refusals that a call may answer with, besides those of every call. */
+export function DescribeRefusals(...codes: ErrorCode[]) {
+  const all = [...EVERY_CALL, ...codes];
+  const statuses = [...new Set(all.map(statusOfCode))];
+  const describe = (status: number) =>
+    ApiResponse({
+      status,
+      ...refusal(
+        status,
+        all.filter((code) => statusOfCode(code) === status),
+      ),
+    });
+  return applyDecorators(ApiExtraModels(ProblemAnswer), ...statuses.map(describe));
+}
+
+const problem = { $ref: getSchemaPath(ProblemAnswer) };
+
+/** A refusal as OpenAPI describes it. @param codes that it may have */
+export function refusal(status: number, codes: readonly ErrorCode[]) {
+  const code = { type: 'string' as const, enum: [...new Set(codes)].sort() };
+  const schema = { allOf: [problem, { type: 'object' as const, properties: { code } }] };
+  return {
+    description: MEANINGS[status] ?? '',
+    content: { 'application/problem+json': { schema } },
+    headers: headersOf('Cache-Control', ...(HEADERS[status] ?? [])),
+  };
+}
+
+/** Any refusal that a call does not list. */
+export const OTHER_REFUSAL = {
+  description: 'Any other refusal.',
+  content: { 'application/problem+json': { schema: problem } },
+  headers: headersOf('Cache-Control'),
+};

@@ -1,0 +1,81 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { OutboxReport } from '../outbox/outbox.js';
+import type { StorageReport } from './storage-health.js';
+
+/** The header that health and metrics are answered with, as OpenAPI describes it. */
+export const NO_STORE = {
+  'Cache-Control': { schema: { type: 'string' as const }, description: 'no-store.' },
+};
+
+const COUNT = { type: 'integer' as const, minimum: 0 };
+
+export class LiveAnswer {
+  @ApiProperty({ type: 'string', enum: ['live'] })
+  status!: 'live';
+}
+
+class StorageAnswer implements StorageReport {
+  @ApiProperty({ type: 'string', enum: ['local', 's3'] })
+  backend!: string;
+
+  @ApiProperty()
+  reachable!: boolean;
+
+  @ApiPropertyOptional({
+    type: 'boolean',
+    enum: [true],
+    description: 'The storage answers, but not to us: wrong keys, no such bucket, no permission.',
+  })
+  refused?: true;
+
+  @ApiProperty({
+    type: 'string',
+    enum: ['honoured', 'emulated', 'unknown'],
+    description: 'unknown: the storage has not answered yet.',
+  })
+  conditionalWrites!: StorageReport['conditionalWrites'];
+
+  @ApiPropertyOptional({
+    type: 'boolean',
+    enum: [true],
+    description: 'Uploads are refused for lack of room. Everything else works.',
+  })
+  full?: true;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    description:
+      "How far the clock of the storage is ahead of this machine's in ms, if that is five minutes or more.",
+  })
+  clockOffsetMs?: number;
+}
+
+class OutboxAnswer implements OutboxReport {
+  @ApiProperty({ ...COUNT, description: 'Changes that wait for the bucket.' })
+  entries!: number;
+
+  @ApiProperty(COUNT)
+  bytes!: number;
+
+  @ApiProperty({ ...COUNT, description: 'The age of the oldest entry in ms. 0: there is none.' })
+  oldestAgeMs!: number;
+
+  @ApiProperty({ ...COUNT, description: 'Entries that can never be carried out and wait for an operator.' })
+  setAside!: number;
+}
+
+export class ReadinessAnswer {
+  @ApiProperty({
+    type: 'string',
+    enum: ['ready', 'degraded', 'unavailable', 'stopping'],
+    description:
+      'degraded: the bucket is away and changes wait in the outbox, or the storage is full and takes no uploads.',
+  })
+  status!: 'ready' | 'degraded' | 'unavailable' | 'stopping';
+
+  @ApiProperty()
+  storage!: StorageAnswer;
+
+  @ApiPropertyOptional()
+  outbox?: OutboxAnswer;
+}
