@@ -233,6 +233,8 @@ describe.each(backends)('aliases on $name', (backend) => {
     expect((jsonOf(expectStatus(200, answer)) as { hashes: string[] }).hashes).toEqual(
       emails.flatMap(sums).sort(),
     );
+    // Characters count, not the units of UTF-16, as OpenAPI has it.
+    expectStatus(200, await client('many').setAliases({ emails: [` ${'😀'.repeat(250)}@b.c `] }));
     const large = JSON.stringify({ emails: [], padding: 'x'.repeat(128 * 1024) });
     const refused = await client('many').send({ method: 'PUT', suffix: '/aliases', body: large });
     expect(problemOf(refused)).toMatchObject({ status: 413, code: 'upload_too_large' });

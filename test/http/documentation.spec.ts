@@ -66,11 +66,23 @@ describe('OpenAPI', () => {
     const headersOf = (method: string, path: string, status: number) =>
       Object.keys(operation(path, method).responses[status]?.headers ?? {}).sort();
     const upload = ['put', '/v1/avatars/{id}'] as const;
-    expect(headersOf(...upload, 201)).toEqual(['ETag', 'Location', 'X-Request-Id']);
-    expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate', 'X-Request-Id']);
-    expect(headersOf(...upload, 503)).toEqual(['Retry-After', 'X-Request-Id']);
-    expect(headersOf('get', '/v1/avatars/{id}', 200)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
-    expect(headersOf('post', '/v1/avatars/lookup', 304)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
-    expect(headersOf('get', '/v1/avatars/{id}', 304)).toEqual(['Cache-Control', 'ETag', 'X-Request-Id']);
+    const always = ['X-Content-Type-Options', 'X-Request-Id'];
+    const refused = ['Cache-Control', ...always];
+    expect(headersOf(...upload, 201)).toEqual(['ETag', 'Location', ...always]);
+    expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate', ...refused].sort());
+    expect(headersOf(...upload, 503)).toEqual(['Retry-After', ...refused].sort());
+    expect(headersOf('post', '/v1/avatars/lookup', 304)).toEqual(['Cache-Control', 'ETag', ...always]);
+    const open = ['Access-Control-Allow-Origin', 'Access-Control-Expose-Headers', ...always];
+    const known = [
+      'Cache-Control',
+      'Content-Security-Policy',
+      'Cross-Origin-Resource-Policy',
+      'ETag',
+      'Vary',
+    ];
+    const picture = [...known, ...open, 'Accept-Ranges', 'Content-Disposition'];
+    expect(headersOf('get', '/v1/avatars/{id}', 200)).toEqual(picture.sort());
+    expect(headersOf('get', '/v1/avatars/{id}', 206)).toEqual([...picture, 'Content-Range'].sort());
+    expect(headersOf('get', '/v1/avatars/{id}', 304)).toEqual([...known, ...open].sort());
   });
 });

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { backends } from '../support/service.js';
+import { type Outgoing, problemOf } from './support/client.js';
+import { Harness } from './support/harness.js';
+import { RawConnection, head } from './support/raw.js';
+
+const [local] = backends;
+
+const KEY = 'a-key';
+const AUTHORIZED = { authorization: `Bearer ${KEY}` };
+const DEEP = 20_000;
+
+const CALLS = [
+  {
+    method: 'PUT',
+    path: '/v1/avatars/ann/aliases',
+    code: 'invalid_aliases',
+    maxBytes: 96 * 1024,
+    list: 'emails',
+  },
+  {
+    method: 'PUT',
+    path: '/v1/avatars/ann/current',
+    code: 'invalid_version',
+    maxBytes: 4096,
+    list: 'version',
+  },
+  { method: 'POST', path: '/v1/avatars/lookup', code: 'invalid_lookup', maxBytes: 512 * 1024, list: 'ids' },
+] as const;
+
+/** Valid JSON that no call takes. */
+const STRANGE: [name: string, body: string][] = [
+  ['null', 'null'],
+  ['a number', '1e999'],
+  ['a text', '"ids"'],
+  ['true', 'true'],
+  ['a list', '[]'],
+  ['a list of lists', '[[[]]]'],
+  ['an empty object', '{}'],
+  ['a prototype', '{"__proto__":{"ids":["a"],"emails":["a@b"],"version":"x"}}'],
+  ['fields of every object', '{"constructor":1,"toString":1,"hasOwnProperty":1,"then":1}'],
+];
+
+describe('JSON bodies', () => {
+  let harness: Harness;
+
+  beforeAll(async () => {
+    const API_KEYS = createHash('sha256').update(KEY).digest('hex');
+    harness = await Harness.start({ ...(await local?.environment()), API_KEYS }, AUTHORIZED);
+  });
+  afterAll(() => harness.stop());
+
+  const refused = async (outgoing: Outgoing) =>
+    problemOf(await harness.send({ headers: AUTHORIZED, ...outgoing }));
+
+  describe.each(CALLS)('$method $path', ({ method, path, code, maxBytes, list }) => {
+    it.each(STRANGE)('refuses %s', async (_, body) => {
+      expect(await refused({ method, path, body })).toMatchObject({ status: 400, code });
+    });
+
+    it.each(['[', '{"a":'])('refuses deep nesting with %s', async (open) => {
+      const depth = Math.min(DEEP, Math.floor((maxBytes - 100) / (open.length + 1)));
+      const nested = `${open.repeat(depth)}1${(open === '[' ? ']' : '}').repeat(depth)}`;
+      for (const body of [nested, `{"${list}":${nested}}`, `{"${list}":[${nested}]}`]) {
+        expect(await refused({ method, path, body })).toMatchObject({ status: 400, code });
+      }
+    });
+
+    it('refuses as many entries as the body has room for', async () => {
+      for (const entry of ['1', '""', '[]', 'null']) {
+        const count = Math.floor((maxBytes - 100) / (entry.length + 1));
+        const body = `{"${list}":[${Array(count).fill(entry).join()}]}`;
+        expect(await refused({ method, path, body })).toEqual({ status: 400, code, parameter: list });
+      }
+    });
+
+    it.each(['', '{', '{"ids":["a"],}', "{'ids':[]}", 'NaN'])(
+      'refuses %j, which is not JSON',
+      async (body) => {
+        expect(await refused({ method, path, body })).toEqual({ status: 400, code: 'invalid_json' });
+      },
+    );
+
+    it('asks for a key before it reads the body', async () => {
+      const connection = await RawConnection.open(harness.service.url);
+      connection.send(`${head(method, path, { 'Content-Length': 100 })}{`);
+      expect(problemOf(await connection.answer())).toEqual({ status: 401, code: 'unauthorized' });
+      connection.close();
+    });
+  });
+
+  it('may have fields that no call knows', async () => {
+    const body = '{"hashes":[],"extra":{"deep":[1]},"__proto__":{"emails":1},"code":"x","maxBytes":1}';
+    const answer = await harness.put('/v1/avatars/ann/aliases', { body });
+    expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([200, { id: 'ann', hashes: [] }]);
+  });
+
+  it('are not waited for if the id is refused', async () => {
+    const invalidId = { status: 400, code: 'invalid_id', parameter: 'id' };
+    for (const path of ['/v1/avatars/-/aliases', '/v1/avatars/-/current']) {
+      for (const body of ['{', '{}', '{"version":1}']) {
+        expect(await refused({ method: 'PUT', path, body })).toEqual(invalidId);
+      }
+      const connection = await RawConnection.open(harness.service.url);
+      connection.send(`${head('PUT', path, { ...AUTHORIZED, 'Content-Length': 100 })}{`);
+      expect(problemOf(await connection.answer())).toEqual(invalidId);
+      expect(await connection.closes()).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,231 @@
+import { Ajv, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import fc from 'fast-check';
+import { type Random, below, pick } from './mutations.js';
+
+/** A JSON schema as OpenAPI 3.0 has it. */
+export interface Schema {
+  $ref?: string;
+  type?: 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object';
+  enum?: unknown[];
+  pattern?: string;
+  format?: string;
+  minLength?: number;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+  items?: Schema;
+  required?: string[];
+  properties?: Record<string, Schema>;
+  additionalProperties?: Schema | false;
+  allOf?: Schema[];
+  anyOf?: Schema[];
+}
+
+export interface Parameter {
+  name: string;
+  in: 'path' | 'query' | 'header';
+  required?: boolean;
+  description?: string;
+  schema: Schema;
+}
+
+type Content = Partial<Record<string, { schema: Schema }>>;
+
+export interface Operation {
+  parameters?: Parameter[];
+  requestBody?: { content: Content };
+  responses: Partial<Record<string, { headers?: object; content?: Content }>>;
+  security?: object[];
+}
+
+export interface OpenApi {
+  info: { version: string };
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+const COMPONENT = '#/components/schemas/';
+
+/** Tells whether values are as the schemas of a document describe them. */
+export class Schemas {
+  private readonly open: Ajv;
+  /** Knows no field that the document does not name. */
+  private readonly closed: Ajv;
+  private readonly compiled = new Map<string, ValidateFunction>();
+
+  constructor(private readonly components: Record<string, Schema>) {
+    [this.open, this.closed] = [ajvOf(components, false), ajvOf(components, true)];
+  }
+
+  accepts(schema: Schema, value: unknown): boolean {
+    return this.compile(this.open, schema)(value);
+  }
+
+  /** What is wrong with the body of an answer; undefined: nothing. */
+  faultOf(schema: Schema, body: unknown): string | undefined {
+    const validate = this.compile(this.closed, schema);
+    return validate(body) ? undefined : this.closed.errorsText(validate.errors);
+  }
+
+  /** The schema that a reference stands for; of several in one, the first. */
+  resolve(schema: Schema): Schema {
+    const target = (schema.anyOf?.[0] ?? schema).allOf?.[0]?.$ref ?? schema.$ref;
+    return target === undefined ? schema : (this.components[target.slice(COMPONENT.length)] ?? schema);
+  }
+
+  private compile(ajv: Ajv, schema: Schema): ValidateFunction {
+    const text = JSON.stringify(schema);
+    const key = `${ajv === this.open ? 'open' : 'closed'} ${text}`;
+    const known = this.compiled.get(key) ?? ajv.compile(JSON.parse(local(text)) as object);
+    this.compiled.set(key, known);
+    return known;
+  }
+}
+
+function ajvOf(components: Record<string, Schema>, closed: boolean): Ajv {
+  // `required` may name fields that a schema beside it describes.
+  const ajv = new Ajv({ strict: true, strictRequired: false });
+  ajv.addVocabulary(['example']);
+  addFormats.default(ajv);
+  for (const [name, schema] of Object.entries(components)) {
+    const copy = JSON.parse(local(JSON.stringify(schema))) as Schema;
+    ajv.addSchema(
+      closed ? { ...copy, additionalProperties: copy.additionalProperties ?? false } : copy,
+      name,
+    );
+  }
+  return ajv;
+}
+
+/** With references to schemas by their names. */
+function local(text: string): string {
+  return text.replaceAll(COMPONENT, '');
+}
+
+/** Any characters that a text may have, among them some that URLs and parsers stumble over. */
+const CHARACTERS = Array.from('aZ09-_.~@ %&+=#?;,"\'\\/<>|éß한😀');
+
+const INSTANTS = ['2001-02-03T04:05:06.789Z', '2026-01-31T12:00:00.000Z', '1970-01-01T00:00:00.000Z'];
+
+/** A value that a schema accepts. */
+export function validValue(schemas: Schemas, described: Schema, random: Random): unknown {
+  const branch = described.anyOf ? pick(described.anyOf, random) : described;
+  const schema = schemas.resolve(branch);
+  if (schema.enum) return pick(schema.enum, random);
+  if (schema.format === 'date-time') return pick(INSTANTS, random);
+  switch (schema.type) {
+    case 'boolean':
+      return random() < 0.5;
+    case 'integer':
+      return pick([schema.minimum, schema.maximum, between(schema.minimum, schema.maximum, random)], random);
+    case 'array': {
+      const least = schema.minItems ?? 0;
+      const length = least + below(5, random);
+      return Array.from({ length }, () => validValue(schemas, schema.items ?? {}, random));
+    }
+    case 'object': {
+      const required = [schema, ...(branch.allOf ?? [])].flatMap((part) => part.required ?? []);
+      const names = Object.keys(schema.properties ?? {}).filter(
+        (n) => required.includes(n) || random() < 0.5,
+      );
+      const make = () =>
+        Object.fromEntries(names.map((n) => [n, validValue(schemas, schema.properties?.[n] ?? {}, random)]));
+      return until(make, (value) => schemas.accepts(described, value));
+    }
+    default:
+      return validText(schemas, schema, random);
+  }
+}
+
+function validText(schemas: Schemas, schema: Schema, random: Random): string {
+  const { pattern, maxLength } = schema;
+  const longest = 'a'.repeat(maxLength ?? 300);
+  if (random() < 0.1 && schemas.accepts(schema, longest)) return longest;
+  const make = () =>
+    pattern === undefined || /\\p/i.test(pattern) ? text(random) : matching(pattern, random);
+  return until(make, (value) => schemas.accepts(schema, value));
+}
+
+function text(random: Random): string {
+  return Array.from({ length: 1 + below(12, random) }, () => pick(CHARACTERS, random)).join('');
+}
+
+function matching(pattern: string, random: Random): string {
+  const [value = ''] = fc.sample(fc.stringMatching(new RegExp(pattern, 'u')), {
+    seed: below(2 ** 31, random),
+    numRuns: 1,
+  });
+  return value;
+}
+
+/** A value that a schema refuses, in whichever type it is sent; undefined if there is none. */
+export function invalidValue(schemas: Schemas, schema: Schema, random: Random): unknown {
+  const good = validValue(schemas, schema, random);
+  const candidates =
+    typeof good === 'string'
+      ? [`${good}\n!`, `!${good}`, `${good}${'x'.repeat(300)}`]
+      : changed(good, schemas, schema, random);
+  const bad = [...STRANGE, ...candidates].filter((value) => !schemas.accepts(schema, value));
+  return bad.length === 0 ? undefined : pick(bad, random);
+}
+
+/** A text that a schema refuses, and that cannot be read as a value that it accepts; undefined if there is none. */
+export function invalidText(schemas: Schemas, schema: Schema, random: Random): string | undefined {
+  const readings = (value: string) => [
+    value,
+    value === '' ? value : Number(value),
+    value === 'true' || value,
+  ];
+  const bad = [
+    '',
+    '-',
+    '.',
+    'ä',
+    '~',
+    'TRUE',
+    '0',
+    '-1',
+    '1e9',
+    '64.5',
+    '\u0000',
+    'x'.repeat(300),
+    text(random),
+  ];
+  const good = String(validValue(schemas, schema, random));
+  const refused = [...bad, `${good}\u0007`, `${good},`, `"${good}`].filter(
+    (value) => !readings(value).some((reading) => schemas.accepts(schema, reading)),
+  );
+  return refused.length === 0 ? undefined : pick(refused, random);
+}
+
+const STRANGE: readonly unknown[] = [null, 0, -1, 1.5, 1e9, true, '', 'x', [], [[]], {}];
+
+/** Like a list or an object, but for one part. */
+function changed(good: unknown, schemas: Schemas, described: Schema, random: Random): unknown[] {
+  const schema = schemas.resolve(described);
+  if (Array.isArray(good)) {
+    const { items = {}, maxItems = 0 } = schema;
+    const bad = invalidValue(schemas, items, random);
+    return [[...(good as unknown[]), bad], Array(maxItems + 1).fill(validValue(schemas, items, random))];
+  }
+  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    const rest = Object.fromEntries(Object.entries(good as object).filter(([other]) => other !== name));
+    return [rest, { ...rest, [name]: invalidValue(schemas, property, random) }, { ...rest, [name]: null }];
+  });
+}
+
+function between(minimum = 0, maximum = 2 ** 31, random: Random): number {
+  return minimum + below(maximum - minimum + 1, random);
+}
+
+/** @throws Error after many attempts */
+function until<T>(make: () => T, accepted: (value: T) => boolean): T {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const value = make();
+    if (accepted(value)) return value;
+  }
+  throw new Error('no value that the schema accepts was found');
+}
