@@ -14,6 +14,7 @@ import {
   type RenditionRequest,
   canBeMade,
   chooseRendition,
+  isRenditionOf,
   keyOfPicture,
   masterKey,
   renditionName,
@@ -111,14 +112,14 @@ export class PicturesService {
       again: stillHolds && { stillHolds, bytes: this.renditions.taker(picture) },
     };
     const named = versionNamed(manifest, version);
-    const isNamed =
-      named && canBeMade(rendition) && (rendition.size !== undefined || rendition.format === named.master);
-    if (isNamed) return { ...found, load: () => this.load(picture, noRendition) };
+    if (named && isRenditionOf(named, rendition)) {
+      return { ...found, load: () => this.load(picture, noRendition) };
+    }
     // Anybody can make up versions, and each request for one would cost several calls to the store.
     if (!named && this.renditions.isAbsent(picture)) return undefined;
     const bytes = await this.renditions.get(picture);
     if (bytes) return { ...found, load: () => Promise.resolve(bytes) };
-    if (canBeMade(rendition)) await this.assertNotLost(picture);
+    await this.assertNotLost(picture);
     return undefined;
   }
 
@@ -170,9 +171,10 @@ export class PicturesService {
    * Tells a lost picture from one that was erased a moment ago or never existed.
    * @throws CodedError `picture_unreadable` if the manifest says that it should be there
    */
-  private async assertNotLost({ id, version: name, rendition: { size, format } }: PictureRef): Promise<void> {
+  private async assertNotLost({ id, version: name, rendition }: PictureRef): Promise<void> {
+    if (!canBeMade(rendition)) return;
     const version = versionNamed(await this.repository.readFresh(id), name);
-    if (!version || (size === undefined && format !== version.master)) return;
+    if (!version || !isRenditionOf(version, rendition)) return;
     throw pictureUnreadable(masterKey(id, version), 'It is not in the storage.');
   }
 }

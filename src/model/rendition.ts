@@ -77,6 +77,11 @@ export function canBeMade({ size, exact }: Rendition): boolean {
   return size === undefined || exact === true || isRenditionSize(size);
 }
 
+/** Whether a version of the manifest has such a rendition: its master exists in one format only. */
+export function isRenditionOf({ master }: Pick<Version, 'master'>, rendition: Rendition): boolean {
+  return canBeMade(rendition) && (rendition.size !== undefined || rendition.format === master);
+}
+
 /** Whether a value is a size that readers may ask for. */
 export function isRenditionSize(size: unknown): size is number {
   const { min, max } = RENDITION_SIZES;
