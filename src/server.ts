@@ -61,7 +61,8 @@ export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicatio
       this.logger.fatal('SHUTDOWN_TIMEOUT_MS is over: stopped with requests unfinished');
       process.exit(1);
     }, this.settings.shutdownTimeoutMs).unref();
-    process.once('exit', (code) => {
+    // Before the logger's own listener, which writes what is left and ends it.
+    process.prependOnceListener('exit', (code) => {
       if (code === 0) this.logger.log('stopped');
     });
     this.connections.windDown();

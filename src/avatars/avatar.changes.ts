@@ -100,7 +100,8 @@ export class AvatarChanges {
       return decide(shown);
     };
     const intent = wanted(manifest);
-    if (!intent) return { manifest, intent, committed: 'stored' };
+    // With what came into the outbox since the state was read: `decide` saw it, too.
+    if (!intent) return { manifest: this.repository.withPending(manifest), intent, committed: 'stored' };
     const rules = { away, exact: precondition !== undefined };
     const changed = await this.pending.commitOrQueue(id, { intent, master }, rules, () =>
       this.commit(id, intent, wanted, master),

@@ -87,10 +87,14 @@ export class AvatarsService {
       return current && current.version !== same?.version ? undefined : intent;
     };
     const applied = await this.changes.change(state, decide, master);
-    const meanwhile = applied.intent ? undefined : currentVersion(applied.manifest);
-    if (meanwhile) return this.existing(id, meanwhile);
-    this.events.published(id, version);
-    return { version, outcome: applied.committed === 'pending' ? 'pending' : 'created' };
+    if (applied.intent) {
+      this.events.published(id, version);
+      return { version, outcome: applied.committed === 'pending' ? 'pending' : 'created' };
+    }
+    // The same picture was uploaded meanwhile. If that is past again, nothing is left to answer with.
+    const meanwhile = sameUpload(applied.manifest, upload, description);
+    if (!meanwhile) throw new CodedError('busy', 'The avatar changed several times meanwhile. Try again.');
+    return this.existing(id, meanwhile);
   }
 
   /** The facts of the current version. @throws CodedError `manifest_unreadable`; what the store throws */
@@ -149,7 +153,9 @@ export class AvatarsService {
     const { committed, manifest } = await this.changes.change(state, (shown) => {
       const version = versionNamed(shown, name);
       if (!version) throw state.away ?? versionNotFound();
-      return shown.current === name ? undefined : { type: 'restore', at: state.at, version };
+      // While the store is away, another version may be current there.
+      const isDone = shown.current === name && state.away === undefined;
+      return isDone ? undefined : { type: 'restore', at: state.at, version };
     });
     const version = versionNamed(state.manifest, name) ?? versionNamed(manifest, name);
     if (!version) throw new Error('the history has what was restored');

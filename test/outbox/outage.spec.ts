@@ -142,6 +142,37 @@ describeS3('while the bucket is away', () => {
     );
   });
 
+  it('answers the same upload at the same time with a version that there is', async () => {
+    // One picture after the other, so that the first upload waits in the outbox when the second one's picture is made.
+    const alone = await startAlone({ ...(await withOutbox()), IMAGE_CONCURRENCY: '1' });
+    const [known, fresh] = [avatar('twice-known', alone), avatar('twice-fresh', alone)];
+    expectStatus(201, await known.upload(await numbered(1)));
+    await proxy.stop();
+    const picture = await numbered(2);
+    for (const client of [known, fresh]) {
+      const answers = await Promise.all(Array.from({ length: 4 }, () => client.upload(picture)));
+      const versions = answers.map((answer) => versionOf(expectStatus(202, answer)));
+      for (const answer of answers) expect(jsonOf(answer)).toMatchObject({ pending: true });
+      for (const version of versions) expectStatus(200, await client.get(`/${version}/master.jpeg`));
+    }
+    await proxy.resume();
+    await replayed(alone);
+    for (const client of [known, fresh]) expectStatus(200, await client.upload(picture));
+  });
+
+  it('takes a restore again that it took already', async () => {
+    const client = avatar('again');
+    const first = versionOf(expectStatus(201, await client.upload(await numbered(1))));
+    expectStatus(201, await client.upload(await numbered(2)));
+    await proxy.stop();
+    for (let i = 0; i < 2; i++) {
+      expect(jsonOf(expectStatus(202, await client.restore(first)))).toMatchObject({ pending: true });
+    }
+    await proxy.resume();
+    await replayed();
+    expect(await manifestOf('again')).toMatchObject({ current: first });
+  });
+
   it('keeps its changes through kill -9, and carries each out once and in order', async () => {
     const [a, b, c] = [avatar('kill-a'), avatar('kill-b'), avatar('kill-c')];
     const first = versionOf(expectStatus(201, await a.upload(await numbered(1))));
