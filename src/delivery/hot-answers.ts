@@ -31,9 +31,10 @@ export interface HotAnswer {
 
 interface Prepared extends Pick<HotAnswer, 'etag' | 'again'> {
   common: string[];
-  /** Without Content-Length until the first answer with bytes. */
+  /** The last one is the value of Content-Length. */
   whole: string[];
-  hasLength: boolean;
+  /** The Content-Length, in bytes: others may take the place of the bytes in memory, such as a picture that was made again. */
+  length: number | undefined;
 }
 
 /** Approximate memory of one answer beside its key, in bytes. */
@@ -88,7 +89,8 @@ export class HotAnswers implements OnModuleDestroy {
     this.misses++;
     const key = vary.length === 0 ? url : keyOf(url, headers);
     if (key.length > MAX_KEY_CHARACTERS) return;
-    this.answers.set(key, { etag, again, common: lines(common), whole: lines(whole), hasLength: false });
+    const withLength = [...lines(whole), 'content-length', ''];
+    this.answers.set(key, { etag, again, common: lines(common), whole: withLength, length: undefined });
     // After this answer, since its client came first; but without waiting for its transfer, which the client can hold up.
     setImmediate(() => {
       this.flights.end(keyOf(url, headers));
@@ -146,9 +148,9 @@ export class HotAnswers implements OnModuleDestroy {
     }
     const bytes = hot.again.bytes();
     if (!bytes) return false;
-    if (!hot.hasLength) {
-      hot.whole.push('content-length', String(bytes.length));
-      hot.hasLength = true;
+    if (hot.length !== bytes.length) {
+      hot.whole[hot.whole.length - 1] = String(bytes.length);
+      hot.length = bytes.length;
     }
     this.counts[method][200]++;
     response.writeHead(200, withId(hot.whole, request));

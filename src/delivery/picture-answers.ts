@@ -5,6 +5,7 @@ import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { matchesNoneMatch } from '../http/conditional.js';
 import { partOf } from '../http/range.js';
+import { refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
 import { HotAnswers } from './hot-answers.js';
 import type { Picture } from './picture.js';
@@ -26,7 +27,7 @@ export class PictureAnswers {
 
   constructor(
     private readonly hot: HotAnswers,
-    settings: Settings,
+    private readonly settings: Settings,
   ) {
     this.currentCacheControl = currentPictureCacheControl(settings);
   }
@@ -62,6 +63,8 @@ export class PictureAnswers {
     if (matchesNoneMatch(headers['if-none-match'], etag)) {
       remember();
       // Written to the socket, since Fastify would answer a HEAD with Content-Length: 0 (RFC 9110, section 8.6).
+      // That also passes by the hook that refuses the rest of a body.
+      refuseRest(request, reply, this.settings.avatarMaxSizeBytes);
       reply.headers(common).hijack();
       reply.raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end();
       return;

@@ -1,7 +1,11 @@
 import { picture } from '../http/support/pictures.js';
+import { RawConnection, chunk, head } from '../http/support/raw.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
 import { readMetrics, storeCalls, total } from '../support/scrape.js';
 import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+
+/** More than the service reads of a body that nobody wants, and the system keeps, in bytes. */
+const SOCKET_BUFFERS = 64 * 1024 * 1024;
 
 /** Pictures of the avatar "shown", and a drawing for one that has none. */
 const READS = ['', '?size=64&format=webp', '?size=100&format=png', '?animated=false'];
@@ -61,6 +65,15 @@ describe.each(backends)('a reader on $name who has the picture already', (backen
       const again = await ask(suffix, '"another"');
       expect([again.headers['content-length'], again.body]).toEqual([headers['content-length'], body]);
     }
+  });
+
+  it.each(['GET', 'HEAD'])('is cut off if it sends an endless body with a %s', async (method) => {
+    const connection = await RawConnection.open(service.url);
+    const headers = { 'If-None-Match': etags.get('') ?? '', 'Transfer-Encoding': 'chunked' };
+    connection.send(head(method, '/v1/avatars/shown', headers));
+    const taken = await connection.flood(chunk(Buffer.alloc(64 * 1024, 'x')), SOCKET_BUFFERS);
+    expect(taken).toBeLessThan(SOCKET_BUFFERS);
+    expect(await connection.closes()).toBe(true);
   });
 
   it('is not told so about a version that never was', async () => {

@@ -1,0 +1,29 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Settings } from '../../src/config/settings.js';
+import { HotAnswers } from '../../src/delivery/hot-answers.js';
+import { send } from '../http/support/client.js';
+
+it('a hot answer tells the length of the bytes that it sends, even if others took their place in memory', async () => {
+  const hot = new HotAnswers(new Settings());
+  let bytes = Buffer.alloc(0);
+  let controllers = 0;
+  const server = createServer((request, response) => {
+    controllers++;
+    const again = { stillHolds: () => true, bytes: () => bytes };
+    hot.remember(request, { common: {}, whole: {}, etag: '"a"', vary: [], again });
+    response.end(bytes);
+  });
+  hot.standBefore(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const text of ['the first', 'others', 'and some more of them']) {
+    bytes = Buffer.from(text);
+    for (let i = 0; i < 2; i++) {
+      const { headers, body } = await send(url, { path: '/avatar/a' });
+      expect([headers['content-length'], body.toString()]).toEqual([String(text.length), text]);
+    }
+  }
+  expect(controllers).toBe(1);
+  await new Promise((resolve) => server.close(resolve));
+});
