@@ -4,15 +4,38 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const today = new Date().toISOString().slice(0, 10);
 
-replace('CHANGELOG.md', /^## Unreleased\n(?=\s+###)/m, `## Unreleased\n\n## ${version} - ${today}\n`);
-replace('deploy/kubernetes/README.md', /(?<=\/visage:)\d[\w.-]*/g, version);
-for (const overlay of ['aws', 'minio']) {
-  const file = `deploy/kubernetes/overlays/${overlay}/kustomization.yaml`;
-  replace(file, /(?<=newName: \S+\/visage\n\s+newTag: )\S+/, version);
-}
+const changed = [
+  replaced(
+    'CHANGELOG.md',
+    /^## Unreleased\n(?=\s+###)/m,
+    `## Unreleased\n\n## ${version} - ${today}\n`,
+    'a section such as "### Added" under "## Unreleased"',
+  ),
+  replaced(
+    'deploy/kubernetes/README.md',
+    /(?<=\/visage:)\d[\w.-]*/g,
+    version,
+    'an image of Visage with a version',
+  ),
+  ...['aws', 'minio'].map((overlay) =>
+    replaced(
+      `deploy/kubernetes/overlays/${overlay}/kustomization.yaml`,
+      /(?<=newName: \S+\/visage\n\s+newTag: )\S+/,
+      version,
+      'the "newTag" of the image of Visage',
+    ),
+  ),
+];
+// Only now, so that a file without its place leaves all of them as they are.
+for (const [file, text] of changed) writeFileSync(file, text);
 
-function replace(file, pattern, replacement) {
+function replaced(file, pattern, replacement, place) {
   const text = readFileSync(file, 'utf8');
-  if (text.search(pattern) < 0) throw new Error(`${file} has nothing that matches ${String(pattern)}`);
-  writeFileSync(file, text.replace(pattern, replacement));
+  if (text.search(pattern) < 0) {
+    console.error(
+      `${file} lacks ${place}: run "git checkout package.json package-lock.json", add it, and start again.`,
+    );
+    process.exit(1);
+  }
+  return [file, text.replace(pattern, replacement)];
 }
