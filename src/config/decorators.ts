@@ -34,13 +34,16 @@ export function IsList(convert: (item: string) => unknown = String): PropertyDec
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? split(value) : value));
 }
 
-/** An http or https URL, kept without its trailing slashes. */
+/** An http or https URL without user and password, because the log prints it. It is kept without its trailing slashes. */
 export function IsWebUrl(): PropertyDecorator {
   return all(
     Transform(({ value }: { value: unknown }) =>
       typeof value === 'string' ? value.replace(/\/+$/, '') : value,
     ),
-    IsUrl(WEB_URL, { message: '$property must be a URL that starts with http:// or https://' }),
+    IsUrl(
+      { ...WEB_URL, disallow_auth: true },
+      { message: '$property must be a URL without user and password that starts with http:// or https://' },
+    ),
   );
 }
 

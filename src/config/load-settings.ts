@@ -1,6 +1,13 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { isOwnSection, isSetting, nearestSetting, yamlKeyBeside } from './setting-names.js';
+import {
+  isOwnSection,
+  isSetting,
+  nearestSetting,
+  settingInSection,
+  yamlKeyBeside,
+  yamlKeyOf,
+} from './setting-names.js';
 import { S3_WAITING, STORAGE_BACKENDS, Settings, variableOf } from './settings.js';
 import {
   type Given,
@@ -19,6 +26,8 @@ export interface LoadedSettings {
   complaints: string[];
   /** Variables of the environment that look like misspelt settings. To be logged as warnings. */
   warnings: string[];
+  /** STORAGE_BACKEND if it is neither local nor s3. The settings then have local. */
+  unknownBackend: string | undefined;
 }
 
 const PROPERTIES = Object.keys(new Settings());
@@ -52,11 +61,13 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
   const complaints: string[] = [];
   settings.storageLocalPath ||= settings.avatarStoragePath || './data';
   const { storageBackend, storageLocalPath } = settings;
+  let unknownBackend: string | undefined;
   if (!STORAGE_BACKENDS.some((known) => known === storageBackend)) {
     complaints.push(
       `STORAGE_BACKEND is ${JSON.stringify(storageBackend)}, which is neither local nor s3. Pictures are now kept on this machine's ` +
         `disk, in ${storageLocalPath}, and none of a bucket is served. Set it to one of the two.`,
     );
+    unknownBackend = storageBackend;
     settings.storageBackend = 'local';
   }
   if (settings.storageBackend === 'local') complaints.push(...unservedUrls(settings));
@@ -66,7 +77,7 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
 
   problems.push(...contradictions(settings));
   if (problems.length > 0) throw new InvalidSettings(problems);
-  return { settings, complaints, warnings: misspeltVariables(outer) };
+  return { settings, complaints, warnings: misspeltVariables(outer), unknownBackend };
 }
 
 /** Keys of the YAML file that nobody reads: all in sections of ours, and those elsewhere that look like a setting. */
@@ -74,6 +85,13 @@ function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
   return Object.entries(file).flatMap(([variable, { written }]) => {
     if (isSetting(variable)) return [];
     const meant = nearestSetting(variable);
+    const example = settingInSection(variable);
+    if (meant === undefined && example !== undefined) {
+      return [
+        `${written.join('.')} in the configuration file is a section and has no value of its own. ` +
+          `Set its keys, such as ${yamlKeyOf(example)}.`,
+      ];
+    }
     if (meant === undefined && !isOwnSection(variable)) return [];
     const advice = meant === undefined ? 'Remove it.' : `Did you mean ${yamlKeyBeside(written, meant)}?`;
     return [`${written.join('.')} in the configuration file is not a setting of Visage. ${advice}`];

@@ -19,6 +19,11 @@ export function isOwnSection(variable: string): boolean {
   return section !== 'CACHE' && section !== variable && SECTIONS.has(section);
 }
 
+/** A setting of the section of ours that a name stands for. @returns undefined if it stands for none */
+export function settingInSection(name: string): string | undefined {
+  return SECTIONS.has(name) ? VARIABLES.find((variable) => variable.startsWith(`${name}_`)) : undefined;
+}
+
 /**
  * The setting that somebody meant by a name that is none. A name that begins like ours may have one wrong letter in four, any
  * other one in eight: the environment and the YAML file are shared with other programs.

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseDotenv } from 'dotenv';
-import { parse as parseYaml } from 'yaml';
+import { type Document, LineCounter, parseDocument, visit } from 'yaml';
 
 export type Variables = Record<string, string | undefined>;
 
@@ -63,16 +63,39 @@ export function readYaml(path: string): Record<string, Given<readonly string[]>>
 
 /** @returns a map, or nothing if the file is empty */
 function parseFile(path: string): unknown {
-  let document: unknown;
+  const refuse = (fault: string) => new InvalidSettings([`CONFIG_FILE names ${path}, ${fault}`]);
+  let text: string;
   try {
-    document = parseYaml(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    // The lines that follow quote the file, which may have secrets.
-    const [cause = ''] = message.split(/:?\n/, 1);
-    const fault = code === 'ENOENT' ? 'and there is no such file.' : `which cannot be read: ${cause}`;
-    throw new InvalidSettings([`CONFIG_FILE names ${path}, ${fault}`]);
+    const { code } = error as NodeJS.ErrnoException;
+    throw refuse(code === 'ENOENT' ? 'and there is no such file.' : `which cannot be read: ${String(code)}.`);
   }
+  const lines = new LineCounter();
+  const parsed = parseDocument(text, { lineCounter: lines, logLevel: 'error' });
+  const fault = faultOf(parsed);
+  if (fault) {
+    const { line } = lines.linePos(fault.position);
+    throw refuse(`which is not valid YAML: ${fault.code} at line ${line}.`);
+  }
+  const document: unknown = parsed.toJS();
   if (typeof document === 'object' && !Array.isArray(document)) return document;
-  throw new InvalidSettings([`CONFIG_FILE names ${path}, which has no "key: value" lines.`]);
+  throw refuse('which has no "key: value" lines.');
+}
+
+/** The first fault of a YAML file. The parser's own messages quote the file, which may have secrets. */
+function faultOf(parsed: Document.Parsed): { code: string; position: number } | undefined {
+  // A warning is about an unknown tag or directive: a secret that starts with ! would be lost.
+  const [first] = [...parsed.errors, ...parsed.warnings];
+  if (first) return { code: first.code, position: first.pos[0] };
+  let position: number | undefined;
+  visit(parsed, {
+    Alias(_, alias, path) {
+      const target = alias.resolve(parsed);
+      if (target && !path.includes(target)) return;
+      position = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return position === undefined ? undefined : { code: 'BAD_ALIAS', position };
 }

@@ -1,5 +1,6 @@
 import { BucketUrls } from '../../src/storage/s3/bucket-urls.js';
 import { type S3ClientOptions, openClient } from '../../src/storage/s3/s3-client.js';
+import { S3Store } from '../../src/storage/s3/s3.store.js';
 
 const OPTIONS: S3ClientOptions = {
   region: 'eu-central-1',
@@ -34,4 +35,14 @@ it.each<[name: string, bucket: string, options: Partial<S3ClientOptions>, base: 
   const [unsigned, query] = (await urls.presigned(KEY, 600)).split('?');
   expect(unsigned).toBe(plain);
   expect(query).toContain('X-Amz-Expires=600');
+});
+
+it.each([
+  ['http://s3.example:9000', 'http://s3.example:9000'],
+  ['https://user:hush@s3.example/base/?token=hush', 'https://s3.example/base'],
+  [undefined, 'AWS eu-central-1'],
+])('the location of a bucket at %s shows no secret', (endpoint, shown) => {
+  expect(new S3Store({ ...OPTIONS, endpoint, bucket: 'pictures' }).location).toBe(
+    `bucket pictures at ${shown}`,
+  );
 });

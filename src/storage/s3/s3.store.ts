@@ -36,7 +36,7 @@ export class S3Store extends ObjectStore {
   constructor(options: S3StoreOptions) {
     super();
     const { bucket, endpoint, publicEndpoint = endpoint, region } = options;
-    this.location = `bucket ${bucket} at ${endpoint ?? `AWS ${region}`}`;
+    this.location = `bucket ${bucket} at ${endpoint === undefined ? `AWS ${region}` : addressOf(endpoint)}`;
     this.bucket = new Bucket(bucket, options);
     this.writer = new ObjectWriter(this.bucket);
     this.urls = new BucketUrls(openClient({ ...options, endpoint: publicEndpoint }), bucket);
@@ -113,6 +113,12 @@ export class S3Store extends ObjectStore {
     const { systemClockOffset: clockOffsetMs } = this.bucket.client.config;
     return { conditionalWrites, ...(Math.abs(clockOffsetMs) >= WRONG_CLOCK_MS && { clockOffsetMs }) };
   }
+}
+
+/** An endpoint as logs and reports may print it: without user, password and query. */
+function addressOf(endpoint: string): string {
+  const { protocol, host, pathname } = new URL(endpoint);
+  return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`;
 }
 
 /** A clock that is off by less is no cause for alarm: the SDK itself corrects from here on. */
