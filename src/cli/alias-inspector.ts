@@ -25,18 +25,21 @@ export class AliasInspector {
     this.aliases = new Aliases(store, repository, applied);
   }
 
-  /** @returns undefined if the alias is sound, so young that it may be on its way, or if its manifest cannot be read */
+  /**
+   * Objects are written whole, so an unreadable alias is damaged at any age. A sound one may be so young that its manifest is on its way.
+   * @returns undefined if there is no fault, or if the manifest cannot be read
+   */
   async inspect(listed: ListedAlias): Promise<AliasFault | undefined> {
-    if (Date.now() - listed.modifiedAt.getTime() <= this.settings.avatarGraceMs) return undefined;
     // The alias or the manifest may have changed between the two readings, but only once.
     return (await this.look(listed)) && (await this.look(listed));
   }
 
-  private async look({ key, hash }: ListedAlias): Promise<AliasFault | undefined> {
+  private async look({ key, hash, modifiedAt }: ListedAlias): Promise<AliasFault | undefined> {
     const object = await read(this.store, key);
     if (!object) return undefined;
     const id = targetOf(object);
     if (id === undefined) return { fault: 'unreadable' };
+    if (Date.now() - modifiedAt.getTime() <= this.settings.avatarGraceMs) return undefined;
     try {
       return listsHash(await manifestOf(this.store, id), hash) ? undefined : { fault: 'unlisted', id };
     } catch (error) {

@@ -198,7 +198,7 @@ describe.each(backends)('verify on $name', (backend) => {
     expect(await verify()).toMatchObject({ code: 0, findings: [] });
   });
 
-  it('names aliases that no manifest lists or that cannot be read, once they are too old to be on their way', async () => {
+  it('names aliases that cannot be read, and those that no manifest lists once they are too old to be on their way', async () => {
     const { environment, store } = await setUp();
     const verifyAt = (now: number, ...more: string[]) => {
       const grace = { AVATAR_GRACE_MS: String(GRACE_MS), ...clockAt(now) };
@@ -211,16 +211,14 @@ describe.each(backends)('verify on $name', (backend) => {
     await store.store('aliases/notes.txt', Buffer.from('?'));
     const { first, last } = await timesOf(store);
     const inTime = await verifyAt(first + GRACE_MS);
-    expect(told(inTime.findings)).toEqual(['unknown_object aliases/notes.txt']);
+    const atAnyAge = [
+      `alias_unreadable ${aliasKey(hashOf(3))}`,
+      `alias_unreadable ${aliasKey(hashOf(4))}`,
+      'unknown_object aliases/notes.txt',
+    ];
+    expect(told(inTime.findings)).toEqual([...atAnyAge].sort());
     const tooLate = await verifyAt(last + GRACE_MS + 1, '--repair');
-    expect(told(tooLate.findings)).toEqual(
-      [
-        `alias_unreadable ${aliasKey(hashOf(3))}`,
-        `alias_unreadable ${aliasKey(hashOf(4))}`,
-        `orphaned_alias ${aliasKey(hashOf(2))}`,
-        'unknown_object aliases/notes.txt',
-      ].sort(),
-    );
+    expect(told(tooLate.findings)).toEqual([...atAnyAge, `orphaned_alias ${aliasKey(hashOf(2))}`].sort());
   });
 
   it('prints a line for each finding without --json', async () => {
