@@ -7,6 +7,9 @@ import type { Instant } from '../model/manifest.js';
 import { type Finding, UsageError } from './command.js';
 import { invalidId, invalidLine, statOf } from './import-sources.js';
 
+/** The log message of a dry run, for an erasure that was not carried out. */
+export const WOULD_ERASE = 'would erase an avatar';
+
 /** An erasure to repeat. */
 export interface Erasure {
   where: string;
@@ -37,13 +40,16 @@ async function* read(path: string): AsyncIterable<Erasure | { finding: Finding }
 }
 
 function erasureOf(text: string, where: string): Erasure | { finding: Finding } {
-  let fields: { id?: unknown; erasedAt?: unknown };
+  let fields: Fields;
   try {
     fields = fieldsOf(text);
   } catch (error) {
     return invalidLine(where, (error as Error).message);
   }
-  const { id, erasedAt } = fields;
+  const { id, erasedAt, msg } = fields;
+  if (msg === WOULD_ERASE) {
+    return invalidLine(where, 'It is from the log of a dry run, so this avatar may not have been erased.');
+  }
   if (typeof id !== 'string' || typeof erasedAt !== 'string') {
     return invalidLine(where, 'A line needs an id and an erasedAt, as JSON or as id,erasedAt.');
   }
@@ -57,9 +63,15 @@ function erasureOf(text: string, where: string): Erasure | { finding: Finding } 
   }
 }
 
+interface Fields {
+  id?: unknown;
+  erasedAt?: unknown;
+  msg?: unknown;
+}
+
 /** @throws Error if it is neither JSON nor CSV */
-function fieldsOf(text: string): { id?: unknown; erasedAt?: unknown } {
-  if (text.startsWith('{')) return JSON.parse(text) as { id?: unknown; erasedAt?: unknown };
+function fieldsOf(text: string): Fields {
+  if (text.startsWith('{')) return JSON.parse(text) as Fields;
   const [[id, erasedAt] = []] = parse(text, { trim: true });
   return { id, erasedAt };
 }

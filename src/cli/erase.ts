@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
-import type { Erasure } from './erase-list.js';
+import { type Erasure, WOULD_ERASE } from './erase-list.js';
 import { attempt, forEach } from './for-each.js';
 import { openExisting } from './stores.js';
 
@@ -68,7 +68,7 @@ class Previews {
       bytes: Math.max(0, bytes - before.bytes),
       aliases: Math.max(0, aliases - before.aliases),
     };
-    this.logger.info({ id, erasedAt, ...more }, 'would erase an avatar');
+    this.logger.info({ id, erasedAt, ...more }, WOULD_ERASE);
     this.removed.set(id, {
       objects: before.objects + more.objects,
       bytes: before.bytes + more.bytes,

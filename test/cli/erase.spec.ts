@@ -126,6 +126,24 @@ describe('erase', () => {
     );
   });
 
+  it('does not carry out the log of a dry run, and says so', async () => {
+    const [local] = backends;
+    const environment = (await local?.environment()) ?? {};
+    const store = openBackend(environment);
+    await putAvatar(store, 'alice', [await sample(1)]);
+    const before = await checksums(store);
+    const list = await written(`alice,${new Date().toISOString()}`);
+    const dry = await visage(environment, 'erase', '--list', list, '--dry-run');
+    const log = dry.stderr.split('\n').filter((line) => line.includes('"id":"alice"'));
+    expect(log).toHaveLength(1);
+    const report = await reportOf<Facts>(environment, 'erase', '--list', await written(...log));
+    expect(report).toMatchObject({ code: 1, erasures: 0, refused: 1 });
+    expect(report.findings).toMatchObject([
+      { code: 'invalid_line', message: expect.stringContaining('dry run') as string },
+    ]);
+    expect(await checksums(store)).toEqual(before);
+  });
+
   it.each([
     ['a list that is not there', ['--list', 'nowhere']],
     ['a folder', ['--list', '.']],
