@@ -6,7 +6,7 @@ import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { type Erasure, WOULD_ERASE } from './erase-list.js';
 import { attempt, forEach } from './for-each.js';
-import { openExisting } from './stores.js';
+import { assertOwnFolder, openExisting } from './stores.js';
 
 /**
  * Repeats erasures. Each takes the pictures and aliases up to its instant, and leaves newer ones. If one fails, the others go on.
@@ -19,7 +19,8 @@ export async function runErase(
 ): Promise<Outcome> {
   const { dryRun, concurrency, progress } = task;
   // In a new and empty storage everything would look erased.
-  openExisting(settings);
+  const existing = openExisting(settings);
+  if (!dryRun) assertOwnFolder(existing);
   const { app, store } = await openAvatars(task, settings);
   const erasure = app.get(AvatarErasure, { strict: false });
   const facts = { storage: store.location, erasures: 0, objects: 0, bytes: 0, aliases: 0, refused: 0 };

@@ -7,7 +7,7 @@ import type { Finding, Outcome, Task } from './command.js';
 import { examineEach } from './for-each.js';
 import { countAvatars, keyOf, listAliases, listAvatars, writtenId } from './listing.js';
 import { manifestOf } from './read-object.js';
-import { openExisting } from './stores.js';
+import { assertOwnFolder, openExisting } from './stores.js';
 
 /**
  * Deletes objects that no manifest needs any more, by the same rule as the service. It is safe while uploads run, because
@@ -16,6 +16,7 @@ import { openExisting } from './stores.js';
 export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
   const { dryRun, progress } = task;
   const store = openExisting(settings);
+  if (!dryRun) assertOwnFolder(store);
   const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
   const facts = { storage: store.location, avatars: 0, versions: 0, objects: 0, bytes: 0, aliases: 0 };
   const findings: Finding[] = [];

@@ -5,6 +5,7 @@ import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { attempt, forEach } from './for-each.js';
 import { type Entry, Importer } from './importer.js';
+import { assertOwnFolder, openTarget } from './stores.js';
 
 /**
  * Takes pictures in the way that uploads go.
@@ -16,6 +17,7 @@ export async function runImport(
   entries: AsyncIterable<readonly Entry[]>,
 ): Promise<Outcome> {
   const { dryRun, concurrency, progress } = task;
+  if (!dryRun) assertOwnFolder(openTarget(settings, dryRun));
   await prepareSpool(settings.uploadSpoolPath);
   const { app, settings: applied, store } = await openAvatars(task, settings);
   const importer = new Importer(app, applied, dryRun);

@@ -4,7 +4,7 @@ import { type Finding, type Outcome, type Task, UsageError } from './command.js'
 import { examineEach } from './for-each.js';
 import { type ListedAvatar, countAvatars, keyOf, listAvatars, together } from './listing.js';
 import { Migration } from './migration.js';
-import { openExisting, openTarget } from './stores.js';
+import { assertOwnFolder, openExisting, openTarget } from './stores.js';
 
 /** Writers that never pause would otherwise keep it busy for ever. */
 const MAX_PASSES = 5;
@@ -26,6 +26,7 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
     );
   }
   if (!dryRun) {
+    assertOwnFolder(to);
     const { conditionalWrites } = await to.check();
     if (conditionalWrites === 'emulated') {
       logger.warn('the destination ignores conditional writes: let no service write to it until this ends');

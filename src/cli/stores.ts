@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
@@ -14,14 +14,14 @@ export interface SettingsSource {
   file?: string | undefined;
 }
 
-/** @throws InvalidSettings; UsageError if there is no such file */
+/** @throws InvalidSettings; UsageError if there is no such file, or no such backend */
 export function readSettings(
   environment: Record<string, string | undefined>,
   { backend, file }: SettingsSource,
   logger: Logger,
 ): Settings {
   if (file !== undefined && !existsSync(file)) throw new UsageError(`There is no file ${file}.`);
-  const { settings, complaints, warnings } = loadSettings(
+  const { settings, complaints, warnings, unknownBackend } = loadSettings(
     {
       ...(file === undefined ? environment : { CONFIG_FILE: file }),
       ...(backend && { STORAGE_BACKEND: backend }),
@@ -30,6 +30,11 @@ export function readSettings(
     },
     file === undefined ? '.env' : '/dev/null',
   );
+  if (unknownBackend !== undefined) {
+    throw new UsageError(
+      `STORAGE_BACKEND is ${JSON.stringify(unknownBackend)}, which is neither local nor s3. Set it to one of the two.`,
+    );
+  }
   for (const complaint of complaints) logger.error(complaint);
   for (const warning of warnings) logger.warn(warning);
   return settings;
@@ -50,4 +55,18 @@ export function openExisting(settings: Settings): ObjectStore {
 export function openTarget(settings: Settings, dryRun: boolean): ObjectStore {
   const store = openStore(settings);
   return dryRun && store instanceof LocalStore && !existsSync(store.location) ? new MemoryStore() : store;
+}
+
+/**
+ * Keeps root from writing files that the service, which runs as the folder's owner, could not read.
+ * @throws UsageError if root runs the command and the folder belongs to somebody else
+ */
+export function assertOwnFolder(store: ObjectStore): void {
+  if (process.getuid?.() !== 0 || !(store instanceof LocalStore)) return;
+  const { uid, gid } = statSync(store.location, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 };
+  if (uid === 0) return;
+  throw new UsageError(
+    `The folder ${store.location} belongs to user ${uid}. Run the command as that user, for example: ` +
+      `setpriv --reuid=${uid} --regid=${gid} --clear-groups visage ...`,
+  );
 }

@@ -10,13 +10,14 @@ import type { Finding, Outcome, Task } from './command.js';
 import { examineEach } from './for-each.js';
 import { Inspector, type Repairable } from './inspector.js';
 import { type ListedAvatar, countAvatars, keyOf, listAliases, listAvatars, writtenId } from './listing.js';
-import { openExisting } from './stores.js';
+import { assertOwnFolder, openExisting } from './stores.js';
 import { stuckInOutbox } from './stuck-outbox.js';
 
 /** Compares every manifest with its objects and every object with its manifest, and reads every picture. */
 export async function runVerify(task: Task, settings: Settings, repair: boolean): Promise<Outcome> {
   const { concurrency, progress, dryRun } = task;
   const store = openExisting(settings);
+  if (repair && !dryRun) assertOwnFolder(store);
   const decodesAll = { avatarAllowedTypes: [...RENDITION_FORMATS], imageQueue: concurrency };
   const pipeline = openPipeline(Object.assign(new Settings(), settings, decodesAll));
   const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
