@@ -1,9 +1,9 @@
 import { Logger as NestLog } from '@nestjs/common';
-import { type Logger, pino, stdSerializers } from 'pino';
+import { type Logger, pino } from 'pino';
 import { InvalidSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { LOG_HOOKS, NestLogger } from '../ops/logging.js';
+import { LOG_HOOKS, NestLogger, serializeError } from '../ops/logging.js';
 import { EXIT, type Outcome, type Task, UsageError, isOutage } from './command.js';
 import { openProgress } from './progress.js';
 import { type SettingsSource, readSettings } from './stores.js';
@@ -48,12 +48,12 @@ export async function runCommand(
 }
 
 function openLogger(verbose: boolean): Logger {
-  const withoutStack = (error: Error) => ({ ...stdSerializers.err(error), stack: undefined });
+  const withoutStack = (error: Error) => ({ ...serializeError(error), stack: undefined });
   return pino(
     {
       level: verbose ? 'debug' : 'info',
       hooks: LOG_HOOKS,
-      serializers: { err: verbose ? stdSerializers.err : withoutStack },
+      serializers: { err: verbose ? serializeError : withoutStack },
     },
     pino.destination({ dest: 2, sync: true }),
   );

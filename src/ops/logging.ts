@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import type { Logger as Pino } from 'pino';
+import { type Logger as Pino, stdSerializers } from 'pino';
 
 /** Nest's loggers that write a line for each class at the start. */
 const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
@@ -12,6 +12,12 @@ const HASH = /(\baliases\/|\/avatar\/)[0-9a-f]{32,64}\b/gi;
 
 /** For pino: keeps hashes of e-mail addresses out of every log line. */
 export const LOG_HOOKS = { streamWrite: (line: string) => line.replace(HASH, '$1-') };
+
+/** For pino: an error with the messages of its causes as one sentence. */
+export function serializeError(error: Error): Record<string, unknown> {
+  const serialized = stdSerializers.err(error);
+  return { ...serialized, message: serialized.message.replaceAll('.: ', ': ') };
+}
 
 /** The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may look like a hash. */
 export function loggedPath(path: string): string {

@@ -40,6 +40,17 @@ describe('a start', () => {
     await service.stop();
   });
 
+  it('logs the failures that it left out, and last of all that it stopped', async () => {
+    const service = await startService({ STORAGE_LOCAL_PATH: '/proc/x' });
+    for (let i = 0; i < 3; i++) expect((await fetch(`${service.url}/v1/avatars/a`)).status).toBe(503);
+    expect(await service.stop()).toBe(0);
+    const lines = service.log().trim().split('\n');
+    expect(lines.at(-2)).toContain('more requests failed like this one');
+    expect(lines.at(-1)).toContain('"msg":"stopped"');
+    // Causes follow one another in one sentence.
+    expect(service.log()).toMatch(/Try again (?:later|shortly): /);
+  });
+
   it('says in one line, without a stack, that its port is taken', async () => {
     const service = await startService((await local?.environment()) ?? {});
     const { port } = new URL(service.url);
