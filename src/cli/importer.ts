@@ -9,7 +9,7 @@ import { AvatarsService } from '../avatars/avatars.service.js';
 import type { Settings } from '../config/settings.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { timeOfVersion } from '../model/keys.js';
-import { type Manifest, type Version, apply, isErased } from '../model/manifest.js';
+import { type Manifest, type Version, apply, isErased, versionNamed } from '../model/manifest.js';
 import { SpooledUpload } from '../uploads/spooled-upload.js';
 import { type Finding, Refused } from './command.js';
 
@@ -53,7 +53,7 @@ export class Importer {
   async take({ id, version, open }: Item): Promise<Taken> {
     const manifest = await this.repository.readFresh(id);
     if (version !== undefined) {
-      if (manifest.versions.some((known) => known.version === version)) return 'unchanged';
+      if (versionNamed(manifest, version)) return 'unchanged';
       if (isErased(manifest, version)) throw erased(manifest);
       if (!this.wouldKeep(manifest, version)) return 'surplus';
       if (!this.dryRun) {
@@ -100,7 +100,7 @@ export class Importer {
     const at = new Date(timeOfVersion(name)).toISOString();
     const version = { version: name, uploadedAt: at } as Version;
     const after = apply(manifest, { type: 'publish', at, version }, this.settings.avatarHistory);
-    return after.versions.some((known) => known.version === name);
+    return versionNamed(after, name) !== undefined;
   }
 }
 

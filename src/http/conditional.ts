@@ -12,15 +12,12 @@ export function matchesNoneMatch(header: string | undefined, etag: string): bool
   return header === etag || header.trim() === '*' || tagsOf(header).includes(etag.slice(1, -1));
 }
 
-/** What has to be current for a write to take place: one of these versions, any version (`*`), or none. */
-export type Precondition = readonly string[] | '*' | 'none';
-
 /**
  * The precondition of a write (RFC 9110, section 13.1): If-Match with entity tags or `*`, or If-None-Match with `*` only. The entity
  * tag of any rendition counts as its version, a weak one as none.
  * @throws CodedError `invalid_precondition` if the headers are anything else
  */
-export function preconditionOf(headers: IncomingHttpHeaders): Precondition | undefined {
+export function preconditionOf(headers: IncomingHttpHeaders): readonly string[] | '*' | 'none' | undefined {
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
   if (noneMatch !== undefined) {
     if (noneMatch.trim() === '*' && match === undefined) return 'none';

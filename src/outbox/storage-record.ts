@@ -1,6 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
+import { addressOf } from '../storage/s3/address-of.js';
 
 /** Identifies the storage that the entries of a slot are for. Holds no secret. Two identities are the same if they are deeply equal. */
 export type StorageIdentity =
@@ -69,11 +70,4 @@ function parse(text: string): StorageIdentity {
     throw new Error('it names neither an endpoint nor a region');
   }
   return { bucket, region };
-}
-
-/** Normalizes a URL, and drops user and password. @throws Error if it is no HTTP URL */
-function addressOf(endpoint: string): string {
-  const { protocol, host, pathname } = new URL(endpoint);
-  if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`${protocol} is not HTTP`);
-  return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`;
 }

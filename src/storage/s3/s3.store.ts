@@ -8,6 +8,7 @@ import {
   type StoredObject,
   assertKey,
 } from '../object-store.js';
+import { addressOf } from './address-of.js';
 import { BucketUrls } from './bucket-urls.js';
 import { Bucket } from './bucket.js';
 import { readObject } from './object-reader.js';
@@ -113,12 +114,6 @@ export class S3Store extends ObjectStore {
     const { systemClockOffset: clockOffsetMs } = this.bucket.client.config;
     return { conditionalWrites, ...(Math.abs(clockOffsetMs) >= WRONG_CLOCK_MS && { clockOffsetMs }) };
   }
-}
-
-/** An endpoint as logs and reports may print it: without user, password and query. */
-function addressOf(endpoint: string): string {
-  const { protocol, host, pathname } = new URL(endpoint);
-  return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`;
 }
 
 /** A clock that is off by less is no cause for alarm: the SDK itself corrects from here on. */
