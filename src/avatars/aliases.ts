@@ -16,6 +16,7 @@ import {
   isAway,
 } from '../storage/object-store.js';
 import { AvatarRepository, type Vouched } from './avatar.repository.js';
+import type { ReadToken } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
@@ -24,19 +25,18 @@ const CONCURRENCY = 8;
 /** Memory of an entry, generously: a hash, an id and the objects around them. */
 const ENTRY_BYTES = 512;
 
-/** The avatar that a hash stands for, with the token of the reads that it came from. */
+/** The avatar that a hash stands for, with the tokens of the reads that it came from. */
 export interface Resolved extends Vouched {
   /** Undefined if the hash stands for no avatar. */
   id: string | undefined;
-  /** Tells cheaply, from memory, whether `resolve` would still give the same. Undefined if only the store can tell. */
-  stillHolds: (() => boolean) | undefined;
+  /** While all of them hold, `resolve` would give the same. Undefined if only the store can tell. */
+  tokens: readonly ReadToken[] | undefined;
 }
 
 interface Entry {
   /** Undefined if the store has no such alias. */
   readonly id: string | undefined;
-  /** By the monotonic clock, in ms. */
-  readonly readAt: number;
+  readonly token: ReadToken;
 }
 
 /**
@@ -55,7 +55,12 @@ export class Aliases {
     private readonly settings: Settings,
   ) {
     const { aliases: cacheBytes } = cacheSharesOf(settings);
-    this.cache = new LRUCache({ max: Math.max(1, Math.floor(cacheBytes / ENTRY_BYTES)) });
+    this.cache = new LRUCache({
+      max: Math.max(1, Math.floor(cacheBytes / ENTRY_BYTES)),
+      dispose: ({ token }) => {
+        token.gone = true;
+      },
+    });
   }
 
   /**
@@ -69,11 +74,10 @@ export class Aliases {
     if (pointer.id === undefined) return pointer;
     const { manifest, incomplete, ...read } = await this.repository.readCached(pointer.id);
     if (incomplete) throw incomplete;
-    const [points, lists] = [pointer.stillHolds, read.stillHolds];
     return {
       id: listsHash(manifest, hash) ? pointer.id : undefined,
       verified: pointer.verified && read.verified,
-      stillHolds: points && lists && (() => points() && lists()),
+      tokens: pointer.tokens && read.tokens && [...pointer.tokens, ...read.tokens],
     };
   }
 
@@ -166,32 +170,32 @@ export class Aliases {
   }
 
   private remember(hash: string, id: string | undefined, readAt = performance.now()): Entry {
-    const entry = { id, readAt };
+    const known = this.cache.get(hash);
+    if (known && known.id === id) {
+      // Answers made from it stay valid.
+      known.token.readAt = readAt;
+      return known;
+    }
+    const entry = { id, token: { readAt, gone: false } };
     this.cache.set(hash, entry);
     return entry;
   }
 
   private fresh(hash: string): Entry | undefined {
     const entry = this.cache.get(hash);
-    return entry && performance.now() - entry.readAt < this.settings.cacheMaxAgeMs ? entry : undefined;
+    return entry && this.repository.holds(entry.token) ? entry : undefined;
   }
 
   /** The id that a hash points at, whether that counts or not. */
   private async readCached(hash: string): Promise<Resolved> {
     try {
-      const { id } = this.fresh(hash) ?? (await this.readOnce(hash));
-      const stillHolds = () => this.pointsAt(hash, id);
-      return { id, verified: true, stillHolds: stillHolds() ? stillHolds : undefined };
+      const { id, token } = this.fresh(hash) ?? (await this.readOnce(hash));
+      return { id, verified: true, tokens: this.repository.holds(token) ? [token] : undefined };
     } catch (error) {
       const known = isAway(error) ? this.cache.get(hash) : undefined;
-      if (!known || performance.now() - known.readAt >= this.settings.cacheMaxStaleMs) throw error;
-      return { id: known.id, verified: false, stillHolds: undefined };
+      if (!known || performance.now() - known.token.readAt >= this.settings.cacheMaxStaleMs) throw error;
+      return { id: known.id, verified: false, tokens: undefined };
     }
-  }
-
-  private pointsAt(hash: string, id: string | undefined): boolean {
-    const entry = this.fresh(hash);
-    return entry !== undefined && entry.id === id;
   }
 
   /** Callers share the answer of a request under way. It may be older than their question, so CACHE_MAX_AGE_MS=0 forbids it. */
@@ -209,7 +213,9 @@ export class Aliases {
       throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
     }
     // An alias that was registered here during the read is newer than the read.
-    return this.cache.peek(hash) === known ? this.remember(hash, id, readAt) : { id, readAt };
+    return this.cache.peek(hash) === known
+      ? this.remember(hash, id, readAt)
+      : { id, token: { readAt, gone: true } };
   }
 
   private async get(hash: string, options?: CallOptions): Promise<StoredObject | undefined> {

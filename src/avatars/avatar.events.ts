@@ -3,8 +3,8 @@ import type { Instant, Version } from '../model/manifest.js';
 
 /** Follows what happens to avatars in this process. */
 export interface AvatarListener {
-  /** An upload made a version current. */
-  published(id: string, version: Version): void;
+  /** An upload made a version current. @param master its bytes */
+  published(id: string, version: Version, master: Buffer): void;
   /** Everything up to `end` was erased. The erasure is answered once all promises have settled. */
   erased(id: string, end: Instant): Promise<void>;
 }
@@ -18,8 +18,8 @@ export class AvatarEvents {
     this.listeners.add(listener);
   }
 
-  published(id: string, version: Version): void {
-    for (const listener of this.listeners) listener.published(id, version);
+  published(id: string, version: Version, master: Buffer): void {
+    for (const listener of this.listeners) listener.published(id, version, master);
   }
 
   async erased(id: string, end: Instant): Promise<void> {

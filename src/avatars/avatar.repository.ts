@@ -20,6 +20,7 @@ import {
 } from '../storage/object-store.js';
 import { type CachedManifest, ManifestCache, type Snapshot } from './manifest-cache.js';
 import { PendingChanges } from './pending-changes.js';
+import type { ReadToken } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
@@ -43,13 +44,13 @@ export interface Vouched {
   verified: boolean;
 }
 
-/** A manifest from memory, with the token of the very read that it came from. */
+/** A manifest from memory, with the tokens of the very read that it came from. */
 export interface CachedRead extends Vouched {
   manifest: Manifest;
   /** Set if only pending changes are known: why the store could not tell the rest. */
   incomplete?: Error;
-  /** Tells cheaply, by the clock, whether `readCached` would still give this manifest. Undefined if only the store can tell. */
-  stillHolds: (() => boolean) | undefined;
+  /** While all of them hold, the same would be read again. Undefined if only the store can tell. */
+  tokens: readonly ReadToken[] | undefined;
 }
 
 /** Gives the intent for a manifest; undefined if there is nothing to change. */
@@ -121,7 +122,7 @@ export class AvatarRepository {
    */
   async readCached(id: string): Promise<CachedRead> {
     const entry = this.cache.get(id);
-    if (entry && this.cache.isFresh(entry)) {
+    if (entry && this.cache.isFresh(entry.token)) {
       this.cache.countHit();
       return this.readOf(id, entry);
     }
@@ -133,6 +134,15 @@ export class AvatarRepository {
       if (!known) throw error;
       return known;
     }
+  }
+
+  /** Whether what was read with a token would be read again. Looks at the clock and at memory only. */
+  holds(token: ReadToken): boolean {
+    if (!this.cache.isFresh(token)) return false;
+    if (token.id === undefined) return true;
+    if (this.pending.of(token.id).length > 0) return false;
+    this.cache.countHit();
+    return true;
   }
 
   /**
@@ -176,19 +186,18 @@ export class AvatarRepository {
   }
 
   private readOf(id: string, entry: CachedManifest): CachedRead {
-    const holds = () => this.cache.isFresh(entry) && this.pending.of(id).length === 0;
-    const stillHolds = () => {
-      const held = holds();
-      if (held) this.cache.countHit();
-      return held;
+    const { snapshot, token } = entry;
+    const mayRepeat = this.cache.isFresh(token) && this.pending.of(id).length === 0;
+    return {
+      manifest: this.withPending(snapshot.manifest),
+      verified: true,
+      tokens: mayRepeat ? [token] : undefined,
     };
-    const manifest = this.withPending(entry.snapshot.manifest);
-    return { manifest, verified: true, stillHolds: holds() ? stillHolds : undefined };
   }
 
   private readWhileAway(id: string, away: Error): CachedRead | undefined {
     const entry = this.cache.get(id);
-    const unverified = { verified: false, stillHolds: undefined };
+    const unverified = { verified: false, tokens: undefined };
     if (entry && this.cache.mayBeShownStale(entry)) {
       return { manifest: this.withPending(entry.snapshot.manifest), ...unverified };
     }
@@ -255,10 +264,10 @@ export class AvatarRepository {
     const readAt = performance.now();
     const snapshot = await this.load(id, known?.snapshot, options);
     // A change that was committed here during the read is newer than the read.
-    if (!this.cache.holds(id, known)) return { snapshot, readAt, gone: true };
+    if (!this.cache.holds(id, known)) return { snapshot, token: { id, readAt, gone: true } };
     if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
     // Answers made from this snapshot stay valid.
-    known.readAt = readAt;
+    known.token.readAt = readAt;
     return known;
   }
 

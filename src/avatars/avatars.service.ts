@@ -36,8 +36,8 @@ export interface Description {
 /** `unchanged`: the current version has the same bytes, crop and alt already. `pending`: the upload waits in the outbox. */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
 
-/** The current version, with the token of the read that it came from. */
-export interface Current extends Pick<CachedRead, 'verified' | 'stillHolds'> {
+/** The current version, with the tokens of the read that it came from. */
+export interface Current extends Pick<CachedRead, 'verified' | 'tokens'> {
   /** Undefined if there is none. */
   version: Version | undefined;
 }
@@ -88,7 +88,7 @@ export class AvatarsService {
     };
     const applied = await this.changes.change(state, decide, master);
     if (applied.intent) {
-      this.events.published(id, version);
+      this.events.published(id, version, master);
       return { version, outcome: applied.committed === 'pending' ? 'pending' : 'created' };
     }
     // The same picture was uploaded meanwhile. If that is past again, nothing is left to answer with.
@@ -99,11 +99,11 @@ export class AvatarsService {
 
   /** The facts of the current version. @throws CodedError `manifest_unreadable`; what the store throws */
   async get(id: string): Promise<Current> {
-    const { manifest, incomplete, verified, stillHolds } = await this.read(id);
+    const { manifest, incomplete, verified, tokens } = await this.read(id);
     const version = currentVersion(manifest);
     // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
     if (incomplete && version && !this.pending.holds(id, version.version)) throw incomplete;
-    return { version, verified, stillHolds };
+    return { version, verified, tokens };
   }
 
   /** Whether there is a current version. */
@@ -220,7 +220,7 @@ export class AvatarsService {
   private async read(id: string): Promise<CachedRead> {
     const read = await this.repository.readCached(id);
     const manifest = await this.adoption.ensure(read.manifest);
-    return manifest === read.manifest ? read : { ...read, manifest, stillHolds: undefined };
+    return manifest === read.manifest ? read : { ...read, manifest, tokens: undefined };
   }
 }
 

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Settings } from '../config/settings.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import type { Manifest } from '../model/manifest.js';
+import type { ReadToken } from './read-token.js';
 
 /** Memory of an entry beside its manifest, generously, in bytes. */
 const OVERHEAD_BYTES = 200;
@@ -16,10 +17,7 @@ export interface Snapshot {
 
 export interface CachedManifest {
   readonly snapshot: Snapshot;
-  /** When the store last confirmed it, by the monotonic clock, in ms. */
-  readAt: number;
-  /** Whether the entry has left the cache. */
-  gone: boolean;
+  readonly token: ReadToken;
 }
 
 /** Keeps the manifests that this process has read, each with the time at which the store last confirmed it. */
@@ -35,8 +33,8 @@ export class ManifestCache {
     this.entries = new LRUCache({
       maxSize: Math.max(1, maxBytes),
       sizeCalculation: ({ snapshot }, key) => snapshot.bytes + key.length + OVERHEAD_BYTES,
-      dispose: (entry) => {
-        entry.gone = true;
+      dispose: ({ token }) => {
+        token.gone = true;
       },
     });
   }
@@ -51,18 +49,18 @@ export class ManifestCache {
   }
 
   keep(id: string, snapshot: Snapshot, readAt: number): CachedManifest {
-    const entry = { snapshot, readAt, gone: false };
+    const entry = { snapshot, token: { id, readAt, gone: false } };
     this.entries.set(id, entry);
     return entry;
   }
 
-  /** Whether an entry may be shown without asking the store: `CACHE_MAX_AGE_MS`. */
-  isFresh({ readAt, gone }: CachedManifest): boolean {
+  /** Whether what was read may be shown without asking the store: `CACHE_MAX_AGE_MS`. */
+  isFresh({ readAt, gone }: ReadToken): boolean {
     return !gone && performance.now() - readAt < this.settings.cacheMaxAgeMs;
   }
 
   /** Whether an entry may be shown while the store is away: `CACHE_MAX_STALE_MS`. */
-  mayBeShownStale({ readAt }: CachedManifest): boolean {
+  mayBeShownStale({ token: { readAt } }: CachedManifest): boolean {
     return performance.now() - readAt < this.settings.cacheMaxStaleMs;
   }
 

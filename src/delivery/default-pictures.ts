@@ -7,7 +7,7 @@ import type { RenditionFormat } from '../model/formats.js';
 import { sha256Hex } from '../model/sha256.js';
 import { type Placeholder, Placeholders } from '../placeholders/placeholders.js';
 import { acceptedFormats } from './negotiation.js';
-import type { Picture, PictureRead } from './picture.js';
+import type { Picture, PictureMemory, PictureRead } from './picture.js';
 
 /** A request for a drawing, for an avatar without a picture. */
 export interface DefaultWish extends Omit<Placeholder, 'size'> {
@@ -27,7 +27,7 @@ const DRAWN = { master: 'webp', animated: false } as const;
 
 /** Generated pictures, kept in memory. Each is drawn once for all readers who ask for it at the same time. */
 @Injectable()
-export class DefaultPictures {
+export class DefaultPictures implements PictureMemory {
   private readonly cache: LRUCache<string, Buffer, { placeholder: Placeholder; format: RenditionFormat }>;
 
   constructor(
@@ -42,11 +42,19 @@ export class DefaultPictures {
     });
   }
 
+  take(name: string): Buffer | undefined {
+    return this.cache.get(name);
+  }
+
+  isAtHand(name: string): boolean {
+    return this.cache.has(name);
+  }
+
   /**
    * Chooses the drawing for a wish. It is drawn when its bytes are loaded.
    * @param read which found that the avatar has no picture
    */
-  choose(wish: DefaultWish, { verified, stillHolds }: PictureRead): Picture {
+  choose(wish: DefaultWish, { verified, tokens }: PictureRead): Picture {
     const { format: asked, accept, size: wanted = USUAL_SIZE, exact = false, ...drawing } = wish;
     const size = exact ? wanted : (this.settings.avatarSizes.find((one) => one >= wanted) ?? wanted);
     // AVIF saves next to nothing on drawings.
@@ -63,7 +71,7 @@ export class DefaultPictures {
         if (!bytes) throw new Error('drawing a default picture gave no bytes');
         return bytes;
       },
-      again: stillHolds && { stillHolds, bytes: () => this.cache.get(name) },
+      again: tokens && { tokens, memory: this, key: name, better: undefined },
     };
   }
 }

@@ -15,7 +15,7 @@ export interface Shown extends Vouched {
 }
 
 /** For answers that need no read and never change. */
-const CERTAIN: PictureRead = { verified: true, stillHolds: () => true };
+const CERTAIN: PictureRead = { verified: true, tokens: [] };
 
 /** Avatars by the hash of an e-mail address, for the clients of Gravatar and Libravatar. */
 @Injectable()
@@ -68,9 +68,8 @@ function wishOf({ size, format }: GravatarRequest, accept: string | undefined) {
 
 /** Combines two reads: the result holds as long as both do. */
 function together(a: PictureRead, b: PictureRead): PictureRead {
-  const [first, second] = [a.stillHolds, b.stillHolds];
   return {
     verified: a.verified && b.verified,
-    stillHolds: first && second && (() => first() && second()),
+    tokens: a.tokens && b.tokens && [...new Set([...a.tokens, ...b.tokens])],
   };
 }

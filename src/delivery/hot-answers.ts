@@ -1,21 +1,17 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { matchesNoneMatch } from '../http/conditional.js';
 import { OPEN } from '../http/cors.js';
 import { namesHost } from '../http/host.js';
 import { requestId } from '../http/request-id.js';
+import { AcceptClasses } from './accept-classes.js';
 import { Flights } from './flights.js';
-
-/** Lets an answer with a picture be given again. */
-export interface Again {
-  /** Tells whether it is still the right picture. */
-  stillHolds: () => boolean;
-  /** @returns undefined if they are no longer in memory */
-  bytes: () => Buffer | undefined;
-}
+import type { Again } from './picture.js';
+import { wantsLess } from './preferences.js';
 
 /** An answer that was given and may be given again. */
 export interface HotAnswer {
@@ -40,8 +36,8 @@ interface Prepared extends Pick<HotAnswer, 'etag' | 'again'> {
 /** Approximate memory of one answer beside its key, in bytes. */
 const BYTES_OF_HEADERS = 2048;
 
-/** Limit for the URL and the headers that decide, so that nobody can fill our memory. */
-const MAX_KEY_CHARACTERS = 2048;
+/** Longer URLs are not remembered. */
+const MAX_URL_CHARACTERS = 2048;
 
 /** Paths of pictures. Requests for the same picture at the same time share one answer. */
 const PICTURE = /^\/(?:avatar\/|v1\/avatars\/(?:[^/?]+(?:\?|$)|[^/?]+\/[^/?]+\/))/;
@@ -60,11 +56,15 @@ export class HotAnswers implements OnModuleDestroy {
   readonly counts = { GET: { 200: 0, 304: 0 }, HEAD: { 200: 0, 304: 0 } };
   private readonly answers?: LRUCache<string, Prepared>;
   private readonly flights = new Flights();
+  private readonly acceptClasses = new AcceptClasses();
   private listeners: Listener[] = [];
   private stopped = false;
   private misses = 0;
 
-  constructor(settings: Settings) {
+  constructor(
+    private readonly reads: AvatarRepository,
+    settings: Settings,
+  ) {
     const { logLevel, cacheMaxAgeMs } = settings;
     // If every read is logged or has to ask the store, the framework must see every request.
     const seesAll = logLevel === 'debug' || logLevel === 'trace' || cacheMaxAgeMs === 0;
@@ -87,13 +87,13 @@ export class HotAnswers implements OnModuleDestroy {
     const { common, whole, etag, again, vary } = answer;
     if (!this.answers || this.stopped) return;
     this.misses++;
-    const key = vary.length === 0 ? url : keyOf(url, headers);
-    if (key.length > MAX_KEY_CHARACTERS) return;
+    if (url.length > MAX_URL_CHARACTERS) return;
+    const key = vary.length === 0 ? url : this.keyOf(url, headers);
     const withLength = [...lines(whole), 'content-length', ''];
     this.answers.set(key, { etag, again, common: lines(common), whole: withLength, length: undefined });
     // After this answer, since its client came first; but without waiting for its transfer, which the client can hold up.
     setImmediate(() => {
-      this.flights.end(keyOf(url, headers));
+      this.flights.end(this.keyOf(url, headers));
     });
   }
 
@@ -122,7 +122,7 @@ export class HotAnswers implements OnModuleDestroy {
   private takeTurn(request: IncomingMessage, response: ServerResponse): void {
     const { url = '', headers } = request;
     if (!this.stopped && PICTURE.test(url)) {
-      const key = keyOf(url, headers);
+      const key = this.keyOf(url, headers);
       const follow = () => {
         if (!this.tryAnswer(request, response)) this.pass(request, response);
       };
@@ -138,7 +138,7 @@ export class HotAnswers implements OnModuleDestroy {
   /** Answers from memory if possible. @returns whether it did */
   private tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
     const { url = '', headers } = request;
-    const hot = this.valid(url) ?? this.valid(keyOf(url, headers));
+    const hot = this.valid(url) ?? this.valid(this.keyOf(url, headers));
     if (!hot) return false;
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
     if (matchesNoneMatch(headers['if-none-match'], hot.etag)) {
@@ -146,7 +146,7 @@ export class HotAnswers implements OnModuleDestroy {
       response.writeHead(304, withId(hot.common, request)).end();
       return true;
     }
-    const bytes = hot.again.bytes();
+    const bytes = hot.again.memory.take(hot.again.key);
     if (!bytes) return false;
     if (hot.length !== bytes.length) {
       hot.whole[hot.whole.length - 1] = String(bytes.length);
@@ -158,9 +158,17 @@ export class HotAnswers implements OnModuleDestroy {
     return true;
   }
 
+  /** The same for all requests that get the same answer, whatever else their headers say. */
+  private keyOf(url: string, headers: IncomingMessage['headers']): string {
+    return `${url}\n${this.acceptClasses.of(headers.accept)}\n${wantsLess(headers)}`;
+  }
+
   private valid(key: string): Prepared | undefined {
     const answer = this.answers?.get(key);
-    return answer?.again.stillHolds() ? answer : undefined;
+    if (!answer) return undefined;
+    const { tokens, memory, better } = answer.again;
+    if (better !== undefined && memory.isAtHand(better)) return undefined;
+    return tokens.every((token) => this.reads.holds(token)) ? answer : undefined;
   }
 }
 
@@ -170,6 +178,7 @@ function isPlainRead(request: IncomingMessage): boolean {
   return (
     (method === 'GET' || method === 'HEAD') &&
     headers.range === undefined &&
+    headers['if-match'] === undefined &&
     headers.expect === undefined &&
     headers['content-length'] === undefined &&
     headers['transfer-encoding'] === undefined &&
@@ -186,9 +195,4 @@ function lines(headers: Readonly<Record<string, string>>): string[] {
 function withId(headers: string[], request: IncomingMessage): string[] {
   if (request.headers['x-request-id'] === undefined) return headers;
   return [...headers, 'x-request-id', requestId(request)];
-}
-
-function keyOf(url: string, headers: IncomingMessage['headers']): string {
-  const { accept = '', 'sec-ch-prefers-reduced-motion': motion = '', 'save-data': data = '' } = headers;
-  return `${url}\n${accept}\n${String(motion)}\n${String(data)}`;
 }

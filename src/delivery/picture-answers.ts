@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Settings } from '../config/settings.js';
@@ -70,6 +70,7 @@ export class PictureAnswers {
       return;
     }
     const bytes = await picture.load();
+    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, bytes, cacheControl);
     remember();
     // Ranges are for GET only: RFC 9110, section 14.2.
     const range = request.method === 'GET' ? headers.range : undefined;
@@ -87,16 +88,4 @@ export class PictureAnswers {
     reply.status(206).header('Content-Range', `bytes ${start}-${end}/${bytes.length}`);
     void reply.send(bytes.subarray(start, end + 1));
   }
-}
-
-/** Reads what a client's headers ask for. */
-export function preferencesOf({ headers }: { headers: IncomingHttpHeaders }): {
-  accept: string | undefined;
-  /** Less motion, or less data. */
-  lessMotion: boolean;
-} {
-  // The specification puts the value in quotes (https://wicg.github.io/user-preference-media-features-headers/), Chromium does not.
-  const motion = headers['sec-ch-prefers-reduced-motion'];
-  const lessMotion = motion === 'reduce' || motion === '"reduce"' || headers['save-data'] === 'on';
-  return { accept: headers.accept, lessMotion };
 }

@@ -1,6 +1,25 @@
 import type { CachedRead } from '../avatars/avatar.repository.js';
+import type { ReadToken } from '../avatars/read-token.js';
 import type { RenditionFormat } from '../model/formats.js';
-import type { Again } from './hot-answers.js';
+
+/** Pictures in the memory of this process, by key. */
+export interface PictureMemory {
+  /** Gives a picture if it is in memory, and never calls the store. */
+  take(key: string): Buffer | undefined;
+  /** Whether a picture can be shown without making it. */
+  isAtHand(key: string): boolean;
+}
+
+/** Lets a picture be shown again without asking the store. Data only: it keeps no bytes in memory. */
+export interface Again {
+  /** It is right as long as all of them hold. */
+  readonly tokens: readonly ReadToken[];
+  /** Where its bytes are, if they are still in memory. */
+  readonly memory: PictureMemory;
+  readonly key: string;
+  /** The key of a better picture. As soon as that can be shown, it has to be. */
+  readonly better: string | undefined;
+}
 
 /** A picture to show, with everything that an answer needs before it loads the bytes. */
 export interface Picture {
@@ -11,15 +30,16 @@ export interface Picture {
   vary: readonly string[];
   /** Whether the storage vouches for it. Otherwise nobody may cache it. */
   verified: boolean;
-  /** Shows it again without asking the store; undefined if only the store can tell whether it is still right. */
+  /** Undefined if only the store can tell whether it is still right. */
   again: Again | undefined;
   /**
    * Loads the bytes, or makes them.
+   * @returns another picture to show instead, if this one is not there any more and would take long to make
    * @throws CodedError `avatar_not_found`, `rendition_not_found` if it was erased meanwhile; `picture_unreadable`, `busy`; what the
    * pipeline and the store throw
    */
-  load: () => Promise<Buffer>;
+  load: () => Promise<Buffer | Picture>;
 }
 
 /** The read that a picture follows from. */
-export type PictureRead = Pick<CachedRead, 'verified' | 'stillHolds'>;
+export type PictureRead = Pick<CachedRead, 'verified' | 'tokens'>;

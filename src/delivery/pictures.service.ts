@@ -13,6 +13,7 @@ import {
   type PictureRef,
   type RenditionRequest,
   canBeMade,
+  canonicalRendition,
   chooseRendition,
   isRenditionOf,
   keyOfPicture,
@@ -21,7 +22,7 @@ import {
 } from '../model/rendition.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
-import type { Picture, PictureRead } from './picture.js';
+import type { Again, Picture, PictureRead } from './picture.js';
 import { Renditions } from './renditions.js';
 
 /** Describes what to draw if there is no picture. */
@@ -73,16 +74,19 @@ export class PicturesService {
   }
 
   /** The picture of the current version. @param read gave the version */
-  current(id: string, version: Version, wish: PictureWish, { verified, stillHolds }: PictureRead): Picture {
-    const isAtHand = (one: PictureRef) => this.renditions.holds(one);
-    const chosen = choosePicture(id, version, wish, this.settings.avatarSizes, isAtHand);
-    const { picture, better, etag, format, vary } = chosen;
+  current(id: string, version: Version, wish: PictureWish, read: PictureRead): Picture {
+    const isAtHand = (one: PictureRef) => this.renditions.isAtHand(keyOfPicture(one));
+    const chosen = choosePicture(id, version, wish, this.sizes, isAtHand);
+    const { picture, key, better, etag, format, vary } = chosen;
     if (better) this.renditions.prepare(better);
-    const again = stillHolds && {
-      stillHolds: better ? () => stillHolds() && !this.renditions.holds(better) : stillHolds,
-      bytes: this.renditions.taker(picture),
-    };
-    return { etag, format, vary, verified, again, load: () => this.load(picture, noPicture) };
+    const { verified } = read;
+    const again = this.againOf(read, key, better);
+    // An AVIF that was at hand and has vanished would take long to make: another format is shown meanwhile.
+    const load =
+      wish.format === undefined && format === 'avif'
+        ? async () => (await this.renditions.find(picture)) ?? this.current(id, version, wish, read)
+        : () => this.load(picture, noPicture);
+    return { etag, format, vary, verified, again, load };
   }
 
   /** The drawing for an avatar without a picture. @param read found that it has none @returns undefined if nothing is to be drawn */
@@ -98,25 +102,25 @@ export class PicturesService {
   }
 
   /** One rendition of one version, current or not. @returns undefined if there is none, or it was erased */
-  async rendition(picture: PictureRef): Promise<Picture | undefined> {
-    const { id, version, rendition } = picture;
-    const { manifest, incomplete, verified, stillHolds } = await this.repository.readCached(id);
+  async rendition({ id, version, rendition: asked }: PictureRef): Promise<Picture | undefined> {
+    const { manifest, incomplete, ...read } = await this.repository.readCached(id);
     if (isErased(manifest, version)) return undefined;
     // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
     if (incomplete && !this.pending.holds(id, version)) throw incomplete;
+    const named = versionNamed(manifest, version);
+    if (named && !isRenditionOf(named, asked)) return undefined;
+    const rendition = named ? canonicalRendition(named, asked, this.sizes) : asked;
+    const picture = { id, version, rendition };
     const found = {
       etag: etagOfPicture(picture),
       format: rendition.format,
       vary: [],
-      verified,
-      again: stillHolds && { stillHolds, bytes: this.renditions.taker(picture) },
+      verified: read.verified,
+      again: this.againOf(read, keyOfPicture(picture)),
     };
-    const named = versionNamed(manifest, version);
-    if (named && isRenditionOf(named, rendition)) {
-      return { ...found, load: () => this.load(picture, noRendition) };
-    }
+    if (named) return { ...found, load: () => this.load(picture, noRendition) };
     // Anybody can make up versions, and each request for one would cost several calls to the store.
-    if (!named && this.renditions.isAbsent(picture)) return undefined;
+    if (this.renditions.isAbsent(picture)) return undefined;
     const bytes = await this.renditions.get(picture);
     if (bytes) return { ...found, load: () => Promise.resolve(bytes) };
     await this.assertNotLost(picture);
@@ -157,6 +161,10 @@ export class PicturesService {
       ...(sizes === undefined && { master: keyOf() }),
       ...Object.fromEntries(wanted.map((size) => [size, keyOf(size)])),
     };
+  }
+
+  private againOf({ tokens }: PictureRead, key: string, better?: PictureRef): Again | undefined {
+    return tokens && { tokens, memory: this.renditions, key, better: better && keyOfPicture(better) };
   }
 
   /** Loads a picture that the manifest names. @param absent makes the error for a picture that has just been erased */

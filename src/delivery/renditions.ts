@@ -3,15 +3,24 @@ import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { AvatarEvents, type AvatarListener } from '../avatars/avatar.events.js';
 import { pictureUnreadable } from '../avatars/damage.js';
+import { SingleFlight } from '../avatars/single-flight.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { ImagePipeline, type Rendering, TooSlow } from '../images/image-pipeline.js';
+import { inOwnMemory } from '../images/own-memory.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import { MASTER_FORMATS } from '../model/formats.js';
 import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
 import type { Instant, Version } from '../model/manifest.js';
-import { type PictureRef, canBeMade, chooseRendition, keyOfPicture } from '../model/rendition.js';
+import {
+  type PictureRef,
+  type Rendition,
+  canBeMade,
+  chooseRendition,
+  keyOfPicture,
+} from '../model/rendition.js';
 import { isAway } from '../storage/object-store.js';
+import type { PictureMemory } from './picture.js';
 import { type StoredPicture, StoredRenditions } from './stored-renditions.js';
 
 /** How long a rendition that took too long is not tried again, in ms: each attempt holds a turn for the whole time-out. */
@@ -22,6 +31,9 @@ const TOO_SLOW_ENTRIES = 10_000;
 /** How long the store is not asked again for a picture that it did not have, in ms. */
 const ABSENT_MS = 10_000;
 
+/** How many renditions that take long to make are remembered as stored. Each takes about 200 bytes. */
+const STORED_ENTRIES = 20_000;
+
 /** The share of the cache for remembering absent pictures, and the memory of each, generously, in bytes. */
 const ABSENT_SHARE = 1 / 64;
 const ABSENT_BYTES = 512;
@@ -31,11 +43,14 @@ const ABSENT_BYTES = 512;
  * ask for the same picture at the same time share one answer.
  */
 @Injectable()
-export class Renditions implements AvatarListener, OnModuleInit {
+export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, PictureRef>;
   /** Keys that the store did not have. For a version without a master, the prefix of the keys of its pictures. */
   private readonly absent: LRUCache<string, true>;
+  /** Keys of AVIFs that the store has. They are remembered apart from their bytes, which may not fit in memory. */
+  private readonly storedAvifs = new LRUCache<string, true>({ max: STORED_ENTRIES });
+  private readonly finding = new SingleFlight<Buffer | undefined>();
   private readonly background = pLimit(1);
   private readonly preparing = new Set<string>();
   private readonly tooSlow = new LRUCache<string, true>({ max: TOO_SLOW_ENTRIES, ttl: TOO_SLOW_MS });
@@ -77,11 +92,8 @@ export class Renditions implements AvatarListener, OnModuleInit {
    */
   async get(picture: PictureRef): Promise<Buffer | undefined> {
     const key = keyOfPicture(picture);
-    const known = this.cache.get(key);
-    if (known) {
-      this.hits++;
-      return known;
-    }
+    const known = this.take(key);
+    if (known) return known;
     this.misses++;
     const bytes = await this.cache.fetch(key, { context: picture });
     if (!bytes) this.absent.set(key, true);
@@ -97,19 +109,36 @@ export class Renditions implements AvatarListener, OnModuleInit {
     return [keyOfPicture(picture), pictureKey(id, version, '')].some((key) => this.absent.has(key));
   }
 
-  /** Whether a picture is in memory. */
-  holds(picture: PictureRef): boolean {
-    return this.cache.has(keyOfPicture(picture));
+  take(key: string): Buffer | undefined {
+    const known = this.cache.get(key);
+    if (known) this.hits++;
+    return known;
   }
 
-  /** A function that gives a picture as long as it is in memory, and never calls the store. */
-  taker(picture: PictureRef): () => Buffer | undefined {
+  /** Whether a picture is in memory; an AVIF, which takes long to make, also if it is known to be in the store, whoever made it. */
+  isAtHand(key: string): boolean {
+    return this.cache.has(key) || this.storedAvifs.has(key);
+  }
+
+  /**
+   * Gives a picture that `isAtHand`. Unlike `get`, it never makes one.
+   * @returns undefined if it is not there after all, or the store is away. It is then no longer at hand
+   * @throws what the store throws otherwise
+   */
+  async find(picture: PictureRef): Promise<Buffer | undefined> {
     const key = keyOfPicture(picture);
-    return () => {
-      const known = this.cache.get(key);
-      if (known) this.hits++;
-      return known;
-    };
+    const known = this.take(key);
+    if (known) return known;
+    this.misses++;
+    return this.finding.run(key, async () => {
+      const found = await this.fromStore(picture, true);
+      if (found && found.damage === undefined) {
+        this.cache.set(key, found.bytes);
+        return found.bytes;
+      }
+      this.storedAvifs.delete(key);
+      return undefined;
+    });
   }
 
   /**
@@ -119,7 +148,7 @@ export class Renditions implements AvatarListener, OnModuleInit {
   prepare(picture: PictureRef): void {
     const key = keyOfPicture(picture);
     const isFull = this.preparing.size > this.settings.imageBackgroundQueue;
-    if (this.preparing.has(key) || isFull || this.cache.has(key)) return;
+    if (this.preparing.has(key) || isFull || this.isAtHand(key)) return;
     this.preparing.add(key);
     void this.background(async () => {
       try {
@@ -132,9 +161,11 @@ export class Renditions implements AvatarListener, OnModuleInit {
     });
   }
 
-  /** Prepares the renditions of a new version that most readers ask for. */
-  published(id: string, version: Version): void {
+  /** Keeps the master of a new version, from which everything can be made should the store go away, and prepares the usual renditions. */
+  published(id: string, version: Version, master: Buffer): void {
     const { avatarWarmSizes, avatarSizes } = this.settings;
+    const key = keyOfPicture({ id, version: version.version, rendition: { format: version.master } });
+    this.cache.set(key, inOwnMemory(master));
     for (const size of avatarWarmSizes.filter((one) => one > 0 && one < version.width)) {
       const rendition = chooseRendition(version, { size, format: 'webp' }, avatarSizes);
       this.prepare({ id, version: version.version, rendition });
@@ -146,7 +177,9 @@ export class Renditions implements AvatarListener, OnModuleInit {
     const prefix = prefixOf(id);
     const isGone = (key: string) =>
       key.startsWith(prefix) && timeOfVersion(versionOf(key) ?? '') <= Date.parse(end);
-    for (const key of this.cache.keys()) if (isGone(key)) this.cache.delete(key);
+    for (const known of [this.cache, this.storedAvifs]) {
+      for (const key of known.keys()) if (isGone(key)) known.delete(key);
+    }
     await this.stored.waitFor(isGone);
   }
 
@@ -164,9 +197,13 @@ export class Renditions implements AvatarListener, OnModuleInit {
     const { id, version, rendition } = picture;
     const { size, format, still, exact } = rendition;
     if (!canBeMade(rendition)) return undefined;
-    const found = exact ? undefined : await this.fromStore(picture);
+    const isKept = this.isKept(rendition);
+    const found = size === undefined || isKept ? await this.fromStore(picture) : undefined;
     const damage = found?.damage;
-    if (found && damage === undefined) return found.bytes;
+    if (found && damage === undefined) {
+      this.isNowStored(key, picture);
+      return found.bytes;
+    }
     if (size === undefined) {
       if (damage === undefined) return undefined;
       throw pictureUnreadable(key, damage);
@@ -180,10 +217,21 @@ export class Renditions implements AvatarListener, OnModuleInit {
       return undefined;
     }
     const bytes = await this.render(key, id, master, { size, format, still, exact });
-    // Other sizes are not stored: there may be thousands of them.
-    const isKept = !exact && this.settings.avatarSizes.includes(size);
-    if (isKept || damage !== undefined) this.stored.keepInBackground(picture, bytes);
+    if (isKept) {
+      void this.stored.keepInBackground(picture, bytes).then((stored) => {
+        if (stored) this.isNowStored(key, picture);
+      });
+    }
     return bytes;
+  }
+
+  /** Whether the store keeps a rendition. It keeps no sizes but those of the settings: there would be thousands. */
+  private isKept({ size, exact }: Rendition): boolean {
+    return size !== undefined && !exact && this.settings.avatarSizes.includes(size);
+  }
+
+  private isNowStored(key: string, { rendition }: PictureRef): void {
+    if (rendition.format === 'avif') this.storedAvifs.set(key, true);
   }
 
   /** Makes a rendition. @throws TooSlow without an attempt if the last one took too long and is less than `TOO_SLOW_MS` ago */
@@ -199,13 +247,17 @@ export class Renditions implements AvatarListener, OnModuleInit {
     }
   }
 
-  /** Reads a picture from the store. If the store is away, gives undefined for a rendition that can be made from a master in memory. */
-  private async fromStore(picture: PictureRef): Promise<StoredPicture | undefined> {
+  /**
+   * Reads a picture from the store. If the store is away, gives undefined for a rendition that can be done without.
+   * @param optional another picture would do
+   */
+  private async fromStore(picture: PictureRef, optional = false): Promise<StoredPicture | undefined> {
     try {
       return await this.stored.get(picture);
     } catch (error) {
       const { id, version, rendition } = picture;
-      const canDoWithout = rendition.size !== undefined && this.masterInMemory(id, version) !== undefined;
+      const canBeRendered = rendition.size !== undefined && this.masterInMemory(id, version) !== undefined;
+      const canDoWithout = optional || canBeRendered;
       if (!isAway(error) || !canDoWithout) throw error;
       return undefined;
     }

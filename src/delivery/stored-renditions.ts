@@ -57,14 +57,18 @@ export class StoredRenditions {
     return keeping;
   }
 
-  /** Stores a rendition without making anybody wait. It can always be made again, so a failure is only logged. */
-  keepInBackground(picture: PictureRef, bytes: Buffer): void {
-    this.keep(picture, bytes).catch((error: unknown) => {
+  /**
+   * Stores a rendition without making anybody wait. It can always be made again, so a failure is only logged.
+   * @returns whether it is there
+   */
+  keepInBackground(picture: PictureRef, bytes: Buffer): Promise<boolean> {
+    return this.keep(picture, bytes).catch((error: unknown) => {
       const passing = isAway(error) || error instanceof StorageBusy;
       this.logger[passing ? 'debug' : 'warn'](
         { key: keyOfPicture(picture), err: error },
         'a rendition could not be stored: it is made again when it is needed',
       );
+      return false;
     });
   }
 

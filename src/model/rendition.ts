@@ -70,6 +70,22 @@ export function chooseRendition(
 }
 
 /**
+ * The one name of a picture that could have several: a version that does not move has no other first frame, and no rendition is larger
+ * than its master. Under any other name, readers could fill the store with copies.
+ * @param rendition as `isRenditionOf` accepts it
+ * @param sizes ascending, in px
+ */
+export function canonicalRendition(
+  version: Version,
+  { size, format, still }: Rendition,
+  sizes: readonly number[],
+): Rendition {
+  if (size === undefined) return { format };
+  if (size >= version.width) return chooseRendition(version, { format, still }, sizes);
+  return { size, format, ...(still && version.animated && { still }) };
+}
+
+/**
  * Whether every version has such a rendition. This does not depend on the settings: URLs that were given out under earlier settings
  * keep working.
  */

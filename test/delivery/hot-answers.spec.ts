@@ -1,16 +1,26 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
+import { PendingChanges } from '../../src/avatars/pending-changes.js';
 import { Settings } from '../../src/config/settings.js';
 import { HotAnswers } from '../../src/delivery/hot-answers.js';
+import { MemoryStore } from '../../src/storage/memory.store.js';
 import { send } from '../http/support/client.js';
 
 it('a hot answer tells the length of the bytes that it sends, even if others took their place in memory', async () => {
-  const hot = new HotAnswers(new Settings());
+  const settings = new Settings();
+  const reads = new AvatarRepository(new MemoryStore(), new PendingChanges(), settings);
+  const hot = new HotAnswers(reads, settings);
   let bytes = Buffer.alloc(0);
   let controllers = 0;
   const server = createServer((request, response) => {
     controllers++;
-    const again = { stillHolds: () => true, bytes: () => bytes };
+    const again = {
+      tokens: [],
+      memory: { take: () => bytes, isAtHand: () => true },
+      key: 'a',
+      better: undefined,
+    };
     hot.remember(request, { common: {}, whole: {}, etag: '"a"', vary: [], again });
     response.end(bytes);
   });

@@ -3,6 +3,7 @@ import type { Version } from '../../src/model/manifest.js';
 import {
   type Rendition,
   canBeMade,
+  canonicalRendition,
   chooseRendition,
   parseRenditionName,
   renditionName,
@@ -85,6 +86,42 @@ describe('chooseRendition', () => {
       fc.property(version, request, sizes, (shown, wish, configured) => {
         const { size: made = 0, format, still } = chooseRendition(shown, wish, configured);
         expect(made >= shown.width && format === shown.master && still === undefined).toBe(false);
+      }),
+    );
+  });
+});
+
+describe('canonicalRendition', () => {
+  const rendition = fc
+    .record({ size: fc.option(size, { nil: undefined }), ...looks })
+    .map(({ size: edge, format, still }): Rendition => {
+      const chosen = format ?? 'webp';
+      if (edge === undefined) return { format: chosen };
+      return { size: edge, format: chosen, ...(still && chosen === 'webp' && { still: true as const }) };
+    });
+
+  it('leaves what chooseRendition chooses, and its own results, as they are', () => {
+    fc.assert(
+      fc.property(version, request, rendition, sizes, (shown, wish, named, configured) => {
+        const chosen = chooseRendition(shown, wish, configured);
+        expect(canonicalRendition(shown, chosen, configured)).toEqual(chosen);
+        const canonical = canonicalRendition(shown, named, configured);
+        expect(canonicalRendition(shown, canonical, configured)).toEqual(canonical);
+      }),
+    );
+  });
+
+  it('gives one name to all names of the same picture', () => {
+    fc.assert(
+      fc.property(version, rendition, rendition, sizes, (shown, one, other, configured) => {
+        const pictureOf = ({ size: edge = shown.width, format, still }: Rendition) =>
+          [Math.min(edge, shown.width), format, still === true && shown.animated].join();
+        const nameOf = (named: Rendition) => renditionName(canonicalRendition(shown, named, configured));
+        if (pictureOf(one) === pictureOf(other) && one.size !== undefined && other.size !== undefined) {
+          expect(nameOf(one)).toBe(nameOf(other));
+        } else if (pictureOf(one) !== pictureOf(other)) {
+          expect(nameOf(one)).not.toBe(nameOf(other));
+        }
       }),
     );
   });

@@ -3,6 +3,7 @@ import { MOVING_FORMATS, type RenditionFormat } from '../../model/formats.js';
 import { parseBytes } from '../containers/parse.js';
 import { webpDimensions } from '../containers/webp.js';
 import type { Rendering } from '../image-pipeline.js';
+import { inOwnMemory } from '../own-memory.js';
 
 /**
  * Animations of more px, all frames together, are encoded with less effort. The longest one that is accepted (50 million px by
@@ -50,18 +51,11 @@ export function motionOf(master: Buffer, { size, format, still = false, exact = 
   return { moves, pixels: frames * side ** 2, costly };
 }
 
-/**
- * Encodes a rendition into memory of its own. sharp's buffers lie among everything else that it worked with, and keeping one of them
- * for long would keep malloc from giving the rest back.
- */
+/** Encodes a rendition, which is kept for long. */
 export async function encodeRendition(
   picture: Sharp,
   format: RenditionFormat,
   pixels: number,
 ): Promise<Buffer> {
-  const scattered = await ENCODERS[format](picture, pixels).toBuffer();
-  // Not from Node's pool, all of which would be kept for one small picture.
-  const bytes = Buffer.allocUnsafeSlow(scattered.length);
-  scattered.copy(bytes);
-  return bytes;
+  return inOwnMemory(await ENCODERS[format](picture, pixels).toBuffer());
 }
