@@ -27,7 +27,8 @@ export class UrlAnswer {
   @ApiProperty({
     ...INSTANT_SCHEMA,
     nullable: true,
-    description: 'When a presigned URL expires. null: never.',
+    description:
+      'When a presigned URL stops working: its signature ends, or the credentials expire. null: never.',
   })
   expiresAt!: string | null;
 }

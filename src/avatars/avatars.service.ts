@@ -129,13 +129,13 @@ export class AvatarsService {
       case 'service':
         return { url: undefined, expiresAt: null };
       case 'public': {
-        const url = publicBaseUrl === undefined ? await this.store.getUrl(key) : `${publicBaseUrl}/${key}`;
-        return { url, expiresAt: null };
+        if (publicBaseUrl !== undefined) return { url: `${publicBaseUrl}/${key}`, expiresAt: null };
+        const plain = await this.store.getUrl(key);
+        return { url: plain?.url, expiresAt: null };
       }
       case 'presigned': {
-        const expiresAt = new Date(Date.now() + urlExpiresIn * 1000).toISOString();
-        const url = await this.store.getUrl(key, { expiresIn: urlExpiresIn });
-        return { url, expiresAt: url === undefined ? null : expiresAt };
+        const presigned = await this.store.getUrl(key, { expiresIn: urlExpiresIn });
+        return { url: presigned?.url, expiresAt: presigned?.expiresAt?.toISOString() ?? null };
       }
     }
   }

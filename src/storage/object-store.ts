@@ -35,6 +35,13 @@ export interface ListedObject {
   modifiedAt: Date;
 }
 
+/** Where a browser gets an object from the backend itself. */
+export interface ObjectUrl {
+  url: string;
+  /** When a presigned URL stops working. */
+  expiresAt?: Date;
+}
+
 export interface StoreHealth {
   /**
    * `honoured`: `ifAbsent` and `ifMatch` hold between all writers. `emulated`: the store does not offer them, and the
@@ -82,11 +89,12 @@ export abstract class ObjectStore {
 
   /**
    * A URL under which a browser gets the object from the backend itself.
-   * @param options.expiresIn in seconds: the URL is presigned and works that long. Without it, the URL is plain and works if
-   * the object is public.
+   * @param options.expiresIn in seconds: the URL is presigned, and works that long at most and half of that at least, unless the
+   * credentials expire before. All replicas with the same credentials give the same URL for half of that time, so that browsers can
+   * cache the object. Without it, the URL is plain and works if the object is public.
    * @returns undefined if the backend has no URLs and the service has to serve the object
    */
-  abstract getUrl(key: string, options?: { expiresIn?: number }): Promise<string | undefined>;
+  abstract getUrl(key: string, options?: { expiresIn?: number }): Promise<ObjectUrl | undefined>;
 
   /** All objects whose keys start with `prefix`, in the byte order of their keys. */
   abstract list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>;

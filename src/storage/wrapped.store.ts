@@ -3,6 +3,7 @@ import {
   type GetOptions,
   type ListedObject,
   ObjectStore,
+  type ObjectUrl,
   type StoreHealth,
   type StoreOptions,
   type StoredObject,
@@ -54,7 +55,7 @@ export abstract class WrappedStore extends ObjectStore {
     return this.around(callOf('delete', key), () => this.inner.delete(key));
   }
 
-  override getUrl(key: string, options?: { expiresIn?: number }): Promise<string | undefined> {
+  override getUrl(key: string, options?: { expiresIn?: number }): Promise<ObjectUrl | undefined> {
     return this.around(callOf('getUrl', key), () => this.inner.getUrl(key, options));
   }
 

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type ObjectStore, PreconditionFailed } from '../../src/storage/object-store.js';
 
+/** The longest that a presigned URL can work. */
+const WEEK = { expiresIn: 604_800 };
+
 /**
  * The contract that every driver has to keep.
  * @param open opens another store over the same objects at each call, as replicas do
@@ -215,6 +218,29 @@ export function describeObjectStore(name: string, open: () => Promise<ObjectStor
       await expect(store.get(key)).rejects.toBeInstanceOf(TypeError);
       await expect(store.exists(key)).rejects.toBeInstanceOf(TypeError);
       await expect(store.getUrl(key)).rejects.toBeInstanceOf(TypeError);
+    });
+
+    it('has URLs that browsers can cache, the same from all replicas, or none', async () => {
+      const key = `${folder}/seen`;
+      const cacheControl = 'public, max-age=31536000, immutable';
+      await store.store(key, bytes, { contentType: 'text/plain', cacheControl });
+      const replica = await open();
+      await replica.check();
+      const found = await store.getUrl(key, WEEK);
+      expect(await replica.getUrl(key, WEEK)).toEqual(found);
+      expect(await store.getUrl(key, WEEK)).toEqual(found);
+      if (store.backend !== 's3') {
+        expect([found, await store.getUrl(key)]).toEqual([undefined, undefined]);
+        return;
+      }
+      const expires = found?.expiresAt?.getTime() ?? 0;
+      expect(expires).toBeGreaterThan(Date.now() + WEEK.expiresIn * 500 - 60_000);
+      expect(expires).toBeLessThan(Date.now() + WEEK.expiresIn * 1000 + 60_000);
+      const answer = await fetch(found?.url ?? '');
+      expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
+      expect(answer.headers.get('cache-control')).toBe(cacheControl);
+      const [plain] = found?.url.split('?') ?? [];
+      expect(await store.getUrl(key)).toEqual({ url: plain });
     });
 
     it('takes the longest segment there is', async () => {

@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import request from 'supertest';
 import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+import { HANG_MS } from '../support/patience.js';
+import { clockAt } from '../support/clock.js';
 import { openBackend } from '../support/backend.js';
 import { s3Client, testS3 } from '../support/s3.js';
 
@@ -10,6 +15,19 @@ interface Url {
   url: string;
   version: string;
   expiresAt: string | null;
+}
+
+async function urlFrom(service = ''): Promise<Url> {
+  const answer = await request(service).get('/v1/avatars/Me/url?size=64&format=webp').expect(200);
+  return answer.body as Url;
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const giveUp = performance.now() + HANG_MS;
+  while (!(await holds())) {
+    if (performance.now() > giveUp) throw new Error(`waited in vain for ${holds.toString()}`);
+    await sleep(50);
+  }
 }
 
 const tiny = () =>
@@ -37,6 +55,9 @@ const SETTINGS = {
   public: { URL_MODE: 'public', STORAGE_S3_PUBLIC_ENDPOINT: publicEndpoint },
 } satisfies Record<string, Environment>;
 
+/** How far the clock of the S3 server may seem to be off. */
+const CLOCK_MS = 60_000;
+
 type Name = keyof typeof SETTINGS;
 const NAMES = Object.keys(SETTINGS) as Name[];
 
@@ -56,10 +77,7 @@ describe.each(backends)('URLs on $name', (backend) => {
   const addressOf = (name: Name) => services[NAMES.indexOf(name)]?.url ?? '';
 
   /** Of the picture, at a size that nobody has asked for yet: a test that needs it has the settings for itself. */
-  async function urlIn(name: Name): Promise<Url> {
-    const answer = await request(addressOf(name)).get('/v1/avatars/Me/url?size=64&format=webp').expect(200);
-    return answer.body as Url;
-  }
+  const urlIn = (name: Name) => urlFrom(addressOf(name));
 
   async function expectPicture(url: string): Promise<void> {
     const answer = await fetch(url);
@@ -152,8 +170,9 @@ describe.each(backends)('URLs on $name', (backend) => {
       const answered = Date.now();
       expect(found.url).toMatch(new RegExp(`^${publicEndpoint}/.*X-Amz-Expires=600`));
       const expires = Date.parse(found.expiresAt ?? '');
-      expect(expires).toBeGreaterThanOrEqual(asked + 600_000);
-      expect(expires).toBeLessThanOrEqual(answered + 600_000);
+      // The server's clock counts, and it tells whole seconds only.
+      expect(expires).toBeGreaterThan(asked + 300_000 - CLOCK_MS);
+      expect(expires).toBeLessThan(answered + 600_000 + CLOCK_MS);
       await expectPicture(found.url);
       // What is damaged in the bucket is made again before its URL is given.
       const [presigned] = await startServices([
@@ -173,6 +192,72 @@ describe.each(backends)('URLs on $name', (backend) => {
         .expect(503, /picture_unreadable/);
       await presigned?.stop();
       expect((await fetch(found.url.replace(/X-Amz-Signature=./, 'X-Amz-Signature=g'))).status).toBe(403);
+    });
+
+    it('are the same from every replica, and change with time', async () => {
+      const environment = { ...(await backend.environment()), ...SETTINGS.presigned };
+      // It stands still an hour ago: the bucket's own clock counts.
+      const wrongClock = clockAt(Date.now() - 3_600_000);
+      const replicas = await startServices([
+        ...['604800', '604800', '2'].map((life) => ({ ...environment, URL_EXPIRES_IN: life })),
+        ...['604800', '600'].map((life) => ({ ...environment, URL_EXPIRES_IN: life, ...wrongClock })),
+      ]);
+      try {
+        const [first, second, brief, late, lateAndShort] = replicas.map(({ url }) => url);
+        const put = request(first ?? '').put('/v1/avatars/Me');
+        await put.send(await tiny()).expect(201);
+        const found = await urlFrom(first);
+        expect(await urlFrom(first)).toEqual(found);
+        expect(await urlFrom(second)).toEqual(found);
+        expect(await urlFrom(late)).toEqual(found);
+        await expectPicture(found.url);
+        // What was signed by the wrong clock would have expired.
+        const fromLate = await urlFrom(lateAndShort);
+        await expectPicture(fromLate.url);
+        expect(Date.parse(fromLate.expiresAt ?? '')).toBeGreaterThan(Date.now() + 300_000 - CLOCK_MS);
+        const old = await urlFrom(brief);
+        await until(async () => (await urlFrom(brief)).url !== old.url);
+        await until(async () => (await fetch(old.url)).status === 403);
+      } finally {
+        await Promise.all(replicas.map((replica) => replica.stop()));
+      }
+    });
+
+    it('say when they stop working if the credentials expire before', async () => {
+      const expiration = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1_200_000);
+      const { accessKeyId, secretAccessKey } = s3;
+      const server = createServer((_, response) => {
+        response.setHeader('Content-Type', 'application/json');
+        response.end(
+          JSON.stringify({
+            ...{ AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: '' },
+            Expiration: expiration.toISOString(),
+          }),
+        );
+      });
+      await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+      const { port } = server.address() as AddressInfo;
+      const noKeys = { STORAGE_S3_ACCESS_KEY_ID: '', STORAGE_S3_SECRET_ACCESS_KEY: '' };
+      const environment = { ...(await backend.environment()), ...SETTINGS.presigned, ...noKeys };
+      const services = await startServices(
+        ['3600', '600'].map((life) => ({
+          ...environment,
+          URL_EXPIRES_IN: life,
+          AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/`,
+        })),
+      );
+      try {
+        const put = request(services[0]?.url ?? '').put('/v1/avatars/Me');
+        await put.send(await tiny()).expect(201);
+        const [long, short] = await Promise.all(services.map(({ url }) => urlFrom(url)));
+        await expectPicture(long?.url ?? '');
+        expect(Date.parse(short?.expiresAt ?? '')).toBeLessThan(expiration.getTime());
+        // An hour's URL works for half an hour at least, and the credentials for 20 minutes.
+        expect(long?.expiresAt).toBe(expiration.toISOString());
+      } finally {
+        await Promise.all(services.map((service) => service.stop()));
+        server.close();
+      }
     });
 
     it('point to the bucket if it is public the way docker-compose.s3.yml makes it, and nothing else in it is public', async () => {

@@ -8,7 +8,7 @@ if (testS3) {
   let opened = 0;
   describeObjectStore('s3', () => {
     const endpoint = s3.endpoints[opened++ % s3.endpoints.length] ?? s3.endpoint;
-    return Promise.resolve(new S3Store(storeOptions(s3, bucket, { endpoint })));
+    return Promise.resolve(new S3Store(storeOptions(s3, bucket, { endpoint, publicEndpoint: s3.endpoint })));
   });
 } else {
   it('was left out by SKIP_S3=1', () => {

@@ -17,6 +17,11 @@ export class Bucket {
     this.attempts = options.attempts;
   }
 
+  /** The time of the server in ms since 1970, as far as its answers have told the SDK. */
+  now(): number {
+    return Date.now() + this.client.config.systemClockOffset;
+  }
+
   /** An object as commands of the SDK name it. */
   at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.name, Key: key };

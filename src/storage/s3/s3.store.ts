@@ -3,6 +3,7 @@ import {
   type GetOptions,
   type ListedObject,
   ObjectStore,
+  type ObjectUrl,
   type StoreHealth,
   type StoreOptions,
   type StoredObject,
@@ -82,10 +83,12 @@ export class S3Store extends ObjectStore {
     });
   }
 
-  override async getUrl(key: string, { expiresIn }: { expiresIn?: number } = {}): Promise<string> {
+  override async getUrl(key: string, { expiresIn }: { expiresIn?: number } = {}): Promise<ObjectUrl> {
     assertKey(key);
-    return this.bucket.withDeadline(() =>
-      expiresIn === undefined ? this.urls.plain(key) : this.urls.presigned(key, expiresIn),
+    return this.bucket.withDeadline(async () =>
+      expiresIn === undefined
+        ? { url: await this.urls.plain(key) }
+        : this.urls.presigned(key, expiresIn, this.bucket.now()),
     );
   }
 
