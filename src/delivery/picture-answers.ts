@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { matchesNoneMatch } from '../http/conditional.js';
+import { matchesNoneMatch, meetsMatch } from '../http/conditional.js';
 import { partOf } from '../http/range.js';
 import { refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
@@ -35,7 +35,7 @@ export class PictureAnswers {
   /**
    * Answers a request. Conditions are answered before the bytes are loaded.
    * @param cacheControl used if the storage vouches for the picture
-   * @throws CodedError `unsatisfiable_range`; what loading the picture throws
+   * @throws CodedError `precondition_failed`, `unsatisfiable_range`; what loading the picture throws
    */
   async send(
     request: FastifyRequest,
@@ -60,6 +60,10 @@ export class PictureAnswers {
       if (again && verified) this.hot.remember(request.raw, { common, whole, etag, vary, again });
     };
     const { headers } = request;
+    // In the order of RFC 9110, section 13.2.2. Pictures have no Last-Modified, so conditions with dates are ignored.
+    if (!meetsMatch(headers['if-match'], etag)) {
+      throw new CodedError('precondition_failed', `The ETag of the picture is ${etag}.`);
+    }
     if (matchesNoneMatch(headers['if-none-match'], etag)) {
       remember();
       // Written to the socket, since Fastify would answer a HEAD with Content-Length: 0 (RFC 9110, section 8.6).

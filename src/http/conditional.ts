@@ -13,6 +13,17 @@ export function matchesNoneMatch(header: string | undefined, etag: string): bool
 }
 
 /**
+ * Whether the current representation is one that a reader asks for by its If-Match (RFC 9110, section 13.1.1: strong comparison). A
+ * malformed header asks for none.
+ * @param etag the current entity tag, with its quotes
+ */
+export function meetsMatch(header: string | undefined, etag: string): boolean {
+  if (header === undefined || header.trim() === '*') return true;
+  const tags = ETAGS.test(header) ? header.matchAll(/(W\/)?("[^"]*")/g) : [];
+  return [...tags].some(([, weak, tag]) => weak === undefined && tag === etag);
+}
+
+/**
  * The precondition of a write (RFC 9110, section 13.1): If-Match with entity tags or `*`, or If-None-Match with `*` only. The entity
  * tag of any rendition counts as its version, a weak one as none.
  * @throws CodedError `invalid_precondition` if the headers are anything else

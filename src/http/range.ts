@@ -5,7 +5,7 @@ export type Part = { start: number; end: number } | 'unsatisfiable' | undefined;
  * The part that a request asks for (RFC 9110, section 14). Requests for several ranges, or in other units than bytes, get the whole,
  * as section 14.2 allows.
  * @param range the header Range
- * @param ifRange the header If-Range: if it is not `etag`, the answer is the whole
+ * @param ifRange the header If-Range: if it is not `etag`, the answer is the whole. A date or a weak tag never is (section 13.1.5)
  * @param etag the current entity tag, with its quotes
  * @param length of the whole, in bytes
  * @returns `start` and `end`, both included
@@ -17,7 +17,7 @@ export function partOf(
   length: number,
 ): Part {
   if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined;
-  const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(range.trim()) ?? [];
+  const [, first, last] = /^bytes=(\d*)-(\d*)$/i.exec(range.trim()) ?? [];
   if (first === undefined || last === undefined || (first === '' && last === '')) return undefined;
   if (first === '') {
     const suffix = Math.min(Number(last), length);

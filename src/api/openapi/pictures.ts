@@ -73,6 +73,10 @@ export function DescribePicture(summary: string, ...codes: ErrorCode[]) {
   const content = Object.fromEntries(RENDITION_FORMATS.map((format) => [`image/${format}`, binary]));
   return applyDecorators(
     ApiOperation({ summary }),
+    header(
+      'If-Match',
+      'The ETag of the picture that is wanted, several, or *. If the picture has another, the answer is 412.',
+    ),
     DescribeNoneMatch('The ETag of a copy that the client has.'),
     header(
       'Range',
@@ -87,6 +91,13 @@ export function DescribePicture(summary: string, ...codes: ErrorCode[]) {
       description: 'The part that the Range asks for.',
     }),
     ApiResponse({ status: 304, headers: known, description: 'The client has the picture already.' }),
-    DescribeRefusals(...READS, 'image_too_large', 'picture_unreadable', 'unsatisfiable_range', ...codes),
+    DescribeRefusals(
+      ...READS,
+      'image_too_large',
+      'picture_unreadable',
+      'precondition_failed',
+      'unsatisfiable_range',
+      ...codes,
+    ),
   );
 }

@@ -11,7 +11,7 @@ const MEANINGS: Record<number, string> = {
   401: 'The bearer key is missing or unknown.',
   404: 'There is no such picture or version.',
   408: 'The body did not arrive in time.',
-  412: 'Another version is current than If-Match or If-None-Match asks for.',
+  412: 'What is current is not what If-Match or If-None-Match asks for.',
   413: 'The body is too large.',
   414: 'The path is too long.',
   415: 'The body is compressed, or it is not a picture of an accepted format.',
