@@ -190,32 +190,4 @@ describe.each(backends)('pictures on $name', (backend) => {
     expectStatus(404, await get(client));
     expectStatus(404, await get(client, immutable));
   });
-
-  it.each([0, 1000])('are up to date on another replica within its CACHE_MAX_AGE_MS=%d', async (maxAge) => {
-    const replica = await startService({ ...environment, CACHE_MAX_AGE_MS: String(maxAge) });
-    try {
-      const [here, there] = [service, replica].map(
-        ({ url }) => new AvatarClient(url, `shared-${maxAge}`),
-      ) as [AvatarClient, AvatarClient];
-      const seen = async (expected: string | undefined, changedAt: number) => {
-        for (;;) {
-          const asked = performance.now();
-          const { headers } = await there.get();
-          if (headers.etag === expected) return;
-          // What was asked after that time has to be right.
-          expect(asked - changedAt).toBeLessThanOrEqual(maxAge);
-          await sleep(20);
-        }
-      };
-      for (let i = 0; i < 3; i++) {
-        const version = versionOf(expectStatus(201, await here.upload(await numbered(i))));
-        await seen(`"${version}/master.jpeg"`, performance.now());
-        for (let heat = 0; heat < 3; heat++) await there.get();
-      }
-      expectStatus(200, await here.erase());
-      await seen(undefined, performance.now());
-    } finally {
-      await replica.stop();
-    }
-  });
 });

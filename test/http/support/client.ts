@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
+import { type Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
 import { Readable } from 'node:stream';
 
 export interface Answer {
@@ -14,14 +14,16 @@ export interface Outgoing {
   headers?: OutgoingHttpHeaders;
   /** A stream is sent chunked, without a Content-Length. */
   body?: Buffer | string | Readable;
+  /** Keeps connections open. By default, the request has one of its own. */
+  agent?: Agent;
 }
 
-/** Sends one request on a connection of its own. An answer may come before the whole body was sent. */
+/** Sends one request. An answer may come before the whole body was sent. */
 export function send(base: string, outgoing: Outgoing): Promise<Answer> {
   const { hostname, port } = new URL(base);
-  const { method = 'GET', path, headers = {}, body } = outgoing;
+  const { method = 'GET', path, headers = {}, body, agent = false } = outgoing;
   return new Promise((resolve, reject) => {
-    const sending = request({ hostname, port, method, path, headers, agent: false });
+    const sending = request({ hostname, port, method, path, headers, agent });
     let answered = false;
     sending.on('response', (response) => {
       answered = true;
