@@ -1,13 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { type Losable, startLosable } from '../support/away.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
-import { backends } from '../support/service.js';
+import { HANG_MS } from '../support/patience.js';
+import { backends, startService } from '../support/service.js';
+
+const clientsOf = (url: string) => ({
+  replaced: new AvatarClient(url, 'replaced'),
+  deleted: new AvatarClient(url, 'deleted'),
+  erased: new AvatarClient(url, 'erased'),
+  absent: new AvatarClient(url, 'absent'),
+  stranger: new AvatarClient(url, 'stranger'),
+});
 
 describe.each(backends)('while the $name storage is away', (backend) => {
   let losable: Losable;
   beforeEach(async () => {
-    losable = await startLosable(backend);
+    losable = await startLosable(backend, { STORAGE_S3_BREAKER_RESET_MS: '100' });
   });
   afterEach(() => losable.stop());
 
@@ -49,5 +59,64 @@ describe.each(backends)('while the $name storage is away', (backend) => {
       expect([suffix, (await losable.calls()) - before]).toEqual([suffix, 1]);
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     }
+  });
+
+  it('shows what it last knew, as no-store, and what others changed meanwhile as soon as it is back', async () => {
+    const { replaced, deleted, erased, absent, stranger } = clientsOf(losable.service.url);
+    const old: string[] = [];
+    for (const client of [replaced, deleted, erased]) {
+      const version = versionOf(expectStatus(201, await client.upload(await picture('png'))));
+      old.push(version);
+      for (const suffix of ['?size=32', `/${version}/32.webp`]) expectStatus(200, await client.get(suffix));
+    }
+    expectStatus(404, await absent.get());
+
+    await losable.loseStorage();
+    const other = await startService(losable.elsewhere);
+    let now: string[];
+    try {
+      const others = clientsOf(other.url);
+      now = [
+        versionOf(expectStatus(201, await others.replaced.upload(await picture('jpeg')))),
+        versionOf(expectStatus(201, await others.stranger.upload(await picture('jpeg')))),
+        versionOf(expectStatus(201, await others.absent.upload(await picture('jpeg')))),
+      ];
+      expectStatus(204, await others.deleted.delete());
+      expectStatus(200, await others.erased.erase());
+      for (const [i, client] of [replaced, deleted, erased].entries()) {
+        for (const suffix of ['?size=32', `/${old[i] ?? ''}/32.webp`]) {
+          const { headers } = expectStatus(200, await client.get(suffix));
+          expect([suffix, headers.etag?.slice(1, 37), headers['cache-control']]).toEqual([
+            suffix,
+            old[i],
+            'no-store',
+          ]);
+        }
+      }
+      expectStatus(404, await absent.get());
+      expect(problemOf(await stranger.get())).toEqual({ status: 503, code: 'storage_unavailable' });
+    } finally {
+      await other.stop();
+    }
+
+    await losable.regainStorage();
+    const giveUp = performance.now() + HANG_MS;
+    while ((await replaced.get()).headers['cache-control'] === 'no-store') {
+      if (performance.now() > giveUp) throw new Error('the service does not find the storage again');
+      await sleep(20);
+    }
+    const shown = [replaced, stranger, absent];
+    for (const [i, client] of shown.entries()) {
+      const { headers } = expectStatus(200, await client.get('?size=32'));
+      expect([headers.etag?.slice(1, 37), headers['cache-control']]).toEqual([
+        now[i],
+        expect.stringContaining('max-age') as string,
+      ]);
+    }
+    for (const client of [deleted, erased]) {
+      expect(problemOf(await client.get('?size=32'))).toEqual({ status: 404, code: 'avatar_not_found' });
+    }
+    expectStatus(200, await deleted.get(`/${old[1] ?? ''}/32.webp`));
+    expectStatus(404, await erased.get(`/${old[2] ?? ''}/32.webp`));
   });
 });

@@ -1,7 +1,4 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import sharp from 'sharp';
-import { problemOf } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { AvatarClient, type VersionJson, expectStatus, jsonOf, lookup } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
@@ -99,24 +96,6 @@ describe('URLs that were handed out under other settings', () => {
     const nobody = new AvatarClient(services[0]?.url ?? '', 'nobody');
     const { body } = expectStatus(200, await nobody.get('?default=identicon&size=100&format=png'));
     expect((await sharp(body).metadata()).width).toBe(100);
-  });
-
-  it('cannot be used to fill the storage: sizes that are not configured are never stored', async () => {
-    const [service] = services;
-    const client = new AvatarClient(service?.url ?? '', 'few');
-    const { version } = jsonOf(await client.get('/info')) as VersionJson;
-    for (const edge of [17, 65, 250, 1023]) {
-      const { body } = expectStatus(200, await client.get(`/${version}/${edge}.webp`));
-      expect((await sharp(body).metadata()).width).toBe(Math.min(edge, 200));
-    }
-    for (const name of ['0', '15', '1025', '9999', '-1', '64-exact', '064', '20000']) {
-      const answer = await client.get(`/${version}/${name}.webp`);
-      expect([name, problemOf(answer)]).toEqual([name, { status: 404, code: 'rendition_not_found' }]);
-    }
-    // It keeps after it has answered, and not when it has stopped.
-    expect(await service?.stop()).toBe(0);
-    const folder = join(environment['STORAGE_LOCAL_PATH'] ?? '', 'avatars', 'few', version);
-    expect((await readdir(folder)).filter((name) => !/^(?:master|64)\./.test(name))).toEqual([]);
   });
 
   it('give the same bytes forever, even if they have to be made again', async () => {

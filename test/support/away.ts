@@ -1,19 +1,22 @@
 import { rename } from 'node:fs/promises';
 import { FaultProxy } from './fault-proxy.js';
 import { storeCalls } from './scrape.js';
-import { type RunningService, type Backend, startService } from './service.js';
+import { type Backend, type Environment, type RunningService, startService } from './service.js';
 
 /** A service whose storage can be taken away. It trusts nothing that it knows, so each read asks the storage first. */
 export interface Losable {
   service: RunningService;
   loseStorage: () => Promise<void>;
+  /** The environment of a replica that has the storage while this service has lost it. */
+  elsewhere: Environment;
+  regainStorage: () => Promise<void>;
   /** The number of calls to the storage so far, without health checks. */
   calls: () => Promise<number>;
   stop: () => Promise<void>;
 }
 
-export async function startLosable(backend: Backend): Promise<Losable> {
-  const environment = await backend.environment();
+export async function startLosable(backend: Backend, settings: Environment = {}): Promise<Losable> {
+  const environment = { ...(await backend.environment()), ...settings };
   const { STORAGE_LOCAL_PATH: root, STORAGE_S3_ENDPOINT: endpoint } = environment;
   const proxy = endpoint === undefined ? undefined : await FaultProxy.start(endpoint);
   const service = await startService({
@@ -22,11 +25,17 @@ export async function startLosable(backend: Backend): Promise<Losable> {
     STORAGE_FALLBACK: 'none',
     CACHE_MAX_AGE_MS: '0',
   });
+  const away = `${root ?? ''}-away`;
   return {
     service,
     loseStorage: async () => {
       if (proxy) proxy.rule({ fault: { type: 'error', status: 503, code: 'SlowDown' } });
-      else await rename(root ?? '', `${root}-away`);
+      else await rename(root ?? '', away);
+    },
+    elsewhere: { ...environment, ...(root !== undefined && { STORAGE_LOCAL_PATH: away }) },
+    regainStorage: async () => {
+      if (proxy) proxy.clear();
+      else await rename(away, root ?? '');
     },
     calls: () => storeCalls(service.url),
     stop: async () => {
