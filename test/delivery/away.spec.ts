@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RENDITION_FORMATS } from '../../src/model/formats.js';
 import { problemOf } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { type Losable, startLosable } from '../support/away.js';
@@ -59,6 +60,27 @@ describe.each(backends)('while the $name storage is away', (backend) => {
       expect([suffix, (await losable.calls()) - before]).toEqual([suffix, 1]);
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     }
+  });
+
+  it('serves a picture that was uploaded a moment ago, and that nobody has read, in every size and format', async () => {
+    const uploads = await Promise.all((['png', 'animatedGif'] as const).map(picture));
+    const fresh = uploads.map((_, i) => new AvatarClient(losable.service.url, `fresh-${i}`));
+    const versions: string[] = [];
+    for (const [i, client] of fresh.entries()) {
+      versions.push(versionOf(expectStatus(201, await client.upload(uploads[i] ?? Buffer.alloc(0)))));
+    }
+    await losable.loseStorage();
+    const refused: string[] = [];
+    for (const [i, client] of fresh.entries()) {
+      const wishes = [16, 32, 100, 1024].flatMap((size) =>
+        RENDITION_FORMATS.map((format) => `?size=${size}&format=${format}`),
+      );
+      for (const suffix of ['', '?size=32', ...wishes, `/${versions[i] ?? ''}/32.webp`]) {
+        const { status, headers } = await client.get(suffix);
+        if (status !== 200 || headers['cache-control'] !== 'no-store') refused.push(`${status} ${suffix}`);
+      }
+    }
+    expect(refused).toEqual([]);
   });
 
   it('shows what it last knew, as no-store, and what others changed meanwhile as soon as it is back', async () => {

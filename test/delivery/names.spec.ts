@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Agent } from 'node:http';
 import sharp from 'sharp';
 import { Settings } from '../../src/config/settings.js';
@@ -84,6 +85,24 @@ describe.each(backends)('readers who ask for every name on $name', (backend) => 
         expect([suffix, shown]).toEqual([suffix, Math.min(step, width)]);
       }
     });
+  });
+
+  it.each(AVATARS)('have one ETag for one picture, whatever its name: $id', async ({ id }) => {
+    const { path } = clientOf(id);
+    const ways = [
+      ...names().map((name) => `/${versions.get(id) ?? ''}/${name}`),
+      ...SIZES.flatMap((size) => RENDITION_FORMATS.map((format) => `?size=${size}&format=${format}`)),
+    ];
+    const etags = new Map<string, Set<string | undefined>>();
+    const pictures = new Map<string | undefined, Set<string>>();
+    await inBatches(ways, async (way) => {
+      const { body, headers } = expectStatus(200, await send(service.url, { path: `${path}${way}`, agent }));
+      const bytes = createHash('sha256').update(body).digest('hex');
+      etags.set(bytes, (etags.get(bytes) ?? new Set()).add(headers.etag));
+      pictures.set(headers.etag, (pictures.get(headers.etag) ?? new Set()).add(bytes));
+    });
+    expect([...pictures].filter(([, all]) => all.size > 1).map(([etag]) => etag)).toEqual([]);
+    expect([...etags.values()].filter((all) => all.size > 1).map((all) => [...all].sort())).toEqual([]);
   });
 
   it.each(['0', '15', '1025', '9999', '-1', '64-exact', '064', '20000', '64-still-still', 'MASTER'])(
