@@ -20,6 +20,8 @@ const SIZES = Array.from({ length: max - min + 1 }, (_, i) => min + i).filter(
     TORTURE || size % 101 === 0 || LADDER.some((step) => Math.abs(step - size) <= (step > 200 ? 0 : 1)),
 );
 
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
 const square = (edge: number, background: string) =>
   sharp({ create: { width: edge, height: edge, channels: 3, background } });
 
@@ -97,7 +99,7 @@ describe.each(backends)('readers who ask for every name on $name', (backend) => 
     const pictures = new Map<string | undefined, Set<string>>();
     await inBatches(ways, async (way) => {
       const { body, headers } = expectStatus(200, await send(service.url, { path: `${path}${way}`, agent }));
-      const bytes = createHash('sha256').update(body).digest('hex');
+      const bytes = sha256(body);
       etags.set(bytes, (etags.get(bytes) ?? new Set()).add(headers.etag));
       pictures.set(headers.etag, (pictures.get(headers.etag) ?? new Set()).add(bytes));
     });
@@ -115,7 +117,7 @@ describe.each(backends)('readers who ask for every name on $name', (backend) => 
     },
   );
 
-  it('leave no more in the storage than the master and the configured sizes', async () => {
+  it('leave no more in the storage than the master and the configured sizes, each picture once', async () => {
     // It stores after it has answered, and not when it has stopped.
     expect(await service.stop()).toBe(0);
     const allowed = new Set(
@@ -124,13 +126,19 @@ describe.each(backends)('readers who ask for every name on $name', (backend) => 
       ),
     );
     for (const { id } of AVATARS) {
+      const store = openBackend(environment);
       const stored: string[] = [];
-      for await (const { key } of openBackend(environment).list(`avatars/${id}/`)) {
+      const pictures = new Set<string>();
+      for await (const { key } of store.list(`avatars/${id}/`)) {
         stored.push(key.slice(key.lastIndexOf('/') + 1));
+        const object = await store.get(key);
+        if (object === undefined || object === 'unchanged') throw new Error(`there is no ${key}`);
+        pictures.add(sha256(object.bytes));
       }
       const others = stored.filter((name) => !allowed.has(name));
       expect([id, others]).toEqual([id, [expect.stringMatching(/^master\./)]]);
       expect(stored.length).toBeGreaterThan(1);
+      expect([id, stored.length - pictures.size]).toEqual([id, 0]);
     }
   });
 });

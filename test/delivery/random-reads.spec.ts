@@ -132,6 +132,9 @@ describe('random reads', () => {
           ...(random() < 0.1 && { 'sec-ch-prefers-reduced-motion': 'reduce' }),
           ...(ranged && { range: oneOf(RANGES) }),
           ...(etag !== undefined && random() < 0.5 && { 'if-none-match': ifNoneMatch(etag) }),
+          ...(random() < 0.05 && {
+            'if-match': oneOf([etag ?? '*', '*', '"other"', `W/${etag ?? '"other"'}`]),
+          }),
           ...(ranged && etag !== undefined && random() < 0.5 && { 'if-range': oneOf([etag, oneOf(etags)]) }),
         },
       };
@@ -159,7 +162,8 @@ describe('random reads', () => {
       while (done() < READS) await compare();
     };
     await Promise.all(Array.from({ length: AT_ONCE }, loop));
-    for (const status of [200, 206, 302, 304, 400, 404, 416]) expect([...answers.keys()]).toContain(status);
+    for (const status of [200, 206, 302, 304, 400, 404, 412, 416])
+      expect([...answers.keys()]).toContain(status);
     const metrics = readMetrics(await (await fetch(`${hot}/metrics`)).text());
     // Otherwise nothing was compared.
     expect(total(metrics, 'visage_http_hot_answers_total')).toBeGreaterThan(READS / 10);
