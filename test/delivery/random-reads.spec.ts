@@ -51,6 +51,8 @@ const said = ({ status, headers, body }: Answer) => ({
   body,
 });
 
+const legible = ({ body, ...rest }: ReturnType<typeof said>) => ({ ...rest, body: body.toString('base64') });
+
 const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 
 describe('random reads', () => {
@@ -149,7 +151,7 @@ describe('random reads', () => {
         const [fast, sure] = await Promise.all([ask(hot, one), ask(cold, one)]);
         answers.set(sure.status, (answers.get(sure.status) ?? 0) + 1);
         if (!isDeepStrictEqual(fast, sure) && !(await waitsForAvif(one, fast, sure))) {
-          expect({ one, ...fast }).toEqual({ one, ...sure });
+          expect({ one, ...legible(fast) }).toEqual({ one, ...legible(sure) });
         }
         const etag = sure.headers['etag'];
         if (etag === undefined) continue;
