@@ -4,11 +4,12 @@ import { LRUCache } from 'lru-cache';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
-import { encodeId, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
-import { type Manifest, type Version, isErased, isUntouched } from '../model/manifest.js';
+import { isLegacy, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
+import { type Manifest, type Version, isErased, mayAdopt } from '../model/manifest.js';
 import { sha256Hex } from '../model/sha256.js';
 import { type CallOptions, ObjectStore } from '../storage/object-store.js';
-import { SpooledUpload } from '../uploads/spooled-upload.js';
+import { SpooledUpload, tooLarge } from '../uploads/spooled-upload.js';
+import { AdoptionMarker } from './adoption-marker.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { SingleFlight } from './single-flight.js';
@@ -17,9 +18,21 @@ import { SingleFlight } from './single-flight.js';
 const NOTHING_THERE = { ttl: 600_000, max: 50_000 };
 
 /** A picture that the older service stored for an avatar: `avatars/<id>/<uuidv7>.<ext>`. */
-export interface Legacy {
+interface Legacy {
   key: string;
   version: string;
+  /** In bytes. */
+  size: number;
+}
+
+/** How the search for a picture to adopt ended. */
+export interface Adopted {
+  /** The manifest after it; the one before if nothing was adopted. */
+  manifest: Manifest;
+  /** The key of the adopted picture, if one was. */
+  key: string | undefined;
+  /** Newer pictures that cannot be adopted, and why. */
+  refused: { key: string; error: CodedError }[];
 }
 
 /**
@@ -37,11 +50,13 @@ export class Adoption {
     private readonly pipeline: ImagePipeline,
     private readonly repository: AvatarRepository,
     private readonly objects: AvatarObjects,
+    private readonly marker: AdoptionMarker,
     private readonly settings: Settings,
   ) {}
 
   /**
-   * Adopts the newest readable picture of an avatar, if the older service left any.
+   * Adopts the newest readable picture of an avatar, if the older service left any. Looks for one unless the store says
+   * that none is left.
    * @param manifest as the store has it
    * @param options for the calls to the store
    * @returns the manifest after the adoption; the given one if there was nothing to adopt
@@ -49,29 +64,31 @@ export class Adoption {
    */
   async ensure(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
     const { id } = manifest;
-    if (!isUntouched(manifest) || encodeId(id) !== id || this.nothingThere.has(id)) return manifest;
-    return this.adopting.run(id, () => this.adoptNewest(manifest, options));
-  }
-
-  /** Lists what can be adopted, newest first. */
-  async legacy(id: string, options?: CallOptions): Promise<Legacy[]> {
-    const found: Legacy[] = [];
-    for await (const { key, size } of this.store.list(prefixOf(id), options)) {
-      const version = key.split('/').length === 3 ? versionOf(key) : undefined;
-      if (version !== undefined && size <= this.settings.avatarMaxSizeBytes) found.push({ key, version });
-    }
-    return found.reverse();
+    if (!mayAdopt(manifest) || this.nothingThere.has(id)) return manifest;
+    if (await this.marker.complete(options)) return manifest;
+    return this.adopting.run(id, () => this.adoptOnce(manifest, options));
   }
 
   /**
-   * Makes one picture a version.
-   * @returns what `take` returns; undefined if the picture is gone
-   * @throws CodedError if it would not be accepted as an upload
+   * Adopts the newest readable picture of an avatar, if there is any.
+   * @param manifest as the store has it; it has to be one that `mayAdopt` accepts
+   * @throws what the store throws
    */
-  async adopt(id: string, { key, version }: Legacy): Promise<Manifest | undefined> {
-    const object = await this.store.get(key);
-    if (object === undefined || object === 'unchanged') return undefined;
-    return this.take(id, version, Readable.from([object.bytes]));
+  async adoptNewest(manifest: Manifest, options?: CallOptions): Promise<Adopted> {
+    const { id } = manifest;
+    const refused: Adopted['refused'] = [];
+    for (const legacy of await this.legacy(id, options)) {
+      try {
+        const adopted = await this.adopt(id, legacy);
+        if (!adopted) continue;
+        const key = isErased(adopted, legacy.version) ? undefined : legacy.key;
+        return { manifest: adopted, key, refused };
+      } catch (error) {
+        if (!(error instanceof CodedError && REFUSALS.has(error.code))) throw error;
+        refused.push({ key: legacy.key, error });
+      }
+    }
+    return { manifest, key: undefined, refused };
   }
 
   /**
@@ -100,29 +117,49 @@ export class Adoption {
     }
   }
 
-  private async adoptNewest(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
+  private async adoptOnce(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
     const { id } = manifest;
-    for (const legacy of await this.legacy(id, options)) {
-      try {
-        const adopted = await this.adopt(id, legacy);
-        if (!adopted) continue;
-        if (!isErased(adopted, legacy.version)) {
-          this.logger.log({ id, key: legacy.key }, 'adopted an avatar of the older service');
-        }
-        return adopted;
-      } catch (error) {
-        const refused = error instanceof CodedError && REFUSALS.has(error.code);
-        if (!refused) throw error;
-        this.logger.warn(
-          { key: legacy.key, err: error },
-          'skipped a picture of the older service that cannot be adopted: upload another one',
-        );
-      }
+    const { manifest: after, key, refused } = await this.adoptNewest(manifest, options);
+    for (const { key, error } of refused) {
+      this.logger.warn(
+        { key, err: error },
+        'skipped a picture of the older service that cannot be adopted: upload another one',
+      );
     }
-    this.nothingThere.set(id, true);
-    return manifest;
+    if (key !== undefined) this.logger.log({ id, key }, 'adopted an avatar of the older service');
+    else if (after === manifest) this.nothingThere.set(id, true);
+    return after;
+  }
+
+  /** Lists what can be adopted, newest first. */
+  private async legacy(id: string, options?: CallOptions): Promise<Legacy[]> {
+    const found: Legacy[] = [];
+    for await (const { key, size } of this.store.list(prefixOf(id), options)) {
+      const version = isLegacy(key) ? versionOf(key) : undefined;
+      if (version !== undefined) found.push({ key, version, size });
+    }
+    return found.reverse();
+  }
+
+  /**
+   * Makes one picture a version.
+   * @returns what `take` returns; undefined if the picture is gone
+   * @throws CodedError if it would not be accepted as an upload
+   */
+  private async adopt(id: string, { key, version, size }: Legacy): Promise<Manifest | undefined> {
+    const { avatarMaxSizeBytes } = this.settings;
+    if (size > avatarMaxSizeBytes) throw tooLarge(avatarMaxSizeBytes);
+    const object = await this.store.get(key);
+    if (object === undefined || object === 'unchanged') return undefined;
+    return this.take(id, version, Readable.from([object.bytes]));
   }
 }
 
 /** Codes that blame the picture, not the service. */
-const REFUSALS = new Set<string>(['unsupported_image', 'unreadable_image', 'image_too_large', 'empty_file']);
+const REFUSALS = new Set<string>([
+  'unsupported_image',
+  'unreadable_image',
+  'image_too_large',
+  'upload_too_large',
+  'empty_file',
+]);

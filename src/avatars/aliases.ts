@@ -135,6 +135,7 @@ export class Aliases {
    * @returns how many were removed
    */
   async reconcile(id: string, hashes: readonly string[]): Promise<number> {
+    if (hashes.length === 0) return 0;
     for (let removed = 0; ;) {
       const manifest = await this.repository.readStored(id);
       const isListed = (hash: string) => listsHash(manifest, hash);

@@ -60,14 +60,15 @@ export class AvatarErasure {
     id: string,
     { before, requestId }: EraseOptions = {},
   ): Promise<Receipt & { committed: Committed }> {
-    const { manifest, away } = await this.changes.readOrLastKnown(id, false, () =>
-      this.repository.readFresh(id),
+    const { manifest: read, away } = await this.changes.readOrLastKnown(id, false, () =>
+      this.repository.readStored(id),
     );
+    const manifest = this.repository.withPending(read);
     // A pending erasure confirms no earlier one, since others may upload while it waits.
     const intent = { type: 'erase', at: before ?? instantAfter(manifest, new Date()) } as const;
     const ofAll = (stored: Manifest) => erasureOf(this.repository.withPending(stored), new Date());
     const stored = await this.pending.commitOrQueue(id, { intent, requestId }, { away, exact: false }, () =>
-      this.eraseStored(id, before === undefined ? ofAll : () => intent),
+      this.eraseStored(read, before === undefined ? ofAll : () => intent),
     );
     const { receipt, end } =
       stored === 'pending'
@@ -94,18 +95,20 @@ export class AvatarErasure {
 
   /** Carries out an erasure that waited, exactly once however often it is called. */
   async replay(id: string, intent: Erase, requestId: string | undefined): Promise<void> {
-    const { receipt } = await this.eraseStored(id, () => intent);
+    const { receipt } = await this.eraseStored(await this.repository.readStored(id), () => intent);
     this.logErased(id, receipt, requestId);
   }
 
   /**
    * Erases in the store. Only the manifest lists the hashes, so their objects are deleted before it changes: an interrupted erasure can
    * then be repeated. Afterwards they are deleted once more, since somebody may have registered them in between.
+   * @param read the manifest as the store had it a moment ago
    */
-  private async eraseStored(id: string, wanted: (manifest: Manifest) => Erase): Promise<Erased> {
+  private async eraseStored(read: Manifest, wanted: (manifest: Manifest) => Erase): Promise<Erased> {
+    const { id } = read;
     const voidedBy = (manifest: Manifest) =>
       (manifest.aliases?.at ?? '') <= wanted(manifest).at ? hashesOf(manifest) : [];
-    const before = voidedBy(await this.repository.readStored(id));
+    const before = voidedBy(read);
     const first = await this.aliases.remove(id, before);
     const hashes = new Set(before);
     const { manifest } = await this.repository.change(id, (stored) => {

@@ -1,5 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import pLimit from 'p-limit';
 import { Settings } from '../config/settings.js';
 import { collectable } from '../model/garbage.js';
 import { pictureKey, prefixOf, versionOf } from '../model/keys.js';
@@ -8,9 +7,6 @@ import { attributes } from '../model/object-attributes.js';
 import { type Rendition, masterKey, renditionName } from '../model/rendition.js';
 import { type ListedObject, ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { damageOf } from './damage.js';
-
-/** Objects deleted at the same time. */
-const CONCURRENCY = 8;
 
 /** Counts what a sweep removed. */
 export interface Swept {
@@ -60,9 +56,9 @@ export class AvatarObjects {
   }
 
   /**
-   * Stores a rendition, unless its version is erased already.
+   * Stores a rendition, unless its version is erased.
    * @param readManifest reads it from the store
-   * @returns whether the rendition is there: false if its version was erased, before or meanwhile
+   * @returns whether the rendition is there: false if its version was erased
    */
   async storeRendition(
     id: string,
@@ -71,7 +67,6 @@ export class AvatarObjects {
     bytes: Buffer,
     readManifest: () => Promise<Manifest>,
   ): Promise<boolean> {
-    if (isErased(await readManifest(), version)) return false;
     const { manifest } = await this.storeUnlessErased(id, version, rendition, bytes, async () => ({
       manifest: await readManifest(),
     }));
@@ -148,7 +143,6 @@ export class AvatarObjects {
   }
 
   private async deleteAll(keys: readonly string[]): Promise<void> {
-    const limit = pLimit(CONCURRENCY);
-    await Promise.all(keys.map((key) => limit(() => this.store.delete(key))));
+    if (keys.length > 0) await this.store.deleteMany(keys);
   }
 }

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ImagesModule } from '../images/images.module.js';
 import { OutboxModule } from '../outbox/outbox.module.js';
 import { StorageModule } from '../storage/storage.module.js';
+import { AdoptionMarker } from './adoption-marker.js';
 import { Adoption } from './adoption.js';
 import { Aliases } from './aliases.js';
 import { AvatarChanges } from './avatar.changes.js';
@@ -19,6 +20,7 @@ import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
   imports: [StorageModule, ImagesModule, OutboxModule.holding(PENDING_CHANGES)],
   providers: [
     Adoption,
+    AdoptionMarker,
     Aliases,
     AvatarChanges,
     AvatarErasure,
@@ -32,6 +34,7 @@ import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
   ],
   exports: [
     Adoption,
+    AdoptionMarker,
     Aliases,
     AvatarErasure,
     AvatarEvents,

@@ -54,10 +54,8 @@ export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
 
   async function remove(objects: readonly ListedObject[]): Promise<void> {
     facts.versions += new Set(objects.flatMap(({ key }) => versionOf(key) ?? [])).size;
-    for (const { key, size } of objects) {
-      facts.objects++;
-      facts.bytes += size;
-      if (!dryRun) await store.delete(key);
-    }
+    facts.objects += objects.length;
+    facts.bytes += objects.reduce((sum, { size }) => sum + size, 0);
+    if (!dryRun && objects.length > 0) await store.deleteMany(objects.map(({ key }) => key));
   }
 }

@@ -4,9 +4,9 @@ import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
 import { hashesOf } from '../model/alias.js';
 import { type GarbageRules, collectable } from '../model/garbage.js';
-import { aliasKey, manifestKey, versionOf } from '../model/keys.js';
+import { aliasKey, isLegacy, manifestKey, versionOf } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
-import { type Manifest, type Version, emptyManifest, isErased, merge } from '../model/manifest.js';
+import { type Manifest, type Version, emptyManifest, isErased, mayAdopt, merge } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey, parseRenditionName } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
@@ -20,13 +20,18 @@ export interface Repairable extends Finding {
   repair?: () => Promise<boolean>;
 }
 
+export interface InspectorRules extends Omit<GarbageRules, 'now'> {
+  /** The store says that no picture of the older service is left to adopt. */
+  allAdopted: boolean;
+}
+
 /** Finds damage, one avatar at a time. */
 export class Inspector {
   constructor(
     private readonly store: ObjectStore,
     private readonly pipeline: ImagePipeline,
     private readonly aliases: Aliases,
-    private readonly rules: Omit<GarbageRules, 'now'>,
+    private readonly rules: InspectorRules,
   ) {}
 
   /** @returns the problems of an avatar. A problem that is gone when looked at again was a change on its way. */
@@ -49,6 +54,7 @@ export class Inspector {
     }
     if (object) found.push(...this.pointer(manifest, object.etag));
     found.push(...this.garbage(manifest, known));
+    found.push(...this.unadopted(manifest, known));
     for (const hash of hashesOf(manifest)) found.push(...(await this.alias(id, hash)));
     for (const version of manifest.versions) found.push(...(await this.version(id, version, known)));
     return found;
@@ -78,6 +84,14 @@ export class Inspector {
         ? { ...finding('erased_object', key, 'Its avatar was erased.'), repair: () => this.remove(key) }
         : finding('orphaned_object', key, 'No manifest names it. Run visage gc to delete it.'),
     );
+  }
+
+  /** The service does not look for these pictures any more. Without the marker it adopts them when somebody asks for the avatar. */
+  private unadopted(manifest: Manifest, known: readonly ListedObject[]): Repairable[] {
+    const newest = known.findLast(({ key }) => isLegacy(key));
+    if (!this.rules.allAdopted || !newest || !mayAdopt(manifest)) return [];
+    const message = 'An older service left it, and nobody sees it. Run visage adopt.';
+    return [finding('unadopted_picture', newest.key, message)];
   }
 
   /** An alias that points at another avatar was taken over, and is no problem. */

@@ -74,6 +74,16 @@ define('import', 'take in pictures: the folder of an older service, or a list of
     }),
   );
 
+define(
+  'adopt',
+  'take over all avatars that an older service left, so that the service need not look for them',
+).action((options: CommonOptions) =>
+  run('adopt', options, async (task, settings) => {
+    const { runAdopt } = await import('./adopt.js');
+    return runAdopt(task, settings({}));
+  }),
+);
+
 define('erase', 'repeat erasures, as after restoring a backup; newer pictures stay')
   .requiredOption('--list <file>', 'one per line: a receipt or a log line as JSON, or id,erasedAt')
   .action((options: CommonOptions & { list: string }) =>

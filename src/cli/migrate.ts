@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AdoptionMarker } from '../avatars/adoption-marker.js';
 import type { Settings } from '../config/settings.js';
+import { ADOPTION_COMPLETE } from '../model/keys.js';
 import { type Finding, type Outcome, type Task, UsageError } from './command.js';
 import { examineEach } from './for-each.js';
 import { type ListedAvatar, countAvatars, keyOf, listAvatars, together } from './listing.js';
@@ -33,6 +35,8 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
     }
   }
   const migration = new Migration(from, to, { dryRun, history: settings.to.avatarHistory });
+  // Read first: the passes then see everything that was adopted before it was written.
+  const allAdopted = await from.exists(ADOPTION_COMPLETE);
   let passes = 0;
   do {
     if (passes > 0) await sleep(PAUSE_MS);
@@ -41,6 +45,9 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
     logger.info({ pass: passes, changes: migration.changes, ...migration.numbers }, 'pass done');
   } while (migration.changes > 0 && !dryRun && passes < MAX_PASSES);
   const settled = migration.changes === 0;
+  if (allAdopted && settled && migration.unadopted === 0 && migration.findings.length === 0 && !dryRun) {
+    await new AdoptionMarker(to).set();
+  }
   const unfinished =
     `Not settled: avatars changed, or could not be written, in all ${passes} passes. ` +
     'Run it again when fewer avatars change, or with the service stopped.';
@@ -69,14 +76,17 @@ async function runPass(task: Task, migration: Migration, pass: number): Promise<
     // Unknown objects of the destination are not copied or removed; `verify` reports them.
     listAvatars(to, () => undefined),
   );
-  const where = ({ left: source }: { left?: ListedAvatar }) => (source ? keyOf(source) : '');
+  const where = ({ left, right }: { left?: ListedAvatar; right?: ListedAvatar }) => {
+    const listed = left ?? right;
+    return listed ? keyOf(listed) : '';
+  };
   const report = (finding: Finding) => {
     migration.report(finding);
   };
   await examineEach(pairs, task, { where, report }, async ({ left: source, right: target }) => {
-    if (!source) return;
-    await migration.move(source, target);
-    if (source.manifest) progress.step();
+    if (source) await migration.move(source, target);
+    else if (target) await migration.visit(target);
+    if (source?.manifest) progress.step();
   });
   progress.stop();
 }

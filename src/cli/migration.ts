@@ -1,13 +1,13 @@
 import { hashesOf, listsHash, targetOf } from '../model/alias.js';
-import { MANIFESTS, aliasKey, decodeId, versionOf } from '../model/keys.js';
+import { ADOPTION_COMPLETE, MANIFESTS, aliasKey, decodeId, isLegacy, versionOf } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
-import { type Manifest, emptyManifest, isErased, merge } from '../model/manifest.js';
+import { type Manifest, emptyManifest, isErased, mayAdopt, merge } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
-import type { ListedAvatar } from './listing.js';
+import { type ListedAvatar, writtenId } from './listing.js';
 import { manifestOf, read } from './read-object.js';
 import { type Copied, copyVerified } from './verified-copy.js';
 
@@ -32,6 +32,8 @@ export class Migration {
     manifests: 0,
     removed: 0,
   };
+  /** How many avatars of the pass have pictures of the older service that nobody has adopted. */
+  unadopted = 0;
   /** How many objects were missing or wrong at the destination since the pass began. */
   changes = 0;
   private readonly problems = new Map<string, Finding>();
@@ -45,6 +47,7 @@ export class Migration {
   /** Begins a pass, and forgets the findings of the one before. */
   begin(): void {
     this.changes = 0;
+    this.unadopted = 0;
     this.numbers.avatars = 0;
     this.problems.clear();
   }
@@ -77,6 +80,8 @@ export class Migration {
     // Times of the listing: S3 gives those of a read object in whole seconds.
     const vouchedUntil = ours && same ? (target?.manifest?.modifiedAt.getTime() ?? 0) : 0;
 
+    await this.lookForUnadopted(after, [...source.pictures, ...(target?.pictures ?? [])]);
+
     const present = new Map(target?.pictures.map((object) => [object.key, object]));
     const gone: string[] = [];
     for (const picture of this.wanted(before, after, source)) {
@@ -100,6 +105,20 @@ export class Migration {
     }
     await this.removeErased(after, present);
     await this.removeAliases(replaced, after);
+  }
+
+  /** Looks at an avatar that only the destination has. @throws ManifestUnreadable; the errors of the store */
+  async visit({ written, pictures }: ListedAvatar): Promise<void> {
+    const id = writtenId(written);
+    if (id === undefined || !pictures.some(({ key }) => isLegacy(key))) return;
+    await this.lookForUnadopted(await manifestOf(this.to, id), pictures);
+  }
+
+  /** Counts an avatar that has to be adopted, and takes back the destination's word that there is none. */
+  private async lookForUnadopted(manifest: Manifest, pictures: readonly ListedObject[]): Promise<void> {
+    if (!mayAdopt(manifest) || !pictures.some(({ key }) => isLegacy(key))) return;
+    this.unadopted++;
+    if (this.unadopted === 1 && !this.options.dryRun) await this.to.delete(ADOPTION_COMPLETE);
   }
 
   refuse(key: string): void {
@@ -138,7 +157,7 @@ export class Migration {
     for (const object of pictures) {
       const version = versionOf(object.key);
       if (version === undefined) this.refuse(object.key);
-      else if (isUpload(object.key) ? !isErased(after, version) : names.has(version)) {
+      else if (isLegacy(object.key) ? !isErased(after, version) : names.has(version)) {
         wanted.set(object.key, object);
       }
     }
@@ -232,23 +251,20 @@ export class Migration {
 
   /** Removes the pictures of erased versions. Versions that have only left the history are left to `gc`. */
   private async removeErased(manifest: Manifest, present: Map<string, ListedObject>): Promise<void> {
+    const erased: string[] = [];
     for (const key of present.keys()) {
       const version = versionOf(key);
       if (version === undefined || !isErased(manifest, version)) continue;
       this.changes++;
       this.numbers.removed++;
-      if (!this.options.dryRun) await this.to.delete(key);
+      erased.push(key);
     }
+    if (!this.options.dryRun && erased.length > 0) await this.to.deleteMany(erased);
   }
 
   private problem(code: string, where: string, message: string): void {
     this.report({ code, where, message });
   }
-}
-
-/** Whether it is `avatars/<id>/<version>.<ext>`, an upload of the service that Visage grew from. */
-function isUpload(key: string): boolean {
-  return key.split('/').length === 3;
 }
 
 function manifestKeyOf(written: string): string {

@@ -2,7 +2,7 @@ import { Settings } from '../config/settings.js';
 import { removeFile } from '../files.js';
 import { openPipeline } from '../images/open-pipeline.js';
 import { RENDITION_FORMATS } from '../model/formats.js';
-import { AVATARS, manifestKey } from '../model/keys.js';
+import { ADOPTION_COMPLETE, AVATARS, manifestKey } from '../model/keys.js';
 import { LocalStore } from '../storage/local/local.store.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 import { AliasInspector } from './alias-inspector.js';
@@ -20,7 +20,11 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
   if (repair && !dryRun) assertOwnFolder(store);
   const decodesAll = { avatarAllowedTypes: [...RENDITION_FORMATS], imageQueue: concurrency };
   const pipeline = openPipeline(Object.assign(new Settings(), settings, decodesAll));
-  const rules = { graceMs: settings.avatarGraceMs, history: settings.avatarHistory };
+  const rules = {
+    graceMs: settings.avatarGraceMs,
+    history: settings.avatarHistory,
+    allAdopted: await store.exists(ADOPTION_COMPLETE),
+  };
   const aliases = new AliasInspector(store, settings);
   const inspector = new Inspector(store, pipeline, aliases.aliases, rules);
   const findings: Finding[] = [];

@@ -3,7 +3,7 @@ import { AvatarObjects } from '../avatars/avatar.objects.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { damageOf } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
-import { versionNamed } from '../model/manifest.js';
+import { isErased, versionNamed } from '../model/manifest.js';
 import { type PictureRef, keyOfPicture } from '../model/rendition.js';
 import { ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
 
@@ -50,6 +50,8 @@ export class StoredRenditions {
     const underWay = this.keeping.get(key);
     if (underWay) return underWay;
     const { id, version, rendition } = picture;
+    const known = this.repository.lastKnown(id);
+    if (known && isErased(known, version)) return Promise.resolve(false);
     const keeping = this.objects
       .storeRendition(id, version, rendition, bytes, () => this.repository.readFresh(id))
       .finally(() => this.keeping.delete(key));

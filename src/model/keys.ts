@@ -69,6 +69,8 @@ export const AVATARS = 'avatars/';
 export const ALIASES = 'aliases/';
 /** Objects that Visage writes to check that the storage works. */
 export const PROBES = 'probes/';
+/** Its presence says that no picture of the older service is left to adopt, and that none will come. */
+export const ADOPTION_COMPLETE = 'adoption/complete.json';
 
 export function manifestKey(id: string): string {
   return `${MANIFESTS}${encodeId(id)}.json`;
@@ -86,6 +88,11 @@ export function pictureKey(id: string, version: string, name: string): string {
 /** The prefix of the keys of an avatar's pictures. */
 export function prefixOf(id: string): string {
   return `${AVATARS}${encodeId(id)}/`;
+}
+
+/** Whether a key is that of a picture in the layout of the older service: `avatars/<id>/<version>.<ext>`. */
+export function isLegacy(key: string): boolean {
+  return key.split('/').length === 3 && versionOf(key) !== undefined;
 }
 
 /**

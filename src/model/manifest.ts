@@ -1,5 +1,5 @@
 import type { Crop, MasterFormat, Reduction } from './formats.js';
-import { timeOfVersion } from './keys.js';
+import { encodeId, timeOfVersion } from './keys.js';
 
 /** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
 export type Instant = string;
@@ -186,9 +186,12 @@ export function endOfErased({
   return latest(erasedAt, voidUntil);
 }
 
-/** Whether nothing was ever done to the pictures of the avatar. */
-export function isUntouched({ head, erasedAt }: Manifest): boolean {
-  return head === undefined && erasedAt === undefined;
+/**
+ * Whether an avatar gets what the older service left of it: nothing was ever done to its pictures, and keys have its id as it is, since
+ * that service did not encode ids.
+ */
+export function mayAdopt({ id, head, erasedAt }: Manifest): boolean {
+  return head === undefined && erasedAt === undefined && encodeId(id) === id;
 }
 
 /**

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
+import { AdoptionStart } from './adoption-start.js';
 import { HealthController } from './health.controller.js';
 import { ServiceMetrics } from './service-metrics.js';
 import { StorageHealth } from './storage-health.js';
@@ -10,6 +11,6 @@ import { StorageHealth } from './storage-health.js';
 @Module({
   imports: [AvatarsModule, DeliveryModule, UploadsModule],
   controllers: [HealthController],
-  providers: [ServiceMetrics, StorageHealth],
+  providers: [AdoptionStart, ServiceMetrics, StorageHealth],
 })
 export class OpsModule {}

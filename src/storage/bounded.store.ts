@@ -1,6 +1,6 @@
 import type { ObjectStore } from './object-store.js';
 import { Turns, type TurnsOptions } from './turns.js';
-import { type WrappedCall, WrappedStore, passesBy } from './wrapped.store.js';
+import { type StoreOperation, type WrappedCall, WrappedStore, passesBy } from './wrapped.store.js';
 
 /** The line of writers, and of what they have to read. */
 const CHANGES = 'changes';
@@ -29,8 +29,10 @@ export class BoundedStore extends WrappedStore {
   }
 }
 
+const WRITES = new Set<StoreOperation>(['store', 'delete', 'deleteMany']);
+
 function lineOf({ operation, key, reading }: WrappedCall): string {
-  if (operation === 'store' || operation === 'delete' || reading.forChange) return CHANGES;
+  if (WRITES.has(operation) || reading.forChange) return CHANGES;
   const folder = key.slice(0, key.indexOf('/') + 1);
   return reading.ifNoneMatch === undefined ? folder : `${folder} known`;
 }

@@ -55,6 +55,10 @@ export class MemoryStore extends ObjectStore {
     });
   }
 
+  override async deleteMany(keys: readonly string[]): Promise<void> {
+    for (const key of keys) await this.delete(key);
+  }
+
   override getUrl(key: string): Promise<undefined> {
     return asPromise(() => {
       assertKey(key);

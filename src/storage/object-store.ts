@@ -88,6 +88,12 @@ export abstract class ObjectStore {
   abstract delete(key: string): Promise<void>;
 
   /**
+   * Deletes objects, with as few calls to the backend as it allows. Keys are as for `delete`. If it fails, some of the objects may be
+   * deleted.
+   */
+  abstract deleteMany(keys: readonly string[]): Promise<void>;
+
+  /**
    * A URL under which a browser gets the object from the backend itself.
    * @param options.expiresIn in seconds: the URL is presigned, and works that long at most and half of that at least, unless the
    * credentials expire before. All replicas with the same credentials give the same URL for half of that time, so that browsers can

@@ -9,12 +9,13 @@ import {
   type StoredObject,
 } from './object-store.js';
 
-export type StoreOperation = 'store' | 'get' | 'exists' | 'delete' | 'getUrl' | 'list' | 'check';
+export type StoreOperation =
+  'store' | 'get' | 'exists' | 'delete' | 'deleteMany' | 'getUrl' | 'list' | 'check';
 
 /** A call of the port, as a wrapper sees it. */
 export interface WrappedCall {
   operation: StoreOperation;
-  /** For a listing, its prefix; empty for `check`. */
+  /** For a listing, its prefix; for `deleteMany`, the first key; empty for `check`. */
   key: string;
   /** How objects are read; empty for all other operations. */
   reading: GetOptions;
@@ -53,6 +54,10 @@ export abstract class WrappedStore extends ObjectStore {
 
   override delete(key: string): Promise<void> {
     return this.around(callOf('delete', key), () => this.inner.delete(key));
+  }
+
+  override deleteMany(keys: readonly string[]): Promise<void> {
+    return this.around(callOf('deleteMany', keys[0] ?? ''), () => this.inner.deleteMany(keys));
   }
 
   override getUrl(key: string, options?: { expiresIn?: number }): Promise<ObjectUrl | undefined> {

@@ -185,6 +185,18 @@ export function describeObjectStore(name: string, open: () => Promise<ObjectStor
       expect(await store.exists(`${folder}/b`)).toBe(true);
     });
 
+    it('deletes many at once, those that are absent or named twice included, and nothing else', async () => {
+      const names = ['a', 'b&<>"\'', 'c d', 'e/f', 'e/g'].map((name) => `${folder}/${name}`);
+      const kept = `${folder}/e/h`;
+      for (const key of [...names.filter((name) => !/[ &]/.test(name)), kept]) await store.store(key, bytes);
+      await store.deleteMany([...names, `${folder}/a`, `${folder}/absent`]);
+      expect(await keysUnder(`${folder}/`)).toEqual([kept]);
+      await store.deleteMany([...names, `${folder}/absent`]);
+      await store.deleteMany([kept]);
+      await store.deleteMany([]);
+      expect(await keysUnder(`${folder}/`)).toEqual([]);
+    });
+
     it('lists by prefix in the order of the keys, with sizes and times', async () => {
       const names = ['a/b/c', 'a-b', 'a', 'ab', 'b/a', '~41', 'a/b/d'].filter((name) => name !== 'a');
       for (const name of names) await store.store(`${folder}/${name}`, Buffer.from(name));

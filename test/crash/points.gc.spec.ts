@@ -44,7 +44,8 @@ needs('strace').each(backends)('kill -9 in a garbage collection on $name', (back
     '%s: takes nothing else, and can be repeated',
     async (point) => {
       await (backend.name === 'local' ? killOnDisk(point) : killOnBucket(point));
-      const left = point === 'after it' ? 1 : 2;
+      // A bucket deletes both at once.
+      const left = point !== 'after it' ? 2 : backend.name === 'local' ? 1 : 0;
       expect(await leftOver()).toHaveLength(left);
       await scene.recover('alice');
       const [code] = (await once(gc(later), 'exit')) as [number];
@@ -71,7 +72,7 @@ needs('strace').each(backends)('kill -9 in a garbage collection on $name', (back
 
   async function killOnBucket(point: (typeof points)[number]): Promise<void> {
     proxy = await FaultProxy.start(environment['STORAGE_S3_ENDPOINT'] ?? '');
-    const held = proxy.hold({ operation: 'DeleteObject', key: /^avatars\// });
+    const held = proxy.hold({ operation: 'DeleteObjects' });
     const collecting = gc({ ...later, STORAGE_S3_ENDPOINT: proxy.url });
     const ended = once(collecting, 'exit');
     const request = await held;

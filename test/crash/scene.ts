@@ -121,7 +121,7 @@ export async function expectSound(store: ObjectStore): Promise<Map<string, Manif
   }
   for await (const { key } of store.list('')) {
     expect(key).toMatch(
-      /^(avatars\/[^/]+\/[0-9a-f-]{36}\/(master|\d+)\.(jpeg|png|webp)|manifests\/[^/]+\.json|probes\/.+)$/,
+      /^(avatars\/[^/]+\/[0-9a-f-]{36}\/(master|\d+)\.(jpeg|png|webp)|manifests\/[^/]+\.json|adoption\/complete\.json|probes\/.+)$/,
     );
     if (!named.has(key) && key.startsWith('avatars/')) await sharp(await bytesOf(store, key)).stats();
   }

@@ -52,8 +52,7 @@ describe.each(backends)('a reader on $name who has the picture already', (backen
         expect([suffix, status, headers.etag, body.length]).toEqual([suffix, 304, etag, 0]);
       }
     }
-    // A manifest each, and a look for what an older service left of the one that has none.
-    expect((await storeCalls(service.url)) - before).toBe(3);
+    expect((await storeCalls(service.url)) - before).toBe(2);
     expect(await made()).toBe(0);
   });
 

@@ -7,6 +7,7 @@ import { AvatarClient, expectStatus, idOf, jsonOf, lookup, numbered } from '../s
 import { openBackend } from '../support/backend.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { LEGACY, leaveUpload } from '../support/older-service.js';
 import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
 import {
@@ -17,6 +18,9 @@ import {
   startService,
 } from '../support/service.js';
 import { type Answer, problemOf } from './support/client.js';
+
+/** An avatar of an older service. */
+const OLDER = 'a-1';
 
 const sum = (algorithm: 'md5' | 'sha256', text: string) => createHash(algorithm).update(text).digest('hex');
 const sums = (address: string) => [sum('md5', address), sum('sha256', address)];
@@ -45,6 +49,7 @@ describe.each(backends)('aliases on $name', (backend) => {
 
   beforeAll(async () => {
     environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '0', LOG_LEVEL: 'trace' };
+    await leaveUpload(environment, OLDER);
     [service, other] = await Promise.all([startService(environment), startService(environment)]);
   });
   afterAll(async () => {
@@ -164,9 +169,7 @@ describe.each(backends)('aliases on $name', (backend) => {
   });
 
   it('keeps no picture of an older service from being adopted', async () => {
-    const id = 'a-1';
-    const version = '01900000-0000-7000-8000-000000000001';
-    await openBackend(environment).store(`avatars/${id}/${version}.png`, await numbered(1));
+    const [id, version] = [OLDER, LEGACY];
     const [hash = ''] = await set(id, { emails: ['old@example.org'] });
     expect((await lookup(service.url, { hashes: [hash] })).hashes[hash]).toMatchObject({ id, version });
     expect(await idOf(other.url, hash)).toBe(id);

@@ -14,6 +14,7 @@ import {
 import { openBackend } from '../support/backend.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { leaveUpload } from '../support/older-service.js';
 import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
 import {
@@ -49,6 +50,7 @@ describeS3('while the bucket is away', () => {
 
   beforeAll(async () => {
     direct = await s3Environment();
+    await leaveUpload(direct, 'older');
     left = await mkdtemp(join(tmpdir(), 'visage-outbox-'));
     await mkdir(join(left, 'slot-3/pending'), { recursive: true });
     await writeFile(join(left, 'slot-3/pending/00000000-0000-7000-8000-000000000000.json'), '{}');

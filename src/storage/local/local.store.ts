@@ -1,5 +1,6 @@
 import { link } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import pLimit from 'p-limit';
 import { removeFile } from '../../files.js';
 import {
   type GetOptions,
@@ -25,6 +26,9 @@ export interface LocalStoreOptions {
   /** How long a write may wait for other writers of the same object, in ms. */
   lockTimeoutMs: number;
 }
+
+/** Objects that `deleteMany` deletes at the same time. */
+const DELETES = 8;
 
 /** The lock of the reserve. Its holder may take another lock, never the other way round. */
 const RESERVE = 'reserve';
@@ -101,6 +105,10 @@ export class LocalStore extends ObjectStore {
       await this.files.removeEmptyFolders(path);
       await this.files.sync(path);
     });
+  }
+
+  override async deleteMany(keys: readonly string[]): Promise<void> {
+    await pLimit(DELETES).map(keys, (key) => this.delete(key));
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a bad key has to become a rejection

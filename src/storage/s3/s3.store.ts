@@ -1,4 +1,4 @@
-import { DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import {
   type GetOptions,
   type ListedObject,
@@ -13,9 +13,10 @@ import { addressOf } from './address-of.js';
 import { BucketUrls } from './bucket-urls.js';
 import { Bucket } from './bucket.js';
 import { readObject } from './object-reader.js';
+import { ObjectRemover } from './object-remover.js';
 import { ObjectWriter } from './object-writer.js';
 import { type S3ClientOptions, openClient } from './s3-client.js';
-import { isMissingObject, statusOf } from './s3-errors.js';
+import { statusOf } from './s3-errors.js';
 
 export interface S3StoreOptions extends S3ClientOptions {
   bucket: string;
@@ -33,6 +34,7 @@ export class S3Store extends ObjectStore {
   readonly location: string;
   private readonly bucket: Bucket;
   private readonly writer: ObjectWriter;
+  private readonly remover: ObjectRemover;
   private readonly urls: BucketUrls;
 
   constructor(options: S3StoreOptions) {
@@ -41,6 +43,7 @@ export class S3Store extends ObjectStore {
     this.location = `bucket ${bucket} at ${endpoint === undefined ? `AWS ${region}` : addressOf(endpoint)}`;
     this.bucket = new Bucket(bucket, options);
     this.writer = new ObjectWriter(this.bucket);
+    this.remover = new ObjectRemover(this.bucket);
     this.urls = new BucketUrls(openClient({ ...options, endpoint: publicEndpoint }), bucket);
   }
 
@@ -72,15 +75,12 @@ export class S3Store extends ObjectStore {
     });
   }
 
-  override async delete(key: string): Promise<void> {
-    if (key === '') throw new TypeError('not an object key: ""');
-    await this.bucket.withDeadline(async (abortSignal) => {
-      try {
-        await this.bucket.client.send(new DeleteObjectCommand(this.bucket.at(key)), { abortSignal });
-      } catch (error) {
-        if (!isMissingObject(error)) throw error;
-      }
-    });
+  override delete(key: string): Promise<void> {
+    return this.remover.remove(key);
+  }
+
+  override deleteMany(keys: readonly string[]): Promise<void> {
+    return this.remover.removeMany(keys);
   }
 
   override async getUrl(key: string, { expiresIn }: { expiresIn?: number } = {}): Promise<ObjectUrl> {

@@ -31,6 +31,8 @@ export interface Call {
   /** Which of the operation's requests it is. */
   request: Pick<Rule, 'operation' | 'key' | 'skip'>;
   kind: 'store' | 'conditional store' | 'read' | 'list' | 'delete' | 'probe';
+  /** If the server refuses this request, others do the same. */
+  hasAnotherWay?: true;
   /** The driver has to be new, because it sends this request only once. */
   unlearned?: true;
   /** The etag spelling that the server must want for this request to be sent. */
@@ -126,6 +128,16 @@ export const CALLS: Call[] = [
     kind: 'delete',
     run: async ({ store, clean, key }) => {
       await store.delete(key);
+      return !(await clean.exists(key));
+    },
+  },
+  {
+    name: 'delete many',
+    request: { operation: 'DeleteObjects' },
+    kind: 'delete',
+    hasAnotherWay: true,
+    run: async ({ store, clean, key }) => {
+      await store.deleteMany([key, `${key}-new`]);
       return !(await clean.exists(key));
     },
   },

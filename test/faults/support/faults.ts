@@ -43,7 +43,8 @@ const lost = (_: Call, scope: Scope): Outcome => (scope === 'once' ? 'ok' : 'una
 const done = (call: Call, scope: Scope): Outcome =>
   scope === 'once' || (scope === 'always' && isStore(call)) ? 'ok' : 'unavailable';
 
-const refused = (): Outcome => 'refused';
+const refused = (call: Call, scope: Scope): Outcome =>
+  call.hasAnotherWay && scope !== 'everything' ? 'ok' : 'refused';
 
 /** XML that is cut off. The SDK does not repeat a reply that it cannot read. */
 const unreadable = (): Outcome => 'unavailable';

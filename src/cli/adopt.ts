@@ -1,0 +1,67 @@
+import { AdoptionMarker } from '../avatars/adoption-marker.js';
+import { Adoption } from '../avatars/adoption.js';
+import type { Settings } from '../config/settings.js';
+import { isLegacy } from '../model/keys.js';
+import { mayAdopt } from '../model/manifest.js';
+import { prepareSpool } from '../uploads/spooled-upload.js';
+import { openAvatars } from './avatars-app.js';
+import { type Finding, type Outcome, type Task, findingOf } from './command.js';
+import { examineEach } from './for-each.js';
+import { countAvatars, keyOf, listAvatars, writtenId } from './listing.js';
+import { manifestOf } from './read-object.js';
+import { assertOwnFolder, openExisting } from './stores.js';
+
+/**
+ * Adopts every avatar of the older service that the service would adopt when somebody asks for it, and then writes the marker that says
+ * that none is left. Adopted avatars are the only state, so an interrupted run goes on where it was.
+ */
+export async function runAdopt(task: Task, settings: Settings): Promise<Outcome> {
+  const { dryRun, progress } = task;
+  const existing = openExisting(settings);
+  if (!dryRun) {
+    assertOwnFolder(existing);
+    await prepareSpool(settings.uploadSpoolPath);
+  }
+  const { app, store } = await openAvatars(task, settings);
+  const adoption = app.get(Adoption, { strict: false });
+  const facts = { storage: store.location, avatars: 0, adopted: 0, refused: 0, complete: false };
+  const findings: Finding[] = [];
+  let failed = 0;
+  const fail = (finding: Finding) => {
+    failed++;
+    findings.push(finding);
+  };
+
+  if (progress.visible) progress.start('adopt', await countAvatars(store));
+  const avatars = listAvatars(store, () => undefined);
+  await examineEach(
+    avatars,
+    task,
+    { where: keyOf, report: fail },
+    async ({ written, manifest, pictures }) => {
+      facts.avatars++;
+      if (manifest) progress.step();
+      const id = writtenId(written);
+      if (id === undefined || !pictures.some(({ key }) => isLegacy(key))) return;
+      const before = await manifestOf(store, id);
+      if (!mayAdopt(before)) return;
+      if (dryRun) {
+        facts.adopted++;
+        return;
+      }
+      const { key, refused } = await adoption.adoptNewest(before);
+      if (key !== undefined) facts.adopted++;
+      for (const { key, error } of refused) {
+        facts.refused++;
+        findings.push(findingOf(error, key));
+      }
+    },
+  );
+  if (failed === 0 && !dryRun) {
+    await app.get(AdoptionMarker, { strict: false }).set();
+    facts.complete = true;
+  }
+  await app.close();
+  const unfinished = `Not complete: ${failed} avatars could not be examined. Fix the causes and run it again.`;
+  return { findings, facts, ...(failed > 0 && { unfinished }) };
+}

@@ -1,0 +1,124 @@
+import { ADOPTION_COMPLETE, manifestKey } from '../../src/model/keys.js';
+import { AvatarClient, expectStatus, jsonOf } from '../support/avatar-client.js';
+import { openBackend } from '../support/backend.js';
+import { behindProxy } from '../support/behind-proxy.js';
+import { LEGACY, leaveUpload } from '../support/older-service.js';
+import { describeS3 } from '../support/s3.js';
+import { type Environment, backends, s3Environment, startService } from '../support/service.js';
+import { checksums } from './support/avatars.js';
+import { reportOf, visage } from './support/program.js';
+import { describeRoutes } from './support/routes.js';
+
+interface Facts {
+  avatars: number;
+  adopted: number;
+  refused: number;
+  complete: boolean;
+}
+
+const NEWER = '01900000-0001-7000-8000-000000000001';
+
+const adopt = (environment: Environment, ...more: string[]) => reportOf<Facts>(environment, 'adopt', ...more);
+const isMarked = (environment: Environment) => openBackend(environment).exists(ADOPTION_COMPLETE);
+
+describe.each(backends)('adopt on $name', (backend) => {
+  it('adopts what the service would, once, and says that nothing is left', async () => {
+    const environment = await backend.environment();
+    const store = openBackend(environment);
+    await Promise.all(['alice', 'bob', 'Escaped'].map((id) => leaveUpload(environment, id)));
+    const broken = `avatars/bob/${NEWER}.png`;
+    await store.store(broken, Buffer.from('no picture'));
+    await store.store(`avatars/carol/${NEWER}.png`, Buffer.from('no picture'));
+    await store.store(`avatars/huge/${NEWER}.png`, Buffer.alloc(2_000_000));
+
+    const before = await checksums(store);
+    const limited = { ...environment, AVATAR_MAX_SIZE_BYTES: '1000000' };
+    expect(await adopt(limited, '--dry-run')).toMatchObject({ code: 0, adopted: 4, complete: false });
+    expect(await checksums(store)).toEqual(before);
+    expect(await isMarked(environment)).toBe(false);
+
+    const report = await adopt(limited);
+    expect(report).toMatchObject({ code: 1, adopted: 2, refused: 3, complete: true });
+    expect(report.findings.map(({ code, where }) => [where, code]).sort()).toEqual([
+      [broken, 'unsupported_image'],
+      [`avatars/carol/${NEWER}.png`, 'unsupported_image'],
+      [`avatars/huge/${NEWER}.png`, 'upload_too_large'],
+    ]);
+    expect(await isMarked(environment)).toBe(true);
+    const after = await checksums(store);
+    expect(Object.keys(after)).toEqual(
+      expect.arrayContaining([manifestKey('bob'), `avatars/alice/${LEGACY}/master.jpeg`]),
+    );
+    expect(await adopt(limited)).toMatchObject({ adopted: 0, refused: 2, complete: true });
+    expect(await checksums(store)).toEqual(after);
+  });
+
+  it('adopts what was copied into a storage that was empty when the service started, and verify asks for it', async () => {
+    const environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '0' };
+    const service = await startService(environment);
+    try {
+      expect(await isMarked(environment)).toBe(true);
+      const key = await leaveUpload(environment, 'alice');
+      const alice = new AvatarClient(service.url, 'alice');
+      expectStatus(404, await alice.get());
+      expect(await reportOf(environment, 'verify')).toMatchObject({
+        code: 1,
+        findings: [{ code: 'unadopted_picture', where: key }],
+      });
+      expect(await adopt(environment)).toMatchObject({ code: 0, avatars: 1, adopted: 1, complete: true });
+      expect(jsonOf(expectStatus(200, await alice.get('/info')))).toMatchObject({ version: LEGACY });
+      expect(await reportOf(environment, 'verify')).toMatchObject({ code: 0, findings: [] });
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it('does not say that nothing is left if an avatar could not be examined', async () => {
+    const environment = await backend.environment();
+    await leaveUpload(environment, 'alice');
+    await leaveUpload(environment, 'bent');
+    await openBackend(environment).store(manifestKey('bent'), Buffer.from('{'));
+    const report = await adopt(environment);
+    expect(report).toMatchObject({ code: 1, adopted: 1, complete: false });
+    expect(report.findings).toMatchObject([{ code: 'manifest_unreadable', where: manifestKey('bent') }]);
+    expect(await isMarked(environment)).toBe(false);
+    await openBackend(environment).delete(manifestKey('bent'));
+    expect(await adopt(environment)).toMatchObject({ code: 0, adopted: 1, complete: true });
+  });
+});
+
+describe('adopt', () => {
+  it('refuses a folder that is not there', async () => {
+    const environment = { STORAGE_BACKEND: 'local', STORAGE_LOCAL_PATH: '/nonexistent/visage' };
+    expect(await visage(environment, 'adopt')).toMatchObject({ code: 2 });
+  });
+});
+
+describeS3('adopt, while the bucket goes away', () => {
+  it('ends with exit code 3, and goes on where it was', async () => {
+    const direct = await s3Environment();
+    for (const id of ['alice', 'bob', 'carol']) await leaveUpload(direct, id);
+    const { proxy, environment } = await behindProxy(direct);
+    const fault = { type: 'error', status: 403, code: 'AccessDenied' } as const;
+    proxy.rule({ operation: 'PutObject', key: /^manifests\//, skip: 1, fault, thenAll: true });
+    const { code } = await visage(environment, 'adopt', '--concurrency', '1');
+    await proxy.stop();
+    expect(code).toBe(3);
+    expect(await isMarked(direct)).toBe(false);
+    expect(await adopt(direct)).toMatchObject({ code: 0, adopted: 2, complete: true });
+  });
+});
+
+describeRoutes('a move of what an older service left', (from, to) => {
+  it('takes the word that nothing is left along, and takes it back if something is', async () => {
+    const [there, here] = await Promise.all([from.environment(), to.environment()]);
+    const migrate = () => reportOf({ ...there, ...here }, 'migrate', '--from', from.name, '--to', to.name);
+    await openBackend(here).store(ADOPTION_COMPLETE, Buffer.from('{}'));
+    await leaveUpload(there, 'alice');
+    expect(await migrate()).toMatchObject({ code: 0 });
+    expect(await isMarked(here)).toBe(false);
+    expect(await adopt(there)).toMatchObject({ code: 0, adopted: 1 });
+    expect(await migrate()).toMatchObject({ code: 0 });
+    expect(await isMarked(here)).toBe(true);
+  });
+});

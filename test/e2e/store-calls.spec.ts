@@ -1,0 +1,177 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ADOPTION_COMPLETE } from '../../src/model/keys.js';
+import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import { openBackend } from '../support/backend.js';
+import { behindProxy } from '../support/behind-proxy.js';
+import type { FaultProxy } from '../support/fault-proxy.js';
+import { HANG_MS } from '../support/patience.js';
+import { storeCalls } from '../support/scrape.js';
+import {
+  type Backend,
+  type Environment,
+  type RunningService,
+  backends,
+  startService,
+  startServices,
+} from '../support/service.js';
+
+const created = async (client: AvatarClient, i: number) =>
+  versionOf(expectStatus(201, await client.upload(await numbered(i))));
+const found = async (client: AvatarClient, suffix = '') => expectStatus(200, await client.get(suffix));
+
+const SMALL = '?size=32&format=webp';
+const RENDITION = 'avatars/ID/VERSION/32.webp';
+const GET_MANIFEST = 'GetObject manifests/ID.json';
+const PUT_MANIFEST = 'PutObject manifests/ID.json';
+const PUT_MASTER = 'PutObject avatars/ID/VERSION/master.jpeg';
+const LIST = 'ListObjectsV2 avatars/ID/';
+const UPLOAD = [GET_MANIFEST, PUT_MASTER, PUT_MANIFEST];
+const ERASURE = [GET_MANIFEST, PUT_MANIFEST, LIST, 'DeleteObjects '];
+const COLD = [
+  GET_MANIFEST,
+  `GetObject ${RENDITION}`,
+  'GetObject avatars/ID/VERSION/master.jpeg',
+  `PutObject ${RENDITION}`,
+  GET_MANIFEST,
+];
+
+interface Change {
+  name: string;
+  /** How many versions the avatar has before. */
+  before: number;
+  /** In their order, one after the other. */
+  calls: string[];
+  run: (client: AvatarClient) => Promise<unknown>;
+}
+
+const CHANGES: Change[] = [
+  { name: 'a first upload', before: 0, calls: UPLOAD, run: (client) => created(client, 1) },
+  { name: 'an upload that replaces', before: 1, calls: UPLOAD, run: (client) => created(client, 2) },
+  {
+    name: 'a delete',
+    before: 1,
+    calls: [GET_MANIFEST, PUT_MANIFEST],
+    run: async (client) => expectStatus(204, await client.delete()),
+  },
+  {
+    name: 'an erasure of two versions',
+    before: 2,
+    calls: ERASURE,
+    run: async (client) => expectStatus(200, await client.erase()),
+  },
+];
+
+describe.each(backends)('the calls to the store on $name', (backend) => {
+  let proxy: FaultProxy | undefined;
+  let environment: Environment;
+  /** Trusts a manifest for an hour. */
+  let trusting: RunningService;
+  /** Trusts no manifest, as if CACHE_MAX_AGE_MS were always over. */
+  let asking: RunningService;
+  let count = 0;
+
+  beforeAll(async () => {
+    ({ proxy, environment } = await counted(backend));
+    [trusting, asking] = (await startServices([environment, { ...environment, CACHE_MAX_AGE_MS: '0' }])) as [
+      RunningService,
+      RunningService,
+    ];
+  });
+  afterAll(async () => {
+    await Promise.all([trusting.stop(), asking.stop()]);
+    await proxy?.stop();
+  });
+
+  /** Runs a request on an avatar, and compares its calls: each of them on a bucket, their number on a disk. */
+  async function expectCalls(
+    { url }: RunningService,
+    id: string,
+    calls: readonly string[],
+    run: (client: AvatarClient) => Promise<unknown>,
+  ) {
+    const before = await storeCalls(url);
+    proxy?.clear();
+    await run(new AvatarClient(url, id));
+    // A rendition is stored after it was served.
+    await until(async () => (await storeCalls(url)) - before >= calls.length);
+    const made = proxy?.seen.map(({ operation, key }) =>
+      `${operation} ${key}`.replace(id, 'ID').replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'VERSION'),
+    );
+    expect(made ?? calls).toEqual(calls);
+    expect((await storeCalls(url)) - before).toBe(calls.length);
+  }
+  const avatar = () => `avatar-${++count}`;
+
+  it.each(CHANGES)('are as few as can be for $name', async ({ before, calls, run }) => {
+    const id = avatar();
+    const client = new AvatarClient(trusting.url, id);
+    for (let i = 1; i <= before; i++) await created(client, i);
+    await expectCalls(trusting, id, calls, run);
+  });
+
+  it('are four for an erasure of a version and a rendition of it', async () => {
+    const id = avatar();
+    await created(new AvatarClient(trusting.url, id), 1);
+    await found(new AvatarClient(asking.url, id), SMALL);
+    await until(async () => (await keysOf(environment, `avatars/${id}/`)).length === 2);
+    await expectCalls(trusting, id, ERASURE, async (client) => {
+      expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ objects: 2 });
+    });
+    expect(await keysOf(environment, `avatars/${id}/`)).toEqual([]);
+  });
+
+  it('are five for a rendition that nobody has asked for, and one after CACHE_MAX_AGE_MS', async () => {
+    const id = avatar();
+    await created(new AvatarClient(trusting.url, id), 1);
+    await expectCalls(asking, id, COLD, (client) => found(client, SMALL));
+    await expectCalls(asking, id, [GET_MANIFEST], (client) => found(client, SMALL));
+    const conditions = proxy?.seen.map(({ headers }) => headers['if-none-match']);
+    expect(conditions ?? ['"etag"']).toEqual([expect.any(String)]);
+  });
+
+  it('are none for what is in memory', async () => {
+    const id = avatar();
+    const client = new AvatarClient(trusting.url, id);
+    await created(client, 1);
+    await found(client);
+    await expectCalls(trusting, id, [], () => found(client));
+  });
+
+  it('are one for an id without a picture', async () => {
+    const absent = async (client: AvatarClient) => expectStatus(404, await client.get());
+    await expectCalls(trusting, avatar(), [GET_MANIFEST], absent);
+  });
+
+  it('include a listing for an unknown id if an older service may have left pictures', async () => {
+    await openBackend(environment).delete(ADOPTION_COMPLETE);
+    await asking.stop();
+    asking = await startService(environment);
+    const calls = [GET_MANIFEST, LIST];
+    const absent = async (client: AvatarClient) => expectStatus(404, await client.get());
+    await expectCalls(asking, avatar(), calls, absent);
+    await expectCalls(asking, avatar(), [...calls, PUT_MASTER, PUT_MANIFEST], (client) => created(client, 1));
+    expect(await openBackend(environment).exists(ADOPTION_COMPLETE)).toBe(false);
+  });
+});
+
+/** A new store whose calls the proxy sees, if it is a bucket. */
+async function counted(
+  backend: Backend,
+): Promise<{ proxy: FaultProxy | undefined; environment: Environment }> {
+  const direct = { ...(await backend.environment()), AVATAR_WARM_SIZES: '0', CACHE_MAX_AGE_MS: '3600000' };
+  return backend.name === 's3' ? behindProxy(direct) : { proxy: undefined, environment: direct };
+}
+
+async function keysOf(environment: Environment, prefix: string): Promise<string[]> {
+  const keys = [];
+  for await (const { key } of openBackend(environment).list(prefix)) keys.push(key);
+  return keys;
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const giveUp = performance.now() + HANG_MS;
+  while (!(await condition())) {
+    if (performance.now() > giveUp) throw new Error('it never came');
+    await sleep(20);
+  }
+}
