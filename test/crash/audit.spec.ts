@@ -63,7 +63,8 @@ needs('strace')('the order of system calls', () => {
     expect(answers.map(effectsOf)).toEqual(
       [
         [
-          ...['mkdir made', 'mkdir by', 'mkdir the-service', 'mkdir avatars', 'mkdir avatars/alice'],
+          ...['mkdir made', 'mkdir by', 'mkdir the-service', 'mkdir adoption', 'link adoption/complete.json'],
+          ...['mkdir avatars', 'mkdir avatars/alice'],
           ...[...master, 'mkdir manifests', 'link manifests/alice.json'],
         ],
         [...master, swap],
