@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ApiModule } from './api/api.module.js';
+import { CdnModule } from './cdn/cdn.module.js';
 import type { Settings } from './config/settings.js';
 import { SettingsModule } from './config/settings.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
@@ -15,7 +16,14 @@ export class AppModule {
     return {
       module: AppModule,
       global: true,
-      imports: [SettingsModule.with(settings), ApiModule, DeliveryModule, MetricsModule, OpsModule],
+      imports: [
+        SettingsModule.with(settings),
+        ApiModule,
+        CdnModule,
+        DeliveryModule,
+        MetricsModule,
+        OpsModule,
+      ],
       providers: [ServerLifecycle, { provide: Connections, useValue: connections }],
       exports: [Connections],
     };

@@ -4,7 +4,8 @@ import { dirname, join, normalize } from 'node:path';
 /** Who may use what: a file below `src`, or a folder of it. */
 const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['sharp', /^sharp$/, ['images/sharp/']],
-  ['the AWS SDK', /^@aws-sdk\//, ['storage/s3/']],
+  ['the AWS SDK for buckets', /^@aws-sdk\/(?!client-cloudfront$)/, ['storage/s3/']],
+  ['the AWS SDK for CloudFront', /^@aws-sdk\/client-cloudfront$/, ['cdn/cloudfront.cdn.ts']],
   ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$|woff2-encoder)/, ['placeholders/']],
   ['multer', /^multer$/, ['uploads/upload-form.ts']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
@@ -38,10 +39,11 @@ const LAYERS: Record<string, readonly string[]> = {
   uploads: ['config'],
   outbox: ['config', 'model', 'storage'],
   avatars: ['config', 'images', 'model', 'outbox', 'storage', 'uploads'],
+  cdn: ['avatars', 'config', 'http', 'model'],
   delivery: ['avatars', 'config', 'http', 'images', 'model', 'placeholders', 'storage'],
   api: ['avatars', 'config', 'delivery', 'http', 'model', 'uploads'],
-  ops: ['avatars', 'config', 'delivery', 'http', 'images', 'model', 'outbox', 'storage', 'uploads'],
-  cli: ['avatars', 'config', 'images', 'model', 'ops', 'outbox', 'storage', 'uploads'],
+  ops: ['avatars', 'cdn', 'config', 'delivery', 'http', 'images', 'model', 'outbox', 'storage', 'uploads'],
+  cli: ['avatars', 'cdn', 'config', 'images', 'model', 'ops', 'outbox', 'storage', 'uploads'],
 };
 
 /** The root knows everything. */

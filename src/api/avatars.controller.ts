@@ -88,7 +88,8 @@ export class AvatarsController {
   ): Promise<void> {
     const wish = { size, format, animated, ...preferencesOf(request) };
     const picture = await this.pictures.show(id, wish, drawing);
-    await this.pictureAnswers.send(request, reply, found(picture), this.pictureAnswers.currentCacheControl);
+    const { currentCacheControl } = this.pictureAnswers;
+    await this.pictureAnswers.send(request, reply, found(picture), currentCacheControl, { id });
   }
 
   @Get(':id/exists')
@@ -142,13 +143,13 @@ export class AvatarsController {
     const precondition = preconditionOf(request.headers);
     if (erase) {
       assertUnconditional(precondition);
-      const { committed, erasedAt, objects, bytes, aliases } = await this.avatars.erase(id, {
+      const { committed, erasedAt, objects, bytes, aliases, purged } = await this.avatars.erase(id, {
         before,
         requestId: request.id,
       });
       const pending = committed === 'pending';
       reply.status(pending ? 202 : 200);
-      return { id, erasedAt, objects, bytes, aliases, pending };
+      return { id, erasedAt, objects, bytes, aliases, pending, ...(purged && { purged }) };
     }
     const committed = await this.avatars.delete(id, { precondition });
     reply.status(committed === 'pending' ? 202 : 204);

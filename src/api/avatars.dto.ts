@@ -113,6 +113,28 @@ export class VersionAnswer {
   }
 }
 
+/** What the CDN was asked to forget. */
+export class PurgedAnswer {
+  @ApiProperty({
+    description:
+      'true: the CDN accepted the purge. false: it did not within CDN_TIMEOUT_MS, and is asked again in the background.',
+  })
+  accepted!: boolean;
+
+  @ApiPropertyOptional({
+    type: [String],
+    description: 'The tags that were purged, if the CDN purges by tag.',
+  })
+  tags?: readonly string[];
+
+  @ApiPropertyOptional({
+    type: [String],
+    description:
+      'The beginnings of the paths that were purged, if the CDN purges by path. `/avatar/-` is one hash of an e-mail address.',
+  })
+  paths?: readonly string[];
+}
+
 /** What an erasure removed. */
 export class ReceiptAnswer {
   @ApiProperty(ID_SCHEMA)
@@ -140,4 +162,7 @@ export class ReceiptAnswer {
 
   @ApiProperty({ description: 'true: the bucket is away. This replica clears it as soon as it is back.' })
   pending!: boolean;
+
+  @ApiPropertyOptional({ type: PurgedAnswer, description: 'Absent unless CDN_PURGE is set.' })
+  purged?: PurgedAnswer;
 }

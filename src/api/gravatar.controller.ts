@@ -39,15 +39,17 @@ export class GravatarController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const wish = this.requests.read(file, query);
-    const { shown, verified } = await this.gravatars.get(wish, request.headers.accept);
+    const { shown, verified, id } = await this.gravatars.get(wish, request.headers.accept);
     if (!shown) throw new CodedError('avatar_not_found', 'There is no picture for this hash.');
     const cacheControl = this.pictures.currentCacheControl;
+    const origin = { id, hash: wish.hash };
     if ('redirect' in shown) {
-      const headers = { Location: shown.redirect, 'Cache-Control': cacheControlOf(cacheControl, verified) };
+      const caching = { 'Cache-Control': cacheControlOf(cacheControl, verified) };
+      const headers = { Location: shown.redirect, ...caching, ...this.pictures.cdnHeaders(request, origin) };
       void reply.status(302).headers(headers).send();
       return;
     }
-    await this.pictures.send(request, reply, shown, cacheControl);
+    await this.pictures.send(request, reply, shown, cacheControl, origin);
   }
 
   @Get(NO_HASH)

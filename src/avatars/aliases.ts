@@ -15,6 +15,7 @@ import {
   type StoredObject,
   isAway,
 } from '../storage/object-store.js';
+import { AvatarEvents } from './avatar.events.js';
 import { AvatarRepository, type Vouched } from './avatar.repository.js';
 import type { ReadToken } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
@@ -52,6 +53,7 @@ export class Aliases {
   constructor(
     private readonly store: ObjectStore,
     private readonly repository: AvatarRepository,
+    private readonly events: AvatarEvents,
     private readonly settings: Settings,
   ) {
     const { aliases: cacheBytes } = cacheSharesOf(settings);
@@ -146,6 +148,8 @@ export class Aliases {
       const unlisted = hashes.filter((hash) => !isListed(hash));
       const now = await this.remove(id, unlisted);
       removed += now;
+      // A change of the manifest was told before the pointer was there.
+      if (restored > 0) this.events.changed({ id, hashes, aliased: true });
       if (restored + now === 0) return removed;
     }
   }

@@ -11,7 +11,7 @@ import {
 } from '../model/manifest.js';
 import { Aliases } from './aliases.js';
 import { AvatarChanges, type Committed } from './avatar.changes.js';
-import { AvatarEvents } from './avatar.events.js';
+import { AvatarEvents, type Purged } from './avatar.events.js';
 import { AvatarObjects, type Swept } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { PendingChanges } from './pending-changes.js';
@@ -21,6 +21,8 @@ export interface Receipt extends Swept {
   erasedAt: Instant;
   /** Hashes that no longer stand for the avatar. `objects` does not count their objects. */
   aliases: number;
+  /** What a CDN was asked to forget. Absent if there is none, or the erasure was carried out out of the outbox. */
+  purged?: Purged | undefined;
 }
 
 export interface EraseOptions {
@@ -76,10 +78,12 @@ export class AvatarErasure {
         : stored;
     await this.events.erased(id, end);
     const voided = await this.dropVoid(id, end);
+    const purged = await this.events.purge({ id, hashes: hashesOf(manifest), aliased: false });
     const whole = {
       ...receipt,
       objects: receipt.objects + voided.objects,
       bytes: receipt.bytes + voided.bytes,
+      ...(purged && { purged }),
     };
     if (stored !== 'pending') this.logErased(id, whole, requestId);
     return { ...whole, committed: stored === 'pending' ? 'pending' : 'stored' };
@@ -125,10 +129,10 @@ export class AvatarErasure {
   /** Logs the record of a finished erasure, also of one that waited in the outbox. */
   private logErased(
     id: string,
-    { erasedAt, objects, bytes, aliases }: Receipt,
+    { erasedAt, objects, bytes, aliases, purged }: Receipt,
     requestId: string | undefined,
   ): void {
-    this.logger.log({ id, erasedAt, objects, bytes, aliases, requestId }, 'erased an avatar');
+    this.logger.log({ id, erasedAt, objects, bytes, aliases, purged, requestId }, 'erased an avatar');
   }
 
   /** Drops the entries that an erasure made void. The entry of the erasure itself stays. */

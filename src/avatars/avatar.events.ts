@@ -1,12 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import type { Instant, Version } from '../model/manifest.js';
+import type { Purgeable } from '../model/purging.js';
+
+/** What a CDN was asked to forget, and whether it agreed. */
+export interface Purged {
+  /** Whether it accepted all of it in time. Otherwise it is asked again in the background. */
+  accepted: boolean;
+  /** By tags or by paths, as the CDN wants it. Paths leave out hashes of e-mail addresses. */
+  tags?: readonly string[];
+  paths?: readonly string[];
+}
 
 /** Follows what happens to avatars in this process. */
 export interface AvatarListener {
   /** An upload made a version current. @param master its bytes */
-  published(id: string, version: Version, master: Buffer): void;
+  published?(id: string, version: Version, master: Buffer): void;
+  /** A manifest has changed in the store, or may have. */
+  changed?(change: Purgeable): void;
   /** Everything up to `end` was erased. The erasure is answered once all promises have settled. */
-  erased(id: string, end: Instant): Promise<void>;
+  erased?(id: string, end: Instant): Promise<void>;
+  /** Has copies outside of the service removed for an erasure, which waits for it. */
+  purge?(change: Purgeable): Promise<Purged>;
+  /** The process stops, and no change follows. */
+  ended?(): Promise<void>;
 }
 
 /** Tells listeners what happens to avatars, so that avatars need not know who caches or warms what. */
@@ -19,10 +35,28 @@ export class AvatarEvents {
   }
 
   published(id: string, version: Version, master: Buffer): void {
-    for (const listener of this.listeners) listener.published(id, version, master);
+    for (const listener of this.listeners) listener.published?.(id, version, master);
+  }
+
+  changed(change: Purgeable): void {
+    for (const listener of this.listeners) listener.changed?.(change);
   }
 
   async erased(id: string, end: Instant): Promise<void> {
-    await Promise.all([...this.listeners].map((listener) => listener.erased(id, end)));
+    await this.all((listener) => listener.erased?.(id, end));
+  }
+
+  /** @returns undefined if nobody keeps copies */
+  async purge(change: Purgeable): Promise<Purged | undefined> {
+    const [purged] = await this.all((listener) => listener.purge?.(change));
+    return purged;
+  }
+
+  async ended(): Promise<void> {
+    await this.all((listener) => listener.ended?.());
+  }
+
+  private all<T>(tell: (listener: AvatarListener) => Promise<T> | undefined): Promise<T[]> {
+    return Promise.all([...this.listeners].flatMap((listener) => tell(listener) ?? []));
   }
 }

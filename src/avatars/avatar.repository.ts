@@ -6,6 +6,7 @@ import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import type { CacheUsage } from '../model/cache-usage.js';
+import { hashesOf } from '../model/alias.js';
 import { manifestKey } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
 import { type Intent, type Manifest, apply, emptyManifest } from '../model/manifest.js';
@@ -18,6 +19,7 @@ import {
   type StoredObject,
   isAway,
 } from '../storage/object-store.js';
+import { AvatarEvents } from './avatar.events.js';
 import { type CachedManifest, ManifestCache, type Snapshot } from './manifest-cache.js';
 import { PendingChanges } from './pending-changes.js';
 import type { ReadToken } from './read-token.js';
@@ -87,6 +89,7 @@ export class AvatarRepository {
   constructor(
     private readonly store: ObjectStore,
     private readonly pending: PendingChanges,
+    private readonly events: AvatarEvents,
     private readonly settings: Settings,
   ) {
     this.cache = new ManifestCache(settings, cacheSharesOf(settings).manifests);
@@ -252,11 +255,19 @@ export class AvatarRepository {
         ...MANIFEST_ATTRIBUTES,
       });
       this.cache.keep(id, { manifest, etag, bytes: bytes.length }, performance.now());
-      return true;
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
+      // The store may have written it all the same.
+      this.tellChanged(before.manifest, manifest);
       throw error;
     }
+    this.tellChanged(before.manifest, manifest);
+    return true;
+  }
+
+  private tellChanged(before: Manifest, after: Manifest): void {
+    const hashes = [...new Set([...hashesOf(before), ...hashesOf(after)])];
+    this.events.changed({ id: after.id, hashes, aliased: before.aliases?.at !== after.aliases?.at });
   }
 
   private async revalidate(id: string, options: CallOptions = {}): Promise<CachedManifest> {

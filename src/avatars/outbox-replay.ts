@@ -15,6 +15,7 @@ import { isCircuitOpen } from '../storage/guarded.store.js';
 import { ObjectStore, isAway } from '../storage/object-store.js';
 import { AvatarChanges } from './avatar.changes.js';
 import { AvatarErasure } from './avatar.erasure.js';
+import { AvatarEvents } from './avatar.events.js';
 import { FailingAvatars } from './failing-avatars.js';
 import { type PendingChange, PendingChanges, type PendingEntry } from './pending-changes.js';
 
@@ -50,6 +51,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly erasure: AvatarErasure,
     private readonly pending: PendingChanges,
     private readonly store: ObjectStore,
+    private readonly events: AvatarEvents,
     private readonly settings: Settings,
     @Optional() private readonly outbox?: Outbox<PendingChange>,
   ) {
@@ -62,8 +64,11 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
 
   /** Runs a last round: the disk may disappear with the process. */
   async onApplicationShutdown(): Promise<void> {
-    const { outbox } = this;
-    if (!outbox) return;
+    if (this.outbox) await this.finish(this.outbox);
+    await this.events.ended();
+  }
+
+  private async finish(outbox: Outbox<PendingChange>): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);
     await this.running;

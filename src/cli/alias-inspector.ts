@@ -1,4 +1,5 @@
 import { Aliases } from '../avatars/aliases.js';
+import { AvatarEvents } from '../avatars/avatar.events.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { Settings } from '../config/settings.js';
@@ -21,8 +22,9 @@ export class AliasInspector {
   ) {
     const fromTheStore = { cacheMaxAgeMs: 0, cacheMaxStaleMs: 0, cacheBytes: 0 };
     const applied = Object.assign(new Settings(), settings, fromTheStore);
-    const repository = new AvatarRepository(store, new PendingChanges(), applied);
-    this.aliases = new Aliases(store, repository, applied);
+    const events = new AvatarEvents();
+    const repository = new AvatarRepository(store, new PendingChanges(), events, applied);
+    this.aliases = new Aliases(store, repository, events, applied);
   }
 
   /**

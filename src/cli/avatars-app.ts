@@ -1,4 +1,4 @@
-import { type DynamicModule, type INestApplicationContext, Module } from '@nestjs/common';
+import { type DynamicModule, type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { Settings } from '../config/settings.js';
@@ -9,8 +9,8 @@ import type { Task } from './command.js';
 
 @Module({})
 class AvatarsAppModule {
-  static with(settings: Settings): DynamicModule {
-    return { module: AvatarsAppModule, imports: [SettingsModule.with(settings), AvatarsModule] };
+  static with(settings: Settings, more: readonly Type[]): DynamicModule {
+    return { module: AvatarsAppModule, imports: [SettingsModule.with(settings), AvatarsModule, ...more] };
   }
 }
 
@@ -23,16 +23,18 @@ export interface AvatarsApp {
 
 /**
  * Starts it for a command. The caller closes `app`.
+ * @param more modules that the command needs
  * @throws CodedError `storage_unavailable` if the storage cannot be used; a dry run does not try it
  */
 export async function openAvatars(
   { dryRun, concurrency, logger }: Task,
   settings: Settings,
+  more: readonly Type[] = [],
 ): Promise<AvatarsApp> {
   // Accepted pictures have to be in the store when the process ends, and no picture that it reads may be turned away.
   const own = { storageFallback: 'none', imageQueue: Math.max(settings.imageQueue, concurrency) } as const;
   const applied = Object.assign(new Settings(), settings, own);
-  const app = await NestFactory.createApplicationContext(AvatarsAppModule.with(applied), {
+  const app = await NestFactory.createApplicationContext(AvatarsAppModule.with(applied, more), {
     logger: new NestLogger(logger),
   });
   const store = app.get(ObjectStore, { strict: false });

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import { AvatarErasure, type Receipt } from '../avatars/avatar.erasure.js';
+import { CdnModule } from '../cdn/cdn.module.js';
+import { Purges } from '../cdn/purges.js';
 import type { Settings } from '../config/settings.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
@@ -21,9 +23,10 @@ export async function runErase(
   // In a new and empty storage everything would look erased.
   const existing = openExisting(settings);
   if (!dryRun) assertOwnFolder(existing);
-  const { app, store } = await openAvatars(task, settings);
+  const { app, store } = await openAvatars(task, settings, [CdnModule]);
   const erasure = app.get(AvatarErasure, { strict: false });
   const facts = { storage: store.location, erasures: 0, objects: 0, bytes: 0, aliases: 0, refused: 0 };
+  const purges = app.get(Purges, { strict: false }).enabled ? { purged: 0 } : undefined;
   const findings: Finding[] = [];
   const refuse = (finding: Finding) => {
     facts.refused++;
@@ -31,14 +34,16 @@ export async function runErase(
   };
   const avatars = new KeyedMutex();
   const previews = new Previews(erasure, task.logger);
-  const repeat = async ({ id, erasedAt: before }: Erasure) => {
-    const { objects, bytes, aliases } = await avatars.run(id, () =>
+  const repeat = async ({ id, erasedAt: before, where }: Erasure) => {
+    const { objects, bytes, aliases, purged }: Removed = await avatars.run(id, () =>
       dryRun ? previews.next(id, before) : erasure.erase(id, { before }),
     );
     facts.erasures++;
     facts.objects += objects;
     facts.bytes += bytes;
     facts.aliases += aliases;
+    if (purges && purged?.accepted === true) purges.purged++;
+    if (purged?.accepted === false) findings.push({ code: 'not_purged', where, message: NOT_PURGED });
   };
   if (progress.visible) progress.start('erase', 0);
   await forEach(erasures, concurrency, async (erasure) => {
@@ -47,10 +52,13 @@ export async function runErase(
     progress.step();
   });
   await app.close();
-  return { findings, facts };
+  return { findings, facts: { ...facts, ...purges } };
 }
 
-type Removed = Pick<Receipt, 'objects' | 'bytes' | 'aliases'>;
+type Removed = Pick<Receipt, 'objects' | 'bytes' | 'aliases' | 'purged'>;
+
+const NOT_PURGED =
+  'The avatar is erased, but the CDN did not accept the purge in time. Run the command again, or purge the avatar by hand.';
 
 /** What erasures would remove. An id that is listed again loses only what the erasures before it have left. */
 class Previews {

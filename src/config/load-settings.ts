@@ -1,5 +1,6 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
+import { problemsOfPurges } from './purge-request.js';
 import {
   isOwnSection,
   isSetting,
@@ -120,7 +121,7 @@ function unservedUrls({ urlMode, publicBaseUrl }: Settings): string[] {
 }
 
 function contradictions(settings: Settings): string[] {
-  const problems = [];
+  const problems = problemsOfPurges(settings);
   if (settings.nodeEnv === 'production' && settings.apiKeys.length === 0) {
     problems.push(
       'API_KEYS must be set when NODE_ENV is production, or anybody could change avatars. ' +

@@ -250,6 +250,48 @@ export class Settings {
   @IsInteger(0)
   cacheControlStaleIfError = 86_400;
 
+  @IsIn(['none', 'http', 'cloudfront'])
+  cdnPurge: 'none' | 'http' | 'cloudfront' = 'none';
+
+  /** Fetch forbids CONNECT and TRACE. */
+  @Matches(/^(?!CONNECT$|TRACE$|TRACK$)[A-Z]{1,20}$/, {
+    message: '$property must be a method of HTTP, in upper case',
+  })
+  cdnHttpMethod = 'POST';
+
+  @IsOptional()
+  @IsString()
+  cdnHttpUrl: string | undefined = undefined;
+
+  @IsOptional()
+  @IsString()
+  cdnHttpHeaders: string | undefined = undefined;
+
+  @IsOptional()
+  @IsString()
+  cdnHttpBody: string | undefined = undefined;
+
+  @IsOptional()
+  @Matches(/^[A-Z0-9]{1,64}$/, {
+    message: '$property must be the id of a distribution, such as E2EXAMPLE1ABCD',
+  })
+  cdnCloudfrontDistributionId: string | undefined = undefined;
+
+  @IsIn(['paths', 'tags'])
+  cdnCloudfrontBy: 'paths' | 'tags' = 'paths';
+
+  @IsInteger(100)
+  cdnTimeoutMs = 5000;
+
+  @IsInteger(1, 1000)
+  cdnAttempts = 20;
+
+  @IsInteger(1)
+  cdnConcurrency = 4;
+
+  @IsInteger(1)
+  cdnQueue = 10_000;
+
   @IsInteger(100)
   requestHeadersTimeoutMs = 10_000;
 

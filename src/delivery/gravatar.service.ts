@@ -12,6 +12,8 @@ import { PicturesService } from './pictures.service.js';
 export interface Shown extends Vouched {
   /** A picture, or the URL of one; undefined: there is neither a picture nor a fallback. */
   shown: Picture | { redirect: string } | undefined;
+  /** The avatar that the hash stands for, if any. */
+  id?: string | undefined;
 }
 
 /** For answers that need no read and never change. */
@@ -40,10 +42,10 @@ export class GravatarService {
     const { version, ...read } = await this.avatars.get(id);
     const both = together(pointer, read);
     // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
-    if (!version) return this.fallback(request, accept, sha256Hex(id), both);
+    if (!version) return { ...this.fallback(request, accept, sha256Hex(id), both), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const wish = { ...wishOf(request, accept), animated: false, common: 'png' } as const;
-    return { shown: this.pictures.current(id, version, wish, both), verified: both.verified };
+    return { shown: this.pictures.current(id, version, wish, both), verified: both.verified, id };
   }
 
   /** The picture or URL to show instead. @param seed tells drawings apart */

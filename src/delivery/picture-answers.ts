@@ -7,6 +7,7 @@ import { matchesNoneMatch, meetsMatch } from '../http/conditional.js';
 import { partOf } from '../http/range.js';
 import { refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
+import { type Origin, cdnHeaders } from './cdn-headers.js';
 import { HotAnswers } from './hot-answers.js';
 import type { Picture } from './picture.js';
 
@@ -35,6 +36,7 @@ export class PictureAnswers {
   /**
    * Answers a request. Conditions are answered before the bytes are loaded.
    * @param cacheControl used if the storage vouches for the picture
+   * @param origin what the picture was made from, for a CDN
    * @throws CodedError `precondition_failed`, `unsatisfiable_range`; what loading the picture throws
    */
   async send(
@@ -42,6 +44,7 @@ export class PictureAnswers {
     reply: FastifyReply,
     picture: Picture,
     cacheControl: string,
+    origin: Origin,
   ): Promise<void> {
     const { etag, vary, format, verified, again } = picture;
     const common = {
@@ -49,6 +52,7 @@ export class PictureAnswers {
       'Cache-Control': cacheControlOf(cacheControl, verified),
       ...(vary.length > 0 && { Vary: vary.join(', ') }),
       ...SAFE,
+      ...this.cdnHeaders(request, origin),
     };
     const whole = {
       ...common,
@@ -74,7 +78,7 @@ export class PictureAnswers {
       return;
     }
     const bytes = await picture.load();
-    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, bytes, cacheControl);
+    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, bytes, cacheControl, origin);
     remember();
     // Ranges are for GET only: RFC 9110, section 14.2.
     const range = request.method === 'GET' ? headers.range : undefined;
@@ -91,5 +95,10 @@ export class PictureAnswers {
     const { start, end } = part;
     reply.status(206).header('Content-Range', `bytes ${start}-${end}/${bytes.length}`);
     void reply.send(bytes.subarray(start, end + 1));
+  }
+
+  /** The headers by which a CDN finds an answer that was made from an avatar or a hash. */
+  cdnHeaders({ url }: FastifyRequest, origin: Origin): Record<string, string> {
+    return cdnHeaders(this.settings, url, origin);
   }
 }

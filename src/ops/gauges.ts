@@ -152,6 +152,30 @@ export function registerTurns(
   );
 }
 
+/** What the purges of a CDN came to, and how many avatars wait for one. */
+export interface PurgesReading {
+  counts: Readonly<Record<string, number>>;
+  waiting: number;
+}
+
+export function registerPurges(registry: Registry, read: () => PurgesReading): void {
+  registerCounter(
+    registry,
+    'visage_cdn_purges_total',
+    'Purges of the CDN, by outcome: calls that were accepted or failed, and changes that are not purged after all.',
+    {
+      labels: ['outcome'],
+      read: () => Object.entries(read().counts).map(([outcome, count]) => [{ outcome }, count] as const),
+    },
+  );
+  registerGauge(
+    registry,
+    'visage_cdn_purges_waiting',
+    'Avatars that wait to be purged from the CDN, also for the second time. More than CDN_QUEUE are dropped.',
+    { read: () => [[{}, read().waiting]] },
+  );
+}
+
 /** @param read gives the number of uploads in progress */
 export function registerUploads(registry: Registry, read: () => number): void {
   registerGauge(

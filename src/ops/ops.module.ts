@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
+import { CdnModule } from '../cdn/cdn.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { AdoptionStart } from './adoption-start.js';
@@ -9,7 +10,7 @@ import { StorageHealth } from './storage-health.js';
 
 /** Serves operators: health, and the metrics of every part. */
 @Module({
-  imports: [AvatarsModule, DeliveryModule, UploadsModule],
+  imports: [AvatarsModule, CdnModule, DeliveryModule, UploadsModule],
   controllers: [HealthController],
   providers: [AdoptionStart, ServiceMetrics, StorageHealth],
 })

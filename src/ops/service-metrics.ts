@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit, Optional } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
+import { Purges } from '../cdn/purges.js';
 import { Settings } from '../config/settings.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
 import { Renditions } from '../delivery/renditions.js';
@@ -18,6 +19,7 @@ import {
   registerDisks,
   registerHotAnswers,
   registerOutbox,
+  registerPurges,
   registerStorage,
   registerTurns,
   registerUploads,
@@ -40,6 +42,7 @@ export class ServiceMetrics implements OnModuleInit {
     private readonly uploads: UploadReceiver,
     private readonly health: StorageHealth,
     private readonly circuit: StorageCircuit,
+    private readonly purges: Purges,
     private readonly settings: Settings,
     @Optional() private readonly outbox?: Outbox,
   ) {}
@@ -66,7 +69,7 @@ export class ServiceMetrics implements OnModuleInit {
 
   private readServer(): void {
     const { registry } = this.metrics;
-    const { connections, hot, manifests, renditions, pipeline, uploads } = this;
+    const { connections, hot, manifests, renditions, pipeline, uploads, purges } = this;
     registerHotAnswers(registry, () => hot.counts);
     registerConnections(registry, () => ({
       open: connections.size,
@@ -81,6 +84,7 @@ export class ServiceMetrics implements OnModuleInit {
     registerVanished(registry, () => manifests.vanished);
     registerTurns(registry, () => pipeline.turns());
     registerUploads(registry, () => uploads.underWay);
+    if (purges.enabled) registerPurges(registry, () => purges);
   }
 
   private readStorage(): void {

@@ -286,6 +286,58 @@ describe('loadSettings', () => {
     },
   );
 
+  it.each<[Record<string, string>, RegExp]>([
+    [{ CDN_PURGE: 'fastly' }, /^CDN_PURGE/],
+    [{ CDN_PURGE: 'http' }, /^CDN_HTTP_URL must be set/],
+    [{ CDN_PURGE: 'http', CDN_HTTP_URL: 'ftp://cdn.example/{tag}' }, /^CDN_HTTP_URL must be a URL/],
+    [{ CDN_PURGE: 'http', CDN_HTTP_URL: 'https://{tag}.cdn.example/' }, /^CDN_HTTP_URL must be a URL/],
+    [{ CDN_PURGE: 'http', CDN_HTTP_URL: 'https://me:hush@cdn.example/{tag}' }, /^CDN_HTTP_URL must be a URL/],
+    [{ CDN_PURGE: 'http', CDN_HTTP_URL: 'https://cdn.example/' }, /\{tag\} or \{path\}: they have neither/],
+    [{ CDN_PURGE: 'http', CDN_HTTP_URL: 'https://cdn.example{path}?{tag}' }, /they have both/],
+    [
+      { CDN_PURGE: 'http', CDN_HTTP_URL: 'https://cdn.example/{tag}', CDN_HTTP_METHOD: 'post' },
+      /^CDN_HTTP_METHOD/,
+    ],
+    [
+      {
+        CDN_PURGE: 'http',
+        CDN_HTTP_URL: 'https://cdn.example/{tag}',
+        CDN_HTTP_METHOD: 'GET',
+        CDN_HTTP_BODY: 'x',
+      },
+      /^CDN_HTTP_BODY cannot be sent with CDN_HTTP_METHOD GET/,
+    ],
+    ...[
+      'Fastly-Key: hush',
+      '["hush"]',
+      '{"Fastly-Key":7}',
+      '{"Fastly Key":"hush"}',
+      '{"Fastly-Key":"hush\\n"}',
+    ].map((headers): [Record<string, string>, RegExp] => [
+      { CDN_PURGE: 'http', CDN_HTTP_URL: 'https://cdn.example/{tag}', CDN_HTTP_HEADERS: headers },
+      /^CDN_HTTP_HEADERS must be headers as a JSON object/,
+    ]),
+    [{ CDN_PURGE: 'cloudfront' }, /^CDN_CLOUDFRONT_DISTRIBUTION_ID must be set/],
+    [
+      { CDN_PURGE: 'cloudfront', CDN_CLOUDFRONT_DISTRIBUTION_ID: 'arn:aws:x' },
+      /must be the id of a distribution/,
+    ],
+    [{ CDN_CLOUDFRONT_BY: 'urls' }, /^CDN_CLOUDFRONT_BY/],
+  ])('refuses %j, by which no CDN could be purged, without a secret', (environment, problem) => {
+    expect(problemsOf(environment)).toEqual([expect.stringMatching(problem)]);
+    expect(problemsOf(environment).join()).not.toContain('hush');
+  });
+
+  it.each<Record<string, string>>([
+    { CDN_PURGE: 'http', CDN_HTTP_URL: 'http://127.0.0.1:8080{path}*', CDN_HTTP_METHOD: 'PURGE' },
+    { CDN_PURGE: 'http', CDN_HTTP_URL: 'http://cdn', CDN_HTTP_HEADERS: '{"X-Tag":"{tag}"}' },
+    { CDN_PURGE: 'http', CDN_HTTP_URL: 'https://cdn.example/a?b=c', CDN_HTTP_BODY: '{"tags":["{tag}"]}' },
+    { CDN_PURGE: 'cloudfront', CDN_CLOUDFRONT_DISTRIBUTION_ID: 'E2EXAMPLE1ABCD' },
+    { CDN_CLOUDFRONT_DISTRIBUTION_ID: 'E2EXAMPLE1ABCD', CDN_HTTP_URL: 'not used' },
+  ])('takes %j', (environment) => {
+    expect(problemsOf(environment)).toEqual([]);
+  });
+
   it('refuses to run in production without keys, and says how to make one', () => {
     expect(problemsOf({ NODE_ENV: 'production' })).toEqual([expect.stringMatching(/API_KEYS.*openssl/)]);
     expect(problemsOf({ NODE_ENV: 'production', API_KEYS: 'a'.repeat(64) })).toEqual([]);

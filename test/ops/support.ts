@@ -11,7 +11,7 @@ export async function scrape(url: string): Promise<Map<string, Metric>> {
 
 /**
  * A scrape of a service that has done a little of everything, so that every metric has its labels. It has an outbox and a
- * breaker, which only a service on a bucket has, and no bucket, so that it needs no server.
+ * breaker, which only a service on a bucket has, and neither a bucket nor a CDN, so that it needs no server.
  */
 export async function everyMetric(): Promise<Map<string, Metric>> {
   const service = await startService({
@@ -20,6 +20,8 @@ export async function everyMetric(): Promise<Map<string, Metric>> {
     STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
     STORAGE_S3_ACCESS_KEY_ID: 'none',
     STORAGE_S3_SECRET_ACCESS_KEY: 'none',
+    CDN_PURGE: 'http',
+    CDN_HTTP_URL: 'http://127.0.0.1:1/{tag}',
   });
   const uploaded = await send(service.url, {
     method: 'PUT',

@@ -4,7 +4,7 @@ import { succeed } from './processes.mjs';
 
 /**
  * By name: a command that succeeds if the tool is here, and the Debian package that contains it.
- * @type {Record<string, { package?: string, probe: string[], version?: { pattern: RegExp, least: string } }>}
+ * @type {Record<string, { package?: string | string[], probe: string[], version?: { pattern: RegExp, least: string } }>}
  */
 const TOOLS = {
   'Libravatar::URL': { package: 'libgravatar-url-perl', probe: ['perl', '-MLibravatar::URL', '-e', '1'] },
@@ -16,6 +16,10 @@ const TOOLS = {
     probe: ['kubectl', 'version', '--client', '--output=json'],
     // The manifests use components, which came with this version: https://github.com/kubernetes-sigs/kustomize/pull/2438
     version: { pattern: /"gitVersion": "v(\d+\.\d+)/, least: '1.21' },
+  },
+  nginx: {
+    package: ['nginx', 'libnginx-mod-http-cache-purge'],
+    probe: ['sh', '-c', 'nginx -v && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so'],
   },
   promtool: { package: 'prometheus', probe: ['promtool', '--version'] },
   root: { probe: ['sh', '-c', 'test "$(id -u)" = 0'] },
@@ -46,7 +50,10 @@ function faultOf(name) {
   const { probe, version, package: debian } = TOOLS[name];
   const [program, ...parameters] = probe;
   const { status, stdout } = spawnSync(program, parameters, { encoding: 'utf8' });
-  if (status !== 0) return debian ? `${name} is missing (Debian's package ${debian})` : `they need ${name}`;
+  if (status !== 0)
+    return debian
+      ? `${name} is missing (Debian's package ${[debian].flat().join(' and ')})`
+      : `they need ${name}`;
   if (version === undefined) return undefined;
   const [, found = 'unknown'] = version.pattern.exec(stdout) ?? [];
   return isAtLeast(found, version.least)

@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { AvatarsModule } from '../avatars/avatars.module.js';
+import { purgeRequestOf } from '../config/purge-request.js';
+import { Settings } from '../config/settings.js';
+import { Cdn } from './cdn.js';
+import { HttpCdn } from './http.cdn.js';
+import { Purges } from './purges.js';
+
+/** Has a CDN in front of the service forget what has changed. */
+@Module({
+  imports: [AvatarsModule],
+  providers: [Purges, { provide: Cdn, inject: [Settings], useFactory: openCdn }],
+  exports: [Purges],
+})
+export class CdnModule {}
+
+/** The driver that the settings ask for; undefined: none. */
+async function openCdn(settings: Settings): Promise<Cdn | undefined> {
+  const { cdnTimeoutMs } = settings;
+  switch (settings.cdnPurge) {
+    case 'none':
+      return undefined;
+    case 'http':
+      return new HttpCdn(purgeRequestOf(settings), cdnTimeoutMs);
+    case 'cloudfront': {
+      // Loaded by those who need it: the SDK takes memory.
+      const { CloudFrontCdn } = await import('./cloudfront.cdn.js');
+      return new CloudFrontCdn(
+        settings.cdnCloudfrontDistributionId ?? '',
+        settings.cdnCloudfrontBy,
+        cdnTimeoutMs,
+      );
+    }
+  }
+}

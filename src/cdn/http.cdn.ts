@@ -1,0 +1,73 @@
+import { PLACEHOLDERS, type PurgeRequest, placeholderOf } from '../config/purge-request.js';
+import { Cdn, PurgeFailed } from './cdn.js';
+
+const ADVICE: Record<number, string> = {
+  401: 'Check the token in CDN_HTTP_HEADERS.',
+  403: 'Check the token in CDN_HTTP_HEADERS, and what it is allowed to do.',
+  404: 'Check CDN_HTTP_URL.',
+  405: 'Check CDN_HTTP_METHOD and CDN_HTTP_URL.',
+  429: 'The CDN limits how many purges it takes. Have the limit raised, or lower CDN_CONCURRENCY.',
+};
+
+/** A CDN that is told by one HTTP request for each tag or path. Any 2xx means that it has accepted. */
+export class HttpCdn extends Cdn {
+  readonly by: 'tags' | 'paths';
+  private readonly origin: string;
+
+  /** @param timeoutMs for one request */
+  constructor(
+    private readonly template: PurgeRequest,
+    private readonly timeoutMs: number,
+  ) {
+    super();
+    this.by = placeholderOf(template) ?? 'tags';
+    this.origin = new URL(template.url.replaceAll(PLACEHOLDERS.paths, '/')).origin;
+  }
+
+  async purge(items: readonly string[]): Promise<void> {
+    for (const item of items) await this.send(item);
+  }
+
+  private async send(item: string): Promise<void> {
+    const { method, url, headers, body } = this.template;
+    const fill = (text: string) => text.replaceAll(PLACEHOLDERS[this.by], item);
+    const filled = Object.entries(headers).map(([name, value]) => [name, fill(value)] as [string, string]);
+    let answer: Response;
+    try {
+      answer = await fetch(fill(url), {
+        method,
+        headers: filled,
+        ...(body !== undefined && { body: fill(body) }),
+        // The token is for this host only.
+        redirect: 'manual',
+        signal: AbortSignal.timeout(this.timeoutMs),
+      });
+      await answer.body?.cancel();
+    } catch (error) {
+      throw this.unreachable(error as Error);
+    }
+    if (answer.ok) return;
+    throw new PurgeFailed(
+      `the CDN at ${this.origin} answered ${answer.status} to a purge`,
+      ADVICE[answer.status] ??
+        (answer.status >= 500
+          ? "Check the CDN's own status."
+          : 'Check CDN_HTTP_URL, CDN_HTTP_METHOD and CDN_HTTP_BODY.'),
+    );
+  }
+
+  /** The error of `fetch` is left out: it may quote what was sent. */
+  private unreachable({ name, cause }: Error): PurgeFailed {
+    if (name === 'TimeoutError') {
+      return new PurgeFailed(
+        `the CDN at ${this.origin} did not answer a purge within ${this.timeoutMs} ms`,
+        "Check the network and the CDN's own status. CDN_TIMEOUT_MS is the limit.",
+      );
+    }
+    const { code = 'no connection' } = (cause ?? {}) as { code?: string };
+    return new PurgeFailed(
+      `the CDN at ${this.origin} cannot be reached: ${code}`,
+      'Check CDN_HTTP_URL and the network.',
+    );
+  }
+}

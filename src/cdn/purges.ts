@@ -1,0 +1,216 @@
+import { Inject, Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { AvatarEvents, type AvatarListener, type Purged } from '../avatars/avatar.events.js';
+import { Settings } from '../config/settings.js';
+import { LogThrottle } from '../http/log-throttle.js';
+import { type Purgeable, pathsOf, tagsOf } from '../model/purging.js';
+import { Cdn, PurgeFailed } from './cdn.js';
+
+/** How long an answer with the old picture may be on its way to the CDN, in ms. */
+const ON_ITS_WAY_MS = 1000;
+
+/** The wait after the first failure, which doubles with each, and the longest one, in ms. */
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 300_000;
+
+/** How long the process goes on purging when it stops, in ms, apart from calls under way. */
+const STOPPING_MS = 3000;
+
+/** A cause of failures is logged once in this time, in ms. */
+const LOG_WINDOW_MS = 60_000;
+
+/** A purge that waits for its turn or its time, or runs. */
+interface Job {
+  id: string;
+  items: Set<string>;
+  /** By the monotonic clock: a purge that begins then or later is the last one. */
+  until: number;
+  /** Calls that failed in a row. */
+  failures: number;
+  /** Undefined once its time has come. */
+  timer?: NodeJS.Timeout | undefined;
+  /** Called with the outcome of the next call. */
+  told: ((accepted: boolean) => void)[];
+}
+
+/**
+ * Purges the CDN after each change, in the background: at once, and again when no replica shows the old picture from memory any more, since
+ * the CDN may have fetched it from one of them meanwhile. A purge that fails is repeated. Changes of one avatar that wait share a purge.
+ */
+@Injectable()
+export class Purges implements AvatarListener, OnModuleInit {
+  /** Calls that the CDN accepted and that failed, and changes whose purge was given up or dropped because too many waited. */
+  readonly counts = { accepted: 0, failed: 0, given_up: 0, dropped: 0 };
+  private readonly logger = new Logger(Purges.name);
+  private readonly failures = new LogThrottle(LOG_WINDOW_MS, 20);
+  private readonly limit: LimitFunction;
+  /** By id. */
+  private readonly jobs = new Map<string, Job>();
+  private running = 0;
+  /** When the process gives up waiting, by the monotonic clock, and whom to tell that nothing is left to do. */
+  private stop: { at: number; idle: () => void } | undefined;
+
+  constructor(
+    private readonly events: AvatarEvents,
+    private readonly settings: Settings,
+    @Optional() @Inject(Cdn) private readonly cdn?: Cdn,
+  ) {
+    this.limit = pLimit(settings.cdnConcurrency);
+  }
+
+  onModuleInit(): void {
+    if (this.cdn) this.events.subscribe(this);
+  }
+
+  /** Whether there is a CDN to purge. */
+  get enabled(): boolean {
+    return this.cdn !== undefined;
+  }
+
+  /** How many avatars wait for a purge, also for the repeated one. */
+  get waiting(): number {
+    return this.jobs.size;
+  }
+
+  changed(change: Purgeable): void {
+    this.request(change);
+  }
+
+  async purge(change: Purgeable): Promise<Purged> {
+    const job = this.request(change);
+    const accepted = new Promise<boolean>((resolve) => {
+      if (!job) {
+        resolve(false);
+        return;
+      }
+      const timer = setTimeout(resolve, this.settings.cdnTimeoutMs, false);
+      job.told.push((outcome) => {
+        clearTimeout(timer);
+        resolve(outcome);
+      });
+    });
+    const shown = this.itemsOf(change).map((item) => item.replace(/^\/avatar\/.*/, '/avatar/-'));
+    return { accepted: await accepted, [this.cdn?.by ?? 'tags']: [...new Set(shown)] };
+  }
+
+  /** Purges what still waits, for a few seconds. */
+  async ended(): Promise<void> {
+    const idle = new Promise<void>((resolve) => {
+      this.stop = { at: performance.now() + STOPPING_MS, idle: resolve };
+    });
+    for (const job of this.jobs.values()) {
+      if (job.timer) this.schedule(job, job.failures > 0 ? 0 : job.until - performance.now());
+    }
+    this.tellIfIdle();
+    await idle;
+    this.failures.flush();
+  }
+
+  private itemsOf(change: Purgeable): string[] {
+    return this.cdn?.by === 'paths' ? pathsOf(change) : tagsOf(change);
+  }
+
+  /** @returns undefined if too many wait already */
+  private request(change: Purgeable): Job | undefined {
+    const { id } = change;
+    const until = performance.now() + this.settings.cacheMaxAgeMs + ON_ITS_WAY_MS;
+    const known = this.jobs.get(id);
+    if (!known && this.jobs.size >= this.settings.cdnQueue) {
+      this.drop();
+      return undefined;
+    }
+    const job = known ?? { id, items: new Set(), until, failures: 0, told: [] };
+    for (const item of this.itemsOf(change)) job.items.add(item);
+    job.until = until;
+    if (!known || job.timer) this.schedule(job, 0);
+    return job;
+  }
+
+  private schedule(job: Job, waitMs: number): void {
+    this.jobs.set(job.id, job);
+    clearTimeout(job.timer);
+    const ms = this.stop ? Math.min(waitMs, this.stop.at - performance.now()) : waitMs;
+    if (ms > 0) {
+      // Node rounds down, and a purge that began too early would be repeated.
+      const rounded = Math.ceil(ms) + 1;
+      job.timer = setTimeout(() => {
+        this.schedule(job, 0);
+      }, rounded);
+      return;
+    }
+    job.timer = undefined;
+    void this.limit(() => this.run(job));
+  }
+
+  private async run(job: Job): Promise<void> {
+    this.jobs.delete(job.id);
+    if (this.stop && performance.now() > this.stop.at + this.settings.cdnTimeoutMs) {
+      this.giveUp(job);
+      this.tellIfIdle();
+      return;
+    }
+    this.running++;
+    const begun = performance.now();
+    const told = job.told.splice(0);
+    try {
+      await this.cdn?.purge([...job.items]);
+      this.counts.accepted++;
+      job.failures = 0;
+      for (const tell of told) tell(true);
+      const last = Math.min(job.until, this.stop?.at ?? Infinity);
+      if (begun < last) this.again(job, job.until - performance.now());
+    } catch (error) {
+      this.counts.failed++;
+      job.failures++;
+      for (const tell of told) tell(false);
+      this.log(error as Error);
+      if (job.failures < this.settings.cdnAttempts && !this.stop) this.again(job, waitAfter(job.failures));
+      else this.giveUp(job);
+    } finally {
+      this.running--;
+      this.tellIfIdle();
+    }
+  }
+
+  /** Runs a job once more. If the avatar has changed meanwhile, its newer job takes over. */
+  private again(job: Job, waitMs: number): void {
+    const newer = this.jobs.get(job.id);
+    if (!newer) this.schedule(job, waitMs);
+    else for (const item of job.items) newer.items.add(item);
+  }
+
+  private giveUp({ id, failures }: Job): void {
+    this.counts.given_up++;
+    this.logger.error(
+      { id, failures },
+      'the CDN was not purged after a change: purge this avatar by hand, or erase it again if it was erased (docs/cdn.md)',
+    );
+  }
+
+  private drop(): void {
+    this.counts.dropped++;
+    const message =
+      'too many purges wait for the CDN, so that further changes are not purged: purge everything once it works again';
+    const summarize = (leftOut: number) => {
+      this.logger.error({ leftOut }, 'more changes were not purged');
+    };
+    if (this.failures.isFirst(message, summarize)) this.logger.error({ waiting: this.jobs.size }, message);
+  }
+
+  private log(error: Error): void {
+    const advice = error instanceof PurgeFailed ? error.advice : 'This is a defect: please report it.';
+    const summarize = (leftOut: number) => {
+      this.logger.warn({ reason: error.message, leftOut }, 'more purges failed like this one');
+    };
+    if (!this.failures.isFirst(error.message, summarize)) return;
+    this.logger.warn({ reason: error.message, advice }, 'a purge of the CDN failed: it is tried again');
+  }
+
+  private tellIfIdle(): void {
+    if (this.jobs.size + this.running === 0) this.stop?.idle();
+  }
+}
+
+function waitAfter(failures: number): number {
+  return Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), LONGEST_WAIT_MS);
+}

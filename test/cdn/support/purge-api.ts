@@ -1,0 +1,68 @@
+import { type IncomingHttpHeaders, type Server, createServer } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HANG_MS } from '../../support/patience.js';
+import { listenSomewhere } from '../../support/ports.js';
+
+export interface Asked {
+  method: string;
+  url: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+/** How a request is answered; `hang`: not at all. */
+export type Answering = { status: number; body?: string } | 'hang';
+
+/** The API by which a CDN is purged, as a server that writes down what it is asked. */
+export class PurgeApi {
+  /** Every request, in the order of arrival. */
+  readonly asked: Asked[] = [];
+  /** Decides how a request is answered; it may wait. */
+  answering: (asked: Asked) => Answering | Promise<Answering> = () => ({ status: 200 });
+
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {}
+
+  static async start(): Promise<PurgeApi> {
+    const server = createServer();
+    const api = new PurgeApi(server, `http://127.0.0.1:${await listenSomewhere(server)}`);
+    server.on('request', (request, response) => {
+      void (async () => {
+        const { method = '', url = '', headers } = request;
+        const asked = { method, url, headers, body: (await buffer(request)).toString() };
+        api.asked.push(asked);
+        const answer = await api.answering(asked);
+        if (answer !== 'hang') response.writeHead(answer.status).end(answer.body);
+      })();
+    });
+    return api;
+  }
+
+  /** The requests whose URL or body has this text. */
+  about(text: string): Asked[] {
+    return this.asked.filter(({ url, body }) => url.includes(text) || body.includes(text));
+  }
+
+  /** Waits until this many of them have arrived. */
+  async gets(count: number, text: string): Promise<Asked[]> {
+    await until(() => this.about(text).length >= count, `${count} purges of ${text}`);
+    return this.about(text);
+  }
+
+  stop(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+/** Waits for something that has to come. */
+export async function until(look: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const giveUp = performance.now() + HANG_MS;
+  while (!(await look())) {
+    if (performance.now() > giveUp) throw new Error(`waited in vain for ${what}`);
+    await sleep(10);
+  }
+}
