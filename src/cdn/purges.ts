@@ -73,16 +73,14 @@ export class Purges implements AvatarListener, OnModuleInit {
   }
 
   changed(change: Purgeable): void {
-    this.request(change);
+    if (this.jobs.has(change.id) || this.jobs.size < this.settings.cdnQueue) this.request(change);
+    else this.drop();
   }
 
+  /** An erasure is never dropped. */
   async purge(change: Purgeable): Promise<Purged> {
     const job = this.request(change);
     const accepted = new Promise<boolean>((resolve) => {
-      if (!job) {
-        resolve(false);
-        return;
-      }
       const timer = setTimeout(resolve, this.settings.cdnTimeoutMs, false);
       job.told.push((outcome) => {
         clearTimeout(timer);
@@ -110,15 +108,10 @@ export class Purges implements AvatarListener, OnModuleInit {
     return this.cdn?.by === 'paths' ? pathsOf(change) : tagsOf(change);
   }
 
-  /** @returns undefined if too many wait already */
-  private request(change: Purgeable): Job | undefined {
+  private request(change: Purgeable): Job {
     const { id } = change;
     const until = performance.now() + this.settings.cacheMaxAgeMs + ON_ITS_WAY_MS;
     const known = this.jobs.get(id);
-    if (!known && this.jobs.size >= this.settings.cdnQueue) {
-      this.drop();
-      return undefined;
-    }
     const job = known ?? { id, items: new Set(), until, failures: 0, told: [] };
     for (const item of this.itemsOf(change)) job.items.add(item);
     job.until = until;
