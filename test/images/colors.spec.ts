@@ -222,6 +222,14 @@ describe('preview', () => {
     expect(thumbHashToAverageRGBA(Buffer.from(info.thumbhash, 'base64')).a).toBeLessThan(0.5);
   });
 
+  it.each([1, 2, 4, 8])('shows the mean of stripes that are %i px wide', async (width) => {
+    const paint = (x: number) => Array<number>(3).fill(((x / width) & 1) * 255);
+    const { info } = await gallery.show(await encoded(painted(1024, 1024, paint), 'png'));
+    const { r, g, b } = thumbHashToAverageRGBA(Buffer.from(info.thumbhash, 'base64'));
+    const mean = [r, g, b].map((share) => share * 255);
+    expect(distance(mean, [128, 128, 128])).toBeLessThan(24);
+  });
+
   it('is a blurred picture of the avatar', async () => {
     const { info } = await gallery.show(await encoded(painted(320, 320, reference(320, 320)), 'png'));
     const { w, h, rgba } = thumbHashToRGBA(Buffer.from(info.thumbhash, 'base64'));

@@ -4,7 +4,7 @@ import { CodedError } from '../../errors.js';
 import type { Crop, MasterFormat, Reduction } from '../../model/formats.js';
 import { sha256Hex } from '../../model/sha256.js';
 import type { Master } from '../image-pipeline.js';
-import { type Preview, previewOf } from '../preview.js';
+import { previewOf } from '../preview.js';
 import type { OpenSource } from './source.js';
 
 interface Encoder {
@@ -70,7 +70,10 @@ export async function encodeMaster(
     const encoded = await encodeWithin(avatarMasterMaxBytes, moving, 'webp');
     return 'excess' in encoded ? encodeStill('still') : encoded;
   };
-  const [encoded, preview] = await Promise.all([encode(), makePreview(still())]);
+  const encoding = encode();
+  // Beside the encoder, which has a thread of its own.
+  const preview = previewOf({ data, side, channels });
+  const encoded = await encoding;
   if ('excess' in encoded) throw tooManyBytes(encoded.excess, side, avatarMasterMaxBytes);
   const { bytes, format, reduced } = encoded;
   return {
@@ -121,17 +124,6 @@ function tooManyBytes(bytes: number, side: number, maxBytes: number): CodedError
     'image_too_large',
     `The picture takes ${bytes} bytes at ${side} x ${side} px, even at a lower quality. At most ${maxBytes} bytes are kept. Send fewer pixels, or a picture with less noise.`,
   );
-}
-
-/** The preview is small, but never has fewer pixels than a ThumbHash has waves: it would show waves. */
-async function makePreview(picture: Sharp): Promise<Preview> {
-  const { data, info } = await picture
-    .resize(32, 32)
-    .toColourspace('srgb')
-    .ensureAlpha()
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return previewOf(data, info.width, info.height);
 }
 
 function isAnimated({ pages = 1 }: Metadata): boolean {
