@@ -87,6 +87,12 @@ export abstract class ImagePipeline {
    */
   abstract encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer>;
 
+  /**
+   * Resolves when no picture is being processed and none waits: at once if that is so now. Work that nobody waits for starts then, one
+   * task at a time, and takes nothing from anybody. Whoever comes meanwhile has to wait for that one task at most.
+   */
+  abstract whenIdle(): Promise<void>;
+
   /** The lines as they are now. */
   abstract turns(): Record<ImageLine, ImageTurns>;
 }

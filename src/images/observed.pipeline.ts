@@ -43,6 +43,10 @@ export class ObservedPipeline extends ImagePipeline {
     return this.observe('rendition', () => this.inner.encode(pixels, format));
   }
 
+  override whenIdle(): Promise<void> {
+    return this.inner.whenIdle();
+  }
+
   override turns(): Record<ImageLine, ImageTurns> {
     return this.inner.turns();
   }

@@ -23,6 +23,8 @@ export class SharpPipeline extends ImagePipeline {
   /** Readers do not wait behind uploads, nor behind AVIF, which takes ten times as long as the other formats. */
   private readonly lines: Record<ImageLine, FairTurns>;
   private readonly input: SharpOptions;
+  /** What to call when nothing is being processed and nothing waits. */
+  private readonly idleWaiters: (() => void)[] = [];
 
   constructor(private readonly settings: Settings) {
     super();
@@ -81,10 +83,18 @@ export class SharpPipeline extends ImagePipeline {
     });
   }
 
+  override async whenIdle(): Promise<void> {
+    if (!this.isIdle) await new Promise<void>((resolve) => this.idleWaiters.push(resolve));
+  }
+
   override turns(): Record<ImageLine, ImageTurns> {
     const { masters, renditions, avif } = this.lines;
     const turnsOf = ({ active, waiting }: FairTurns) => ({ active, waiting });
     return { masters: turnsOf(masters), renditions: turnsOf(renditions), avif: turnsOf(avif) };
+  }
+
+  private get isIdle(): boolean {
+    return Object.values(this.lines).every(({ active, waiting }) => active + waiting === 0);
   }
 
   private lineOf(format: RenditionFormat): FairTurns {
@@ -92,13 +102,22 @@ export class SharpPipeline extends ImagePipeline {
   }
 
   /** @param task gets a function that opens pictures, all of which share one IMAGE_TIMEOUT_MS from the start of the turn */
-  private queued<T>(line: FairTurns, task: (open: Open) => Promise<T>, options?: TaskOptions): Promise<T> {
-    return line.run(() => {
+  private async queued<T>(
+    line: FairTurns,
+    task: (open: Open) => Promise<T>,
+    options?: TaskOptions,
+  ): Promise<T> {
+    const run = () => {
       const deadline = performance.now() + this.settings.imageTimeoutMs;
       return task((source, input = {}) => {
         const seconds = Math.max(1, Math.ceil((deadline - performance.now()) / 1000));
         return sharp(source, { ...this.input, ...input }).timeout({ seconds });
       });
-    }, options);
+    };
+    try {
+      return await line.run(run, options);
+    } finally {
+      if (this.isIdle) for (const resolve of this.idleWaiters.splice(0)) resolve();
+    }
   }
 }
