@@ -97,6 +97,7 @@ export async function runClient(program, options, { core } = {}) {
   return JSON.parse(output);
 }
 
-function pinned(core, command) {
+/** @returns the command line that runs a command on one core only, if one is named */
+export function pinned(core, command) {
   return core === undefined ? command : ['taskset', '-c', String(core), ...command];
 }
