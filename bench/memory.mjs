@@ -1,8 +1,10 @@
-// Every kind of request for a long time, to see whether memory grows or anything is left behind. BENCH_MINUTES says how long.
+// Every kind of request for a long time, to see whether memory grows or anything is left behind. BENCH_MINUTES says how long, and
+// BENCH_ALLOCATOR with which allocator only: glibc or jemalloc.
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import sharp from 'sharp';
+import { RECORD } from '../dist/outbox/storage-record.js';
 import { randoms } from '../test/support/randoms.mjs';
 import { Bucket, hasS3 } from './bucket.mjs';
 import { ask } from './http.mjs';
@@ -31,37 +33,56 @@ const DEFAULTS = [
 ];
 const ACCEPTS = ['image/avif,image/webp,*/*', 'image/webp,*/*', '*/*'];
 
-const folder = await mkdtemp(join(tmpdir(), 'visage-bench-memory-'));
-const bucket = hasS3 ? await Bucket.create() : undefined;
-if (!bucket) console.log('On a local disk, which has no outbox: no TEST_S3_ENDPOINT.');
-const service = await startService(folder, bucket?.settings);
-try {
-  const samples = [];
-  const started = performance.now();
-  const sample = () => samples.push([(performance.now() - started) / 60_000, service.residentMiB()]);
-  const sampler = setInterval(sample, SAMPLE_SECONDS * 1000);
-  const { request, answered } = mixedLoad(service, await uploadable());
-  await closedLoop(request, { loops: CLIENTS, seconds: MINUTES * 60 }).finally(() => clearInterval(sampler));
-  console.log(perMinute(samples));
-  const later = samples.filter(([minute]) => minute >= MINUTES / 3);
-  console.log(`\nSlope of the last two thirds: ${number(slope(later) * 60)} MiB an hour`);
-  console.log(
-    `Answers: ${[...answered]
-      .sort()
-      .map(([what, times]) => `${times} x ${what}`)
-      .join(', ')}`,
-  );
+/** What the service gets for each allocator. The dynamic linker finds the library by its name, ld.so(8). */
+const ALLOCATORS = { glibc: {}, jemalloc: { LD_PRELOAD: 'libjemalloc.so.2' } };
 
-  await service.stop('SIGTERM');
-  if (service.child.exitCode !== 0) throw new Error(`the service ended with ${service.child.exitCode}`);
-  const folders = ['spool', ...(bucket ? ['outbox'] : [])];
-  const left = (await Promise.all(folders.map((name) => filesIn(join(folder, name))))).flat();
-  if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
-  console.log(`Nothing is left in ${folders.join(' and ')}.`);
-} finally {
-  await service.stop();
-  await bucket?.destroy();
-  await rm(folder, { recursive: true });
+const { BENCH_ALLOCATOR: only } = process.env;
+if (only !== undefined && !Object.hasOwn(ALLOCATORS, only))
+  throw new Error(`BENCH_ALLOCATOR=${only} is none of ${Object.keys(ALLOCATORS)}`);
+const names = only === undefined ? Object.keys(ALLOCATORS) : [only];
+if (!hasS3) console.log('On a local disk, which has no outbox: no TEST_S3_ENDPOINT.');
+const pictures = await uploadable();
+const results = [];
+for (const name of names) results.push({ name, ...(await measure(name)) });
+console.log(perMinute(results));
+for (const { name, samples, answered, left } of results) {
+  const later = samples.filter(([minute]) => minute >= MINUTES / 3);
+  const peak = Math.max(...samples.map(([, mib]) => mib));
+  const answers = [...answered].sort().map(([what, times]) => `${times} x ${what}`);
+  console.log(
+    `\n${name}: slope of the last two thirds ${number(slope(later) * 60)} MiB an hour, peak ${number(peak)} MiB`,
+  );
+  console.log(`Nothing is left in ${left}. Answers: ${answers.join(', ')}`);
+}
+
+/** @returns memory by the minute, what was answered, and the folders that were found empty afterwards */
+async function measure(allocator) {
+  const folder = await mkdtemp(join(tmpdir(), 'visage-bench-memory-'));
+  const bucket = hasS3 ? await Bucket.create() : undefined;
+  const service = await startService(folder, { ...bucket?.settings, ...ALLOCATORS[allocator] });
+  try {
+    // The dynamic linker only warns about a library that it does not find.
+    if (service.hasMapped('jemalloc') !== (allocator === 'jemalloc'))
+      throw new Error(`the service does not run with ${allocator}`);
+    const samples = [];
+    const started = performance.now();
+    const sample = () => samples.push([(performance.now() - started) / 60_000, service.residentMiB()]);
+    const sampler = setInterval(sample, SAMPLE_SECONDS * 1000);
+    const { request, answered } = mixedLoad(service, pictures);
+    await closedLoop(request, { loops: CLIENTS, seconds: MINUTES * 60 }).finally(() =>
+      clearInterval(sampler),
+    );
+    await service.stop('SIGTERM');
+    if (service.child.exitCode !== 0) throw new Error(`the service ended with ${service.child.exitCode}`);
+    const folders = ['spool', ...(bucket ? ['outbox'] : [])];
+    const left = (await Promise.all(folders.map((name) => filesIn(join(folder, name))))).flat();
+    if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
+    return { samples, answered, left: folders.join(' and ') };
+  } finally {
+    await service.stop();
+    await bucket?.destroy();
+    await rm(folder, { recursive: true });
+  }
 }
 
 /** Pictures of every kind, and one that is none. */
@@ -125,21 +146,24 @@ function mixedLoad({ url }, pictures) {
   return { request, answered };
 }
 
-function perMinute(samples) {
-  const minutes = new Map();
-  for (const [minute, mib] of samples) {
-    const name = String(Math.floor(minute) + 1);
-    minutes.set(name, [...(minutes.get(name) ?? []), mib]);
-  }
-  const rows = [...minutes].map(([minute, values]) => [minute, number(median(values))]);
-  return table(['minute', 'MiB resident'], rows);
+function perMinute(results) {
+  const minutes = Array.from({ length: Math.ceil(MINUTES) }, (_, i) => i);
+  const during = (samples, minute) =>
+    samples.filter(([at]) => Math.floor(at) === minute).map(([, mib]) => mib);
+  return table(
+    ['minute', ...results.map(({ name }) => `MiB resident, ${name}`)],
+    minutes.map((minute) => [
+      String(minute + 1),
+      ...results.map(({ samples }) => number(median(during(samples, minute)))),
+    ]),
+  );
 }
 
-/** Files below a folder; what begins with a dot is how a store keeps its own house. */
+/** Files below a folder. Those that begin with a dot are a store's own, and the record of an outbox stays for ever. */
 async function filesIn(path) {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => relative(path, join(parentPath, name)))
-    .filter((file) => !file.split(sep).some((part) => part.startsWith('.')));
+    .filter((file) => basename(file) !== RECORD && !file.split(sep).some((part) => part.startsWith('.')));
 }

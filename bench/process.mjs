@@ -52,6 +52,11 @@ export class ServerProcess {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))[1]) / 1024;
   }
 
+  /** Whether the process has mapped a library whose path has this in it. */
+  hasMapped(library) {
+    return readFileSync(`/proc/${this.child.pid}/maps`, 'utf8').includes(library);
+  }
+
   /** @param {NodeJS.Signals} [signal] SIGTERM: as an orchestrator does */
   async stop(signal = 'SIGKILL') {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;

@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureCalls } from './calls.mjs';
 import { measureCold } from './cold.mjs';
 import { measureLatency } from './latency.mjs';
 import { measurePeers } from './peers.mjs';
@@ -17,6 +18,7 @@ const SUBJECTS = {
   cold: measureCold,
   latency: measureLatency,
   uploads: measureUploads,
+  calls: measureCalls,
   peers: measurePeers,
   popularity: measurePopularity,
   crowd: measureCrowd,
