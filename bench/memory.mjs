@@ -34,7 +34,7 @@ const DEFAULTS = [
 const ACCEPTS = ['image/avif,image/webp,*/*', 'image/webp,*/*', '*/*'];
 
 /** What the service gets for each allocator. The dynamic linker finds the library by its name, ld.so(8). */
-const ALLOCATORS = { glibc: {}, jemalloc: { LD_PRELOAD: 'libjemalloc.so.2' } };
+const ALLOCATORS = { glibc: { LD_PRELOAD: undefined }, jemalloc: { LD_PRELOAD: 'libjemalloc.so.2' } };
 
 const { BENCH_ALLOCATOR: only } = process.env;
 if (only !== undefined && !Object.hasOwn(ALLOCATORS, only))

@@ -68,10 +68,10 @@ export class ServerProcess {
 }
 
 // As in the image, see the Dockerfile; what runs in this process gets the same from `npm run bench`.
-const { MALLOC_ARENA_MAX, MALLOC_MMAP_THRESHOLD_, UV_THREADPOOL_SIZE } = process.env;
+const { LD_PRELOAD, MALLOC_ARENA_MAX, MALLOC_MMAP_THRESHOLD_, UV_THREADPOOL_SIZE } = process.env;
 
 /** What every program that makes pictures gets, so that none has an advantage. */
-export const ALIKE = { MALLOC_ARENA_MAX, MALLOC_MMAP_THRESHOLD_, UV_THREADPOOL_SIZE };
+export const ALIKE = { LD_PRELOAD, MALLOC_ARENA_MAX, MALLOC_MMAP_THRESHOLD_, UV_THREADPOOL_SIZE };
 
 /**
  * The built service, as by default but for what `settings` says, with its storage in the folder.
