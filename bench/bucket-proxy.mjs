@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Stands in front of an S3 server, counts the calls about avatars, and delays every call if told to. */
 export class BucketProxy {
-  /** Calls about avatars so far, such as `GET manifests/alice.json`. Probes of the bucket are none. */
+  /** Calls about avatars so far, such as `GET manifests/alice.json`. Probes of the bucket are none; deleting many objects is one. */
   calls = [];
   /** How long each call waits before it is passed on, in ms. */
   delayMs = 0;
@@ -46,8 +46,11 @@ export class BucketProxy {
     const { method, headers } = incoming;
     const { pathname, searchParams } = new URL(incoming.url, this.endpoint);
     const [, , ...key] = decodeURIComponent(pathname).split('/');
-    const about = key.join('/') || (searchParams.get('prefix') ?? '');
-    if (/^(avatars|manifests|aliases)\//.test(about)) this.calls.push(`${method} ${about}`);
+    const prefix = searchParams.get('prefix');
+    const about = key.join('/') || prefix || (searchParams.has('delete') ? 'avatars/' : '');
+    if (/^(avatars|manifests|aliases)\//.test(about)) {
+      this.calls.push(`${prefix !== null ? 'LIST' : method === 'POST' ? 'DELETE many' : method} ${about}`);
+    }
     this.#pending++;
     outgoing.once('close', () => this.#pending--);
     if (this.delayMs > 0) await sleep(this.delayMs);

@@ -95,7 +95,7 @@ async function countCalls(proxy, writer, reader) {
 }
 
 function kindsOf(calls) {
-  return calls.map((call) => call.replace(/^(\w+) (\w+)\/.*$/, '$1 $2')).join(', ');
+  return calls.map((call) => call.replace(/\/.*$/, '')).join(', ');
 }
 
 async function timeSlowCalls(proxy, writer, reader, squares) {
