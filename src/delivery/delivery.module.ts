@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
+import { BackgroundRenditions } from './background-renditions.js';
 import { DefaultPictures } from './default-pictures.js';
 import { GravatarRequests } from './gravatar-requests.js';
 import { GravatarService } from './gravatar.service.js';
@@ -14,6 +15,7 @@ import { StoredRenditions } from './stored-renditions.js';
 @Module({
   imports: [AvatarsModule, PlaceholdersModule],
   providers: [
+    BackgroundRenditions,
     DefaultPictures,
     GravatarRequests,
     GravatarService,

@@ -20,6 +20,7 @@ import {
   masterKey,
   renditionName,
 } from '../model/rendition.js';
+import { BackgroundRenditions } from './background-renditions.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
 import type { Again, Picture, PictureRead } from './picture.js';
@@ -59,6 +60,7 @@ export class PicturesService {
     private readonly repository: AvatarRepository,
     private readonly pending: PendingChanges,
     private readonly renditions: Renditions,
+    private readonly background: BackgroundRenditions,
     private readonly defaults: DefaultPictures,
     private readonly settings: Settings,
   ) {}
@@ -78,7 +80,7 @@ export class PicturesService {
     const isAtHand = (one: PictureRef) => this.renditions.isAtHand(keyOfPicture(one));
     const chosen = choosePicture(id, version, wish, this.sizes, isAtHand);
     const { picture, key, better, etag, format, vary } = chosen;
-    if (better) this.renditions.prepare(better);
+    if (better) this.background.plan(better);
     const { verified } = read;
     const again = this.againOf(read, key, better);
     // An AVIF that was at hand and has vanished would take long to make: another format is shown meanwhile.

@@ -1,6 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import pLimit from 'p-limit';
 import { AvatarEvents, type AvatarListener } from '../avatars/avatar.events.js';
 import { pictureUnreadable } from '../avatars/damage.js';
 import { SingleFlight } from '../avatars/single-flight.js';
@@ -12,13 +11,7 @@ import type { CacheUsage } from '../model/cache-usage.js';
 import { MASTER_FORMATS } from '../model/formats.js';
 import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
 import type { Instant, Version } from '../model/manifest.js';
-import {
-  type PictureRef,
-  type Rendition,
-  canBeMade,
-  chooseRendition,
-  keyOfPicture,
-} from '../model/rendition.js';
+import { type PictureRef, type Rendition, canBeMade, keyOfPicture } from '../model/rendition.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureMemory } from './picture.js';
 import { type StoredPicture, StoredRenditions } from './stored-renditions.js';
@@ -51,8 +44,6 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   /** Keys of AVIFs that the store has. They are remembered apart from their bytes, which may not fit in memory. */
   private readonly storedAvifs = new LRUCache<string, true>({ max: STORED_ENTRIES });
   private readonly finding = new SingleFlight<Buffer | undefined>();
-  private readonly background = pLimit(1);
-  private readonly preparing = new Set<string>();
   private readonly tooSlow = new LRUCache<string, true>({ max: TOO_SLOW_ENTRIES, ttl: TOO_SLOW_MS });
   private hits = 0;
   private misses = 0;
@@ -141,35 +132,14 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     });
   }
 
-  /**
-   * Makes a picture in the background, one at a time, so that later readers find it in memory and in the store. Does nothing if too many
-   * pictures wait already: the next reader asks again.
-   */
-  prepare(picture: PictureRef): void {
-    const key = keyOfPicture(picture);
-    const isFull = this.preparing.size > this.settings.imageBackgroundQueue;
-    if (this.preparing.has(key) || isFull || this.isAtHand(key)) return;
-    this.preparing.add(key);
-    void this.background(async () => {
-      try {
-        await this.cache.fetch(key, { context: picture });
-      } catch (error) {
-        this.logger.debug({ key, err: error }, 'a rendition could not be made in the background');
-      } finally {
-        this.preparing.delete(key);
-      }
-    });
+  /** Makes sure that a picture is at hand. It does not count as a read. @throws what `get` throws */
+  async prepare(picture: PictureRef): Promise<void> {
+    await this.cache.fetch(keyOfPicture(picture), { context: picture });
   }
 
-  /** Keeps the master of a new version, from which everything can be made should the store go away, and prepares the usual renditions. */
-  published(id: string, version: Version, master: Buffer): void {
-    const { avatarWarmSizes, avatarSizes } = this.settings;
-    const key = keyOfPicture({ id, version: version.version, rendition: { format: version.master } });
-    this.cache.set(key, inOwnMemory(master));
-    for (const size of avatarWarmSizes.filter((one) => one > 0 && one < version.width)) {
-      const rendition = chooseRendition(version, { size, format: 'webp' }, avatarSizes);
-      this.prepare({ id, version: version.version, rendition });
-    }
+  /** Keeps the master of a new version in memory: should the store go away now, everything can be made from it. */
+  published(id: string, { version, master: format }: Version, master: Buffer): void {
+    this.cache.set(keyOfPicture({ id, version, rendition: { format } }), inOwnMemory(master));
   }
 
   /** Forgets the erased pictures of an avatar, and waits until none of them is on its way to the store. */

@@ -3,11 +3,12 @@ import { AvatarObjects } from '../../src/avatars/avatar.objects.js';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
 import { PendingChanges } from '../../src/avatars/pending-changes.js';
 import { Settings } from '../../src/config/settings.js';
+import { BackgroundRenditions } from '../../src/delivery/background-renditions.js';
 import { Renditions } from '../../src/delivery/renditions.js';
 import { StoredRenditions } from '../../src/delivery/stored-renditions.js';
 import type { ImagePipeline } from '../../src/images/image-pipeline.js';
 import { pictureKey } from '../../src/model/keys.js';
-import type { Rendition } from '../../src/model/rendition.js';
+import { type Rendition, keyOfPicture } from '../../src/model/rendition.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { picture } from '../http/support/pictures.js';
 import { longWebp } from '../images/containers.js';
@@ -19,6 +20,7 @@ describe('renditions that wait for their turn', () => {
   let store: MemoryStore;
   let pipeline: ImagePipeline;
   let renditions: Renditions;
+  let background: BackgroundRenditions;
   /** The avatars in the order they were answered. */
   let answered: string[];
 
@@ -31,6 +33,7 @@ describe('renditions that wait for their turn', () => {
     const objects = new AvatarObjects(store, settings);
     const stored = new StoredRenditions(store, repository, objects, pending);
     renditions = new Renditions(stored, pipeline, new AvatarEvents(), settings);
+    background = new BackgroundRenditions(renditions, pipeline, new AvatarEvents(), settings);
   };
   const avatar = async (id: string, master: Buffer) => {
     await store.store(pictureKey(id, VERSION, 'master.webp'), master);
@@ -64,6 +67,32 @@ describe('renditions that wait for their turn', () => {
       await Promise.all([...many, one]);
     } while (!cameInTime);
     expect(answered.indexOf('one')).toBe(1);
+  });
+
+  it('in the background wait until nobody else waits, but no reader of the same picture does', async () => {
+    const [asked, planned] = [32, 16].map((size) => ({
+      ...{ id: 'planned', version: VERSION },
+      rendition: { size, format: 'png' as const },
+    }));
+    if (!asked || !planned) throw new Error('two of two');
+    let cameInTime;
+    // Try again if the rendition that holds the turn was finished before the others came.
+    do {
+      open(1, 120_000);
+      answered = [];
+      for (const id of ['busy', 'planned']) await avatar(id, await picture('webp'));
+      const busy = ask('busy', { size: 1000, format: 'png', exact: true });
+      await until(() => turns().active === 1 || answered.length > 0);
+      for (const one of [asked, planned]) background.plan(one);
+      const reader = ask('planned', asked.rendition);
+      await until(() => turns().waiting === 1 || answered.length > 0);
+      cameInTime = answered.length === 0;
+      await Promise.all([busy, reader]);
+    } while (!cameInTime);
+    expect(answered).toEqual(['busy', 'planned']);
+    const isAtHand = () => renditions.isAtHand(keyOfPicture(planned));
+    expect(isAtHand()).toBe(false);
+    await until(isAtHand);
   });
 
   it('get a turn that long animations may not take', async () => {
