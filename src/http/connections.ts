@@ -37,8 +37,7 @@ const MIN_TAKEN = 64 * 1024;
 export class Connections {
   readonly cuts: Cuts = { stalled: 0, memory: 0, refused: 0 };
   readonly answers: UnsentAnswers;
-  /** How many requests are being answered on each connection. */
-  private readonly open = new Map<Socket, number>();
+  private readonly open = new Map<Socket, { answering: number }>();
   /** How far the answer on a connection was when it last moved, and when that was. */
   private readonly marks = new WeakMap<Socket, Position & { since: number }>();
   private logged: Cuts = { ...this.cuts };
@@ -63,14 +62,19 @@ export class Connections {
     server.maxConnections = this.limits.maxConnections;
     server.on('drop', () => this.cuts.refused++);
     server.on('connection', (socket) => {
-      this.open.set(socket, 0);
+      this.open.set(socket, { answering: 0 });
       socket.once('close', () => this.open.delete(socket));
     });
+    const { open } = this;
+    // One function for all answers: a listener of its own for each would take longer than the rest of this.
+    function answered(this: ServerResponse) {
+      const connection = open.get(this.req.socket);
+      if (connection) connection.answering--;
+    }
     server.prependListener('request', ({ socket }: { socket: Socket }, response: ServerResponse) => {
-      this.count(socket, 1);
-      response.once('close', () => {
-        this.count(socket, -1);
-      });
+      const connection = open.get(socket);
+      if (connection) connection.answering++;
+      response.on('close', answered);
       if (this.winding) response.setHeader('Connection', 'close');
     });
   }
@@ -101,8 +105,8 @@ export class Connections {
 
   /** Closes every connection that is neither answering a request nor still sending an answer. */
   closeIdle(): void {
-    for (const [socket, requests] of this.open) {
-      if (requests === 0 && socket.writableLength === 0) socket.destroy();
+    for (const [socket, { answering }] of this.open) {
+      if (answering === 0 && socket.writableLength === 0) socket.destroy();
     }
   }
 
@@ -124,11 +128,6 @@ export class Connections {
     if (more.stalled + more.memory + more.refused === 0) return;
     this.logger.info(more, 'connections were cut off');
     this.logged = { ...cuts };
-  }
-
-  private count(socket: Socket, change: 1 | -1): void {
-    const requests = this.open.get(socket);
-    if (requests !== undefined) this.open.set(socket, requests + change);
   }
 }
 
