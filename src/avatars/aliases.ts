@@ -171,6 +171,7 @@ export class Aliases {
     const elsewhere = targetOf(await this.get(hash, { forChange: true })) !== id;
     if (elsewhere) await this.store.store(aliasKey(hash), writeAlias(id), MANIFEST_ATTRIBUTES);
     this.remember(hash, id);
+    this.reading.leave(hash);
     return elsewhere;
   }
 
@@ -203,24 +204,23 @@ export class Aliases {
     }
   }
 
-  /** Callers share the answer of a request under way. It may be older than their question, so CACHE_MAX_AGE_MS=0 forbids it. */
+  /** Callers share the answer of a request under way, unless it began before `CACHE_MAX_AGE_MS`: what it tells may be as old. */
   private readOnce(hash: string): Promise<Entry> {
-    if (this.settings.cacheMaxAgeMs === 0) return this.read(hash);
-    return this.reading.run(hash, () => this.read(hash));
+    const { cacheMaxAgeMs } = this.settings;
+    if (cacheMaxAgeMs === 0) return this.read(hash);
+    return this.reading.run(hash, () => this.read(hash), cacheMaxAgeMs);
   }
 
   private async read(hash: string): Promise<Entry> {
-    const known = this.cache.peek(hash);
     const readAt = performance.now();
     const object = await this.get(hash);
     const id = targetOf(object);
     if (object && id === undefined) {
       throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
     }
-    // An alias that was registered here during the read is newer than the read.
-    return this.cache.peek(hash) === known
-      ? this.remember(hash, id, readAt)
-      : { id, token: { readAt, gone: true } };
+    // An alias that was registered or read here meanwhile is newer than the read.
+    const latest = this.cache.peek(hash);
+    return latest && latest.token.readAt >= readAt ? latest : this.remember(hash, id, readAt);
   }
 
   private async get(hash: string, options?: CallOptions): Promise<StoredObject | undefined> {

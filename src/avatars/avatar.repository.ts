@@ -208,10 +208,11 @@ export class AvatarRepository {
     return { manifest: this.withPending(emptyManifest(id)), ...unverified, incomplete: away };
   }
 
-  /** Callers share the answer of a request under way. It may be older than their question, so CACHE_MAX_AGE_MS=0 forbids it. */
+  /** Callers share the answer of a request under way, unless it began before `CACHE_MAX_AGE_MS`: what it tells may be as old. */
   private revalidateOnce(id: string): Promise<CachedManifest> {
-    if (this.settings.cacheMaxAgeMs === 0) return this.revalidate(id);
-    return this.reading.run(id, () => this.revalidate(id));
+    const { cacheMaxAgeMs } = this.settings;
+    if (cacheMaxAgeMs === 0) return this.revalidate(id);
+    return this.reading.run(id, () => this.revalidate(id), cacheMaxAgeMs);
   }
 
   /**
@@ -258,14 +259,15 @@ export class AvatarRepository {
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
       // The store may have written it all the same.
-      this.tellChanged(before.manifest, manifest);
+      this.changed(before.manifest, manifest);
       throw error;
     }
-    this.tellChanged(before.manifest, manifest);
+    this.changed(before.manifest, manifest);
     return true;
   }
 
-  private tellChanged(before: Manifest, after: Manifest): void {
+  private changed(before: Manifest, after: Manifest): void {
+    this.reading.leave(after.id);
     const hashes = [...new Set([...hashesOf(before), ...hashesOf(after)])];
     this.events.changed({ id: after.id, hashes, aliased: before.aliases?.at !== after.aliases?.at });
   }
@@ -274,11 +276,16 @@ export class AvatarRepository {
     const known = this.cache.get(id);
     const readAt = performance.now();
     const snapshot = await this.load(id, known?.snapshot, options);
-    // A change that was committed here during the read is newer than the read.
-    if (!this.cache.holds(id, known)) return { snapshot, token: { id, readAt, gone: true } };
+    const latest = this.cache.get(id);
+    if (latest !== known) {
+      // A change that was committed here during the read is newer than the read.
+      return latest && latest.token.readAt >= readAt
+        ? latest
+        : { snapshot, token: { id, readAt, gone: true } };
+    }
     if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
     // Answers made from this snapshot stay valid.
-    known.token.readAt = readAt;
+    known.token.readAt = Math.max(known.token.readAt, readAt);
     return known;
   }
 

@@ -43,11 +43,6 @@ export class ManifestCache {
     return this.entries.get(id);
   }
 
-  /** Whether an entry is still the one of that id. */
-  holds(id: string, entry: CachedManifest | undefined): boolean {
-    return this.entries.peek(id) === entry;
-  }
-
   keep(id: string, snapshot: Snapshot, readAt: number): CachedManifest {
     const entry = { snapshot, token: { id, readAt, gone: false } };
     this.entries.set(id, entry);

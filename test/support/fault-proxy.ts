@@ -47,6 +47,8 @@ export interface Held {
   commitAndDrop(): Promise<void>;
   /** Lets the server carry it out, keeps the reply back and the connection open. Resolves when the server has done it. */
   commit(): Promise<void>;
+  /** Lets the server carry it out, and keeps the reply back. Resolves when the server has done it. @returns sends the reply */
+  commitAndWait(): Promise<() => void>;
 }
 
 /** The requests that a rule applies to. A field that is left out matches all. */
@@ -262,6 +264,13 @@ export class FaultProxy {
       commitAndDrop: async () => {
         await commit();
         socket.resetAndDestroy();
+      },
+      commitAndWait: async () => {
+        const reply = await this.forward(incoming, body);
+        return () => {
+          this.holding.delete(socket);
+          send(response, reply, method);
+        };
       },
     });
   }

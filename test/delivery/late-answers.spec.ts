@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { behindProxy } from '../support/behind-proxy.js';
+import type { FaultProxy } from '../support/fault-proxy.js';
+import { describeS3 } from '../support/s3.js';
+import { type RunningService, s3Environment, startService } from '../support/service.js';
+
+/** What was read is soon too old. */
+const MAX_AGE_MS = 2;
+
+describeS3('an answer of the bucket that arrives late', () => {
+  let proxy: FaultProxy;
+  let service: RunningService;
+
+  beforeAll(async () => {
+    const behind = await behindProxy(await s3Environment());
+    proxy = behind.proxy;
+    const settings = {
+      AVATAR_WARM_SIZES: '0',
+      CACHE_MAX_AGE_MS: String(MAX_AGE_MS),
+      STORAGE_S3_ATTEMPTS: '1',
+    };
+    service = await startService({ ...behind.environment, ...settings });
+  });
+  afterAll(async () => {
+    await service.stop();
+    await proxy.stop();
+  });
+
+  it.each<[string, (client: AvatarClient) => Promise<unknown>, number]>([
+    ['deleted', async (client) => expectStatus(204, await client.delete()), 404],
+    ['replaced', async (client) => expectStatus(201, await client.upload(await numbered(2))), 200],
+  ])('shows nobody the picture from before a change: %s', async (id, change, status) => {
+    const client = new AvatarClient(service.url, id);
+    expectStatus(201, await client.upload(await numbered(1)));
+    // Of the master, which needs no other look at the manifest.
+    const before = expectStatus(200, await client.get()).headers.etag;
+    await sleep(2 * MAX_AGE_MS);
+    const asked = proxy.hold({ operation: 'GetObject', key: `manifests/${id}.json` });
+    const first = client.get('?animated=false');
+    const reply = await (await asked).commitAndWait();
+    await change(client);
+    const later = client.get('?size=32');
+    // Time enough to join the read of the first, which nobody should.
+    await Promise.race([later, sleep(1000)]);
+    reply();
+    for (const answer of await Promise.all([first, later])) {
+      expect(answer.status).toBe(status);
+      expect(answer.headers.etag?.split('/')[0]).not.toBe(before?.split('/')[0]);
+    }
+  });
+});
