@@ -146,8 +146,8 @@ export class Settings {
   @IsWebUrl()
   serviceBaseUrl: string | undefined = undefined;
 
-  /** S3 limits the life of a presigned URL to a week. */
-  @IsInteger(1, 604_800)
+  /** S3 limits the life of a presigned URL to a week. Half of it has to be at least a second. */
+  @IsInteger(2, 604_800)
   urlExpiresIn = 3600;
 
   @IsInteger(1)

@@ -35,10 +35,11 @@ export class BackgroundRenditions implements AvatarListener, OnModuleInit {
     }
   }
 
-  /** Plans a rendition. Does nothing if too many are planned already: the next reader asks again. */
+  /** Plans a rendition. Does nothing if nobody could keep it, or too many are planned already: the next reader asks again. */
   plan(picture: PictureRef): void {
     const key = keyOfPicture(picture);
     const isFull = this.planned.size > this.settings.imageBackgroundQueue;
+    if (!this.renditions.canKeep(picture)) return;
     if (isFull || this.planned.has(key) || this.renditions.isAtHand(key)) return;
     this.planned.add(key);
     void this.turns(() => this.make(key, picture));

@@ -6,6 +6,7 @@ import { DefaultPictures } from './default-pictures.js';
 import { GravatarRequests } from './gravatar-requests.js';
 import { GravatarService } from './gravatar.service.js';
 import { HotAnswers } from './hot-answers.js';
+import { LeftVersions } from './left-versions.js';
 import { PictureAnswers } from './picture-answers.js';
 import { PicturesService } from './pictures.service.js';
 import { Renditions } from './renditions.js';
@@ -20,6 +21,7 @@ import { StoredRenditions } from './stored-renditions.js';
     GravatarRequests,
     GravatarService,
     HotAnswers,
+    LeftVersions,
     PictureAnswers,
     PicturesService,
     Renditions,

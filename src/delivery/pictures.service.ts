@@ -23,6 +23,7 @@ import {
 import { BackgroundRenditions } from './background-renditions.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
+import { LeftVersions } from './left-versions.js';
 import type { Again, Picture, PictureRead } from './picture.js';
 import { Renditions } from './renditions.js';
 
@@ -60,6 +61,7 @@ export class PicturesService {
     private readonly repository: AvatarRepository,
     private readonly pending: PendingChanges,
     private readonly renditions: Renditions,
+    private readonly left: LeftVersions,
     private readonly background: BackgroundRenditions,
     private readonly defaults: DefaultPictures,
     private readonly settings: Settings,
@@ -110,23 +112,22 @@ export class PicturesService {
     // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
     if (incomplete && !this.pending.holds(id, version)) throw incomplete;
     const named = versionNamed(manifest, version);
-    if (named && !isRenditionOf(named, asked)) return undefined;
-    const rendition = named ? canonicalRendition(named, asked, this.sizes) : asked;
+    const source = named ?? (await this.left.find(id, version));
+    if (!source || !isRenditionOf(source, asked)) return undefined;
+    const canonical = canonicalRendition(source, asked, this.sizes);
+    // What has left the history is deleted soon: no more is stored of it.
+    const rendition =
+      named || canonical.size === undefined ? canonical : { ...canonical, unstored: true as const };
     const picture = { id, version, rendition };
-    const found = {
+    return {
       etag: etagOfPicture(picture),
       format: rendition.format,
       vary: [],
       verified: read.verified,
-      again: this.againOf(read, keyOfPicture(picture)),
+      // Only the store can tell whether it has been deleted.
+      again: named && this.againOf(read, keyOfPicture(picture)),
+      load: () => this.load(picture, noRendition),
     };
-    if (named) return { ...found, load: () => this.load(picture, noRendition) };
-    // Anybody can make up versions, and each request for one would cost several calls to the store.
-    if (this.renditions.isAbsent(picture)) return undefined;
-    const bytes = await this.renditions.get(picture);
-    if (bytes) return { ...found, load: () => Promise.resolve(bytes) };
-    await this.assertNotLost(picture);
-    return undefined;
   }
 
   /** The URL at which a browser gets the current picture. @returns undefined if there is none, or it was erased meanwhile */

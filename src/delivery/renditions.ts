@@ -9,7 +9,7 @@ import { ImagePipeline, type Rendering, TooSlow } from '../images/image-pipeline
 import { inOwnMemory } from '../images/own-memory.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import { MASTER_FORMATS } from '../model/formats.js';
-import { pictureKey, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
+import { prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
 import type { Instant, Version } from '../model/manifest.js';
 import { type PictureRef, type Rendition, canBeMade, keyOfPicture } from '../model/rendition.js';
 import { isAway } from '../storage/object-store.js';
@@ -21,15 +21,8 @@ const TOO_SLOW_MS = 60_000;
 /** How many such renditions are remembered. */
 const TOO_SLOW_ENTRIES = 10_000;
 
-/** How long the store is not asked again for a picture that it did not have, in ms. */
-const ABSENT_MS = 10_000;
-
 /** How many renditions that take long to make are remembered as stored. Each takes about 200 bytes. */
 const STORED_ENTRIES = 20_000;
-
-/** The share of the cache for remembering absent pictures, and the memory of each, generously, in bytes. */
-const ABSENT_SHARE = 1 / 64;
-const ABSENT_BYTES = 512;
 
 /**
  * Gives the bytes of masters and renditions: from memory, otherwise from the store, otherwise made from the master and stored. Callers that
@@ -39,8 +32,6 @@ const ABSENT_BYTES = 512;
 export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, PictureRef>;
-  /** Keys that the store did not have. For a version without a master, the prefix of the keys of its pictures. */
-  private readonly absent: LRUCache<string, true>;
   /** Keys of AVIFs that the store has. They are remembered apart from their bytes, which may not fit in memory. */
   private readonly storedAvifs = new LRUCache<string, true>({ max: STORED_ENTRIES });
   private readonly finding = new SingleFlight<Buffer | undefined>();
@@ -54,11 +45,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
   ) {
-    const { pictures: cacheBytes } = cacheSharesOf(settings);
-    const absentBytes = cacheBytes * ABSENT_SHARE;
-    this.absent = new LRUCache({ max: Math.max(1, Math.floor(absentBytes / ABSENT_BYTES)), ttl: ABSENT_MS });
     this.cache = new LRUCache({
-      maxSize: Math.max(1, Math.floor(cacheBytes - absentBytes)),
+      maxSize: Math.max(1, Math.floor(cacheSharesOf(settings).pictures)),
       sizeCalculation: (bytes) => Math.max(1, bytes.length),
       fetchMethod: (key, _, { context }) => this.load(key, context),
       // A caller that waits for a picture gets it even if another picture pushes it out of the cache meanwhile.
@@ -86,18 +74,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     const known = this.take(key);
     if (known) return known;
     this.misses++;
-    const bytes = await this.cache.fetch(key, { context: picture });
-    if (!bytes) this.absent.set(key, true);
-    return bytes;
-  }
-
-  /**
-   * Whether the store had no such picture a short while ago. Ask only about versions that the manifest does not name: others may have been
-   * stored since.
-   */
-  isAbsent(picture: PictureRef): boolean {
-    const { id, version } = picture;
-    return [keyOfPicture(picture), pictureKey(id, version, '')].some((key) => this.absent.has(key));
+    return this.cache.fetch(key, { context: picture });
   }
 
   take(key: string): Buffer | undefined {
@@ -139,7 +116,16 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
 
   /** Keeps the master of a new version in memory: should the store go away now, everything can be made from it. */
   published(id: string, { version, master: format }: Version, master: Buffer): void {
-    this.cache.set(keyOfPicture({ id, version, rendition: { format } }), inOwnMemory(master));
+    this.remember({ id, version, rendition: { format } }, inOwnMemory(master));
+  }
+
+  remember(picture: PictureRef, bytes: Buffer): void {
+    this.cache.set(keyOfPicture(picture), bytes);
+  }
+
+  /** Whether a picture that was made would still be there for the next reader. */
+  canKeep({ rendition }: PictureRef): boolean {
+    return this.isKept(rendition) || cacheSharesOf(this.settings).pictures > 0;
   }
 
   /** Forgets the erased pictures of an avatar, and waits until none of them is on its way to the store. */
@@ -182,10 +168,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
       this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');
     }
     const master = await this.master(id, version);
-    if (!master) {
-      this.absent.set(pictureKey(id, version, ''), true);
-      return undefined;
-    }
+    if (!master) return undefined;
     const bytes = await this.render(key, id, master, { size, format, still, exact });
     if (isKept) {
       void this.stored.keepInBackground(picture, bytes).then((stored) => {
@@ -195,9 +178,9 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     return bytes;
   }
 
-  /** Whether the store keeps a rendition. It keeps no sizes but those of the settings: there would be thousands. */
-  private isKept({ size, exact }: Rendition): boolean {
-    return size !== undefined && !exact && this.settings.avatarSizes.includes(size);
+  /** Whether the store keeps a rendition. */
+  private isKept({ size, exact, unstored }: Rendition): boolean {
+    return size !== undefined && !exact && !unstored;
   }
 
   private isNowStored(key: string, { rendition }: PictureRef): void {

@@ -27,7 +27,12 @@ export interface Rendition {
   still?: true;
   /** At exactly that size, even above the master's. Kept in memory only. */
   exact?: true;
+  /** Kept in memory only: it may be one of thousands, or is about to be deleted. */
+  unstored?: true;
 }
+
+/** What renditions of a version depend on. */
+export type RenditionSource = Pick<Version, 'master' | 'width' | 'animated'>;
 
 /** Names one picture: a rendition of a version of an avatar. */
 export interface PictureRef {
@@ -51,7 +56,7 @@ export function mayMove(format: RenditionFormat | undefined): boolean {
  * @returns one that `canBeMade`
  */
 export function chooseRendition(
-  version: Version,
+  version: RenditionSource,
   request: RenditionRequest,
   sizes: readonly number[],
 ): Rendition {
@@ -64,25 +69,32 @@ export function chooseRendition(
   if (exact && (wanted > version.width || !sizes.includes(wanted))) {
     return { size: wanted, format, ...(still && { still }), exact };
   }
-  const size = sizes.find((one) => one >= wanted) ?? Math.min(version.width, RENDITION_SIZES.max);
+  const largest = largestOf(version);
+  const size = Math.min(sizes.find((one) => one >= wanted) ?? largest, largest);
   if (isMaster(Math.min(size, version.width))) return { format };
   return { size, format, ...(still && { still }) };
 }
 
 /**
  * The one name of a picture that could have several: a version that does not move has no other first frame, and no rendition is larger
- * than its master. Under any other name, readers could fill the store with copies.
+ * than its master. Under any other name, readers could fill the store with copies. The name does not depend on the settings.
  * @param rendition as `isRenditionOf` accepts it
- * @param sizes ascending, in px
+ * @param sizes ascending, in px: others are not stored
  */
 export function canonicalRendition(
-  version: Version,
+  version: RenditionSource,
   { size, format, still }: Rendition,
   sizes: readonly number[],
 ): Rendition {
   if (size === undefined) return { format };
   if (size >= version.width) return chooseRendition(version, { format, still }, sizes);
-  return { size, format, ...(still && version.animated && { still }) };
+  const isStored = sizes.includes(size) || size === largestOf(version);
+  return { size, format, ...(still && version.animated && { still }), ...(!isStored && { unstored: true }) };
+}
+
+/** The edge in px of the largest rendition: the master's, within what readers may ask for. */
+function largestOf({ width }: RenditionSource): number {
+  return Math.min(Math.max(width, RENDITION_SIZES.min), RENDITION_SIZES.max);
 }
 
 /**

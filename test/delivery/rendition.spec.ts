@@ -76,7 +76,7 @@ describe('chooseRendition', () => {
     fc.assert(
       fc.property(version, request, sizes, (shown, wish, configured) => {
         const { size: made } = chooseRendition(shown, wish, configured);
-        expect([undefined, ...configured, Math.min(shown.width, max)]).toContain(made);
+        expect([undefined, ...configured, Math.max(min, Math.min(shown.width, max))]).toContain(made);
       }),
     );
   });
@@ -122,6 +122,22 @@ describe('canonicalRendition', () => {
         } else if (pictureOf(one) !== pictureOf(other)) {
           expect(nameOf(one)).not.toBe(nameOf(other));
         }
+      }),
+    );
+  });
+});
+
+describe('canonicalRendition under other settings', () => {
+  it('gives the same name', () => {
+    const named = fc
+      .record({ size, format: fc.constantFrom(...RENDITION_FORMATS) })
+      .map((one): Rendition => one);
+    fc.assert(
+      fc.property(version, named, sizes, sizes, (shown, one, these, others) => {
+        const [first, second] = [these, others].map((all) =>
+          renditionName(canonicalRendition(shown, one, all)),
+        );
+        expect(first).toBe(second);
       }),
     );
   });
