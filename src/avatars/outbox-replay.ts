@@ -12,7 +12,7 @@ import { CodedError } from '../errors.js';
 import { PROBES } from '../model/keys.js';
 import { Outbox } from '../outbox/outbox.js';
 import { isCircuitOpen } from '../storage/guarded.store.js';
-import { ObjectStore, isAway } from '../storage/object-store.js';
+import { ObjectStore, StorageUnavailable } from '../storage/object-store.js';
 import { AvatarChanges } from './avatar.changes.js';
 import { AvatarErasure } from './avatar.erasure.js';
 import { AvatarEvents } from './avatar.events.js';
@@ -201,9 +201,10 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   private logWaiting(entry: PendingEntry, error: CodedError): void {
-    if (!this.isNews(entry, error.message)) return;
+    if (!this.isNews(entry, describe(error))) return;
     const { name, id } = entry;
-    const level = isAway(error) ? 'debug' : 'warn';
+    // The health of the storage tells of an outage. It may miss what only some calls are refused.
+    const level = error instanceof StorageUnavailable ? 'debug' : 'warn';
     this.logger[level](
       { entry: name, id, err: error },
       'an outbox entry could not be carried out: the next round tries again',

@@ -595,6 +595,27 @@ describeS3('while the bucket is away', () => {
     expectStatus(201, await avatar('poisoned-0').upload(await numbered(1)));
   });
 
+  it('says once why an erasure waits while the bucket refuses to delete', async () => {
+    const alone = await startAlone(await withOutbox());
+    const client = avatar('undeletable', alone);
+    expectStatus(201, await client.upload(await numbered(1)));
+    const refused = { type: 'error', status: 403, code: 'AccessDenied' } as const;
+    for (const operation of ['DeleteObject', 'DeleteObjects'] as const)
+      proxy.rule({ operation, fault: refused });
+    expect(jsonOf(expectStatus(202, await client.erase()))).toMatchObject({ pending: true });
+    const line = /could not be carried out/;
+    await alone.logged(line);
+    // The refused attempts of three more rounds at least.
+    const { length } = proxy.seen;
+    const attempts = () => proxy.seen.slice(length).filter(({ operation }) => operation === 'DeleteObject');
+    await healthWhen(() => attempts().length > 20, alone);
+    const lines = linesOf(alone, line);
+    expect(lines).toMatchObject([{ level: 40, id: 'undeletable' }]);
+    expect(JSON.stringify(lines)).toMatch(/AccessDenied: the keys lack a permission/);
+    proxy.clear();
+    await replayed(alone);
+  });
+
   it.each([
     ['refuses writes, though it answers reads', { operation: 'PutObject' }, 403, 'AccessDenied'],
     ['refuses reads, though it takes writes', { operation: 'GetObject' }, 403, 'AccessDenied'],
