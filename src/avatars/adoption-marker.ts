@@ -9,7 +9,7 @@ const ASK_EVERY_MS = 60_000;
 
 /**
  * Knows whether the older service may have left pictures to adopt. The store has a marker if not. A store that is empty at the first look
- * of a process gets it at once, any other from `visage adopt`. Once a process has seen it, it never asks again.
+ * of a process gets it at once, any other from `visage adopt`. Once a process has seen it, it never asks again, so nobody deletes it.
  */
 @Injectable()
 export class AdoptionMarker {

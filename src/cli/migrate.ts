@@ -45,12 +45,24 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
     logger.info({ pass: passes, changes: migration.changes, ...migration.numbers }, 'pass done');
   } while (migration.changes > 0 && !dryRun && passes < MAX_PASSES);
   const settled = migration.changes === 0;
-  if (allAdopted && settled && migration.unadopted === 0 && migration.findings.length === 0 && !dryRun) {
-    await new AdoptionMarker(to).set();
+  const { unadopted } = migration.numbers;
+  const unfinished: string[] = [];
+  if (!settled && !dryRun) {
+    unfinished.push(
+      `Not settled: avatars changed, or could not be written, in all ${passes} passes. ` +
+        'Run it again when fewer avatars change, or with the service stopped.',
+    );
   }
-  const unfinished =
-    `Not settled: avatars changed, or could not be written, in all ${passes} passes. ` +
-    'Run it again when fewer avatars change, or with the service stopped.';
+  if (allAdopted) {
+    // The source knows its own pictures, also those that cannot be adopted, but not those of the destination.
+    const knowsAll = settled && migration.unadoptedThere === 0 && migration.failed === 0;
+    if (knowsAll && !dryRun) await new AdoptionMarker(to).set();
+  } else if (unadopted > 0 && (await to.exists(ADOPTION_COMPLETE))) {
+    unfinished.push(
+      `Not adopted: the destination is in use, and its services do not look for the pictures of an older service ` +
+        `that ${unadopted} avatars have. Run visage adopt with the settings of the destination.`,
+    );
+  }
   return {
     findings: migration.findings,
     // A dry run changes nothing, so it cannot settle.
@@ -61,7 +73,7 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
       ...(!dryRun && { settled }),
       ...migration.numbers,
     },
-    ...(!settled && !dryRun && { unfinished }),
+    ...(unfinished.length > 0 && { unfinished: unfinished.join('\n') }),
   };
 }
 
@@ -81,7 +93,7 @@ async function runPass(task: Task, migration: Migration, pass: number): Promise<
     return listed ? keyOf(listed) : '';
   };
   const report = (finding: Finding) => {
-    migration.report(finding);
+    migration.fail(finding);
   };
   await examineEach(pairs, task, { where, report }, async ({ left: source, right: target }) => {
     if (source) await migration.move(source, target);

@@ -1,5 +1,5 @@
 import { hashesOf, listsHash, targetOf } from '../model/alias.js';
-import { ADOPTION_COMPLETE, MANIFESTS, aliasKey, decodeId, isLegacy, versionOf } from '../model/keys.js';
+import { MANIFESTS, aliasKey, decodeId, isLegacy, versionOf } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
 import { type Manifest, emptyManifest, isErased, mayAdopt, merge } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
@@ -31,9 +31,13 @@ export class Migration {
     replaced: 0,
     manifests: 0,
     removed: 0,
+    /** Avatars for which the source has pictures of the older service that neither side has adopted. */
+    unadopted: 0,
   };
-  /** How many avatars of the pass have pictures of the older service that nobody has adopted. */
-  unadopted = 0;
+  /** How many avatars of the pass have such pictures that only the destination has. */
+  unadoptedThere = 0;
+  /** How many avatars of the pass could not be examined. */
+  failed = 0;
   /** How many objects were missing or wrong at the destination since the pass began. */
   changes = 0;
   private readonly problems = new Map<string, Finding>();
@@ -47,8 +51,10 @@ export class Migration {
   /** Begins a pass, and forgets the findings of the one before. */
   begin(): void {
     this.changes = 0;
-    this.unadopted = 0;
+    this.failed = 0;
+    this.unadoptedThere = 0;
     this.numbers.avatars = 0;
+    this.numbers.unadopted = 0;
     this.problems.clear();
   }
 
@@ -59,6 +65,12 @@ export class Migration {
   /** Adds a finding to those of the pass. One that is reported twice counts once. */
   report(finding: Finding): void {
     this.problems.set(`${finding.code} ${finding.where}`, finding);
+  }
+
+  /** Adds the finding about an avatar that could not be examined. */
+  fail(finding: Finding): void {
+    this.failed++;
+    this.report(finding);
   }
 
   /** @throws ManifestUnreadable for a manifest of either side, before anything is copied; the errors of the stores */
@@ -80,7 +92,7 @@ export class Migration {
     // Times of the listing: S3 gives those of a read object in whole seconds.
     const vouchedUntil = ours && same ? (target?.manifest?.modifiedAt.getTime() ?? 0) : 0;
 
-    await this.lookForUnadopted(after, [...source.pictures, ...(target?.pictures ?? [])]);
+    this.lookForUnadopted(after, source.pictures, target?.pictures ?? []);
 
     const present = new Map(target?.pictures.map((object) => [object.key, object]));
     const gone: string[] = [];
@@ -111,14 +123,19 @@ export class Migration {
   async visit({ written, pictures }: ListedAvatar): Promise<void> {
     const id = writtenId(written);
     if (id === undefined || !pictures.some(({ key }) => isLegacy(key))) return;
-    await this.lookForUnadopted(await manifestOf(this.to, id), pictures);
+    this.lookForUnadopted(await manifestOf(this.to, id), [], pictures);
   }
 
-  /** Counts an avatar that has to be adopted, and takes back the destination's word that there is none. */
-  private async lookForUnadopted(manifest: Manifest, pictures: readonly ListedObject[]): Promise<void> {
-    if (!mayAdopt(manifest) || !pictures.some(({ key }) => isLegacy(key))) return;
-    this.unadopted++;
-    if (this.unadopted === 1 && !this.options.dryRun) await this.to.delete(ADOPTION_COMPLETE);
+  /** Counts an avatar that has yet to be adopted. */
+  private lookForUnadopted(
+    manifest: Manifest,
+    ours: readonly ListedObject[],
+    theirs: readonly ListedObject[],
+  ): void {
+    if (!mayAdopt(manifest)) return;
+    const brought = new Set(ours.map(({ key }) => key).filter(isLegacy));
+    if (brought.size > 0) this.numbers.unadopted++;
+    if (theirs.some(({ key }) => isLegacy(key) && !brought.has(key))) this.unadoptedThere++;
   }
 
   refuse(key: string): void {

@@ -16,6 +16,11 @@ interface Facts {
   complete: boolean;
 }
 
+interface Moved {
+  unadopted: number;
+  unfinished?: string;
+}
+
 const NEWER = '01900000-0001-7000-8000-000000000001';
 
 const adopt = (environment: Environment, ...more: string[]) => reportOf<Facts>(environment, 'adopt', ...more);
@@ -110,15 +115,52 @@ describeS3('adopt, while the bucket goes away', () => {
 });
 
 describeRoutes('a move of what an older service left', (from, to) => {
-  it('takes the word that nothing is left along, and takes it back if something is', async () => {
+  const setUp = async () => {
     const [there, here] = await Promise.all([from.environment(), to.environment()]);
-    const migrate = () => reportOf({ ...there, ...here }, 'migrate', '--from', from.name, '--to', to.name);
-    await openBackend(here).store(ADOPTION_COMPLETE, Buffer.from('{}'));
+    const migrate = (...more: string[]) =>
+      reportOf<Moved>({ ...there, ...here }, 'migrate', '--from', from.name, '--to', to.name, ...more);
+    return { there, here, migrate };
+  };
+
+  it('into a storage in use says that adopt has to be run there, and then the running service shows it', async () => {
+    const { there, here, migrate } = await setUp();
+    const service = await startService({ ...here, CACHE_MAX_AGE_MS: '0' });
+    try {
+      const alice = new AvatarClient(service.url, 'alice');
+      expectStatus(404, await alice.get());
+      const key = await leaveUpload(there, 'alice');
+      for (const report of [await migrate('--dry-run'), await migrate()]) {
+        expect(report).toMatchObject({ code: 1, unadopted: 1, findings: [] });
+        expect(report.unfinished).toMatch(/Run visage adopt with the settings of the destination/);
+      }
+      expect(await isMarked(here)).toBe(true);
+      expect(await reportOf(here, 'verify')).toMatchObject({
+        code: 1,
+        findings: [{ code: 'unadopted_picture', where: key }],
+      });
+      expect(await adopt(here)).toMatchObject({ code: 0, adopted: 1 });
+      expectStatus(200, await alice.get());
+      expect(await migrate()).toMatchObject({ code: 0, unadopted: 0, findings: [] });
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it('takes along the word that nothing is left, though a picture was refused, but not over pictures of the destination', async () => {
+    const { there, here, migrate } = await setUp();
     await leaveUpload(there, 'alice');
-    expect(await migrate()).toMatchObject({ code: 0 });
+    await openBackend(there).store(`avatars/bob/${NEWER}.png`, Buffer.from('no picture'));
+    // Nobody has adopted them: a service at the destination does it when somebody asks.
+    expect(await migrate()).toMatchObject({ code: 0, unadopted: 2 });
     expect(await isMarked(here)).toBe(false);
-    expect(await adopt(there)).toMatchObject({ code: 0, adopted: 1 });
-    expect(await migrate()).toMatchObject({ code: 0 });
+    expect(await adopt(there)).toMatchObject({ code: 1, adopted: 1, refused: 1, complete: true });
+    // What is no avatar does not keep the word back either.
+    await openBackend(there).store('avatars/notes.txt', Buffer.from('?'));
+    const own = await leaveUpload(here, 'carol');
+    expect(await migrate()).toMatchObject({ unadopted: 1 });
+    expect(await isMarked(here)).toBe(false);
+    await openBackend(here).delete(own);
+    expect(await migrate()).toMatchObject({ unadopted: 1, findings: [{ code: 'unknown_object' }] });
     expect(await isMarked(here)).toBe(true);
   });
 });
