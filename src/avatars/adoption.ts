@@ -70,7 +70,8 @@ export class Adoption {
   }
 
   /**
-   * Adopts the newest readable picture of an avatar, if there is any.
+   * Adopts the newest readable picture of an avatar, if there is any. Logs each refused one at once: if an older one is adopted, nobody
+   * looks at it again.
    * @param manifest as the store has it; it has to be one that `mayAdopt` accepts
    * @throws what the store throws
    */
@@ -86,6 +87,10 @@ export class Adoption {
       } catch (error) {
         if (!(error instanceof CodedError && REFUSALS.has(error.code))) throw error;
         refused.push({ key: legacy.key, error });
+        this.logger.warn(
+          { key: legacy.key, err: error },
+          'skipped a picture of the older service that cannot be adopted: upload another one',
+        );
       }
     }
     return { manifest, key: undefined, refused };
@@ -119,13 +124,7 @@ export class Adoption {
 
   private async adoptOnce(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
     const { id } = manifest;
-    const { manifest: after, key, refused } = await this.adoptNewest(manifest, options);
-    for (const { key, error } of refused) {
-      this.logger.warn(
-        { key, err: error },
-        'skipped a picture of the older service that cannot be adopted: upload another one',
-      );
-    }
+    const { manifest: after, key } = await this.adoptNewest(manifest, options);
     if (key !== undefined) this.logger.log({ id, key }, 'adopted an avatar of the older service');
     else if (after === manifest) this.nothingThere.set(id, true);
     return after;

@@ -11,6 +11,9 @@ import { countAvatars, keyOf, listAvatars, writtenId } from './listing.js';
 import { manifestOf } from './read-object.js';
 import { assertOwnFolder, openExisting } from './stores.js';
 
+/** What helps with a picture that cannot be adopted. */
+const IF_REFUSED = 'Upload another picture for the avatar, or remove the object.';
+
 /**
  * Adopts every avatar of the older service that the service would adopt when somebody asks for it, and then writes the marker that says
  * that none is left. Adopted avatars are the only state, so an interrupted run goes on where it was.
@@ -24,7 +27,9 @@ export async function runAdopt(task: Task, settings: Settings): Promise<Outcome>
   }
   const { app, store } = await openAvatars(task, settings);
   const adoption = app.get(Adoption, { strict: false });
-  const facts = { storage: store.location, avatars: 0, adopted: 0, refused: 0, complete: false };
+  const facts = { storage: store.location, avatars: 0, adopted: 0 };
+  let refused = 0;
+  let complete = false;
   const findings: Finding[] = [];
   let failed = 0;
   const fail = (finding: Finding) => {
@@ -49,19 +54,23 @@ export async function runAdopt(task: Task, settings: Settings): Promise<Outcome>
         facts.adopted++;
         return;
       }
-      const { key, refused } = await adoption.adoptNewest(before);
-      if (key !== undefined) facts.adopted++;
-      for (const { key, error } of refused) {
-        facts.refused++;
-        findings.push(findingOf(error, key));
+      const found = await adoption.adoptNewest(before);
+      if (found.key !== undefined) facts.adopted++;
+      refused += found.refused.length;
+      for (const { key, error } of found.refused) {
+        findings.push({ ...findingOf(error, key), message: `${error.message} ${IF_REFUSED}` });
       }
     },
   );
   if (failed === 0 && !dryRun) {
     await app.get(AdoptionMarker, { strict: false }).set();
-    facts.complete = true;
+    complete = true;
   }
   await app.close();
   const unfinished = `Not complete: ${failed} avatars could not be examined. Fix the causes and run it again.`;
-  return { findings, facts, ...(failed > 0 && { unfinished }) };
+  return {
+    findings,
+    facts: { ...facts, ...(!dryRun && { refused, complete }) },
+    ...(failed > 0 && { unfinished }),
+  };
 }

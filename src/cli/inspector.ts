@@ -90,7 +90,9 @@ export class Inspector {
   private unadopted(manifest: Manifest, known: readonly ListedObject[]): Repairable[] {
     const newest = known.findLast(({ key }) => isLegacy(key));
     if (!this.rules.allAdopted || !newest || !mayAdopt(manifest)) return [];
-    const message = 'An older service left it, and nobody sees it. Run visage adopt.';
+    const message =
+      'An older service left it, and nobody sees it. Run visage adopt. If that refuses it, upload another picture for the avatar, ' +
+      'or remove the object.';
     return [finding('unadopted_picture', newest.key, message)];
   }
 

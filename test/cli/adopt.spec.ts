@@ -38,7 +38,14 @@ describe.each(backends)('adopt on $name', (backend) => {
 
     const before = await checksums(store);
     const limited = { ...environment, AVATAR_MAX_SIZE_BYTES: '1000000' };
-    expect(await adopt(limited, '--dry-run')).toMatchObject({ code: 0, adopted: 4, complete: false });
+    const { code, findings, ...facts } = await adopt(limited, '--dry-run');
+    // It reads no picture, so it cannot tell which are refused, nor what is left.
+    expect([code, findings, Object.keys(facts)]).toEqual([
+      0,
+      [],
+      ['command', 'dryRun', 'storage', 'avatars', 'adopted'],
+    ]);
+    expect(facts.adopted).toBe(4);
     expect(await checksums(store)).toEqual(before);
     expect(await isMarked(environment)).toBe(false);
 
@@ -54,7 +61,19 @@ describe.each(backends)('adopt on $name', (backend) => {
     expect(Object.keys(after)).toEqual(
       expect.arrayContaining([manifestKey('bob'), `avatars/alice/${LEGACY}/master.jpeg`]),
     );
-    expect(await adopt(limited)).toMatchObject({ adopted: 0, refused: 2, complete: true });
+    expect(await adopt(limited)).toMatchObject({ code: 1, adopted: 0, refused: 2, complete: true });
+    const { findings: seen } = await reportOf(environment, 'verify');
+    expect(seen.filter(({ code }) => code === 'unadopted_picture').map(({ where }) => where)).toEqual([
+      `avatars/carol/${NEWER}.png`,
+      `avatars/huge/${NEWER}.png`,
+    ]);
+    // What helps is the same, whichever command tells.
+    for (const { message } of [
+      ...report.findings,
+      ...seen.filter(({ code }) => code === 'unadopted_picture'),
+    ]) {
+      expect(message).toMatch(/upload another picture for the avatar, or remove the object/i);
+    }
     expect(await checksums(store)).toEqual(after);
   });
 
@@ -100,15 +119,20 @@ describe('adopt', () => {
 });
 
 describeS3('adopt, while the bucket goes away', () => {
-  it('ends with exit code 3, and goes on where it was', async () => {
+  it('ends with exit code 3, goes on where it was, and has logged what it refused', async () => {
     const direct = await s3Environment();
     for (const id of ['alice', 'bob', 'carol']) await leaveUpload(direct, id);
+    // Nobody looks at it again once an older picture is adopted.
+    const broken = `avatars/alice/${NEWER}.png`;
+    await openBackend(direct).store(broken, Buffer.from('no picture'));
     const { proxy, environment } = await behindProxy(direct);
     const fault = { type: 'error', status: 403, code: 'AccessDenied' } as const;
     proxy.rule({ operation: 'PutObject', key: /^manifests\//, skip: 1, fault, thenAll: true });
-    const { code } = await visage(environment, 'adopt', '--concurrency', '1');
+    const { code, stderr } = await visage(environment, 'adopt', '--concurrency', '1');
     await proxy.stop();
     expect(code).toBe(3);
+    const line = stderr.split('\n').find((line) => line.includes('cannot be adopted'));
+    expect(JSON.parse(line ?? '{}')).toMatchObject({ level: 40, key: broken });
     expect(await isMarked(direct)).toBe(false);
     expect(await adopt(direct)).toMatchObject({ code: 0, adopted: 2, complete: true });
   });
