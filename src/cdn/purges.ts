@@ -16,6 +16,9 @@ const LONGEST_WAIT_MS = 300_000;
 /** How long the process goes on purging when it stops, in ms, apart from calls under way. */
 const STOPPING_MS = 3000;
 
+/** How often a program tries: for its change, and once more when it ends. */
+const PROGRAM_ATTEMPTS = 2;
+
 /** A cause of failures is logged once in this time, in ms. */
 const LOG_WINDOW_MS = 60_000;
 
@@ -49,6 +52,8 @@ export class Purges implements AvatarListener, OnModuleInit {
   private running = 0;
   /** When the process gives up waiting, by the monotonic clock, and whom to tell that nothing is left to do. */
   private stop: { at: number; idle: () => void } | undefined;
+  /** Set in a program, which ends after its changes. */
+  private notPurged: ((id: string) => void) | undefined;
 
   constructor(
     private readonly events: AvatarEvents,
@@ -72,6 +77,15 @@ export class Purges implements AvatarListener, OnModuleInit {
     return this.jobs.size;
   }
 
+  /**
+   * Has every purge carried out before the process ends, however slow the CDN is: for a program, for which no client waits. An erasure then
+   * waits for its call behind all others, and a call that failed is repeated once, at the end.
+   * @param notPurged told of each avatar that was not purged after all
+   */
+  carryOutAll(notPurged: (id: string) => void): void {
+    this.notPurged = notPurged;
+  }
+
   changed(change: Purgeable): void {
     if (this.jobs.has(change.id) || this.jobs.size < this.settings.cdnQueue) this.request(change);
     else this.drop();
@@ -81,7 +95,7 @@ export class Purges implements AvatarListener, OnModuleInit {
   async purge(change: Purgeable): Promise<Purged> {
     const job = this.request(change);
     const accepted = new Promise<boolean>((resolve) => {
-      const timer = setTimeout(resolve, this.settings.cdnTimeoutMs, false);
+      const timer = this.notPurged ? undefined : setTimeout(resolve, this.settings.cdnTimeoutMs, false);
       job.told.push((outcome) => {
         clearTimeout(timer);
         resolve(outcome);
@@ -91,10 +105,11 @@ export class Purges implements AvatarListener, OnModuleInit {
     return { accepted: await accepted, [this.cdn?.by ?? 'tags']: [...new Set(shown)] };
   }
 
-  /** Purges what still waits, for a few seconds. */
+  /** Purges what still waits: a program all of it, the service for a few seconds. */
   async ended(): Promise<void> {
     const idle = new Promise<void>((resolve) => {
-      this.stop = { at: performance.now() + STOPPING_MS, idle: resolve };
+      const at = this.notPurged ? Infinity : performance.now() + STOPPING_MS;
+      this.stop = { at, idle: resolve };
     });
     for (const job of this.jobs.values()) {
       if (job.timer) this.schedule(job, job.failures > 0 ? 0 : job.until - performance.now());
@@ -115,6 +130,8 @@ export class Purges implements AvatarListener, OnModuleInit {
     const job = known ?? { id, items: new Set(), until, failures: 0, told: [] };
     for (const item of this.itemsOf(change)) job.items.add(item);
     job.until = until;
+    // Whatever happened to earlier changes, this one has all its attempts.
+    job.failures = 0;
     if (!known || job.timer) this.schedule(job, 0);
     return job;
   }
@@ -156,13 +173,28 @@ export class Purges implements AvatarListener, OnModuleInit {
       this.counts.failed++;
       job.failures++;
       for (const tell of told) tell(false);
-      this.log(error as Error);
-      if (job.failures < this.settings.cdnAttempts && !this.stop) this.again(job, waitAfter(job.failures));
+      const more = this.hasMoreAttempts(job);
+      this.log(error as Error, more);
+      if (more) this.again(job, this.waitAfter(job.failures));
       else this.giveUp(job);
     } finally {
       this.running--;
       this.tellIfIdle();
     }
+  }
+
+  private hasMoreAttempts({ id, failures }: Job): boolean {
+    // The newer job of the avatar takes over.
+    if (this.jobs.has(id)) return true;
+    const { cdnAttempts } = this.settings;
+    if (this.notPurged) return failures < Math.min(PROGRAM_ATTEMPTS, cdnAttempts);
+    return failures < cdnAttempts && !this.stop;
+  }
+
+  /** How long to wait after failures, in ms. A program repeats calls at its end, so that they don't hold up first ones. */
+  private waitAfter(failures: number): number {
+    if (this.notPurged && !this.stop) return LONGEST_WAIT_MS;
+    return Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), LONGEST_WAIT_MS);
   }
 
   /** Runs a job once more. If the avatar has changed meanwhile, its newer job takes over. */
@@ -174,6 +206,7 @@ export class Purges implements AvatarListener, OnModuleInit {
 
   private giveUp({ id, failures }: Job): void {
     this.counts.given_up++;
+    this.notPurged?.(id);
     this.logger.error(
       { id, failures },
       'the CDN was not purged after a change: purge this avatar by hand, or erase it again if it was erased (docs/cdn.md)',
@@ -190,20 +223,17 @@ export class Purges implements AvatarListener, OnModuleInit {
     if (this.failures.isFirst(message, summarize)) this.logger.error({ waiting: this.jobs.size }, message);
   }
 
-  private log(error: Error): void {
+  private log(error: Error, more: boolean): void {
     const advice = error instanceof PurgeFailed ? error.advice : 'This is a defect: please report it.';
     const summarize = (leftOut: number) => {
       this.logger.warn({ reason: error.message, leftOut }, 'more purges failed like this one');
     };
     if (!this.failures.isFirst(error.message, summarize)) return;
-    this.logger.warn({ reason: error.message, advice }, 'a purge of the CDN failed: it is tried again');
+    const message = `a purge of the CDN failed${more ? ': it is tried again' : ''}`;
+    this.logger.warn({ reason: error.message, advice }, message);
   }
 
   private tellIfIdle(): void {
     if (this.jobs.size + this.running === 0) this.stop?.idle();
   }
-}
-
-function waitAfter(failures: number): number {
-  return Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), LONGEST_WAIT_MS);
 }

@@ -26,7 +26,10 @@ export async function runErase(
   const { app, store } = await openAvatars(task, settings, [CdnModule]);
   const erasure = app.get(AvatarErasure, { strict: false });
   const facts = { storage: store.location, erasures: 0, objects: 0, bytes: 0, aliases: 0, refused: 0 };
-  const purges = app.get(Purges, { strict: false }).enabled ? { purged: 0 } : undefined;
+  const purges = app.get(Purges, { strict: false });
+  const unpurged = new Set<string>();
+  purges.carryOutAll((id) => unpurged.add(id));
+  const purging: Pick<Erasure, 'id' | 'where'>[] = [];
   const findings: Finding[] = [];
   const refuse = (finding: Finding) => {
     facts.refused++;
@@ -42,8 +45,7 @@ export async function runErase(
     facts.objects += objects;
     facts.bytes += bytes;
     facts.aliases += aliases;
-    if (purges && purged?.accepted === true) purges.purged++;
-    if (purged?.accepted === false) findings.push({ code: 'not_purged', where, message: NOT_PURGED });
+    if (purged) purging.push({ id, where });
   };
   if (progress.visible) progress.start('erase', 0);
   await forEach(erasures, concurrency, async (erasure) => {
@@ -52,13 +54,15 @@ export async function runErase(
     progress.step();
   });
   await app.close();
-  return { findings, facts: { ...facts, ...purges } };
+  const failed = purging.filter(({ id }) => unpurged.has(id));
+  for (const { where } of failed) findings.push({ code: 'not_purged', where, message: NOT_PURGED });
+  return { findings, facts: { ...facts, ...(purges.enabled && { purged: purging.length - failed.length }) } };
 }
 
 type Removed = Pick<Receipt, 'objects' | 'bytes' | 'aliases' | 'purged'>;
 
 const NOT_PURGED =
-  'The avatar is erased, but the CDN did not accept the purge in time. Run the command again, or purge the avatar by hand.';
+  'The avatar is erased, but the CDN did not accept the purge. Run the command again, or purge the avatar by hand.';
 
 /** What erasures would remove. An id that is listed again loses only what the erasures before it have left. */
 class Previews {

@@ -2,9 +2,10 @@ import { EventEmitter, once } from 'node:events';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hashEmail } from '../../src/model/alias.js';
 import { tagOfAvatar } from '../../src/model/purging.js';
-import { type Finding, reportOf } from '../cli/support/program.js';
+import { type Finding, reportOf, visage } from '../cli/support/program.js';
 import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { behindProxy } from '../support/behind-proxy.js';
@@ -212,6 +213,24 @@ describe('a CDN that does not do what it is told', () => {
     expect(service.log()).not.toContain(TOKEN);
   });
 
+  it('is asked again for an erasure, however often it failed before', async () => {
+    api.answering = () => ({ status: 503 });
+    const service = await start({
+      ...(await local()),
+      ...byTag(api),
+      CDN_ATTEMPTS: '2',
+      CACHE_MAX_AGE_MS: '0',
+    });
+    const client = new AvatarClient(service.url, 'alice');
+    expectStatus(201, await client.upload(await numbered(1)));
+    await until(async () => (await metric(service, outcome('failed'))) === 1, 'a failure');
+    expect(jsonOf(await client.erase())).toMatchObject({ purged: { accepted: false } });
+    expect(await metric(service, outcome('given_up'))).toBe(0);
+    api.answering = () => ({ status: 200 });
+    await until(async () => (await metric(service, outcome('accepted'))) > 0, 'a purge');
+    expect(await metric(service, outcome('given_up'))).toBe(0);
+  });
+
   it('is told of one avatar at a time, of several changes at once, and of no more than may wait', async () => {
     const gate = new EventEmitter();
     const held = once(gate, 'open').then(() => ({ status: 200 }));
@@ -259,6 +278,30 @@ describe('visage erase with a CDN', () => {
     expect(report.findings.map(({ code }) => code)).toEqual(['not_purged']);
     api.answering = () => ({ status: 200 });
     expect(await erase({ ...environment, ...byTag(api) }, 'alice')).toMatchObject({ code: 0, purged: 1 });
+  });
+
+  it('waits for every purge, however many are before it', async () => {
+    api.answering = async () => {
+      await sleep(200);
+      return { status: 200 };
+    };
+    const slow = { ...byTag(api), CDN_CONCURRENCY: '1', CDN_TIMEOUT_MS: '700', CACHE_MAX_AGE_MS: '0' };
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const report = await erase({ ...(await local()), ...slow }, ...ids);
+    expect(report).toMatchObject({ code: 0, erasures: ids.length, purged: ids.length, findings: [] });
+  });
+
+  it('purges once more at the end what the CDN refused', async () => {
+    const environment = { ...(await local()), ...byTag(api), CACHE_MAX_AGE_MS: '0' };
+    api.answering = () => ({ status: api.asked.length > 1 ? 200 : 503 });
+    expect(await erase(environment, 'alice')).toMatchObject({ code: 0, purged: 1, findings: [] });
+    api.answering = () => ({ status: 503 });
+    const before = api.asked.length;
+    const { code, stderr } = await visage(environment, 'erase', '--list', await listOf('alice'));
+    expect(code).toBe(1);
+    expect(api.asked.length - before).toBeGreaterThanOrEqual(2);
+    expect(stderr).toMatch(/a purge of the CDN failed: it is tried again/);
+    expect(stderr).toMatch(/the CDN was not purged after a change/);
   });
 });
 
