@@ -1,11 +1,16 @@
 import { PLACEHOLDERS, type PurgeRequest, placeholderOf } from '../config/purge-request.js';
 import { Cdn, PurgeFailed } from './cdn.js';
 
+/** It answers so if it has nothing under the key: 412, and some versions of its module 404. */
+const NGINX =
+  'An nginx needs CDN_HTTP_URL to end with {path}*, and "proxy_cache_key $uri$is_args$args" beside proxy_cache_purge: docs/cdn.md.';
+
 const ADVICE: Record<number, string> = {
   401: 'Check the token in CDN_HTTP_HEADERS.',
   403: 'Check the token in CDN_HTTP_HEADERS, and what it is allowed to do.',
-  404: 'Check CDN_HTTP_URL.',
+  404: `Check CDN_HTTP_URL. ${NGINX}`,
   405: 'Check CDN_HTTP_METHOD and CDN_HTTP_URL.',
+  412: NGINX,
   429: 'The CDN limits how many purges it takes. Have the limit raised, or lower CDN_CONCURRENCY.',
 };
 

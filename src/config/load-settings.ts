@@ -1,6 +1,6 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { problemsOfPurges } from './purge-request.js';
+import { problemsOfPurges, warningsOfPurges } from './purge-request.js';
 import {
   isOwnSection,
   isSetting,
@@ -78,7 +78,11 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
 
   problems.push(...contradictions(settings));
   if (problems.length > 0) throw new InvalidSettings(problems);
-  return { settings, complaints, warnings: misspeltVariables(outer), unknownBackend };
+  const servesBucket =
+    settings.urlMode !== 'service' &&
+    (settings.storageBackend === 's3' || unservedUrls(settings).length === 0);
+  const warnings = [...misspeltVariables(outer), ...warningsOfPurges(settings, servesBucket)];
+  return { settings, complaints, warnings, unknownBackend };
 }
 
 /** Keys of the YAML file that nobody reads: all in sections of ours, and those elsewhere that look like a setting. */

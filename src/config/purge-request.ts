@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import type { Settings } from './settings.js';
+import { Settings, variableOf } from './settings.js';
 
 /** The HTTP request that makes a CDN forget a tag or a path. */
 export interface PurgeRequest {
@@ -27,6 +27,17 @@ export function placeholderOf(request: PurgeRequest): keyof typeof PLACEHOLDERS 
   return (['tags', 'paths'] as const).find((by) => has(request, PLACEHOLDERS[by]));
 }
 
+/** Names in lower case of headers that are about the connection or the length: `fetch` refuses, drops or contradicts them. */
+const FORBIDDEN = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
+
 /** Tells what is wrong with the settings of the CDN. Quotes no value: headers have secrets. */
 export function problemsOfPurges(settings: Settings): string[] {
   if (settings.cdnPurge === 'cloudfront' && settings.cdnCloudfrontDistributionId === undefined) {
@@ -51,6 +62,12 @@ export function problemsOfPurges(settings: Settings): string[] {
   if (request.body !== undefined && (method === 'GET' || method === 'HEAD')) {
     problems.push(`CDN_HTTP_BODY cannot be sent with CDN_HTTP_METHOD ${method}`);
   }
+  const forbidden = Object.keys(request.headers).filter((name) => FORBIDDEN.has(name.toLowerCase()));
+  if (forbidden.length > 0) {
+    problems.push(
+      `CDN_HTTP_HEADERS cannot have ${forbidden.join(', ')}: remove it, the service sets it itself`,
+    );
+  }
   const [tag, path] = [has(request, PLACEHOLDERS.tags), has(request, PLACEHOLDERS.paths)];
   if (tag === path) {
     problems.push(
@@ -58,6 +75,40 @@ export function problemsOfPurges(settings: Settings): string[] {
     );
   }
   return problems;
+}
+
+const DEFAULTS = new Settings();
+
+/** The settings of each driver. */
+const OWN = {
+  none: [],
+  http: ['cdnHttpMethod', 'cdnHttpUrl', 'cdnHttpHeaders', 'cdnHttpBody'],
+  cloudfront: ['cdnCloudfrontDistributionId', 'cdnCloudfrontBy'],
+} as const;
+
+/**
+ * Tells which purges do not happen though the settings suggest it.
+ * @param servesBucket whether browsers get pictures from a bucket or folder rather than from the service
+ */
+export function warningsOfPurges(settings: Settings, servesBucket: boolean): string[] {
+  const { cdnPurge, urlMode } = settings;
+  const others = (['http', 'cloudfront'] as const).filter((driver) => driver !== cdnPurge);
+  const warnings = others.flatMap((driver) => {
+    const set = OWN[driver].filter((property) => settings[property] !== DEFAULTS[property]).map(variableOf);
+    if (set.length === 0) return [];
+    const effect = cdnPurge === 'none' ? 'no CDN is purged' : `the CDN is purged by ${cdnPurge}`;
+    return [
+      `CDN_PURGE is ${cdnPurge}, so that ${effect}, and ${set.join(', ')} ${set.length > 1 ? 'are' : 'is'} ignored. ` +
+        `Set CDN_PURGE=${driver} to use ${set.length > 1 ? 'them' : 'it'}.`,
+    ];
+  });
+  if (cdnPurge !== 'none' && servesBucket) {
+    warnings.push(
+      `CDN_PURGE purges the answers of Visage. With URL_MODE ${urlMode}, browsers get pictures from PUBLIC_BASE_URL or the bucket, ` +
+        'and Visage does not purge those. A CDN there has to be purged by hand: docs/cdn.md.',
+    );
+  }
+  return warnings;
 }
 
 function has({ url, headers, body = '' }: PurgeRequest, placeholder: string): boolean {

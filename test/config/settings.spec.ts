@@ -317,6 +317,16 @@ describe('loadSettings', () => {
       { CDN_PURGE: 'http', CDN_HTTP_URL: 'https://cdn.example/{tag}', CDN_HTTP_HEADERS: headers },
       /^CDN_HTTP_HEADERS must be headers as a JSON object/,
     ]),
+    ...['Content-Length', 'host', 'Connection', 'Transfer-Encoding', 'Keep-Alive', 'Upgrade', 'Expect'].map(
+      (name): [Record<string, string>, RegExp] => [
+        {
+          CDN_PURGE: 'http',
+          CDN_HTTP_URL: 'https://cdn.example/{tag}',
+          CDN_HTTP_HEADERS: JSON.stringify({ [name]: 'hush' }),
+        },
+        new RegExp(`^CDN_HTTP_HEADERS cannot have ${name}`),
+      ],
+    ),
     [{ CDN_PURGE: 'cloudfront' }, /^CDN_CLOUDFRONT_DISTRIBUTION_ID must be set/],
     [
       { CDN_PURGE: 'cloudfront', CDN_CLOUDFRONT_DISTRIBUTION_ID: 'arn:aws:x' },
@@ -336,6 +346,45 @@ describe('loadSettings', () => {
     { CDN_CLOUDFRONT_DISTRIBUTION_ID: 'E2EXAMPLE1ABCD', CDN_HTTP_URL: 'not used' },
   ])('takes %j', (environment) => {
     expect(problemsOf(environment)).toEqual([]);
+  });
+
+  it.each<[Record<string, string>, RegExp[]]>([
+    [{ CDN_HTTP_URL: 'http://cdn/{tag}' }, [/CDN_PURGE is none.*CDN_HTTP_URL is ignored.*CDN_PURGE=http/]],
+    [
+      { CDN_HTTP_METHOD: 'BAN', CDN_HTTP_HEADERS: '{"X":"hush"}', CDN_CLOUDFRONT_BY: 'tags' },
+      [/CDN_HTTP_METHOD, CDN_HTTP_HEADERS are ignored/, /CDN_CLOUDFRONT_BY is ignored/],
+    ],
+    [
+      { CDN_PURGE: 'cloudfront', CDN_CLOUDFRONT_DISTRIBUTION_ID: 'E2EXAMPLE1ABCD', CDN_HTTP_BODY: '{tag}' },
+      [/CDN_PURGE is cloudfront.*CDN_HTTP_BODY is ignored/],
+    ],
+    [
+      {
+        CDN_PURGE: 'http',
+        CDN_HTTP_URL: 'http://cdn/{tag}',
+        URL_MODE: 'presigned',
+        STORAGE_BACKEND: 's3',
+        STORAGE_S3_BUCKET: 'one',
+      },
+      [/With URL_MODE presigned.*does not purge/],
+    ],
+    [
+      {
+        CDN_PURGE: 'http',
+        CDN_HTTP_URL: 'http://cdn/{tag}',
+        URL_MODE: 'public',
+        PUBLIC_BASE_URL: 'https://cdn.example',
+      },
+      [/With URL_MODE public.*does not purge/],
+    ],
+    // The disk has no such URLs, which is a complaint of its own.
+    [{ CDN_PURGE: 'http', CDN_HTTP_URL: 'http://cdn/{tag}', URL_MODE: 'presigned' }, []],
+    [{ CDN_PURGE: 'http', CDN_HTTP_URL: 'http://cdn/{tag}', CDN_HTTP_METHOD: 'PURGE' }, []],
+    [{ CDN_HTTP_METHOD: 'POST', CDN_CLOUDFRONT_BY: 'paths' }, []],
+  ])('warns of what %j does not purge', (environment, expected) => {
+    const { warnings } = loadSettings(environment, file('empty.env', ''));
+    expect(warnings).toEqual(expected.map((warning): unknown => expect.stringMatching(warning)));
+    expect(warnings.join()).not.toContain('hush');
   });
 
   it('refuses to run in production without keys, and says how to make one', () => {
