@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { hashEmail } from '../../src/model/alias.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { type Answer, send } from '../http/support/client.js';
@@ -79,6 +80,16 @@ needs('nginx').each(backends)('a caching nginx in front of the service on $name'
     const deleted = await Promise.all(paths.map((path, i) => changed(path, restored[i] ?? drawn)));
     expect(deleted.map(({ status }) => status)).toEqual([404, 404, 200]);
     expect(deleted[2]?.body).toEqual(drawn.body);
+  });
+
+  it('takes in a large upload, and does not show what is for operators', async () => {
+    const create = { width: 1000, height: 700, channels: 3, background: 'teal' } as const;
+    const body = await sharp({ create }).png({ compressionLevel: 0 }).toBuffer();
+    expect(body.length).toBeGreaterThan(2_000_000);
+    expectStatus(201, await new AvatarClient(nginx.url, `large${++count}`).upload(body));
+    for (const path of ['/metrics', '/health/ready', '/health/live']) {
+      expect([path, (await send(nginx.url, { path })).status]).toEqual([path, 404]);
+    }
   });
 
   it('has nothing any more once an erasure is answered: no immutable URL, no hash, no variant', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,11 +11,11 @@ export interface Nginx {
   stop(): Promise<void>;
 }
 
-/** A caching nginx in front of a service, with the module that purges: docs/cdn.md has the same lines. */
+/** A caching nginx in front of a service, with the module that purges, configured as in docs/cdn.md. */
 export async function startNginx(service: string, port: number): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-nginx-'));
   const path = join(folder, 'nginx.conf');
-  await writeFile(path, configOf(folder, port, service));
+  await writeFile(path, await configOf(folder, port, service));
   const nginx = spawn('nginx', ['-p', folder, '-c', path, '-e', 'stderr'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -36,7 +36,17 @@ export async function startNginx(service: string, port: number): Promise<Nginx> 
   };
 }
 
-function configOf(folder: string, port: number, service: string): string {
+/** The configuration of docs/cdn.md, with the folders, the port and the service of a test. */
+async function configOf(folder: string, port: number, service: string): Promise<string> {
+  const [, documented = ''] = /^```nginx\n(.*?)^```$/ms.exec(await readFile('docs/cdn.md', 'utf8')) ?? [];
+  const server = [
+    ['/var/cache/nginx-avatars', `${folder}/cache`],
+    ['listen 8080;', `listen 127.0.0.1:${port};`],
+    ['http://127.0.0.1:3000', service],
+  ].reduce((text, [from = '', to = '']) => {
+    if (!text.includes(from)) throw new Error(`docs/cdn.md has an nginx without ${from}`);
+    return text.replace(from, to);
+  }, documented);
   return `
     load_module /usr/lib/nginx/modules/ngx_http_cache_purge_module.so;
     daemon off;
@@ -50,16 +60,6 @@ function configOf(folder: string, port: number, service: string): string {
       fastcgi_temp_path ${folder}/fastcgi;
       uwsgi_temp_path ${folder}/uwsgi;
       scgi_temp_path ${folder}/scgi;
-      proxy_cache_path ${folder}/cache keys_zone=avatars:1m inactive=1y;
-      server {
-        listen 127.0.0.1:${port};
-        location / {
-          proxy_pass ${service};
-          proxy_cache avatars;
-          proxy_cache_key $uri$is_args$args;
-          proxy_cache_purge PURGE from 127.0.0.1;
-          add_header X-Cache $upstream_cache_status always;
-        }
-      }
+      ${server}
     }`;
 }
