@@ -27,6 +27,7 @@ export const ERROR_CODES = [
   'method_not_allowed',
   'no_file',
   'no_hash',
+  'object_damaged',
   'outbox_full',
   'picture_unreadable',
   'precondition_failed',

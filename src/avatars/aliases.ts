@@ -10,9 +10,9 @@ import { instantAfter } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import {
   type CallOptions,
+  ObjectDamaged,
   ObjectStore,
   PreconditionFailed,
-  type StoredObject,
   isAway,
 } from '../storage/object-store.js';
 import { AvatarEvents } from './avatar.events.js';
@@ -223,9 +223,15 @@ export class Aliases {
     return latest && latest.token.readAt >= readAt ? latest : this.remember(hash, id, readAt);
   }
 
-  private async get(hash: string, options?: CallOptions): Promise<StoredObject | undefined> {
-    const object = await this.store.get(aliasKey(hash), options);
-    return object === 'unchanged' ? undefined : object;
+  /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */
+  private async get(hash: string, options?: CallOptions): Promise<{ bytes: Buffer } | undefined> {
+    try {
+      const object = await this.store.get(aliasKey(hash), options);
+      return object === 'unchanged' ? undefined : object;
+    } catch (error) {
+      if (!(error instanceof ObjectDamaged)) throw error;
+      return { bytes: Buffer.alloc(0) };
+    }
   }
 }
 

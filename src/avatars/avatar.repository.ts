@@ -14,6 +14,8 @@ import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import {
   type CallOptions,
+  type GetOptions,
+  ObjectDamaged,
   ObjectStore,
   PreconditionFailed,
   type StoredObject,
@@ -290,7 +292,7 @@ export class AvatarRepository {
   }
 
   private async load(id: string, known: Snapshot | undefined, options: CallOptions): Promise<Snapshot> {
-    const object = await this.store.get(manifestKey(id), {
+    const object = await this.readObject(id, {
       ...options,
       ...(known?.etag !== undefined && { ifNoneMatch: known.etag }),
     });
@@ -300,6 +302,17 @@ export class AvatarRepository {
     if (object === undefined || object === 'unchanged')
       return { manifest: emptyManifest(id), etag: undefined, bytes: 0 };
     return { manifest: this.parse(id, object), etag: object.etag, bytes: object.bytes.length };
+  }
+
+  /** @throws ManifestUnreadable also if the store has other bytes than were stored */
+  private async readObject(id: string, options: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
+    const key = manifestKey(id);
+    try {
+      return await this.store.get(key, options);
+    } catch (error) {
+      if (!(error instanceof ObjectDamaged)) throw error;
+      throw this.unreadable(new ManifestUnreadable(key, 'Its bytes are not those that were stored.'), '');
+    }
   }
 
   /** Logs only the first one: all of them may be gone. */
@@ -316,14 +329,17 @@ export class AvatarRepository {
     try {
       return readManifest(id, bytes);
     } catch (error) {
-      if (error instanceof ManifestUnreadable && this.damaged.get(error.key) !== etag) {
-        this.damaged.set(error.key, etag);
-        this.logger.error(
-          { key: error.key, reason: error.reason },
-          'a manifest cannot be read: restore it from a backup',
-        );
-      }
-      throw error;
+      throw error instanceof ManifestUnreadable ? this.unreadable(error, etag) : error;
     }
+  }
+
+  /** Logs damage that has not been logged yet. @param etag tells one damage of an object from the next */
+  private unreadable(error: ManifestUnreadable, etag: string): ManifestUnreadable {
+    const { key, reason } = error;
+    if (this.damaged.get(key) !== etag) {
+      this.damaged.set(key, etag);
+      this.logger.error({ key, reason }, 'a manifest cannot be read: restore it from a backup');
+    }
+    return error;
   }
 }

@@ -3,7 +3,7 @@ import { isId } from '../model/keys.js';
 import { faultOfIntent } from '../model/manifest-format.js';
 import type { PictureIntent, Version } from '../model/manifest.js';
 import { type ChangeFormat, Outbox, type OutboxEntry } from '../outbox/outbox.js';
-import { isAway } from '../storage/object-store.js';
+import { ObjectDamaged, isAway } from '../storage/object-store.js';
 import { damageOf } from './damage.js';
 
 /** A change that was accepted while the store was away. */
@@ -76,10 +76,14 @@ export class PendingChanges {
    * @returns undefined if there is none, or it has changed
    */
   async masterOf(entry: PendingEntry): Promise<Buffer | undefined> {
-    const bytes = await this.outbox?.attachmentOf(entry);
     const { intent } = entry.change;
-    if (!bytes || intent.type !== 'publish') return bytes;
-    if (damageOf(bytes, intent.version.master, intent.version) === undefined) return bytes;
+    try {
+      const bytes = await this.outbox?.attachmentOf(entry);
+      if (!bytes || intent.type !== 'publish') return bytes;
+      if (damageOf(bytes, intent.version.master, intent.version) === undefined) return bytes;
+    } catch (error) {
+      if (!(error instanceof ObjectDamaged)) throw error;
+    }
     await this.outbox?.setAside(entry, 'the master on disk is not the one that was accepted');
     return undefined;
   }

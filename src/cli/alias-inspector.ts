@@ -7,7 +7,7 @@ import { listsHash, targetOf } from '../model/alias.js';
 import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
-import { manifestOf, read } from './read-object.js';
+import { manifestOf, readUnlessDamaged } from './read-object.js';
 
 /** The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. */
 export type AliasFault = { fault: 'unreadable' } | { fault: 'unlisted'; id: string };
@@ -37,9 +37,9 @@ export class AliasInspector {
   }
 
   private async look({ key, hash, modifiedAt }: ListedAlias): Promise<AliasFault | undefined> {
-    const object = await read(this.store, key);
+    const object = await readUnlessDamaged(this.store, key);
     if (!object) return undefined;
-    const id = targetOf(object);
+    const id = object === 'damaged' ? undefined : targetOf(object);
     if (id === undefined) return { fault: 'unreadable' };
     if (Date.now() - modifiedAt.getTime() <= this.settings.avatarGraceMs) return undefined;
     try {

@@ -13,7 +13,7 @@ import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';
-import { read } from './read-object.js';
+import { read, readUnlessDamaged } from './read-object.js';
 
 export interface Repairable extends Finding {
   /** Repairs it without a loss. @returns whether it did */
@@ -24,6 +24,8 @@ export interface InspectorRules extends Omit<GarbageRules, 'now'> {
   /** The store says that no picture of the older service is left to adopt. */
   allAdopted: boolean;
 }
+
+const OTHER_BYTES = 'Its bytes are not those that were stored.';
 
 /** Finds damage, one avatar at a time. */
 export class Inspector {
@@ -123,8 +125,9 @@ export class Inspector {
     if (size !== version.bytes) {
       return finding('wrong_size', key, `It has ${size} bytes, and its manifest says ${version.bytes}.`);
     }
-    const object = await read(this.store, key);
+    const object = await readUnlessDamaged(this.store, key);
     if (!object) return finding('missing_master', key, 'The manifest names it, but it is missing.');
+    if (object === 'damaged') return finding('wrong_checksum', key, OTHER_BYTES);
     const sum = sha256Hex(object.bytes);
     if (version.sha256 !== undefined && sum !== version.sha256) {
       return finding(
@@ -145,8 +148,9 @@ export class Inspector {
       return finding('unknown_object', key, 'No object of Visage has such a key.');
     }
     if (size === 0) return { ...finding('empty_object', key, 'It has no bytes.'), repair };
-    const object = await read(this.store, key);
+    const object = await readUnlessDamaged(this.store, key);
     if (!object) return undefined;
+    if (object === 'damaged') return { ...finding('unreadable_rendition', key, OTHER_BYTES), repair };
     const { bytes } = object;
     // libvips decodes a GIF that breaks off as far as it goes.
     const damage =

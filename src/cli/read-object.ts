@@ -1,12 +1,25 @@
 import { manifestKey } from '../model/keys.js';
 import { readManifest } from '../model/manifest-format.js';
 import { type Manifest, emptyManifest } from '../model/manifest.js';
-import type { ObjectStore, StoredObject } from '../storage/object-store.js';
+import { ObjectDamaged, type ObjectStore, type StoredObject } from '../storage/object-store.js';
 
 /** The manifest of an avatar, or an empty one. @throws ManifestUnreadable: none of the avatar's objects is garbage then */
 export async function manifestOf(store: ObjectStore, id: string): Promise<Manifest> {
   const object = await read(store, manifestKey(id));
   return object ? readManifest(id, object.bytes) : emptyManifest(id);
+}
+
+/** @returns `damaged` if the store has other bytes than were stored; undefined if there is no such object */
+export async function readUnlessDamaged(
+  store: ObjectStore,
+  key: string,
+): Promise<StoredObject | 'damaged' | undefined> {
+  try {
+    return await read(store, key);
+  } catch (error) {
+    if (error instanceof ObjectDamaged) return 'damaged';
+    throw error;
+  }
 }
 
 /** @returns undefined if there is no such object */

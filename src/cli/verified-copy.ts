@@ -3,7 +3,7 @@ import { MANIFEST_ATTRIBUTES, attributes } from '../model/object-attributes.js';
 import { parseRenditionName } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
 import type { ObjectStore, StoreOptions } from '../storage/object-store.js';
-import { read } from './read-object.js';
+import { read, readUnlessDamaged } from './read-object.js';
 
 export interface CopyOptions {
   /** Whether the destination has an object of that key. It is compared first. */
@@ -22,14 +22,19 @@ export async function copyVerified(
   key: string,
   { present, dryRun }: CopyOptions,
 ): Promise<Copied> {
-  const [ours, theirs] = await Promise.all([read(from, key), present ? read(to, key) : undefined]);
+  const [ours, theirs] = await Promise.all([
+    read(from, key),
+    present ? readUnlessDamaged(to, key) : undefined,
+  ]);
   if (!ours) return { result: 'gone' };
   const bytes = ours.bytes.length;
-  if (theirs && sha256Hex(theirs.bytes) === sha256Hex(ours.bytes)) return { result: 'same', bytes };
+  if (theirs && theirs !== 'damaged' && sha256Hex(theirs.bytes) === sha256Hex(ours.bytes))
+    return { result: 'same', bytes };
   if (!dryRun) {
     await to.store(key, ours.bytes, attributesOf(key));
-    const written = await read(to, key);
-    if (!written || sha256Hex(written.bytes) !== sha256Hex(ours.bytes)) return { result: 'damaged', bytes };
+    const written = await readUnlessDamaged(to, key);
+    if (!written || written === 'damaged' || sha256Hex(written.bytes) !== sha256Hex(ours.bytes))
+      return { result: 'damaged', bytes };
   }
   return { result: theirs ? 'replaced' : 'copied', bytes };
 }

@@ -5,7 +5,7 @@ import { damageOf } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { isErased, versionNamed } from '../model/manifest.js';
 import { type PictureRef, keyOfPicture } from '../model/rendition.js';
-import { ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
+import { ObjectDamaged, ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
 
 /** A picture as the store has it. */
 export interface StoredPicture {
@@ -36,9 +36,14 @@ export class StoredRenditions {
       const isMaster = rendition.size === undefined && rendition.format === pending.version.master;
       return isMaster ? { bytes: pending.bytes, damage: undefined } : undefined;
     }
-    const object = await this.store.get(keyOfPicture(picture));
-    if (object === undefined || object === 'unchanged') return undefined;
-    return { bytes: object.bytes, damage: this.damageOf(object.bytes, picture) };
+    try {
+      const object = await this.store.get(keyOfPicture(picture));
+      if (object === undefined || object === 'unchanged') return undefined;
+      return { bytes: object.bytes, damage: this.damageOf(object.bytes, picture) };
+    } catch (error) {
+      if (!(error instanceof ObjectDamaged)) throw error;
+      return { bytes: Buffer.alloc(0), damage: 'Its bytes are not those that were stored.' };
+    }
   }
 
   /**

@@ -30,6 +30,7 @@ const STATUSES: Record<ErrorCode, number> = {
   manifest_unreadable: 503,
   no_file: 400,
   no_hash: 400,
+  object_damaged: 503,
   outbox_full: 503,
   picture_unreadable: 503,
   precondition_failed: 412,

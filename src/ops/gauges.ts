@@ -132,6 +132,15 @@ export function registerVanished(registry: Registry, read: () => number): void {
   );
 }
 
+export function registerDiscardedReads(registry: Registry, read: () => number): void {
+  registerCounter(
+    registry,
+    'visage_storage_discarded_reads_total',
+    'Reads that gave other bytes than were stored. They were discarded, and read again.',
+    { read: () => [[{}, read()]] },
+  );
+}
+
 /** @param read gives the pictures in each line */
 export function registerTurns(
   registry: Registry,

@@ -10,12 +10,14 @@ import { Connections } from '../http/connections.js';
 import { problemCodeOf } from '../http/problem.filter.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { Outbox } from '../outbox/outbox.js';
+import { DiscardedReads } from '../storage/discarded-reads.js';
 import { StorageCircuit } from '../storage/guarded.store.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';
 import {
   registerBreaker,
   registerCaches,
   registerConnections,
+  registerDiscardedReads,
   registerDisks,
   registerHotAnswers,
   registerOutbox,
@@ -42,6 +44,7 @@ export class ServiceMetrics implements OnModuleInit {
     private readonly uploads: UploadReceiver,
     private readonly health: StorageHealth,
     private readonly circuit: StorageCircuit,
+    private readonly discarded: DiscardedReads,
     private readonly purges: Purges,
     private readonly settings: Settings,
     @Optional() private readonly outbox?: Outbox,
@@ -89,7 +92,7 @@ export class ServiceMetrics implements OnModuleInit {
 
   private readStorage(): void {
     const { registry } = this.metrics;
-    const { outbox, settings, circuit, health } = this;
+    const { outbox, settings, circuit, discarded, health } = this;
     if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
     registerDisks(registry, {
       ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
@@ -97,6 +100,7 @@ export class ServiceMetrics implements OnModuleInit {
       spool: settings.uploadSpoolPath,
     });
     if (settings.storageBackend !== 'local') registerBreaker(registry, () => circuit.state);
+    registerDiscardedReads(registry, () => discarded.count);
     registerStorage(registry, () => {
       // The answer is for the next scrape: this one must not wait for a storage that hangs.
       void health.ask();

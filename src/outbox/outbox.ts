@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { CodedError } from '../errors.js';
 import { isInstant } from '../model/manifest-format.js';
 import type { Instant } from '../model/manifest.js';
+import { ObjectDamaged } from '../storage/object-store.js';
 import type { OutboxFolders } from './outbox-folders.js';
 import type { Slot } from './slot.js';
 
@@ -200,11 +201,13 @@ export class Outbox<Change = unknown> {
         this.aside.set(name, bytes);
         continue;
       }
-      const file = await slot.entry(name);
-      if (file === undefined) continue;
       try {
+        const file = await slot.entry(name);
+        if (file === undefined) continue;
         this.hold({ ...this.parse(name, file, hasAttachment), slot, bytes });
       } catch (error) {
+        // Whatever else the disk says is no reason to give the entry up.
+        if (error instanceof CodedError && !(error instanceof ObjectDamaged)) throw error;
         await this.moveAside(slot, name, (error as Error).message);
       }
     }

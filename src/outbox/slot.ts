@@ -67,15 +67,10 @@ export class Slot {
 
   /** Moves an entry to `aside/`, with the reason beside it. @returns its bytes, and the path of its file */
   async moveAside(name: string, reason: string): Promise<{ bytes: number; path: string }> {
-    let bytes = 0;
-    for (const keyOf of [attachmentKey, entryKey]) {
-      const object = await this.read(keyOf(PENDING, name));
-      if (object === undefined) continue;
-      await this.store.store(keyOf(ASIDE, name), object);
-      bytes += object.length;
-    }
     await this.store.store(`${ASIDE}/${name}.reason`, Buffer.from(`${reason}\n`));
-    await this.remove(name);
+    let bytes = 0;
+    for (const keyOf of [attachmentKey, entryKey])
+      bytes += (await this.store.move(keyOf(PENDING, name), keyOf(ASIDE, name))) ?? 0;
     return { bytes, path: `${this.path}/${entryKey(ASIDE, name)}` };
   }
 

@@ -35,6 +35,12 @@ export interface ListedObject {
   modifiedAt: Date;
 }
 
+/** What every driver is told when it is opened. */
+export interface DriverOptions {
+  /** Hears of each read that was discarded because its bytes were not those that were stored, or not those of its etag. */
+  onDiscardedRead?: ((key: string) => void) | undefined;
+}
+
 /** Where a browser gets an object from the backend itself. */
 export interface ObjectUrl {
   url: string;
@@ -77,8 +83,10 @@ export abstract class ObjectStore {
   abstract store(key: string, bytes: Buffer, options?: StoreOptions): Promise<{ etag: string }>;
 
   /**
-   * Reads an object whole.
+   * Reads an object whole. Its bytes are the ones that were stored, and its etag is theirs: the driver compares them with a checksum, and
+   * discards what does not match.
    * @returns `unchanged` if it still has the etag `ifNoneMatch`; undefined if there is none
+   * @throws ObjectDamaged the backend has other bytes than were stored
    */
   abstract get(key: string, options?: GetOptions): Promise<StoredObject | 'unchanged' | undefined>;
 
@@ -113,6 +121,16 @@ export abstract class ObjectStore {
 export class PreconditionFailed extends CodedError {
   constructor(key: string, cause?: unknown) {
     super('precondition_failed', `The object ${key} is not in the expected state.`, { cause });
+  }
+}
+
+/** The backend keeps giving other bytes than were stored. They are not shown to anybody. */
+export class ObjectDamaged extends CodedError {
+  constructor(readonly key: string) {
+    super(
+      'object_damaged',
+      `The storage has other bytes at ${key} than were stored. An operator has to restore the object from a backup.`,
+    );
   }
 }
 

@@ -1,29 +1,29 @@
 import type { Settings } from '../config/settings.js';
 import { LocalStore } from './local/local.store.js';
-import type { ObjectStore } from './object-store.js';
+import type { DriverOptions, ObjectStore } from './object-store.js';
 import { S3Store } from './s3/s3.store.js';
 
-/**
- * Opens the driver that the settings ask for. It does not touch the storage before the first call.
- * @param connections to a bucket at the same time; undefined: the SDK's default
- */
-export function openStore(settings: Settings, connections?: number): ObjectStore {
+export interface OpenOptions extends DriverOptions {
+  /** Connections to a bucket at the same time. Undefined: the SDK's default. */
+  connections?: number;
+}
+
+/** Opens the driver that the settings ask for. It does not touch the storage before the first call. */
+export function openStore(settings: Settings, options: OpenOptions = {}): ObjectStore {
   switch (settings.storageBackend) {
     case 'local':
-      return openLocal(settings);
+      return openLocal(settings, options);
     case 's3':
-      return openBucket(settings, connections);
+      return openBucket(settings, options);
   }
 }
 
-function openLocal({
-  storageLocalPath: path,
-  storageLocalLockTimeoutMs: lockTimeoutMs,
-}: Settings): LocalStore {
-  return new LocalStore({ path, lockTimeoutMs });
+function openLocal(settings: Settings, { onDiscardedRead }: OpenOptions): LocalStore {
+  const { storageLocalPath: path, storageLocalLockTimeoutMs: lockTimeoutMs } = settings;
+  return new LocalStore({ path, lockTimeoutMs, onDiscardedRead });
 }
 
-function openBucket(settings: Settings, connections: number | undefined): S3Store {
+function openBucket(settings: Settings, { connections, onDiscardedRead }: OpenOptions): S3Store {
   const { storageS3AccessKeyId: accessKeyId, storageS3SecretAccessKey: secretAccessKey } = settings;
   return new S3Store({
     bucket: settings.storageS3Bucket ?? '',
@@ -38,5 +38,6 @@ function openBucket(settings: Settings, connections: number | undefined): S3Stor
     timeoutMs: settings.storageS3TimeoutMs,
     attempts: settings.storageS3Attempts,
     connections,
+    onDiscardedRead,
   });
 }

@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sha256Hex } from '../../src/model/sha256.js';
 import { LocalStore } from '../../src/storage/local/local.store.js';
-import { PreconditionFailed, StorageUnavailable } from '../../src/storage/object-store.js';
+import { ObjectDamaged, PreconditionFailed, StorageUnavailable } from '../../src/storage/object-store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 
 const path = await mkdtemp(join(tmpdir(), 'visage-local-'));
@@ -51,4 +53,56 @@ it('does not take a symbolic link for an object', async () => {
   await store.store('linked/object', Buffer.from('ours'));
   expect(await store.get('linked/object')).toMatchObject({ bytes: Buffer.from('ours') });
   expect(await readFile(outside, 'utf8')).toBe('not to be read');
+});
+
+describe('the checksum of a file', () => {
+  const key = 'checked/object';
+  const file = join(path, key);
+  const bytes = Buffer.from('the bytes that were stored');
+  let discarded: string[];
+  let store: LocalStore;
+
+  beforeEach(async () => {
+    discarded = [];
+    store = new LocalStore({
+      path,
+      lockTimeoutMs: 240_000,
+      onDiscardedRead: (damaged) => discarded.push(damaged),
+    });
+    await store.store(key, bytes);
+  });
+
+  /** Changes the bytes as a disk that loses them does: the file system does not know of it. */
+  const rot = async () => {
+    const { mtimeNs } = await stat(file, { bigint: true });
+    await writeFile(file, 'the bytes that were stOred');
+    // Node's own function takes seconds as a double, which are not exact.
+    const time = mtimeNs.toString();
+    execFileSync('touch', ['-d', `@${time.slice(0, -9)}.${time.slice(-9)}`, file]);
+  };
+
+  it('finds bytes that changed on the disk: they are neither read nor swapped, and can be replaced', async () => {
+    await rot();
+    await expect(store.get(key)).rejects.toThrow(ObjectDamaged);
+    expect(discarded).toEqual([key]);
+    await expect(store.store(key, bytes, { ifMatch: sha256Hex(bytes) })).rejects.toThrow(ObjectDamaged);
+    expect(await store.exists(key)).toBe(true);
+    await store.store(key, bytes);
+    expect(await store.get(key)).toMatchObject({ bytes });
+  });
+
+  it('does not hold for a file that somebody replaced or wrote on purpose', async () => {
+    await writeFile(file, 'restored from a backup');
+    expect(await store.get(key)).toMatchObject({ bytes: Buffer.from('restored from a backup') });
+    await rm(file);
+    await writeFile(file, 'copied here');
+    expect(await store.get(key)).toMatchObject({ bytes: Buffer.from('copied here') });
+    expect(discarded).toEqual([]);
+  });
+
+  it('goes with an object that gets another key', async () => {
+    expect(await store.move(key, 'moved/object')).toBe(bytes.length);
+    expect(await store.move(key, 'moved/object')).toBeUndefined();
+    expect([await store.get(key), await store.get('moved/object')]).toMatchObject([undefined, { bytes }]);
+  });
 });

@@ -1,5 +1,6 @@
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { keepChecksum } from './file-checksum.js';
 import { codeOf, isFull } from './file-errors.js';
 
 /** In bytes. More than the largest manifest, that of the longest history that the settings allow. */
@@ -29,14 +30,16 @@ export class DiskReserve {
 
   /**
    * Makes a file with these bytes out of the reserve, and fsyncs it.
+   * @param sum the SHA-256 of the bytes, in hex
    * @throws the file system's ENOSPC if the reserve is too small or used up
    */
-  async write(path: string, bytes: Buffer): Promise<void> {
+  async write(path: string, bytes: Buffer, sum: string): Promise<void> {
     await this.take(Math.max(1, bytes.length), path);
     const file = await open(path, 'r+');
     try {
       await file.writeFile(bytes);
       await file.truncate(bytes.length);
+      await keepChecksum(file, sum);
       await this.fill();
       await file.sync();
     } finally {

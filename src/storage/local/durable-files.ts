@@ -2,6 +2,7 @@ import { link, open, rename, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../../files.js';
 import { DurableFolders } from './durable-folders.js';
+import { keepChecksum } from './file-checksum.js';
 import { codeOf, isAbsent } from './file-errors.js';
 import type { LocalRoot } from './local-root.js';
 
@@ -16,11 +17,15 @@ export class DurableFiles {
     this.folders = new DurableFolders(root.path);
   }
 
-  /** Makes a file and fsyncs it. Its name may still be lost. */
-  async write(path: string, bytes: Buffer): Promise<void> {
+  /**
+   * Makes a file and fsyncs it. Its name may still be lost.
+   * @param sum the SHA-256 of the bytes, in hex
+   */
+  async write(path: string, bytes: Buffer, sum: string): Promise<void> {
     const file = await this.inFolder(path, () => open(path, 'wx'));
     try {
       await file.writeFile(bytes);
+      await keepChecksum(file, sum);
       await file.sync();
     } finally {
       await file.close();

@@ -3,8 +3,10 @@ import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { removeFile } from '../../files.js';
 import {
+  type DriverOptions,
   type GetOptions,
   type ListedObject,
+  ObjectDamaged,
   ObjectStore,
   PreconditionFailed,
   type StoreHealth,
@@ -20,7 +22,7 @@ import { LocalRoot } from './local-root.js';
 import { etagOfBytes, isBelowRoot, listObjectFiles, readObjectFile, statIfThere } from './object-files.js';
 import { Temporaries } from './temporaries.js';
 
-export interface LocalStoreOptions {
+export interface LocalStoreOptions extends DriverOptions {
   /** The folder that holds the objects. Made if it is absent. */
   path: string;
   /** How long a write may wait for other writers of the same object, in ms. */
@@ -48,7 +50,7 @@ export class LocalStore extends ObjectStore {
   private readonly locks: FileLocks;
   private readonly reserve: DiskReserve;
 
-  constructor(options: LocalStoreOptions) {
+  constructor(private readonly options: LocalStoreOptions) {
     super();
     this.location = resolve(options.path);
     this.root = new LocalRoot(this.location);
@@ -60,18 +62,19 @@ export class LocalStore extends ObjectStore {
 
   override async store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
     const path = this.pathOf(key);
+    const etag = etagOfBytes(bytes);
     return translated(async () => {
       await this.root.makeOrAssertSame();
       try {
-        await this.put(key, path, options, (temporary) => this.files.write(temporary, bytes));
+        await this.put(key, path, options, (temporary) => this.files.write(temporary, bytes, etag));
       } catch (error) {
         if (options.ifMatch === undefined || !isFull(error)) throw error;
         // The object that is replaced gives its room back: both are there for a moment only.
         await this.withReserve(() =>
-          this.put(key, path, options, (temporary) => this.reserve.write(temporary, bytes)),
+          this.put(key, path, options, (temporary) => this.reserve.write(temporary, bytes, etag)),
         );
       }
-      return { etag: etagOfBytes(bytes) };
+      return { etag };
     });
   }
 
@@ -81,7 +84,7 @@ export class LocalStore extends ObjectStore {
   ): Promise<StoredObject | 'unchanged' | undefined> {
     const path = this.pathOf(key);
     return translated(async () => {
-      const object = await readObjectFile(path);
+      const object = await this.read(key, path);
       if (!object) await this.root.assertThere();
       return object && object.etag === ifNoneMatch ? 'unchanged' : object;
     });
@@ -133,7 +136,8 @@ export class LocalStore extends ObjectStore {
         await this.temporaries.removeStuck();
         await this.withReserve(() => this.locks.make());
         await this.locks.ofKey(probe, () => Promise.resolve());
-        await this.files.write(probe, Buffer.from('probe'));
+        const bytes = Buffer.from('probe');
+        await this.files.write(probe, bytes, etagOfBytes(bytes));
         await link(probe, linked);
       } catch (error) {
         if (!isFull(error)) throw error;
@@ -146,9 +150,36 @@ export class LocalStore extends ObjectStore {
     });
   }
 
+  /**
+   * Gives an object another key, without reading it. An object that has that key is replaced.
+   * @returns its size in bytes; undefined if there is none
+   */
+  async move(from: string, to: string): Promise<number | undefined> {
+    const [before, after] = [this.pathOf(from), this.pathOf(to)];
+    return translated(async () => {
+      await this.root.makeOrAssertSame();
+      const found = await statIfThere(before);
+      if (!found) return undefined;
+      await this.files.replace(before, after);
+      await this.files.sync(after);
+      await this.files.sync(before);
+      return found.size;
+    });
+  }
+
   /** Files of writes that began an hour ago and never ended. */
   stuckTemporaries(): AsyncIterable<{ path: string; modifiedAt: Date }> {
     return this.temporaries.stuck();
+  }
+
+  /** A file that does not match its checksum is not read again: it is damaged, nobody replaces an open file. */
+  private async read(key: string, path: string): Promise<StoredObject | undefined> {
+    try {
+      return await readObjectFile(key, path);
+    } catch (error) {
+      if (error instanceof ObjectDamaged) this.options.onDiscardedRead?.(key);
+      throw error;
+    }
   }
 
   private async put(
@@ -171,7 +202,7 @@ export class LocalStore extends ObjectStore {
   }
 
   private async replace(key: string, path: string, temporary: string, ifMatch?: string): Promise<void> {
-    if (ifMatch !== undefined && (await readObjectFile(path))?.etag !== ifMatch)
+    if (ifMatch !== undefined && (await this.read(key, path))?.etag !== ifMatch)
       throw new PreconditionFailed(key);
     await this.files.replace(temporary, path);
   }

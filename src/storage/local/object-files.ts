@@ -2,8 +2,9 @@ import { type Dirent, type Stats, constants } from 'node:fs';
 import { lstat, open, readFile, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { sha256Hex } from '../../model/sha256.js';
-import type { ListedObject, StoredObject } from '../object-store.js';
+import { type ListedObject, ObjectDamaged, type StoredObject } from '../object-store.js';
 import { isAbsent, translated } from './file-errors.js';
+import { checksumOf } from './file-checksum.js';
 
 /** Whether a key leads to a path below the root. Every key that a listing gives does. */
 export function isBelowRoot(key: string): boolean {
@@ -14,14 +15,20 @@ export function etagOfBytes(bytes: Buffer): string {
   return sha256Hex(bytes);
 }
 
-/** @returns undefined if there is no object at the path. @throws what the file system throws */
-export async function readObjectFile(path: string): Promise<StoredObject | undefined> {
+/**
+ * @returns undefined if there is no object at the path
+ * @throws ObjectDamaged its bytes are not those that were stored; what the file system throws
+ */
+export async function readObjectFile(key: string, path: string): Promise<StoredObject | undefined> {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
-      const { mtime } = await file.stat();
       const bytes = await readFile(file);
-      return { bytes, etag: etagOfBytes(bytes), modifiedAt: mtime };
+      const found = await file.stat({ bigint: true });
+      const etag = etagOfBytes(bytes);
+      const stored = await checksumOf(file, found);
+      if (stored !== undefined && stored !== etag) throw new ObjectDamaged(key);
+      return { bytes, etag, modifiedAt: found.mtime };
     } finally {
       await file.close();
     }

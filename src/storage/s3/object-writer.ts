@@ -1,21 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { sha256Hex } from '../../model/sha256.js';
 import { KeyedMutex } from '../keyed-mutex.js';
 import { PreconditionFailed, StorageUnavailable, type StoreOptions } from '../object-store.js';
 import type { Bucket } from './bucket.js';
-import { type ConditionalWrites, probeConditionalWrites } from './conditional-writes.js';
-import { readObject } from './object-reader.js';
+import { CHECKSUM, etagOfWritten } from './checksums.js';
+import type { ServerDialect } from './dialect.js';
+import type { ObjectReader, ReadObject } from './object-reader.js';
 import { attemptsOf, statusOf, translateConditionalError, translateS3Error } from './s3-errors.js';
 
 /**
  * Writes objects so that the answer is true: a write whose answer was lost is read back, and a precondition holds as far as the server
- * lets it. A probe before the first conditional write learns whether and how the server honours these.
+ * lets it. Before the first conditional write it learns whether and how the server honours these.
  */
 export class ObjectWriter {
   private readonly writers = new KeyedMutex();
-  private learning: Promise<ConditionalWrites> | undefined;
 
-  constructor(private readonly bucket: Bucket) {}
+  constructor(
+    private readonly bucket: Bucket,
+    private readonly dialect: ServerDialect,
+    private readonly reader: ObjectReader,
+  ) {}
 
   /** @throws PreconditionFailed, and what the SDK throws */
   async write(
@@ -24,22 +29,10 @@ export class ObjectWriter {
     options: StoreOptions,
     deadline: AbortSignal,
   ): Promise<{ etag: string }> {
-    if (isConditional(options) && (await this.conditionalWrites()) === 'none') {
+    if (isConditional(options) && (await this.dialect.learn()).ifMatch === 'none') {
       return this.writers.run(key, () => this.putAfterComparing(key, bytes, options, deadline));
     }
     return this.put(key, bytes, options, deadline);
-  }
-
-  /** Learned once. A probe that fails is repeated for the next caller. */
-  async conditionalWrites(): Promise<ConditionalWrites> {
-    const { bucket } = this;
-    this.learning ??= bucket
-      .withDeadline((deadline) => probeConditionalWrites(bucket.client, bucket.name, deadline))
-      .catch((error: unknown) => {
-        this.learning = undefined;
-        throw error;
-      });
-    return this.learning;
   }
 
   private async put(
@@ -52,7 +45,7 @@ export class ObjectWriter {
     const mark = randomUUID();
     const command = new PutObjectCommand({
       ...this.bucket.at(key),
-      Metadata: { [MARK]: mark },
+      Metadata: { [MARK]: mark, [CHECKSUM]: sha256Hex(bytes) },
       Body: bytes,
       ContentLength: bytes.length,
       ...(options.contentType !== undefined && { ContentType: options.contentType }),
@@ -64,7 +57,8 @@ export class ObjectWriter {
     const abortSignal = this.bucket.within(this.bucket.attempts, deadline);
     for (let attempt = 1; ; attempt++) {
       try {
-        const { ETag: etag } = await this.bucket.client.send(command, { abortSignal });
+        const answer = await this.bucket.client.send(command, { abortSignal });
+        const etag = await etagOfWritten(bytes, answer, this.dialect.etags);
         if (etag === undefined) throw new Error('the server gave no ETag for an object that it took');
         return { etag };
       } catch (error) {
@@ -98,20 +92,18 @@ export class ObjectWriter {
     failure: Error,
     deadline: AbortSignal,
   ): Promise<{ etag: string } | undefined> {
-    let present: { ETag?: string | undefined; Metadata?: Record<string, string> | undefined } | undefined;
+    let present: ReadObject | undefined;
     try {
-      const abortSignal = this.bucket.within(1, deadline);
-      present = await this.bucket.client.send(new HeadObjectCommand(this.bucket.at(key)), { abortSignal });
-    } catch (error) {
+      const found = await this.reader.read(key, this.bucket.within(1, deadline));
+      if (found !== 'unchanged') present = found;
+    } catch {
       // The caller has to know why the write failed, not why it could not be read back. A precondition may have failed because of
       // this very write.
-      if (statusOf(error) !== 404) {
-        throw failure instanceof PreconditionFailed ? new StorageUnavailable(failure) : failure;
-      }
+      throw failure instanceof PreconditionFailed ? new StorageUnavailable(failure) : failure;
     }
-    if (present?.Metadata?.[MARK] === mark && present.ETag !== undefined) return { etag: present.ETag };
+    if (present?.metadata[MARK] === mark) return { etag: present.etag };
     const asked =
-      options.ifMatch === undefined ? !(options.ifAbsent && present) : present?.ETag === options.ifMatch;
+      options.ifMatch === undefined ? !(options.ifAbsent && present) : present?.etag === options.ifMatch;
     if (!asked) throw new PreconditionFailed(key, failure);
     return undefined;
   }
@@ -123,7 +115,7 @@ export class ObjectWriter {
     { ifAbsent, ifMatch, ...unconditional }: StoreOptions,
     deadline: AbortSignal,
   ): Promise<{ etag: string }> {
-    const present = await readObject(this.bucket, key, deadline);
+    const present = await this.reader.read(key, deadline);
     const etag = present && present !== 'unchanged' ? present.etag : undefined;
     if (ifAbsent && etag !== undefined) throw new PreconditionFailed(key);
     if (ifMatch !== undefined && etag !== ifMatch) throw new PreconditionFailed(key);
@@ -132,7 +124,7 @@ export class ObjectWriter {
 
   /** Ceph RGW (Reef) compares If-Match with the bare etag, AWS and MinIO with the quoted one. */
   private async inDialect(etag: string): Promise<string> {
-    return (await this.conditionalWrites()) === 'unquoted' ? etag.replaceAll('"', '') : etag;
+    return (await this.dialect.learn()).ifMatch === 'unquoted' ? etag.replaceAll('"', '') : etag;
   }
 }
 

@@ -1,5 +1,6 @@
 import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import {
+  type DriverOptions,
   type GetOptions,
   type ListedObject,
   ObjectStore,
@@ -12,13 +13,14 @@ import {
 import { addressOf } from './address-of.js';
 import { BucketUrls } from './bucket-urls.js';
 import { Bucket } from './bucket.js';
-import { readObject } from './object-reader.js';
+import { ServerDialect } from './dialect.js';
+import { ObjectReader } from './object-reader.js';
 import { ObjectRemover } from './object-remover.js';
 import { ObjectWriter } from './object-writer.js';
 import { type S3ClientOptions, openClient } from './s3-client.js';
 import { statusOf } from './s3-errors.js';
 
-export interface S3StoreOptions extends S3ClientOptions {
+export interface S3StoreOptions extends S3ClientOptions, DriverOptions {
   bucket: string;
   /** The host that URLs are made for. Undefined: the endpoint. */
   publicEndpoint?: string | undefined;
@@ -33,6 +35,8 @@ export class S3Store extends ObjectStore {
   readonly backend = 's3';
   readonly location: string;
   private readonly bucket: Bucket;
+  private readonly dialect: ServerDialect;
+  private readonly reader: ObjectReader;
   private readonly writer: ObjectWriter;
   private readonly remover: ObjectRemover;
   private readonly urls: BucketUrls;
@@ -42,7 +46,9 @@ export class S3Store extends ObjectStore {
     const { bucket, endpoint, publicEndpoint = endpoint, region } = options;
     this.location = `bucket ${bucket} at ${endpoint === undefined ? `AWS ${region}` : addressOf(endpoint)}`;
     this.bucket = new Bucket(bucket, options);
-    this.writer = new ObjectWriter(this.bucket);
+    this.dialect = new ServerDialect(this.bucket);
+    this.reader = new ObjectReader(this.bucket, this.dialect, options.onDiscardedRead);
+    this.writer = new ObjectWriter(this.bucket, this.dialect, this.reader);
     this.remover = new ObjectRemover(this.bucket);
     this.urls = new BucketUrls(openClient({ ...options, endpoint: publicEndpoint }), bucket);
   }
@@ -57,7 +63,7 @@ export class S3Store extends ObjectStore {
     { ifNoneMatch }: GetOptions = {},
   ): Promise<StoredObject | 'unchanged' | undefined> {
     assertKey(key);
-    return this.bucket.withDeadline((deadline) => readObject(this.bucket, key, deadline, ifNoneMatch));
+    return this.bucket.withDeadline((deadline) => this.reader.read(key, deadline, ifNoneMatch));
   }
 
   override async exists(key: string): Promise<boolean> {
@@ -112,7 +118,8 @@ export class S3Store extends ObjectStore {
 
   override async check(): Promise<StoreHealth> {
     await this.bucket.withDeadline((deadline) => this.bucket.assertThere(deadline));
-    const conditionalWrites = (await this.writer.conditionalWrites()) === 'none' ? 'emulated' : 'honoured';
+    const { ifMatch } = await this.dialect.learn();
+    const conditionalWrites = ifMatch === 'none' ? 'emulated' : 'honoured';
     // The SDK learns the offset from the Date of answers and corrects its signatures, so that nothing else would show it.
     const { systemClockOffset: clockOffsetMs } = this.bucket.client.config;
     return { conditionalWrites, ...(Math.abs(clockOffsetMs) >= WRONG_CLOCK_MS && { clockOffsetMs }) };

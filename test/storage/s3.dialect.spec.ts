@@ -1,14 +1,15 @@
 import { PreconditionFailed } from '../../src/storage/object-store.js';
-import { probeConditionalWrites } from '../../src/storage/s3/conditional-writes.js';
+import { probeDialect } from '../../src/storage/s3/dialect.js';
 import { S3Store } from '../../src/storage/s3/s3.store.js';
+import { startImpostor } from '../support/impostor.js';
 import { startDialect } from '../support/dialect.js';
 import { type TestS3, createBucket, s3Client, storeOptions, testS3 } from '../support/s3.js';
 import { startS3rver } from '../support/s3rver.js';
 
 const probe = async (s3: TestS3) =>
-  probeConditionalWrites(s3Client(s3), await createBucket(s3), AbortSignal.timeout(120_000));
+  probeDialect(s3Client(s3), await createBucket(s3), AbortSignal.timeout(120_000));
 
-describe('the probe of conditional writes', () => {
+describe('the probe of a server', () => {
   describe('on s3rver, which ignores preconditions', () => {
     let fake: TestS3;
     let stop: () => Promise<void>;
@@ -19,7 +20,7 @@ describe('the probe of conditional writes', () => {
     afterAll(() => stop());
 
     it('finds none', async () => {
-      expect(await probe(fake)).toBe('none');
+      expect(await probe(fake)).toEqual({ ifMatch: 'none', etags: 'md5' });
     });
 
     it('makes the driver compare by itself, and say so', async () => {
@@ -41,11 +42,20 @@ describe('the probe of conditional writes', () => {
     });
   });
 
+  it.each(['md5', 'opaque'] as const)('tells whether etags are MD5 sums: %s', async (etags) => {
+    const { stop, ...impostor } = await startImpostor({ etags });
+    try {
+      expect(await probe(impostor)).toEqual({ ifMatch: 'quoted', etags });
+    } finally {
+      await stop();
+    }
+  });
+
   if (testS3) {
     const s3 = testS3;
 
     it('finds them honoured by the real server', async () => {
-      expect(['quoted', 'unquoted']).toContain(await probe(s3));
+      expect(['quoted', 'unquoted']).toContain((await probe(s3)).ifMatch);
     });
 
     it.each(['quoted', 'unquoted'] as const)(
@@ -53,7 +63,7 @@ describe('the probe of conditional writes', () => {
       async (spelling) => {
         const { endpoint, stop } = await startDialect(s3, spelling);
         try {
-          expect(await probe({ ...s3, endpoint })).toBe(spelling);
+          expect(await probe({ ...s3, endpoint })).toMatchObject({ ifMatch: spelling });
           const store = new S3Store(storeOptions(s3, await createBucket(s3), { endpoint }));
           const { etag } = await store.store('a/b', Buffer.from('1'));
           await store.store('a/b', Buffer.from('2'), { ifMatch: etag });
