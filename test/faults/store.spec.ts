@@ -90,7 +90,7 @@ function describeFaults(s3: TestS3): void {
       const { proxy, store } = await open({ call, scope: 'once' }, TIMEOUT_MS);
       const subject = await prepare(store);
       proxy.rule({ operation: 'PutObject', fault: { type: 'reset-reply', afterBytes: 0 }, times: 1 });
-      proxy.rule({ operation: 'HeadObject', fault: { type: 'error', status: 500, code: 'InternalError' } });
+      proxy.rule({ operation: 'GetObject', fault: { type: 'error', status: 500, code: 'InternalError' } });
       expect(await outcomeOf(() => call.run(subject))).toBe('unavailable');
     },
   );

@@ -33,6 +33,8 @@ export type Fault =
   | { type: 'truncated' }
   /** Only the first half of the reply's body, with the Content-Length of all of it, then a clean end of the connection. */
   | { type: 'short-body' }
+  /** The reply's body with another last byte. */
+  | { type: 'other-byte' }
   /** The request waits until the test decides; see {@link FaultProxy.hold}. */
   | { type: 'held'; arrived: (held: Held) => void };
 
@@ -219,6 +221,9 @@ export class FaultProxy {
       case 'truncated':
         send(response, { ...reply, body: half(body) }, method);
         return;
+      case 'other-byte':
+        send(response, { ...reply, body: withOtherByte(body) }, method);
+        return;
       case 'short-body':
         socket.end(Buffer.concat([head, half(body)]));
         return;
@@ -370,6 +375,12 @@ function raw(reply: Reply, method: string | undefined): { head: Buffer; body: Bu
 
 function half(body: Buffer): Buffer {
   return body.subarray(0, Math.floor(body.length / 2));
+}
+
+function withOtherByte(body: Buffer): Buffer {
+  const changed = Buffer.from(body);
+  changed.writeUInt8(body.readUInt8(body.length - 1) ^ 1, body.length - 1);
+  return changed;
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */

@@ -1,4 +1,5 @@
 import {
+  ObjectDamaged,
   type ObjectStore,
   PreconditionFailed,
   StorageRefused,
@@ -162,7 +163,7 @@ export const CALLS: Call[] = [
   },
 ];
 
-export type Outcome = 'ok' | 'unavailable' | 'refused' | 'precondition failed';
+export type Outcome = 'ok' | 'unavailable' | 'refused' | 'precondition failed' | 'damaged';
 
 /** The outcome of a call, in one word. Anything that the port does not promise is given in full. */
 export async function outcomeOf(call: () => Promise<boolean>): Promise<string> {
@@ -171,6 +172,7 @@ export async function outcomeOf(call: () => Promise<boolean>): Promise<string> {
   } catch (error) {
     if (error instanceof StorageUnavailable) return 'unavailable';
     if (error instanceof StorageRefused) return 'refused';
+    if (error instanceof ObjectDamaged) return 'damaged';
     if (error instanceof PreconditionFailed) return 'precondition failed';
     return String(error);
   }

@@ -135,6 +135,14 @@ export const FAULTS: Row[] = [
   },
   { name: 'short body', fault: { type: 'short-body' }, affects: hasBody, expected: lost },
   {
+    name: 'a body with another byte',
+    fault: { type: 'other-byte' },
+    inGate: true,
+    // The body of a listing states no checksum.
+    affects: ({ name }) => name === 'get',
+    expected: (_, scope) => (scope === 'once' ? 'ok' : 'damaged'),
+  },
+  {
     name: '409',
     fault: { type: 'error', status: 409, code: 'ConditionalRequestConflict' },
     expected: conflict,
