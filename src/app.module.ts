@@ -5,14 +5,15 @@ import type { Settings } from './config/settings.js';
 import { SettingsModule } from './config/settings.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import { Connections } from './http/connections.js';
+import { NestLogger } from './ops/logging.js';
 import { MetricsModule } from './ops/metrics.module.js';
 import { OpsModule } from './ops/ops.module.js';
 import { ServerLifecycle } from './server.js';
 
 @Module({})
 export class AppModule {
-  /** @param connections of the server, which exists before the modules */
-  static with(settings: Settings, connections: Connections): DynamicModule {
+  /** @param connections of the server, which exists before the modules, like the log */
+  static with(settings: Settings, connections: Connections, log: NestLogger): DynamicModule {
     return {
       module: AppModule,
       global: true,
@@ -24,7 +25,11 @@ export class AppModule {
         MetricsModule,
         OpsModule,
       ],
-      providers: [ServerLifecycle, { provide: Connections, useValue: connections }],
+      providers: [
+        ServerLifecycle,
+        { provide: Connections, useValue: connections },
+        { provide: NestLogger, useValue: log },
+      ],
       exports: [Connections],
     };
   }

@@ -51,13 +51,11 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
       connectionsCheckingInterval: Math.min(settings.requestHeadersTimeoutMs, 5000),
     },
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
+  const log = new NestLogger(logger);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.with(settings, connections),
+    AppModule.with(settings, connections, log),
     adapter,
-    {
-      logger: new NestLogger(logger),
-      bodyParser: false,
-    },
+    { logger: log, bodyParser: false },
   );
   const fastify: FastifyInstance = adapter.getInstance();
   rememberRoutes(fastify);

@@ -5,7 +5,7 @@ import { createApp } from './app.js';
 import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { VERSION } from './config/version.js';
-import { LOG_HOOKS, serializeError } from './ops/logging.js';
+import { LOG_HOOKS, openLog, serializeError } from './ops/logging.js';
 import { preferMainThread } from './ops/thread-priority.js';
 import { prepareSpool } from './uploads/spooled-upload.js';
 
@@ -21,11 +21,10 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 async function main(): Promise<void> {
   const { settings, complaints, warnings } = loadSettings(process.env);
-  const logger = pino({
-    level: settings.logLevel,
-    hooks: LOG_HOOKS,
-    serializers: { err: serializeError },
-  });
+  const logger = pino(
+    { level: settings.logLevel, hooks: LOG_HOOKS, serializers: { err: serializeError } },
+    openLog(),
+  );
   for (const complaint of complaints) logger.error(complaint);
   for (const warning of warnings) logger.warn(warning);
   if (settings.apiKeys.length === 0) {

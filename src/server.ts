@@ -5,12 +5,14 @@ import {
   Injectable,
   Logger,
   type OnApplicationBootstrap,
+  type OnApplicationShutdown,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { Settings } from './config/settings.js';
 import { HotAnswers } from './delivery/hot-answers.js';
 import { Connections } from './http/connections.js';
 import { answerInTurn } from './http/pipelining.js';
+import { NestLogger } from './ops/logging.js';
 
 /** The signals that end the service. */
 export const SHUTDOWN_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -22,13 +24,16 @@ const LOOK_FOR_IDLE_MS = 100;
 
 /** Sets up the HTTP server around Nest: what handles a request first, and how the service stops. */
 @Injectable()
-export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class ServerLifecycle
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   private readonly logger = new Logger(ServerLifecycle.name);
 
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly connections: Connections,
     private readonly hot: HotAnswers,
+    private readonly log: NestLogger,
     private readonly settings: Settings,
   ) {}
 
@@ -61,15 +66,17 @@ export class ServerLifecycle implements OnApplicationBootstrap, BeforeApplicatio
       this.logger.fatal('SHUTDOWN_TIMEOUT_MS is over: stopped with requests unfinished');
       process.exit(1);
     }, this.settings.shutdownTimeoutMs).unref();
-    // Before the logger's own listener, which writes what is left and ends it.
-    process.prependOnceListener('exit', (code) => {
-      if (code === 0) this.logger.log('stopped');
-    });
     this.connections.windDown();
     await sleep(this.settings.shutdownDrainMs);
     // Repeated, since connections become idle one by one.
     setInterval(() => {
       this.connections.closeIdle();
     }, LOOK_FOR_IDLE_MS).unref();
+  }
+
+  /** Nest calls the hooks of the root module last, and then ends the process: a line that is still being written would come late or torn. */
+  async onApplicationShutdown(): Promise<void> {
+    this.logger.log('stopped');
+    await this.log.written();
   }
 }

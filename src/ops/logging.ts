@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { type Logger as Pino, stdSerializers } from 'pino';
+import { type DestinationStream, type Logger as Pino, destination, stdSerializers } from 'pino';
 
 /** Nest's loggers that write a line for each class at the start. */
 const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
@@ -12,6 +12,14 @@ const HASH = /(\baliases\/|\/avatar\/)[0-9a-f]{32,64}\b/gi;
 
 /** For pino: keeps hashes of e-mail addresses out of every log line. */
 export const LOG_HOOKS = { streamWrite: (line: string) => line.replace(HASH, '$1-') };
+
+/**
+ * Opens standard output for the service's log. Lines are written by another thread, since a reader that hangs must not stop the service.
+ */
+export function openLog(): DestinationStream {
+  // No line is that short, so none waits for another. With 0, the default, flush() does not wait for a line that is being written.
+  return destination({ dest: 1, minLength: 1, sync: false });
+}
 
 /** For pino: an error with the messages of its causes as one sentence. */
 export function serializeError(error: Error): Record<string, unknown> {
@@ -50,6 +58,15 @@ export class NestLogger implements LoggerService {
 
   fatal(...line: unknown[]): void {
     this.write('fatal', line);
+  }
+
+  /** Resolves when every line so far is written. A log that cannot be written any more is not waited for. */
+  written(): Promise<void> {
+    return new Promise((done) => {
+      this.pino.flush(() => {
+        done();
+      });
+    });
   }
 
   /** Nest appends the name of the logger. Before it come fields and a text, a text alone, or an error. */
