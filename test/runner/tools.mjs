@@ -9,6 +9,12 @@ import { succeed } from './processes.mjs';
 const TOOLS = {
   'Libravatar::URL': { package: 'libgravatar-url-perl', probe: ['perl', '-MLibravatar::URL', '-e', '1'] },
   dnsmasq: { package: 'dnsmasq-base', probe: ['dnsmasq', '--version'] },
+  'docker-compose': {
+    package: 'docker-compose',
+    probe: ['docker-compose', 'version', '--short'],
+    // `!override`, and an `env_file` that may be missing
+    version: { pattern: /(\d+\.\d+)/, least: '2.24' },
+  },
   exiftool: { package: 'libimage-exiftool-perl', probe: ['exiftool', '-ver'] },
   haproxy: { package: 'haproxy', probe: ['haproxy', '-v'] },
   kubectl: {
