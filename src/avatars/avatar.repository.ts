@@ -311,7 +311,7 @@ export class AvatarRepository {
       return await this.store.get(key, options);
     } catch (error) {
       if (!(error instanceof ObjectDamaged)) throw error;
-      throw this.unreadable(new ManifestUnreadable(key, 'Its bytes are not those that were stored.'), '');
+      throw this.unreadable(new ManifestUnreadable(key, ObjectDamaged.REASON), '');
     }
   }
 

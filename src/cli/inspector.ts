@@ -10,10 +10,15 @@ import { type Manifest, type Version, emptyManifest, isErased, mayAdopt, merge }
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey, parseRenditionName } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
-import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
+import {
+  type ListedObject,
+  ObjectDamaged,
+  type ObjectStore,
+  PreconditionFailed,
+} from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';
-import { read, readUnlessDamaged } from './read-object.js';
+import { readUnlessDamaged } from './read-object.js';
 
 export interface Repairable extends Finding {
   /** Repairs it without a loss. @returns whether it did */
@@ -24,8 +29,6 @@ export interface InspectorRules extends Omit<GarbageRules, 'now'> {
   /** The store says that no picture of the older service is left to adopt. */
   allAdopted: boolean;
 }
-
-const OTHER_BYTES = 'Its bytes are not those that were stored.';
 
 /** Finds damage, one avatar at a time. */
 export class Inspector {
@@ -46,7 +49,8 @@ export class Inspector {
     if (id === undefined) return found;
 
     const key = manifestKey(id);
-    const object = listed && (await read(this.store, key));
+    const object = listed && (await readUnlessDamaged(this.store, key));
+    if (object === 'damaged') return [...found, finding('manifest_unreadable', key, ObjectDamaged.REASON)];
     let manifest = emptyManifest(id);
     try {
       if (object) manifest = readManifest(id, object.bytes);
@@ -127,7 +131,7 @@ export class Inspector {
     }
     const object = await readUnlessDamaged(this.store, key);
     if (!object) return finding('missing_master', key, 'The manifest names it, but it is missing.');
-    if (object === 'damaged') return finding('wrong_checksum', key, OTHER_BYTES);
+    if (object === 'damaged') return finding('wrong_checksum', key, ObjectDamaged.REASON);
     const sum = sha256Hex(object.bytes);
     if (version.sha256 !== undefined && sum !== version.sha256) {
       return finding(
@@ -150,7 +154,8 @@ export class Inspector {
     if (size === 0) return { ...finding('empty_object', key, 'It has no bytes.'), repair };
     const object = await readUnlessDamaged(this.store, key);
     if (!object) return undefined;
-    if (object === 'damaged') return { ...finding('unreadable_rendition', key, OTHER_BYTES), repair };
+    if (object === 'damaged')
+      return { ...finding('unreadable_rendition', key, ObjectDamaged.REASON), repair };
     const { bytes } = object;
     // libvips decodes a GIF that breaks off as far as it goes.
     const damage =

@@ -1,11 +1,13 @@
 import { manifestKey } from '../model/keys.js';
-import { readManifest } from '../model/manifest-format.js';
+import { ManifestUnreadable, readManifest } from '../model/manifest-format.js';
 import { type Manifest, emptyManifest } from '../model/manifest.js';
 import { ObjectDamaged, type ObjectStore, type StoredObject } from '../storage/object-store.js';
 
 /** The manifest of an avatar, or an empty one. @throws ManifestUnreadable: none of the avatar's objects is garbage then */
 export async function manifestOf(store: ObjectStore, id: string): Promise<Manifest> {
-  const object = await read(store, manifestKey(id));
+  const key = manifestKey(id);
+  const object = await readUnlessDamaged(store, key);
+  if (object === 'damaged') throw new ManifestUnreadable(key, ObjectDamaged.REASON);
   return object ? readManifest(id, object.bytes) : emptyManifest(id);
 }
 

@@ -42,7 +42,7 @@ export class StoredRenditions {
       return { bytes: object.bytes, damage: this.damageOf(object.bytes, picture) };
     } catch (error) {
       if (!(error instanceof ObjectDamaged)) throw error;
-      return { bytes: Buffer.alloc(0), damage: 'Its bytes are not those that were stored.' };
+      return { bytes: Buffer.alloc(0), damage: ObjectDamaged.REASON };
     }
   }
 

@@ -126,6 +126,9 @@ export class PreconditionFailed extends CodedError {
 
 /** The backend keeps giving other bytes than were stored. They are not shown to anybody. */
 export class ObjectDamaged extends CodedError {
+  /** What is wrong, as a sentence. */
+  static readonly REASON = 'Its bytes are not those that were stored.';
+
   constructor(readonly key: string) {
     super(
       'object_damaged',

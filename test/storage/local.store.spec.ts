@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256Hex } from '../../src/model/sha256.js';
 import { LocalStore } from '../../src/storage/local/local.store.js';
 import { ObjectDamaged, PreconditionFailed, StorageUnavailable } from '../../src/storage/object-store.js';
+import { rot } from '../support/rot.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 
 const path = await mkdtemp(join(tmpdir(), 'visage-local-'));
@@ -72,17 +72,8 @@ describe('the checksum of a file', () => {
     await store.store(key, bytes);
   });
 
-  /** Changes the bytes as a disk that loses them does: the file system does not know of it. */
-  const rot = async () => {
-    const { mtimeNs } = await stat(file, { bigint: true });
-    await writeFile(file, 'the bytes that were stOred');
-    // Node's own function takes seconds as a double, which are not exact.
-    const time = mtimeNs.toString();
-    execFileSync('touch', ['-d', `@${time.slice(0, -9)}.${time.slice(-9)}`, file]);
-  };
-
   it('finds bytes that changed on the disk: they are neither read nor swapped, and can be replaced', async () => {
-    await rot();
+    await rot(file);
     await expect(store.get(key)).rejects.toThrow(ObjectDamaged);
     expect(discarded).toEqual([key]);
     await expect(store.store(key, bytes, { ifMatch: sha256Hex(bytes) })).rejects.toThrow(ObjectDamaged);
