@@ -1,4 +1,3 @@
-import type { BigIntStats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { getAttr, setAttr } from 'fs-native-extensions';
 import { codeOf } from './file-errors.js';
@@ -26,15 +25,18 @@ export async function keepChecksum(file: FileHandle, sum: string): Promise<void>
   }
 }
 
-/**
- * The checksum that a file was stored with.
- * @param found what the file system says of the file after it was read
- * @returns 64 hex digits; undefined if there is none, or somebody has changed the file since, as when it is restored from a backup
- */
-export async function checksumOf(file: FileHandle, found: BigIntStats): Promise<string | undefined> {
+/** What was kept with a file: its checksum, and the time of its last change then. */
+export interface KeptChecksum {
+  /** 64 hex digits. */
+  sum: string;
+  mtimeNs: bigint;
+}
+
+/** @returns undefined if nothing was kept */
+export async function keptChecksum(file: FileHandle): Promise<KeptChecksum | undefined> {
   const value = await attributeOf(file);
-  if (value?.length !== SUM_BYTES + 8 || value.readBigInt64BE(SUM_BYTES) !== found.mtimeNs) return undefined;
-  return value.toString('hex', 0, SUM_BYTES);
+  if (value?.length !== SUM_BYTES + 8) return undefined;
+  return { sum: value.toString('hex', 0, SUM_BYTES), mtimeNs: value.readBigInt64BE(SUM_BYTES) };
 }
 
 async function attributeOf(file: FileHandle): Promise<Buffer | null> {
