@@ -3,9 +3,11 @@ import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/
 import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
 import type { IService } from 'kubernetes-models/v1/Service';
+import { parse } from 'yaml';
 import { needs } from '../support/tools.js';
 import {
   AWS,
+  NAMESPACE_FILE,
   type KubernetesObject,
   SECRETS,
   type Selector,
@@ -98,13 +100,9 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
     }
   });
 
-  it('puts everything into one namespace that enforces the restricted pod security standard', () => {
-    expect(named('Namespace', 'visage')?.metadata.labels).toMatchObject({
-      'pod-security.kubernetes.io/enforce': 'restricted',
-    });
-    for (const { kind, metadata } of objects) {
-      if (kind !== 'Namespace') expect(metadata.namespace).toBe('visage');
-    }
+  it('puts everything into one namespace, which is not deleted with it', () => {
+    expect(all('Namespace')).toEqual([]);
+    for (const { metadata } of objects) expect(metadata.namespace).toBe('visage');
   });
 
   it('contains no secret, and refers to the ones that its README creates', () => {
@@ -150,9 +148,7 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
     expect(Object.fromEntries(selected)).toEqual({
       'default-deny': everybody,
       visage: ['visage'],
-      ...(name === 'minio'
-        ? { minio: ['minio'], 'to-minio': everybody.filter((each) => each !== 'minio') }
-        : { 'to-aws': ['visage'] }),
+      ...(name === 'minio' ? { minio: ['minio'], 'to-minio': ['visage'] } : { 'to-aws': ['visage'] }),
     });
     const {
       scaleTargetRef,
@@ -170,11 +166,36 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
   });
 });
 
+describe(NAMESPACE_FILE, () => {
+  const namespace = parse(readFileSync(NAMESPACE_FILE, 'utf8')) as KubernetesObject;
+
+  it('enforces the restricted pod security standard, and warns about what it would refuse', async () => {
+    expect(await complaintsAbout([namespace])).toEqual([]);
+    expect(namespace.metadata).toEqual({
+      name: 'visage',
+      labels: {
+        'pod-security.kubernetes.io/enforce': 'restricted',
+        'pod-security.kubernetes.io/warn': 'restricted',
+        'pod-security.kubernetes.io/audit': 'restricted',
+      },
+    });
+  });
+
+  it('is applied first, says the README', () => {
+    const commands = [...README.matchAll(/^ *(kubectl .*)$/gm)].map(([, command]) => command);
+    expect(commands[0]).toBe(`kubectl apply -f ${NAMESPACE_FILE}`);
+  });
+});
+
 needs('kubectl')('Kubernetes on AWS', () => {
   it("has an IAM role and no keys, and cannot reach its node's role", () => {
     const text = JSON.stringify(objectsOf(AWS));
     expect(text).toMatch(/"eks.amazonaws.com\/role-arn":"arn:aws:iam::\d{12}:role\//);
     expect(text).not.toMatch(/ACCESS_KEY/);
-    expect(text).toContain('"except":["169.254.169.254/32"]');
+    const policy = objectsOf(AWS).find(({ metadata }) => metadata.name === 'to-aws') as INetworkPolicy;
+    expect(policy.spec?.egress?.flatMap(({ to = [] }) => to.map(({ ipBlock }) => ipBlock))).toEqual([
+      { cidr: '0.0.0.0/0', except: ['169.254.169.254/32'] },
+      { cidr: '::/0', except: ['fd00:ec2::254/128'] },
+    ]);
   });
 });

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { IPodTemplateSpec } from 'kubernetes-models/v1/PodTemplateSpec';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { testS3 } from '../../support/s3.js';
 
 /** A rendered Kubernetes object. */
@@ -40,6 +40,9 @@ export const VARIANTS = [
   MINIO,
 ];
 
+/** The namespace, which is applied by hand and belongs to no overlay. */
+export const NAMESPACE_FILE = `${FOLDER}/namespace.yaml`;
+
 const rendered = new Map<Variant, KubernetesObject[]>();
 
 /** The objects that `kubectl apply -k` would create for a variant. */
@@ -50,17 +53,15 @@ export function objectsOf(variant: Variant): KubernetesObject[] {
 }
 
 function render({ overlay, components }: Variant): KubernetesObject[] {
-  // Outside of a repository there is no kustomization that a test could spoil; resources are given relative to it.
+  // A component is added as README.md says: in a copy of the overlay, whose patches come after it.
   const folder = mkdtempSync(join(tmpdir(), 'visage-kustomize-'));
-  const at = (path: string) => relative(folder, resolve(FOLDER, path));
-  const kustomization = {
-    apiVersion: 'kustomize.config.k8s.io/v1beta1',
-    kind: 'Kustomization',
-    resources: [at(overlay)],
-    components: components.map((component) => at(component)),
-  };
-  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
-  const yaml = execFileSync('kubectl', ['kustomize', folder], { encoding: 'utf8' });
+  cpSync(FOLDER, folder, { recursive: true });
+  const path = join(folder, overlay, 'kustomization.yaml');
+  const kustomization = parse(readFileSync(path, 'utf8')) as { components?: string[] };
+  const added = components.map((component) => `../../${component}`);
+  const all = { ...kustomization, components: [...(kustomization.components ?? []), ...added] };
+  writeFileSync(path, JSON.stringify(all));
+  const yaml = execFileSync('kubectl', ['kustomize', join(folder, overlay)], { encoding: 'utf8' });
   rmSync(folder, { recursive: true });
   return parseAllDocuments(yaml).map((document) => document.toJS() as KubernetesObject);
 }
