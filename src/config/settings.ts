@@ -307,6 +307,9 @@ export class Settings {
   @IsInteger(0)
   healthMaxAgeMs = 5000;
 
+  @IsInteger(100)
+  healthTimeoutMs = 1500;
+
   @IsInteger(0)
   shutdownDrainMs = 3000;
 

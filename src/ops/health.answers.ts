@@ -48,6 +48,14 @@ class StorageAnswer implements StorageReport {
       "How far the clock of the storage is ahead of this machine's in ms, if that is five minutes or more.",
   })
   clockOffsetMs?: number;
+
+  @ApiPropertyOptional({
+    type: 'boolean',
+    enum: [true],
+    description:
+      'The storage has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last said.',
+  })
+  overdue?: true;
 }
 
 class OutboxAnswer implements OutboxReport {

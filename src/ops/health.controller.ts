@@ -40,7 +40,7 @@ export class HealthController implements OnModuleDestroy {
     description: 'Send requests elsewhere: the storage cannot be used, or this process is stopping.',
   })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessAnswer> {
-    const storage = await this.health.ask();
+    const storage = await this.health.askInTime();
     const status = this.stopping ? 'stopping' : this.judge(storage);
     if (status === 'stopping' || status === 'unavailable') reply.status(503);
     return { status, storage, ...(this.outbox && { outbox: this.outbox.report() }) };

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { ObjectStore, StorageRefused, type StoreHealth } from '../storage/object-store.js';
+import { SharedCheck } from './shared-check.js';
 
 /** The result of a check of the storage. */
 export interface StorageReport {
@@ -14,6 +15,8 @@ export interface StorageReport {
   full?: true;
   /** How far the clock of the storage is ahead of this machine's, in ms, if that is five minutes or more. */
   clockOffsetMs?: number;
+  /** It has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last said. */
+  overdue?: true;
 }
 
 /** Checks whether the backend can be used and what it guarantees. Logs what changes. */
@@ -22,12 +25,23 @@ export class StorageHealth implements OnApplicationBootstrap {
   private readonly logger = new Logger(StorageHealth.name);
   private report: StorageReport | undefined;
   private checkedAt = -Infinity;
-  private checking: Promise<StorageReport> | undefined;
+  private readonly check: SharedCheck<StorageReport>;
 
   constructor(
     private readonly store: ObjectStore,
     private readonly settings: Settings,
-  ) {}
+  ) {
+    this.check = new SharedCheck(
+      () => this.look(),
+      settings.healthTimeoutMs,
+      () => {
+        this.logger.warn(
+          { backend: store.backend, location: store.location },
+          'the storage has not answered within HEALTH_TIMEOUT_MS: readiness calls it unreachable until it does',
+        );
+      },
+    );
+  }
 
   /** The service starts even if the backend is away: readiness says so, and the backend may come back. */
   async onApplicationBootstrap(): Promise<void> {
@@ -42,12 +56,24 @@ export class StorageHealth implements OnApplicationBootstrap {
 
   /** Checks the backend. Callers share a check. @returns a report that is no older than HEALTH_MAX_AGE_MS */
   async ask(): Promise<StorageReport> {
-    if (this.report && performance.now() - this.checkedAt < this.settings.healthMaxAgeMs) return this.report;
-    this.checking ??= this.check().finally(() => (this.checking = undefined));
-    return this.checking;
+    return this.recent() ?? this.check.complete();
   }
 
-  private async check(): Promise<StorageReport> {
+  /** The same within HEALTH_TIMEOUT_MS: a check can take several times the deadline of one call to the backend. */
+  async askInTime(): Promise<StorageReport> {
+    return this.recent() ?? (await this.check.inTime()) ?? this.withoutAnswer();
+  }
+
+  private recent(): StorageReport | undefined {
+    return performance.now() - this.checkedAt < this.settings.healthMaxAgeMs ? this.report : undefined;
+  }
+
+  private withoutAnswer(): StorageReport {
+    const { backend } = this.store;
+    return { backend, conditionalWrites: 'unknown', ...this.report, reachable: false, overdue: true };
+  }
+
+  private async look(): Promise<StorageReport> {
     const before = this.report;
     const { backend, location } = this.store;
     let report: StorageReport;

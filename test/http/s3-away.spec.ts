@@ -161,6 +161,29 @@ describeS3('an S3 server that is of no use', () => {
       expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
     });
 
+    it('answers readiness while the bucket keeps a check waiting, and says so', async () => {
+      const { proxy: stalling } = await behindProxy(usable);
+      const asked = await Harness.start({
+        ...withOutbox,
+        STORAGE_S3_ENDPOINT: stalling.url,
+        STORAGE_S3_TIMEOUT_MS: String(10 * HANG_MS),
+        HEALTH_TIMEOUT_MS: '100',
+      });
+      const arrived = stalling.hold({ operation: 'ListObjectsV2' });
+      const overdue = { code: 200, status: 'degraded', storage: { reachable: false, overdue: true } };
+      expect(await readiness(asked)).toMatchObject(overdue);
+      const held = await arrived;
+      // The check goes on, and all wait for the same one.
+      expect(await readiness(asked)).toMatchObject(overdue);
+      expect(stalling.held).toBe(1);
+      expect(asked.service.log()).toContain('the storage has not answered within HEALTH_TIMEOUT_MS');
+
+      held.pass();
+      while ((await readiness(asked)).status !== 'ready') await sleep(20);
+      await asked.stop();
+      await stalling.stop();
+    });
+
     it('looks once for the pictures of an unknown version, and again when the manifest names it', async () => {
       const [known, copy] = ['made-known', 'made-copy'];
       const uploaded = await harness.put(`/v1/avatars/${known}`, { body: await picture('png') });
