@@ -6,6 +6,7 @@ import { InvalidSettings, loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
 import { VERSION } from './config/version.js';
 import { LOG_HOOKS, openLog, serializeError } from './ops/logging.js';
+import { UnfitStorage } from './ops/storage-report.js';
 import { preferMainThread } from './ops/thread-priority.js';
 import { prepareSpool } from './uploads/spooled-upload.js';
 
@@ -43,7 +44,10 @@ async function main(): Promise<void> {
   try {
     await app.listen({ port: settings.port, host: settings.host });
   } catch (error) {
-    const advice = ADVICE[(error as NodeJS.ErrnoException).code ?? '']?.(settings);
+    const advice =
+      error instanceof UnfitStorage
+        ? error.message
+        : ADVICE[(error as NodeJS.ErrnoException).code ?? '']?.(settings);
     if (advice === undefined) throw error;
     logger.fatal(advice);
     process.exit(1);

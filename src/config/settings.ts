@@ -59,6 +59,9 @@ export class Settings {
   @IsLowerCase()
   storageBackend: StorageBackend = 'local';
 
+  @IsFlag()
+  storageRequireConditionalWrites = false;
+
   @IsString()
   storageLocalPath = '';
 

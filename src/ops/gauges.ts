@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { OutboxReport } from '../outbox/outbox.js';
-import type { StorageReport } from './storage-health.js';
+import type { StorageReport } from './storage-report.js';
 
 type Labels = Record<string, string>;
 type Values = readonly (readonly [Labels, number])[];
@@ -195,7 +195,7 @@ export function registerUploads(registry: Registry, read: () => number): void {
   );
 }
 
-const CONDITIONAL_WRITES = ['honoured', 'emulated', 'unknown'] as const;
+const CONDITIONAL_WRITES = ['honoured', 'unreliable', 'emulated', 'unknown'] as const;
 
 /** @param read gives the last report; undefined before the first one */
 export function registerStorage(registry: Registry, read: () => StorageReport | undefined): void {

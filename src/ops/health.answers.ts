@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { OutboxReport } from '../outbox/outbox.js';
-import type { StorageReport } from './storage-health.js';
+import type { StorageReport } from './storage-report.js';
 
 /** The header that health and metrics are answered with, as OpenAPI describes it. */
 export const NO_STORE = {
@@ -30,10 +30,20 @@ class StorageAnswer implements StorageReport {
 
   @ApiProperty({
     type: 'string',
-    enum: ['honoured', 'emulated', 'unknown'],
-    description: 'unknown: the storage has not answered yet.',
+    enum: ['honoured', 'unreliable', 'emulated', 'unknown'],
+    description:
+      'unreliable: they hold one after the other, but not in races. emulated: the storage ignores them. With both, run one replica ' +
+      'only. unknown: the storage has not been reached and tried yet.',
   })
   conditionalWrites!: StorageReport['conditionalWrites'];
+
+  @ApiPropertyOptional({
+    type: 'boolean',
+    enum: [true],
+    description:
+      'Reads beside writes gave bytes of one write with the etag of another. Visage notices and reads again, which takes longer.',
+  })
+  mixedReads?: true;
 
   @ApiPropertyOptional({
     type: 'boolean',

@@ -4,7 +4,8 @@ import type { FastifyReply } from 'fastify';
 import { Public } from '../http/public.js';
 import { Outbox } from '../outbox/outbox.js';
 import { LiveAnswer, NO_STORE, ReadinessAnswer } from './health.answers.js';
-import { StorageHealth, type StorageReport } from './storage-health.js';
+import { StorageHealth } from './storage-health.js';
+import type { StorageReport } from './storage-report.js';
 
 @ApiTags('operations')
 @Public()
@@ -47,6 +48,7 @@ export class HealthController implements OnModuleDestroy {
   }
 
   private judge(storage: StorageReport): 'ready' | 'degraded' | 'unavailable' {
+    if (!this.health.isFit(storage)) return 'unavailable';
     if (storage.reachable) return storage.full ? 'degraded' : 'ready';
     // Wrong settings look like this: a rolling restart has to stop at the first replica that has them.
     if (storage.refused || storage.conditionalWrites === 'unknown') return 'unavailable';

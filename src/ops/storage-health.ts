@@ -1,23 +1,10 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { ObjectStore, StorageRefused, type StoreHealth } from '../storage/object-store.js';
+import { DiscardedReads } from '../storage/discarded-reads.js';
+import { ObjectStore, StorageRefused } from '../storage/object-store.js';
 import { SharedCheck } from './shared-check.js';
-
-/** The result of a check of the storage. */
-export interface StorageReport {
-  backend: string;
-  reachable: boolean;
-  /** It answers, but refuses us: wrong keys, no such bucket, no permission. */
-  refused?: true;
-  /** `unknown` until the first check that reached the backend. */
-  conditionalWrites: StoreHealth['conditionalWrites'] | 'unknown';
-  /** It has no room for uploads; everything else works. */
-  full?: true;
-  /** How far the clock of the storage is ahead of this machine's, in ms, if that is five minutes or more. */
-  clockOffsetMs?: number;
-  /** It has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last said. */
-  overdue?: true;
-}
+import { type StorageReport, unfitness } from './storage-report.js';
+import { StorageTrials } from './storage-trials.js';
 
 /** Checks whether the backend can be used and what it guarantees. Logs what changes. */
 @Injectable()
@@ -25,12 +12,16 @@ export class StorageHealth implements OnApplicationBootstrap {
   private readonly logger = new Logger(StorageHealth.name);
   private report: StorageReport | undefined;
   private checkedAt = -Infinity;
+  private started = false;
   private readonly check: SharedCheck<StorageReport>;
+  private readonly trials: StorageTrials;
 
   constructor(
     private readonly store: ObjectStore,
     private readonly settings: Settings,
+    discarded: DiscardedReads,
   ) {
+    this.trials = new StorageTrials(store, () => discarded.count);
     this.check = new SharedCheck(
       () => this.look(),
       settings.healthTimeoutMs,
@@ -43,10 +34,22 @@ export class StorageHealth implements OnApplicationBootstrap {
     );
   }
 
-  /** The service starts even if the backend is away: readiness says so, and the backend may come back. */
+  /**
+   * The service starts even if the backend is away: readiness says so, and the backend may come back.
+   * @throws UnfitStorage if it does not do what the settings require
+   */
   async onApplicationBootstrap(): Promise<void> {
-    this.logger.log(`Using ${this.store.backend} storage backend: ${this.store.location}`);
-    await this.ask();
+    const { backend, location } = this.store;
+    this.logger.log(`Using ${backend} storage backend: ${location}`);
+    const report = await this.ask();
+    const unfit = this.settings.storageRequireConditionalWrites && unfitness(report, location);
+    if (unfit) throw unfit;
+    this.started = true;
+  }
+
+  /** Whether the storage is known to do what the settings require. */
+  isFit({ conditionalWrites }: StorageReport): boolean {
+    return !this.settings.storageRequireConditionalWrites || conditionalWrites === 'honoured';
   }
 
   /** The last report, without a new check; undefined before the first one. */
@@ -75,20 +78,42 @@ export class StorageHealth implements OnApplicationBootstrap {
 
   private async look(): Promise<StorageReport> {
     const before = this.report;
+    const report = await this.examine(before);
+    this.logChanges(report, before);
+    this.report = report;
+    this.checkedAt = performance.now();
+    return report;
+  }
+
+  private async examine(before: StorageReport | undefined): Promise<StorageReport> {
     const { backend, location } = this.store;
-    let report: StorageReport;
     try {
-      report = { backend, reachable: true, ...(await this.store.check()) };
+      const health = await this.store.check();
+      const found = health.full ? undefined : await this.trials.run();
+      return {
+        backend,
+        reachable: true,
+        ...health,
+        ...(health.conditionalWrites === 'honoured' && {
+          conditionalWrites: found?.conditionalWrites ?? 'unknown',
+        }),
+        ...(found?.mixedReads && { mixedReads: true }),
+      };
     } catch (error) {
       if (before?.reachable !== false)
         this.logger.error({ backend, location, err: error }, 'the storage cannot be used');
-      report = {
+      return {
         backend,
         reachable: false,
         ...(error instanceof StorageRefused && { refused: true }),
         conditionalWrites: before?.conditionalWrites ?? 'unknown',
+        ...(before?.mixedReads && { mixedReads: true }),
       };
     }
+  }
+
+  private logChanges(report: StorageReport, before: StorageReport | undefined): void {
+    const { backend, location } = this.store;
     if (report.reachable && !before?.reachable)
       this.logger.log({ ...report, location }, 'the storage can be used');
     if (report.full && !before?.full)
@@ -102,14 +127,15 @@ export class StorageHealth implements OnApplicationBootstrap {
         'the clock of this machine is wrong, and uploads get its time: synchronize it by NTP',
       );
     }
-    if (report.conditionalWrites === 'emulated' && before?.conditionalWrites !== 'emulated') {
+    if (report.conditionalWrites === before?.conditionalWrites) return;
+    if (report.conditionalWrites === 'emulated') {
       this.logger.error(
         { backend, location },
         'the storage ignores conditional writes: run ONE replica only. With more, concurrent uploads of one avatar get lost',
       );
     }
-    this.report = report;
-    this.checkedAt = performance.now();
-    return report;
+    // At the start it ends the service, whose last line says so.
+    const unfit = this.started && !this.isFit(report) && unfitness(report, location);
+    if (unfit) this.logger.error(`${unfit.message}. This replica does not become ready`);
   }
 }

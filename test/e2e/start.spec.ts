@@ -4,8 +4,11 @@ import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { behindProxy } from '../support/behind-proxy.js';
 import { environmentOf } from '../support/patience.js';
-import { backends, startService } from '../support/service.js';
+import { createBucket } from '../support/s3.js';
+import { startS3rver } from '../support/s3rver.js';
+import { type Environment, backends, startService } from '../support/service.js';
 
 interface Package {
   scripts: Record<string, string>;
@@ -49,6 +52,55 @@ describe('a start', () => {
     expect(lines.at(-1)).toContain('"msg":"stopped"');
     // Causes follow one another in one sentence.
     expect(service.log()).toMatch(/Try again (?:later|shortly): /);
+  });
+
+  describe('on a bucket that ignores conditional writes, with STORAGE_REQUIRE_CONDITIONAL_WRITES=true', () => {
+    let server: Awaited<ReturnType<typeof startS3rver>>;
+    let environment: Environment;
+    beforeAll(async () => {
+      server = await startS3rver();
+      environment = {
+        STORAGE_BACKEND: 's3',
+        STORAGE_S3_ENDPOINT: server.endpoint,
+        STORAGE_S3_BUCKET: await createBucket(server),
+        STORAGE_S3_ACCESS_KEY_ID: server.accessKeyId,
+        STORAGE_S3_SECRET_ACCESS_KEY: server.secretAccessKey,
+        STORAGE_S3_USE_PATH_STYLE: 'true',
+        STORAGE_REQUIRE_CONDITIONAL_WRITES: 'true',
+        HEALTH_MAX_AGE_MS: '0',
+      };
+    });
+    afterAll(() => server.stop());
+
+    it('ends with code 1, and says in one line why and what to do', async () => {
+      const failed: unknown = await startService(environment).catch((error: unknown) => error);
+      expect(String(failed)).toMatch(/the service ended with 1:/);
+      expect(String(failed)).toMatch(
+        /"level":60,.*"msg":"STORAGE_REQUIRE_CONDITIONAL_WRITES is set, and bucket .* ignores .*: use a server .* ONE replica only"/,
+      );
+      expect(String(failed)).not.toContain('"stack"');
+    });
+
+    it('never becomes ready if the bucket was away when it started', async () => {
+      const { proxy, environment: behind } = await behindProxy(environment);
+      await proxy.stop();
+      const service = await startService(behind);
+      await proxy.resume();
+      const readiness = async () => {
+        const answer = await fetch(`${service.url}/health/ready`);
+        const { status, storage } = (await answer.json()) as { status: string; storage: object };
+        return { code: answer.status, status, storage };
+      };
+      for (let i = 0; i < 2; i++)
+        expect(await readiness()).toMatchObject({
+          code: 503,
+          status: 'unavailable',
+          storage: { reachable: true, conditionalWrites: 'emulated' },
+        });
+      expect(service.log()).toContain('This replica does not become ready');
+      expect(await service.stop()).toBe(0);
+      await proxy.stop();
+    });
   });
 
   it('says in one line, without a stack, that its port is taken', async () => {

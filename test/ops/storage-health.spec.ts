@@ -1,7 +1,11 @@
 import { Logger } from '@nestjs/common';
 import { Settings } from '../../src/config/settings.js';
 import { StorageHealth } from '../../src/ops/storage-health.js';
+import { UnfitStorage } from '../../src/ops/storage-report.js';
+import { DiscardedReads } from '../../src/storage/discarded-reads.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
+import { StorageUnavailable } from '../../src/storage/object-store.js';
+import { RacingStore } from '../storage/trials/stores.js';
 
 class CountingStore extends MemoryStore {
   checks = 0;
@@ -28,6 +32,22 @@ class StalledStore extends CountingStore {
   }
 }
 
+/** Takes no writes while it is away, but answers checks. */
+class FailingStore extends CountingStore {
+  away = false;
+  writes = 0;
+
+  override store(...write: Parameters<MemoryStore['store']>) {
+    this.writes++;
+    if (this.away) return Promise.reject(new StorageUnavailable(new Error('it went away')));
+    return super.store(...write);
+  }
+}
+
+function healthOf(store: MemoryStore, settings: Partial<Settings>, discarded = new DiscardedReads()) {
+  return new StorageHealth(store, Object.assign(new Settings(), settings), discarded);
+}
+
 Logger.overrideLogger(false);
 
 describe('the health of the storage', () => {
@@ -36,15 +56,14 @@ describe('the health of the storage', () => {
     [3_600_000, 'once', 1],
   ])('with HEALTH_MAX_AGE_MS=%d is asked for %s', async (maxAgeMs, _, checks) => {
     const store = new CountingStore();
-    const health = new StorageHealth(store, Object.assign(new Settings(), { healthMaxAgeMs: maxAgeMs }));
+    const health = healthOf(store, { healthMaxAgeMs: maxAgeMs });
     for (let i = 0; i < 3; i++) expect(await health.ask()).toMatchObject({ reachable: true });
     expect(store.checks).toBe(checks);
   });
 
   it('is unreachable for those who cannot wait while a check is overdue, then what the check finds', async () => {
     const store = new StalledStore();
-    const settings = Object.assign(new Settings(), { healthTimeoutMs: 1, healthMaxAgeMs: 3_600_000 });
-    const health = new StorageHealth(store, settings);
+    const health = healthOf(store, { healthTimeoutMs: 1, healthMaxAgeMs: 3_600_000 });
     const complete = health.ask();
     const overdue = { reachable: false, overdue: true, conditionalWrites: 'unknown' };
     for (let i = 0; i < 2; i++) expect(await health.askInTime()).toMatchObject(overdue);
@@ -59,8 +78,7 @@ describe('the health of the storage', () => {
 
   it('keeps what it knew when a later check is overdue', async () => {
     const store = new StalledStore();
-    const settings = Object.assign(new Settings(), { healthTimeoutMs: 1, healthMaxAgeMs: 0 });
-    const health = new StorageHealth(store, settings);
+    const health = healthOf(store, { healthTimeoutMs: 1, healthMaxAgeMs: 0 });
     store.answer();
     await health.ask();
     void store.stall();
@@ -72,5 +90,77 @@ describe('the health of the storage', () => {
     });
     expect(health.last).toMatchObject({ reachable: true });
     store.answer();
+  });
+});
+
+describe('the trials of the storage', () => {
+  const required = { storageRequireConditionalWrites: true, healthMaxAgeMs: 0 };
+
+  it('run once, with the first check', async () => {
+    const store = new FailingStore();
+    const health = healthOf(store, { healthMaxAgeMs: 0 });
+    await health.ask();
+    const { writes } = store;
+    expect(writes).toBeGreaterThan(0);
+    await health.ask();
+    expect([store.checks, store.writes]).toEqual([2, writes]);
+    const left: string[] = [];
+    for await (const { key } of store.list('')) left.push(key);
+    expect(left).toEqual([]);
+  });
+
+  it('tell a storage whose conditional writes do not hold in races', async () => {
+    const health = healthOf(new RacingStore(), { healthMaxAgeMs: 0 });
+    for (let i = 0; i < 2; i++)
+      expect(await health.ask()).toEqual({
+        backend: 'memory',
+        reachable: true,
+        conditionalWrites: 'unreliable',
+      });
+  });
+
+  it('tell a storage that mixes reads up', async () => {
+    const discarded = new DiscardedReads();
+    class MixingStore extends MemoryStore {
+      override get(...read: Parameters<MemoryStore['get']>) {
+        discarded.add(read[0]);
+        return super.get(...read);
+      }
+    }
+    expect(await healthOf(new MixingStore(), {}, discarded).ask()).toEqual({
+      backend: 'memory',
+      reachable: true,
+      conditionalWrites: 'honoured',
+      mixedReads: true,
+    });
+  });
+
+  it('are no finding and are repeated if the storage goes away during them', async () => {
+    const store = new FailingStore();
+    const health = healthOf(store, { healthMaxAgeMs: 0 });
+    store.away = true;
+    expect(await health.ask()).toEqual({ backend: 'memory', reachable: true, conditionalWrites: 'unknown' });
+    store.away = false;
+    expect(await health.ask()).toMatchObject({ conditionalWrites: 'honoured' });
+  });
+
+  it('end the start of a service that requires what the storage does not do', async () => {
+    const health = healthOf(new RacingStore(), required);
+    const error: unknown = await health.onApplicationBootstrap().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnfitStorage);
+    expect(String(error)).toMatch(
+      /STORAGE_REQUIRE_CONDITIONAL_WRITES is set, and .* not in races: use .* ONE/,
+    );
+    await healthOf(new RacingStore(), { healthMaxAgeMs: 0 }).onApplicationBootstrap();
+  });
+
+  it('keep a service that requires conditional writes from becoming ready until they are known to hold', async () => {
+    const store = new FailingStore();
+    const health = healthOf(store, required);
+    store.away = true;
+    await health.onApplicationBootstrap();
+    expect(health.isFit(await health.ask())).toBe(false);
+    store.away = false;
+    expect(health.isFit(await health.ask())).toBe(true);
   });
 });
