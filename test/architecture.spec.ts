@@ -43,7 +43,7 @@ const LAYERS: Record<string, readonly string[]> = {
   delivery: ['avatars', 'config', 'http', 'images', 'model', 'placeholders', 'storage'],
   api: ['avatars', 'config', 'delivery', 'http', 'model', 'uploads'],
   ops: ['avatars', 'cdn', 'config', 'delivery', 'http', 'images', 'model', 'outbox', 'storage', 'uploads'],
-  cli: ['avatars', 'cdn', 'config', 'images', 'model', 'ops', 'outbox', 'storage', 'uploads'],
+  cli: ['avatars', 'cdn', 'config', 'images', 'model', 'ops', 'outbox', 'placeholders', 'storage', 'uploads'],
 };
 
 /** The root knows everything. */

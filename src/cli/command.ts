@@ -20,6 +20,10 @@ export interface Finding {
 /** The result of a command: its findings, and facts and numbers of its own. */
 export interface Outcome {
   findings: readonly Finding[];
+  /** What people read instead of the findings and facts. */
+  lines?: readonly string[];
+  /** How the command ends, if its findings do not say it. */
+  exit?: (typeof EXIT)[keyof typeof EXIT];
   /** Which work is left though there is no finding, and what to do. */
   unfinished?: string;
   facts: Record<string, unknown>;
@@ -78,3 +82,9 @@ export function findingOf(error: unknown, where: string): Finding {
 
 /** The command line cannot be followed. The message is for the person who typed it. */
 export class UsageError extends Error {}
+
+/** Why something failed. The message of a coded error is for clients of the service, its cause for operators. */
+export function causeOf(error: unknown): string {
+  if (error instanceof CodedError && error.cause instanceof Error) return error.cause.message;
+  return error instanceof CodedError ? error.message : String(error);
+}

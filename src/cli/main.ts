@@ -111,13 +111,32 @@ define('verify', 'compare every manifest with its objects, and read every pictur
     }),
   );
 
+defineAny('doctor', 'find out whether this configuration can be trusted, and what to do if not')
+  .option(
+    '--seconds <seconds>',
+    'how long writers race; reads beside writes take half as long',
+    wholeNumber,
+    20,
+  )
+  .action((options: CommonOptions & { seconds: number }) =>
+    run('doctor', options, async (task) => {
+      const { runDoctor } = await import('./doctor/doctor.js');
+      return runDoctor(task, process.env, options.seconds);
+    }),
+  );
+
+/** A command that works on avatars. */
 function define(name: string, description: string): Command {
+  return defineAny(name, description)
+    .option('--dry-run', 'change nothing, say what would be done')
+    .option('--concurrency <avatars>', 'how many to work on at the same time', wholeNumber, 16);
+}
+
+function defineAny(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--dry-run', 'change nothing, say what would be done')
     .option('--json', 'print the result as one JSON document on standard output')
-    .option('--concurrency <avatars>', 'how many to work on at the same time', parseConcurrency, 16)
     .option('--verbose', 'log at the level debug, and the stacks of errors');
 }
 
@@ -126,7 +145,7 @@ async function run(name: string, options: CommonOptions, body: CommandBody): Pro
   process.exitCode = await runCommand(name, options, body, process.env);
 }
 
-function parseConcurrency(text: string): number {
+function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1 to 999.');
   return Number(text);
 }

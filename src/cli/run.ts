@@ -2,9 +2,8 @@ import { Logger as NestLog } from '@nestjs/common';
 import { type Logger, pino } from 'pino';
 import { InvalidSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
-import { CodedError } from '../errors.js';
 import { LOG_HOOKS, NestLogger, serializeError } from '../ops/logging.js';
-import { EXIT, type Outcome, type Task, UsageError, isOutage } from './command.js';
+import { EXIT, type Outcome, type Task, UsageError, causeOf, isOutage } from './command.js';
 import { openProgress } from './progress.js';
 import { type SettingsSource, readSettings } from './stores.js';
 
@@ -12,9 +11,12 @@ import { type SettingsSource, readSettings } from './stores.js';
 export interface CommonOptions {
   dryRun?: boolean;
   json?: boolean;
-  concurrency: number;
+  concurrency?: number;
   verbose?: boolean;
 }
+
+/** Avatars at the same time, for commands without the option. */
+const CONCURRENCY = 16;
 
 export type CommandBody = (task: Task, settings: (source: SettingsSource) => Settings) => Promise<Outcome>;
 
@@ -24,7 +26,7 @@ export type CommandBody = (task: Task, settings: (source: SettingsSource) => Set
  */
 export async function runCommand(
   name: string,
-  { dryRun = false, json = false, concurrency, verbose = false }: CommonOptions,
+  { dryRun = false, json = false, concurrency = CONCURRENCY, verbose = false }: CommonOptions,
   body: CommandBody,
   environment: Record<string, string | undefined>,
 ): Promise<number> {
@@ -36,6 +38,7 @@ export async function runCommand(
     const outcome = await body(task, (source) => readSettings(environment, source, logger));
     progress.stop();
     process.stdout.write(`${(json ? asJson : asText)(name, dryRun, outcome)}\n`);
+    if (outcome.exit !== undefined) return outcome.exit;
     const isOpen = outcome.findings.some(({ repaired }) => !repaired);
     return isOpen || outcome.unfinished !== undefined ? EXIT.problems : EXIT.well;
   } catch (error) {
@@ -69,17 +72,12 @@ function explain(error: unknown): string {
   return `The command stopped at an unexpected error; run it with --verbose to see where: ${causeOf(error)}`;
 }
 
-/** The message of a coded error is for clients of the service, its cause for operators. */
-function causeOf(error: unknown): string {
-  if (error instanceof CodedError && error.cause instanceof Error) return error.cause.message;
-  return error instanceof CodedError ? error.message : String(error);
-}
-
 function asJson(command: string, dryRun: boolean, { findings, facts, unfinished }: Outcome): string {
   return JSON.stringify({ command, dryRun, ...facts, unfinished, findings });
 }
 
-function asText(command: string, dryRun: boolean, { findings, facts, unfinished }: Outcome): string {
+function asText(command: string, dryRun: boolean, { findings, facts, unfinished, lines }: Outcome): string {
+  if (lines) return lines.join('\n');
   return [
     ...findings.map(
       ({ code, where, message, repaired }) => `${code} ${where}: ${message}${repaired ? ' (repaired)' : ''}`,

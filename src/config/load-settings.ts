@@ -77,11 +77,12 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
   settings.avatarSizes.sort((a, b) => a - b);
 
   problems.push(...contradictions(settings));
-  if (problems.length > 0) throw new InvalidSettings(problems);
+  const misspelt = misspeltVariables(outer);
+  if (problems.length > 0) throw new InvalidSettings(problems, misspelt);
   const servesBucket =
     settings.urlMode !== 'service' &&
     (settings.storageBackend === 's3' || unservedUrls(settings).length === 0);
-  const warnings = [...misspeltVariables(outer), ...warningsOfPurges(settings, servesBucket)];
+  const warnings = [...misspelt, ...warningsOfPurges(settings, servesBucket)];
   return { settings, complaints, warnings, unknownBackend };
 }
 

@@ -12,9 +12,12 @@ export interface Given<Name> {
 
 const PREFIX = 'REVENGE_';
 
-/** One or more settings are unusable; `problems` has a line for each. */
+/** One or more settings are unusable; `problems` has a line for each. `warnings` are about variables that look like misspelt settings. */
 export class InvalidSettings extends Error {
-  constructor(readonly problems: readonly string[]) {
+  constructor(
+    readonly problems: readonly string[],
+    readonly warnings: readonly string[] = [],
+  ) {
     super(`The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
 }

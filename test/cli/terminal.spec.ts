@@ -72,7 +72,7 @@ describe('the command line', () => {
   it('lists its commands and its exit codes', async () => {
     const { code, stdout } = await visage({}, '--help');
     expect(code).toBe(0);
-    for (const name of ['migrate', 'import', 'erase', 'verify', 'gc', 'Exit codes:'])
+    for (const name of ['doctor', 'migrate', 'import', 'erase', 'verify', 'gc', 'Exit codes:'])
       expect(stdout).toContain(name);
   });
 

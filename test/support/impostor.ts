@@ -18,7 +18,17 @@ export interface Faults {
   etags?: 'md5' | 'opaque';
   /** The etag that writers are told instead of that of their object. */
   answersWithEtag?: string;
+  /** What the keys may not do. By default they may do everything that Visage needs. */
+  refuses?: Permission[];
+  /** What anybody may do without keys. By default nothing. */
+  lets?: ('list' | 'read')[];
+  /** The keys may also see other buckets and the policy of this one. */
+  isGenerous?: boolean;
+  /** How far its clock is ahead, in ms. */
+  clockOffsetMs?: number;
 }
+
+export type Permission = 'list' | 'read' | 'write' | 'delete';
 
 interface StoredObject {
   etag: string;
@@ -41,6 +51,7 @@ const TURNS = 20;
 export async function startImpostor(faults: Faults = {}): Promise<Impostor> {
   const objects = new Map<string, StoredObject>();
   const server = createServer((request, response) => {
+    response.setHeader('Date', new Date(Date.now() + (faults.clockOffsetMs ?? 0)).toUTCString());
     void answer(objects, faults, request, response);
   });
   const listening = once(server, 'listening');
@@ -74,6 +85,17 @@ async function answer(
   const path = decodeURIComponent(url.pathname).replace(/\/$/, '');
   const isBucket = path.lastIndexOf('/') === 0;
   const body = await buffer(request);
+  const wanted = permissionFor(request.method ?? '', isBucket);
+  const hasKeys = request.headers.authorization !== undefined || url.searchParams.has('X-Amz-Signature');
+  const isLet = hasKeys ? !faults.refuses?.includes(wanted) : faults.lets?.some((each) => each === wanted);
+  if (!isLet) {
+    fail(response, 403, 'AccessDenied');
+    return;
+  }
+  if (path === '' || url.searchParams.has('policy')) {
+    administer(faults, path, response);
+    return;
+  }
   if (isBucket && request.method === 'PUT') {
     send(response, 200);
     return;
@@ -104,6 +126,25 @@ async function answer(
   }
   const length = { 'Content-Length': String(found.bytes.length) };
   send(response, 200, { ...headers, ...length }, request.method === 'HEAD' ? '' : found.bytes);
+}
+
+function permissionFor(method: string, isBucket: boolean): Permission {
+  if (method === 'PUT') return 'write';
+  if (method === 'DELETE' || method === 'POST') return 'delete';
+  return isBucket ? 'list' : 'read';
+}
+
+/** Answers what Visage never needs. */
+function administer({ isGenerous = false }: Faults, path: string, response: ServerResponse): void {
+  if (!isGenerous) fail(response, 403, 'AccessDenied');
+  else if (path !== '') fail(response, 404, 'NoSuchBucketPolicy');
+  else
+    send(
+      response,
+      200,
+      {},
+      '<ListAllMyBucketsResult><Buckets><Bucket><Name>of-others</Name></Bucket></Buckets></ListAllMyBucketsResult>',
+    );
 }
 
 async function put(

@@ -10,6 +10,7 @@ import {
   type StoredObject,
   assertKey,
 } from '../object-store.js';
+import { tryAdministrativeReads } from './administrative-reads.js';
 import { addressOf } from './address-of.js';
 import { BucketUrls } from './bucket-urls.js';
 import { Bucket } from './bucket.js';
@@ -114,6 +115,11 @@ export class S3Store extends ObjectStore {
       }
       token = page.NextContinuationToken;
     } while (token !== undefined);
+  }
+
+  /** What the keys may do that Visage never needs, for people. @throws an error of the port */
+  excessivePermissions(): Promise<string[]> {
+    return tryAdministrativeReads(this.bucket);
   }
 
   override async check(): Promise<StoreHealth> {

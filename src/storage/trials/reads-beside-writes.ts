@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { sha256Hex } from '../../model/sha256.js';
-import { type ObjectStore, isAway } from '../object-store.js';
+import { ObjectDamaged, type ObjectStore, isAway } from '../object-store.js';
 import { type TrialBound, allEnded, runRounds, withProbe } from './probe-objects.js';
 
 /** What reads showed while others replaced the object. All but `cause` are counts. */
@@ -41,7 +41,7 @@ export async function readBesideWrites(
       const object = await store.get(key);
       if (object === undefined || object === 'unchanged' || !isWhole(object.bytes)) counts.torn++;
     } catch (error) {
-      if (!isAway(error)) throw error;
+      if (!isAway(error) && !(error instanceof ObjectDamaged)) throw error;
       counts.failed++;
       counts.cause = error.cause instanceof Error ? error.cause.message : error.message;
     }
