@@ -26,6 +26,8 @@ if (specs === undefined || positionals.length !== 1) {
   const seed = values.seed ?? String(randomInt(2 ** 31));
   console.log(`seed ${seed}: npm run torture -- ${name} --seed ${seed}`);
   const started = performance.now();
-  await runTests([...specs, '--runInBand', '--verbose'], { TORTURE: name, TEST_SEED: seed });
+  await runTests([...specs, '--runInBand', '--verbose'], {
+    environment: { TORTURE: name, TEST_SEED: seed },
+  });
   console.log(`${name}, seed ${seed}: ${Math.round((performance.now() - started) / 1000)} s`);
 }

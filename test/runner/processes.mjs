@@ -60,6 +60,38 @@ export async function run(command, parameters, { cwd, env, quiet = false, toTheE
   }
 }
 
+/**
+ * Starts a program that runs until it is stopped, or the run ends.
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
+ * @returns {{ output: () => string, hasEnded: () => boolean, stop: () => Promise<void> }} output: everything that it wrote
+ */
+export function start(command, parameters, { env, cwd } = {}) {
+  if (interrupted !== undefined) throw new Interrupted(interrupted);
+  const stdio = ['ignore', 'pipe', 'pipe'];
+  const child = spawn(command, parameters, { stdio, detached: true, cwd, ...(env && { env }) });
+  let output = '';
+  const ended = new Promise((done) => {
+    child.once('close', done);
+    child.once('error', (error) => {
+      output += error.message;
+      done();
+    });
+  });
+  let hasEnded = false;
+  void ended.then(() => (hasEnded = true));
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  if (child.pid !== undefined) groups.add(child.pid);
+  return {
+    output: () => output,
+    hasEnded: () => hasEnded,
+    stop: async () => {
+      if (child.pid !== undefined) kill(child.pid);
+      await ended;
+      groups.delete(child.pid);
+    },
+  };
+}
+
 /** @throws {Error} if the command fails */
 export async function succeed(command, parameters, options) {
   const { code, output } = await run(command, parameters, options);

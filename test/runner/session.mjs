@@ -13,12 +13,19 @@ import { provideTools } from './tools.mjs';
 /**
  * Runs tests and sets the exit code: 0 if every test passed.
  * @param {string[]} jestArguments
- * @param {Record<string, string>} [environment] variables for the tests
+ * @param {object} [options]
+ * @param {Record<string, string>} [options.environment] variables for the tests
+ * @param {typeof openS3Server} [options.openServer] gives the S3 server
+ * @param {(results: object, server: import('./s3-server.mjs').Server) => Promise<void>} [options.afterwards] gets Jest's
+ *   results while the server still runs
  */
-export async function runTests(jestArguments, environment = {}) {
+export async function runTests(
+  jestArguments,
+  { environment = {}, openServer = openS3Server, afterwards = () => undefined } = {},
+) {
   const scratch = new Scratch();
   const buckets = `visage-test-${randomUUID().slice(0, 8)}-`;
-  let stopS3 = async () => undefined;
+  let server;
   process.exitCode = 1;
   endOnSignals((cause) => console.error(`${cause}: ending everything`));
   try {
@@ -30,16 +37,11 @@ export async function runTests(jestArguments, environment = {}) {
       throw new Error(`with CI set no test may be left out, but ${faults.join('; ')}`);
     for (const fault of faults) console.error(`left out: ${fault}`);
     if (needs.build) await buildService(scratch.folder('build'));
-    let s3 = {};
-    if (needs.s3 && process.env.SKIP_S3 !== '1') {
-      const server = await openS3Server(scratch.path, buckets);
-      stopS3 = server.stop;
-      s3 = server.environment;
-    }
+    if (needs.s3 && process.env.SKIP_S3 !== '1') server = await openServer(scratch.path, buckets);
     await run(process.execPath, [...JEST, '--json', `--outputFile=${outputFile}`, ...others], {
       env: {
         ...process.env,
-        ...s3,
+        ...server?.environment,
         ...environment,
         TMPDIR: scratch.folder('tmp'),
         TEST_BUCKETS: buckets,
@@ -48,11 +50,13 @@ export async function runTests(jestArguments, environment = {}) {
         TEST_MISSING_TOOLS: [...missing.keys()].join(),
       },
     });
-    report(JSON.parse(readFileSync(outputFile, 'utf8')), missing);
+    const results = JSON.parse(readFileSync(outputFile, 'utf8'));
+    report(results, missing);
+    await afterwards(results, server);
   } catch (error) {
     if (!(error instanceof Interrupted)) console.error(error.message);
   } finally {
-    await stopS3();
+    await server?.stop();
     scratch.remove();
   }
 }
