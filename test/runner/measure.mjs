@@ -17,7 +17,8 @@ const READERS = 4;
  * In a bucket of its own, which it removes.
  * @param {Record<string, string>} environment TEST_S3_*
  * @param {number} seconds for the races, and again for the reads
- * @returns {Promise<{ probe: string, races: object, reads: object, sound: boolean }>}
+ * @returns {Promise<{ probe: 'quoted' | 'unquoted' | 'none', races?: object, reads: object, sound: boolean }>} probe: how the etag of
+ *   an If-Match is written; `none`: preconditions are ignored
  */
 export async function measureServer(environment, seconds) {
   // One attempt each, because a repeated request blurs who won.
@@ -26,8 +27,12 @@ export async function measureServer(environment, seconds) {
   await client.send(new CreateBucketCommand({ Bucket: object.Bucket }));
   try {
     // The build's own, which runs before every start.
-    const { probeConditionalWrites } = await import(resolve('dist/storage/s3/conditional-writes.js'));
-    const probe = await probeConditionalWrites(client, object.Bucket, globalThis.AbortSignal.timeout(60_000));
+    const { probeDialect } = await import(resolve('dist/storage/s3/dialect.js'));
+    const { ifMatch: probe } = await probeDialect(
+      client,
+      object.Bucket,
+      globalThis.AbortSignal.timeout(60_000),
+    );
     const races = probe === 'none' ? undefined : await race(client, object, probe, seconds * 1000);
     const reads = await readBesideWrites(client, object, seconds * 1000);
     const sound = probe !== 'none' && races.twice === 0 && reads.mixed === 0 && reads.mismatched === 0;
