@@ -158,7 +158,13 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
 async function counted(
   backend: Backend,
 ): Promise<{ proxy: FaultProxy | undefined; environment: Environment }> {
-  const direct = { ...(await backend.environment()), AVATAR_WARM_SIZES: '0', CACHE_MAX_AGE_MS: '3600000' };
+  const direct = {
+    ...(await backend.environment()),
+    AVATAR_WARM_SIZES: '0',
+    CACHE_MAX_AGE_MS: '3600000',
+    // A scrape would otherwise start a health check as soon as the last one is too old.
+    HEALTH_MAX_AGE_MS: '3600000',
+  };
   return backend.name === 's3' ? behindProxy(direct) : { proxy: undefined, environment: direct };
 }
 
