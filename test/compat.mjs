@@ -8,7 +8,7 @@ import { takeGiven } from './runner/s3-servers/given.mjs';
 import { runTests } from './runner/session.mjs';
 import { tableRow } from './runner/table-row.mjs';
 
-/** How long conditional writes are raced, and how long objects are read beside writes, by default. */
+/** How long each trial takes by default. */
 const SECONDS = '20';
 
 const options = { seconds: { type: 'string', default: SECONDS } };
@@ -21,17 +21,17 @@ if (positionals.length !== 1 || !(isUrl || Object.hasOwn(SERVERS, target)) || !(
   console.error(`usage: npm run compat -- SERVER|URL [--seconds N]
 SERVER: ${Object.keys(SERVERS).join(', ')}
 URL: of a server that runs already; TEST_S3_ACCESS_KEY_ID and TEST_S3_SECRET_ACCESS_KEY have its keys
-N: how long conditional writes are raced, and how long objects are read beside writes; ${SECONDS} by default`);
+N: how long each of the two races and the reads beside writes go on; ${SECONDS} by default`);
   process.exitCode = 2;
 } else {
   const suite = (await listTests([])).filter((spec) => needsOf([spec]).s3);
   await runTests(suite, {
     openServer: (scratch, buckets) =>
       isUrl
-        ? takeGiven({ ...process.env, TEST_S3_ENDPOINT: target }, buckets)
+        ? takeGiven({ ...process.env, TEST_S3_ENDPOINT: target, TEST_S3_ENDPOINTS: target }, buckets)
         : startServer(target, scratch, 'as the command line says'),
     afterwards: async (results, server) => {
-      console.log(`racing and reading beside writes, ${seconds} s each`);
+      console.log(`racing twice and reading beside writes, ${seconds} s each`);
       const measured = await measureServer(server.environment, seconds);
       console.log(tableRow(target, server, results, measured));
       if (!measured.sound) process.exitCode = 1;

@@ -61,8 +61,10 @@ async function startImage({ image, otherPorts: count = 0, line }, keys) {
 }
 
 async function whenReady(server, port, keys) {
+  const endpoint = `http://127.0.0.1:${port}`;
   const environment = {
-    TEST_S3_ENDPOINT: `http://127.0.0.1:${port}`,
+    TEST_S3_ENDPOINT: endpoint,
+    TEST_S3_ENDPOINTS: endpoint,
     TEST_S3_ACCESS_KEY_ID: keys.accessKeyId,
     TEST_S3_SECRET_ACCESS_KEY: keys.secretAccessKey,
   };

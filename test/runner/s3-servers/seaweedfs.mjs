@@ -1,6 +1,9 @@
 import { startRecipe } from './recipe.mjs';
 
-/** All parts in one process. It takes seven volumes for each bucket: they are small and many, so that there is room for some 700. */
+/**
+ * All parts in one process. It takes seven volumes for each bucket: they are small and many, so that there is room for some 700. Its
+ * image would allocate them at once.
+ */
 export const seaweedfs = {
   title: 'SeaweedFS',
   start: (scratch) =>
@@ -12,7 +15,8 @@ export const seaweedfs = {
         parameters: [
           'server',
           ...[`-dir=${folder}`, '-ip=127.0.0.1', `-ip.bind=${host}`, '-master.telemetry=false'],
-          ...['-volume.max=5000', '-master.volumeSizeLimitMB=64', '-filer', '-s3', `-s3.port=${port}`],
+          ...['-volume.max=5000', '-master.volumeSizeLimitMB=64', '-master.volumePreallocate=false'],
+          ...['-filer', '-s3', `-s3.port=${port}`],
           ...['-s3.port.iceberg=0', '-s3.port.lance=0'],
           ...INNER_PORTS.map((name, i) => `-${name}=${otherPorts[i]}`),
         ],
