@@ -112,8 +112,9 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
   it('are four for an erasure of a version and a rendition of it', async () => {
     const id = avatar();
     await created(new AvatarClient(trusting.url, id), 1);
-    await found(new AvatarClient(asking.url, id), SMALL);
-    await until(async () => (await keysOf(environment, `avatars/${id}/`)).length === 2);
+    // Waits for the last of its calls, which comes after the rendition is stored.
+    await expectCalls(asking, id, COLD, (client) => found(client, SMALL));
+    expect(await keysOf(environment, `avatars/${id}/`)).toHaveLength(2);
     await expectCalls(trusting, id, ERASURE, async (client) => {
       expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ objects: 2 });
     });

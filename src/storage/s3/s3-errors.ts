@@ -40,7 +40,11 @@ const TIMEOUT = /^(TimeoutError|AbortError|ETIMEDOUT)$/;
 /** What the operator should look at, by the name or code of an error, or its status if the server gave no reason. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^SignatureDoesNotMatch$/, 'STORAGE_S3_SECRET_ACCESS_KEY is not the secret of STORAGE_S3_ACCESS_KEY_ID'],
-  [/^(InvalidAccessKeyId|InvalidClientTokenId)$/, 'the server does not know STORAGE_S3_ACCESS_KEY_ID'],
+  // The last one is versitygw's without --iam-dir.
+  [
+    /^(InvalidAccessKeyId|InvalidClientTokenId|XAdminUserNotFound)$/,
+    'the server does not know STORAGE_S3_ACCESS_KEY_ID',
+  ],
   [/^(RequestTimeTooSkewed|RequestExpired)$/, 'the clock of this machine is wrong'],
   [/^(ExpiredToken|InvalidToken)$/, 'the session token of the credentials has expired'],
   [/^AccessDenied$/, 'the keys lack a permission: see "Keep the pictures in a bucket" in the README'],
