@@ -1,5 +1,8 @@
 import { readBesideWrites } from '../../storage/trials/reads-beside-writes.js';
-import { type Subject, type Verdict, failure, ok } from './verdict.js';
+import { type Subject, type Verdict, failure, ok, warning } from './verdict.js';
+
+/** The share of discarded reads from which on the server is no good for busy avatars. Below it, hardly anybody notices. */
+const FAILURE_SHARE = 0.01;
 
 /** Reads an object while others replace it: half as long as races go on. */
 export async function checkReads({ stores: [store], seconds, discardedReads }: Subject): Promise<Verdict[]> {
@@ -18,7 +21,8 @@ export async function checkReads({ stores: [store], seconds, discardedReads }: S
   }
   if (discarded > 0) {
     const message = `${all}: ${discarded} answers had bytes of another write than their etag`;
-    return [failure(message, REPEATS, found)];
+    const verdict = discarded > reads * FAILURE_SHARE ? failure : warning;
+    return [verdict(message, REPEATS, found)];
   }
   return [ok(`${all} were whole`, found)];
 }
