@@ -41,8 +41,8 @@ async function startProgram(scratch, { program, version, otherPorts: count = 0, 
   mkdirSync(folder);
   const [port, ...otherPorts] = await freePorts(1 + count);
   const { parameters, env } = line({ host: '127.0.0.1', port, otherPorts, folder, keys });
-  const server = start(program, parameters, { cwd: scratch, env: { ...process.env, ...env } });
   const said = await succeed(program, version.parameters, { quiet: true });
+  const server = start(program, parameters, { cwd: scratch, env: { ...process.env, ...env } });
   return {
     how: 'on this machine',
     version: version.pattern.exec(said)?.[0],
