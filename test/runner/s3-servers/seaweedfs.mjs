@@ -13,6 +13,8 @@ export const seaweedfs = {
       image: 'chrislusf/seaweedfs:4.53',
       line: ({ host, port, folder, keys, otherPorts }) => ({
         parameters: [
+          // It would otherwise leave its logs in the temporary folder of the machine.
+          '-logtostderr=true',
           'server',
           ...[`-dir=${folder}`, '-ip=127.0.0.1', `-ip.bind=${host}`, '-master.telemetry=false'],
           ...['-volume.max=5000', '-master.volumeSizeLimitMB=64', '-master.volumePreallocate=false'],
