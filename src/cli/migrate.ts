@@ -34,7 +34,9 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
       logger.warn('the destination ignores conditional writes: let no service write to it until this ends');
     }
   }
-  const migration = new Migration(from, to, { dryRun, history: settings.to.avatarHistory });
+  // A file for one side may not name it, and versions that a merge leaves out would be lost. A later change shortens a history anyway.
+  const history = Math.max(settings.from.avatarHistory, settings.to.avatarHistory);
+  const migration = new Migration(from, to, { dryRun, history });
   // Read first: the passes then see everything that was adopted before it was written.
   const allAdopted = await from.exists(ADOPTION_COMPLETE);
   let passes = 0;

@@ -271,10 +271,15 @@ describe('migrate', () => {
     });
   }
 
-  it('copies from folder to folder, each named by a file of settings', async () => {
+  const twoFolders = async () => {
     const local = backends.find(({ name }) => name === 'local');
     const [there, here] = await Promise.all([local?.environment(), local?.environment()]);
     if (!there || !here) throw new Error('there is no local backend');
+    return { there, here };
+  };
+
+  it('copies from folder to folder, each named by a file of settings', async () => {
+    const { there, here } = await twoFolders();
     await putAvatar(openBackend(there), 'alice', [picture(0)]);
     const file = join(here['STORAGE_LOCAL_PATH'] ?? '', '.to.yaml');
     await writeFile(file, `storage: { backend: s3, local: { path: ${here['STORAGE_LOCAL_PATH'] ?? ''} } }`);
@@ -284,6 +289,25 @@ describe('migrate', () => {
     );
     expect(report).toMatchObject({ code: 0, copied: 2, manifests: 1 });
     expect(await checksums(openBackend(here))).toEqual(await checksums(openBackend(there)));
+  });
+
+  it('keeps the whole history if the settings of the destination forget that it is longer', async () => {
+    const { there, here } = await twoFolders();
+    const [source, target] = [openBackend(there), openBackend(here)];
+    const file = join(here['STORAGE_LOCAL_PATH'] ?? '', '.to.yaml');
+    const path = here['STORAGE_LOCAL_PATH'] ?? '';
+    await writeFile(file, `{ storage: { local: { path: ${path} } }, avatar: { history: 1 } }`);
+    for (const own of [[picture(0)], [picture(1), picture(2)]]) {
+      await putAvatar(source, 'alice', own);
+      const { code } = await reportOf<Facts>(
+        there,
+        ...['migrate', '--from', 'local', '--to', 'local', '--to-config', file],
+      );
+      expect(code).toBe(0);
+    }
+    const versionsIn = async (store: ObjectStore) =>
+      readManifest('alice', await bytesOf(store, manifestKey('alice'))).versions;
+    expect(await versionsIn(target)).toEqual(expect.arrayContaining(await versionsIn(source)));
   });
 
   it.each<[string, Environment, string[], RegExp]>([
