@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { DiscardedReads } from '../storage/discarded-reads.js';
@@ -10,9 +11,11 @@ import { StorageTrials } from './storage-trials.js';
 @Injectable()
 export class StorageHealth implements OnApplicationBootstrap {
   private readonly logger = new Logger(StorageHealth.name);
-  private report: StorageReport | undefined;
+  /** What the last check saw. Trials may have found out more. */
+  private seen: StorageReport | undefined;
   private checkedAt = -Infinity;
   private started = false;
+  private unfitLogged = false;
   private readonly check: SharedCheck<StorageReport>;
   private readonly trials: StorageTrials;
 
@@ -21,7 +24,7 @@ export class StorageHealth implements OnApplicationBootstrap {
     private readonly settings: Settings,
     discarded: DiscardedReads,
   ) {
-    this.trials = new StorageTrials(store, () => discarded.count);
+    this.trials = new StorageTrials(store, () => discarded.ofProbes);
     this.check = new SharedCheck(
       () => this.look(),
       settings.healthTimeoutMs,
@@ -41,64 +44,89 @@ export class StorageHealth implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     const { backend, location } = this.store;
     this.logger.log(`Using ${backend} storage backend: ${location}`);
-    const report = await this.ask();
-    const unfit = this.settings.storageRequireConditionalWrites && unfitness(report, location);
+    const { storageRequireConditionalWrites: required, healthTimeoutMs } = this.settings;
+    const seen = await this.check.complete();
+    const tried = this.tryOut(seen);
+    await (required ? tried : Promise.race([tried, sleep(healthTimeoutMs, undefined, { ref: false })]));
+    const unfit = required && unfitness(this.withFindings(seen), location);
     if (unfit) throw unfit;
     this.started = true;
   }
 
   /** Whether the storage is known to do what the settings require. */
-  isFit({ conditionalWrites }: StorageReport): boolean {
+  isFit({ conditionalWrites }: Pick<StorageReport, 'conditionalWrites'>): boolean {
     return !this.settings.storageRequireConditionalWrites || conditionalWrites === 'honoured';
   }
 
   /** The last report, without a new check; undefined before the first one. */
   get last(): StorageReport | undefined {
-    return this.report;
+    return this.seen && this.withFindings(this.seen);
   }
 
-  /** Checks the backend. Callers share a check. @returns a report that is no older than HEALTH_MAX_AGE_MS */
+  /**
+   * Checks the backend, and tries it unless that was done. Callers share a check.
+   * @returns a report that is no older than HEALTH_MAX_AGE_MS
+   */
   async ask(): Promise<StorageReport> {
-    return this.recent() ?? this.check.complete();
+    const seen = this.recent() ?? (await this.check.complete());
+    await this.tryOut(seen);
+    return this.withFindings(seen);
   }
 
-  /** The same within HEALTH_TIMEOUT_MS: a check can take several times the deadline of one call to the backend. */
+  /** The same within HEALTH_TIMEOUT_MS: a check can take several times the deadline of one call to the backend. Trials are not waited for. */
   async askInTime(): Promise<StorageReport> {
-    return this.recent() ?? (await this.check.inTime()) ?? this.withoutAnswer();
+    const seen = this.recent() ?? (await this.check.inTime()) ?? this.withoutAnswer();
+    void this.tryOut(seen);
+    return this.withFindings(seen);
   }
 
   private recent(): StorageReport | undefined {
-    return performance.now() - this.checkedAt < this.settings.healthMaxAgeMs ? this.report : undefined;
+    return performance.now() - this.checkedAt < this.settings.healthMaxAgeMs ? this.seen : undefined;
   }
 
   private withoutAnswer(): StorageReport {
     const { backend } = this.store;
-    return { backend, conditionalWrites: 'unknown', ...this.report, reachable: false, overdue: true };
+    return { backend, conditionalWrites: 'unknown', ...this.seen, reachable: false, overdue: true };
+  }
+
+  private async tryOut({ reachable, full, conditionalWrites }: StorageReport): Promise<void> {
+    if (!reachable || full || conditionalWrites !== 'honoured') return;
+    const found = await this.trials.run();
+    if (found) this.logUnfit(found);
+  }
+
+  /** At the start it ends the service, whose last line says so. */
+  private logUnfit(found: Pick<StorageReport, 'conditionalWrites'>): void {
+    const unfit = this.started && !this.isFit(found) && unfitness(found, this.store.location);
+    if (!unfit || this.unfitLogged) return;
+    this.unfitLogged = true;
+    this.logger.error(`${unfit.message}. This replica does not become ready`);
+  }
+
+  private withFindings(seen: StorageReport): StorageReport {
+    const { findings } = this.trials;
+    if (seen.conditionalWrites !== 'honoured') return seen;
+    return {
+      ...seen,
+      // A full storage cannot be tried. Then the word of the driver has to do.
+      conditionalWrites: findings?.conditionalWrites ?? (seen.full ? 'honoured' : 'unknown'),
+      ...(findings?.mixedReads && { mixedReads: true }),
+    };
   }
 
   private async look(): Promise<StorageReport> {
-    const before = this.report;
-    const report = await this.examine(before);
-    this.logChanges(report, before);
-    this.report = report;
+    const before = this.seen;
+    const seen = await this.examine(before);
+    this.logChanges(seen, before);
+    this.seen = seen;
     this.checkedAt = performance.now();
-    return report;
+    return seen;
   }
 
   private async examine(before: StorageReport | undefined): Promise<StorageReport> {
     const { backend, location } = this.store;
     try {
-      const health = await this.store.check();
-      const found = health.full ? undefined : await this.trials.run();
-      return {
-        backend,
-        reachable: true,
-        ...health,
-        ...(health.conditionalWrites === 'honoured' && {
-          conditionalWrites: found?.conditionalWrites ?? 'unknown',
-        }),
-        ...(found?.mixedReads && { mixedReads: true }),
-      };
+      return { backend, reachable: true, ...(await this.store.check()) };
     } catch (error) {
       if (before?.reachable !== false)
         this.logger.error({ backend, location, err: error }, 'the storage cannot be used');
@@ -107,7 +135,6 @@ export class StorageHealth implements OnApplicationBootstrap {
         reachable: false,
         ...(error instanceof StorageRefused && { refused: true }),
         conditionalWrites: before?.conditionalWrites ?? 'unknown',
-        ...(before?.mixedReads && { mixedReads: true }),
       };
     }
   }
@@ -133,9 +160,7 @@ export class StorageHealth implements OnApplicationBootstrap {
         { backend, location },
         'the storage ignores conditional writes: run ONE replica only. With more, concurrent uploads of one avatar get lost',
       );
+      this.logUnfit(report);
     }
-    // At the start it ends the service, whose last line says so.
-    const unfit = this.started && !this.isFit(report) && unfitness(report, location);
-    if (unfit) this.logger.error(`${unfit.message}. This replica does not become ready`);
   }
 }

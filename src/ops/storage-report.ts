@@ -31,7 +31,10 @@ const FAULTS: Partial<Record<StorageReport['conditionalWrites'], string>> = {
 };
 
 /** @returns undefined unless conditional writes are known not to hold */
-export function unfitness({ conditionalWrites }: StorageReport, location: string): UnfitStorage | undefined {
+export function unfitness(
+  { conditionalWrites }: Pick<StorageReport, 'conditionalWrites'>,
+  location: string,
+): UnfitStorage | undefined {
   const fault = FAULTS[conditionalWrites];
   if (fault === undefined) return undefined;
   return new UnfitStorage(

@@ -13,24 +13,35 @@ export interface TrialFindings {
 /** Tries the storage once in the life of the process, and remembers what that showed. */
 export class StorageTrials {
   private readonly logger = new Logger(StorageTrials.name);
-  private findings: TrialFindings | undefined;
+  private known: TrialFindings | undefined;
+  private running: Promise<TrialFindings | undefined> | undefined;
   private failed = false;
 
-  /** @param discarded how many reads the store has discarded so far */
+  /** @param discarded how many reads of probes the store has discarded so far */
   constructor(
     private readonly store: ObjectStore,
     private readonly discarded: () => number,
   ) {}
 
-  /** @returns undefined if something else went wrong, such as an outage: the next call tries again */
+  /** Undefined until it was tried. */
+  get findings(): TrialFindings | undefined {
+    return this.known;
+  }
+
+  /** Callers share a trial. @returns undefined if something else went wrong, such as an outage: the next call tries again */
   async run(): Promise<TrialFindings | undefined> {
-    if (this.findings) return this.findings;
+    if (this.known) return this.known;
+    this.running ??= this.tryOnce().finally(() => (this.running = undefined));
+    return this.running;
+  }
+
+  private async tryOnce(): Promise<TrialFindings | undefined> {
     const { backend, location } = this.store;
     try {
       const result = await tryQuickly(this.store, this.discarded);
-      this.findings = judge(result);
-      if (this.findings.mixedReads) this.logger.error({ backend, location, ...result.reads }, MIXED_READS);
-      if (this.findings.conditionalWrites === 'unreliable')
+      this.known = judge(result);
+      if (this.known.mixedReads) this.logger.error({ backend, location, ...result.reads }, MIXED_READS);
+      if (this.known.conditionalWrites === 'unreliable')
         this.logger.error({ backend, location, ...result }, UNRELIABLE);
     } catch (error) {
       if (!this.failed) {
@@ -41,7 +52,7 @@ export class StorageTrials {
       }
       this.failed = true;
     }
-    return this.findings;
+    return this.known;
   }
 }
 

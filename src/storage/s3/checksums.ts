@@ -32,19 +32,25 @@ export function md5Stated({ ETag, ServerSideEncryption, SSECustomerAlgorithm }: 
   return /^"?([0-9a-f]{32})"?$/i.exec(ETag ?? '')?.[1]?.toLowerCase();
 }
 
+/** Tells what the etags of a server are. */
+export interface KnownEtags {
+  etags: () => Promise<Etags>;
+  /** Looks whether that has changed. */
+  etagsNow: () => Promise<Etags>;
+}
+
 /**
  * Compares the bytes of an answer with its etag, or if that is no MD5 with the checksum that we stored with the object. Some servers give
  * the etag of one write with the bytes of another while an object is replaced, and a swap that starts from such a read would silently
  * undo the other write.
- * @param learn tells what the etags of the server are; asked only if the bytes do not match
  */
-export async function compare(bytes: Buffer, stated: Stated, learn: () => Promise<Etags>): Promise<Verdict> {
+export async function compare(bytes: Buffer, stated: Stated, known: KnownEtags): Promise<Verdict> {
   const md5 = md5Stated(stated);
-  if (md5 !== undefined) {
-    if (md5Hex(bytes) === md5) return 'whole';
-    if ((await learn()) === 'md5') return 'mixed';
-  }
-  return compareWithOurs(bytes, stated);
+  if (md5 !== undefined && md5Hex(bytes) === md5) return 'whole';
+  const ours = compareWithOurs(bytes, stated);
+  if (md5 === undefined) return ours;
+  const etags = await (ours === 'whole' ? known.etagsNow() : known.etags());
+  return etags === 'md5' ? 'mixed' : ours;
 }
 
 /** Compares bytes with the checksum that we stored with the object, whatever its etag is. */
@@ -57,14 +63,14 @@ export function compareWithOurs(bytes: Buffer, { Metadata }: Stated): Verdict {
 /**
  * The etag of an object that the server took.
  * @param stated its answer. If the etag in it is that of another write, the one that our bytes have is returned
- * @param learn as for `compare`
  * @returns undefined if the answer has none
  */
 export async function etagOfWritten(
   bytes: Buffer,
   stated: Stated,
-  learn: () => Promise<Etags>,
+  known: KnownEtags,
 ): Promise<string | undefined> {
-  const verdict = await compare(bytes, { ...stated, Metadata: {} }, learn);
-  return verdict === 'mixed' ? `"${md5Hex(bytes)}"` : stated.ETag;
+  const md5 = md5Stated(stated);
+  if (md5 === undefined || md5 === md5Hex(bytes)) return stated.ETag;
+  return (await known.etagsNow()) === 'md5' ? `"${md5Hex(bytes)}"` : stated.ETag;
 }

@@ -15,23 +15,43 @@ export interface Dialect {
 /** Knows the dialect of the server behind a bucket. A probe learns it once. */
 export class ServerDialect {
   private learning: Promise<Dialect> | undefined;
+  private learnedAt = -Infinity;
 
   constructor(private readonly bucket: Bucket) {}
 
   readonly etags = async (): Promise<Etags> => (await this.learn()).etags;
 
+  /** The same by another probe, unless the last one was just now: the encryption of a bucket can be changed at any time. */
+  readonly etagsNow = async (): Promise<Etags> => {
+    const known = this.learning;
+    if (performance.now() - this.learnedAt > LEARN_AGAIN_AFTER_MS) this.learning = undefined;
+    try {
+      return (await this.learn()).etags;
+    } catch (error) {
+      // What was known before may still be right.
+      if (known === undefined) throw error;
+      this.learning ??= known;
+      return (await known).etags;
+    }
+  };
+
   /** Starts the probe unless it has run. A probe that fails is repeated for the next caller. */
   async learn(): Promise<Dialect> {
-    const { bucket } = this;
-    this.learning ??= bucket
-      .withDeadline((deadline) => probeDialect(bucket.client, bucket.name, deadline))
-      .catch((error: unknown) => {
-        this.learning = undefined;
-        throw error;
-      });
+    this.learning ??= this.probe().catch((error: unknown) => {
+      this.learning = undefined;
+      throw error;
+    });
     return this.learning;
   }
+
+  private probe(): Promise<Dialect> {
+    const { bucket } = this;
+    this.learnedAt = performance.now();
+    return bucket.withDeadline((deadline) => probeDialect(bucket.client, bucket.name, deadline));
+  }
 }
+
+const LEARN_AGAIN_AFTER_MS = 10_000;
 
 /** How a put with a precondition ended. */
 type Put = { etag: string; isMd5: boolean } | 'failed' | 'not implemented';

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { sha256Hex } from '../../model/sha256.js';
 import { type DriverOptions, ObjectDamaged, StorageUnavailable, type StoredObject } from '../object-store.js';
+import { LRUCache } from 'lru-cache';
 import { type Bucket, notS3 } from './bucket.js';
 import { compare, compareWithOurs } from './checksums.js';
 import type { ServerDialect } from './dialect.js';
@@ -17,6 +18,10 @@ export interface ReadObject extends StoredObject {
 const DAMAGED_AFTER_MS = 1000;
 /** How often, at least. */
 const DAMAGED_AFTER_READS = 3;
+/** How long the answer of a damaged object is known, in ms: as long, nobody has to wait to learn it again. */
+const DAMAGE_KNOWN_MS = 10_000;
+/** How many such answers. */
+const MAX_DAMAGED = 1000;
 /** The longest pause before the next read, in ms. */
 const MAX_PAUSE_MS = 200;
 
@@ -27,6 +32,8 @@ interface Answer {
 
 /** Reads objects whole: what does not match its etag or checksum is read again. */
 export class ObjectReader {
+  private readonly damaged = new LRUCache<string, string>({ max: MAX_DAMAGED, ttl: DAMAGE_KNOWN_MS });
+
   constructor(
     private readonly bucket: Bucket,
     private readonly dialect: ServerDialect,
@@ -51,9 +58,10 @@ export class ObjectReader {
         const answer = await this.readAnswer(key, deadline, ifNoneMatch);
         if (answer === undefined || answer === 'unchanged') return answer;
         const { stated, bytes } = answer;
-        if ((await compare(bytes, stated, this.dialect.etags)) !== 'mixed') return objectOf(answer);
+        if ((await compare(bytes, stated, this.dialect)) !== 'mixed') return objectOf(answer);
         this.onDiscardedRead?.(key);
         doubt = sameOrNew(doubt, answer);
+        if (this.damaged.get(key) === doubt.answer) throw new ObjectDamaged(key);
         if (!isSettled(doubt)) continue;
         // Nobody writes to the object. If it is as we stored it, its etag is no MD5 although others of the bucket are.
         if (compareWithOurs(bytes, stated) === 'whole') return objectOf(answer);
@@ -61,6 +69,7 @@ export class ObjectReader {
         if (doubt && deadline.aborted) throw neverMatched(key, error);
         throw error;
       }
+      this.damaged.set(key, doubt.answer);
       throw new ObjectDamaged(key);
     }
   }

@@ -58,7 +58,7 @@ export class ObjectWriter {
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await this.bucket.client.send(command, { abortSignal });
-        const etag = await etagOfWritten(bytes, answer, this.dialect.etags);
+        const etag = await etagOfWritten(bytes, answer, this.dialect);
         if (etag === undefined) throw new Error('the server gave no ETag for an object that it took');
         return { etag };
       } catch (error) {

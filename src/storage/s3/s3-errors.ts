@@ -27,7 +27,7 @@ export function translateS3Error(error: unknown): Error {
   const status = statusOf(error);
   const cause = withAdvice(error);
   if (name === 'QuotaExceeded' || name === 'XMinioStorageFull' || status === 507)
-    return new StorageFull(cause);
+    return new StorageFull(error);
   if (status !== undefined && status >= 300 && status < 500 && !PASSING.includes(status)) {
     return new StorageRefused(cause);
   }
