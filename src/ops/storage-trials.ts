@@ -4,7 +4,7 @@ import { type QuickResult, tryQuickly } from '../storage/trials/try-quickly.js';
 
 /** What the storage does wrong, as far as a moment shows it. */
 export interface TrialFindings {
-  /** `unreliable`: they do not hold in races, or a read gave bytes that nobody wrote, from which a change would start. */
+  /** `unreliable`: they do not hold in races, or a read gave bytes that nobody wrote, or the etag of another write, from which a change would start. */
   conditionalWrites: 'honoured' | 'unreliable';
   /** Reads beside writes gave bytes of one write with the etag of another. The driver noticed, and read again. */
   mixedReads: boolean;
@@ -66,7 +66,7 @@ const MIXED_READS =
 
 function judge({ conditionalWritesHold, discardedReads, reads }: QuickResult): TrialFindings {
   return {
-    conditionalWrites: conditionalWritesHold && reads.torn === 0 ? 'honoured' : 'unreliable',
+    conditionalWrites: conditionalWritesHold && reads.torn + reads.mixed === 0 ? 'honoured' : 'unreliable',
     mixedReads: discardedReads > 0,
   };
 }

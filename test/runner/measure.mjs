@@ -34,7 +34,7 @@ export async function measureServer(environment, seconds) {
     const races =
       ifMatch === 'none' ? [] : [await raceToCreate(stores, bound()), await raceToReplace(stores, bound())];
     const reads = await readBesideWrites(stores[0], { ...bound(), discarded: () => discarded });
-    const sound = ifMatch !== 'none' && races.every(hold) && reads.torn + reads.failed === 0;
+    const sound = ifMatch !== 'none' && races.every(hold) && reads.torn + reads.mixed + reads.failed === 0;
     return { ifMatch, races, reads, sound };
   } finally {
     await client.send(new DeleteBucketCommand({ Bucket: bucket }));

@@ -9,7 +9,7 @@ export function tableRow(target, { version }, results, { ifMatch, races, reads }
     name,
     new Date().toISOString().slice(0, 10),
     ifMatch === 'none' ? 'ignored' : `${ifMatch} etags; ${brokenOf(races)}`,
-    `${reads.discarded} of ${reads.reads} discarded, ${reads.torn} torn, ${reads.failed} failed`,
+    `${reads.discarded} of ${reads.reads} discarded, ${reads.torn} torn, ${reads.mixed} mixed, ${reads.failed} failed`,
     `${results.numPassedTests} passed, ${failed.length} failed`,
     failed.join('; ') || '–',
   ];

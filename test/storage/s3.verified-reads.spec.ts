@@ -1,4 +1,6 @@
 import { ObjectDamaged, type ObjectStore, StorageUnavailable } from '../../src/storage/object-store.js';
+import { Bucket } from '../../src/storage/s3/bucket.js';
+import { ServerDialect } from '../../src/storage/s3/dialect.js';
 import { S3Store } from '../../src/storage/s3/s3.store.js';
 import { describeObjectStore } from '../contract/object-store.contract.js';
 import { type Faults, type Impostor, startImpostor } from '../support/impostor.js';
@@ -19,6 +21,8 @@ describe.each(SERVERS)('S3: %s', (name, faults) => {
   afterAll(() => server.stop());
   describeObjectStore(name, () => Promise.resolve(new S3Store(storeOptions(server, 'bucket'))));
 });
+
+const LONG_AGO = new Date('2020-01-01');
 
 describe('a read that does not match', () => {
   let server: Impostor;
@@ -75,7 +79,7 @@ describe('a read that does not match', () => {
     async (etags) => {
       server.faults.etags = etags;
       await store.store('a/b', bytes, { ifAbsent: true });
-      object('a/b').bytes = Buffer.from('bytEs');
+      Object.assign(object('a/b'), { bytes: Buffer.from('bytEs'), modifiedAt: LONG_AGO });
       await expect(store.get('a/b')).rejects.toThrow(ObjectDamaged);
       expect(discarded.length).toBeGreaterThan(2);
       await expect(store.get('a/b')).rejects.toThrow(ObjectDamaged);
@@ -84,9 +88,28 @@ describe('a read that does not match', () => {
     },
   );
 
+  it('is damage at the deadline if it was always the same, however young the object is', async () => {
+    await store.store('a/b', bytes);
+    open(400);
+    object('a/b').bytes = Buffer.from('bytEs');
+    await expect(store.get('a/b')).rejects.toThrow(ObjectDamaged);
+    const before = discarded.length;
+    await expect(store.get('a/b')).rejects.toThrow(ObjectDamaged);
+    expect(discarded.length).toBe(before + 1);
+  });
+
+  it('is not asked for again and again once the etags of a bucket are no MD5 sums any more', async () => {
+    const dialect = new ServerDialect(new Bucket('bucket', storeOptions(server, 'bucket')), 0);
+    expect(await dialect.etags()).toBe('md5');
+    server.faults.etags = 'opaque';
+    expect(await dialect.etags()).toBe('md5');
+    expect(await dialect.etagsNow()).toBe('opaque');
+    expect(await dialect.etags()).toBe('opaque');
+  });
+
   it('is accepted if only the etag is strange, and the bytes are those that we stored', async () => {
     await store.store('a/b', bytes, { ifAbsent: true });
-    object('a/b').etag = '"00000000000000000000000000000000"';
+    Object.assign(object('a/b'), { etag: '"00000000000000000000000000000000"', modifiedAt: LONG_AGO });
     expect(await store.get('a/b')).toMatchObject({ bytes, etag: '"00000000000000000000000000000000"' });
   });
 

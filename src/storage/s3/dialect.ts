@@ -17,14 +17,18 @@ export class ServerDialect {
   private learning: Promise<Dialect> | undefined;
   private learnedAt = -Infinity;
 
-  constructor(private readonly bucket: Bucket) {}
+  /** @param learnAgainAfterMs how old the result of a probe is before `etagsNow` repeats it */
+  constructor(
+    private readonly bucket: Bucket,
+    private readonly learnAgainAfterMs = 10_000,
+  ) {}
 
   readonly etags = async (): Promise<Etags> => (await this.learn()).etags;
 
   /** The same by another probe, unless the last one was just now: the encryption of a bucket can be changed at any time. */
   readonly etagsNow = async (): Promise<Etags> => {
     const known = this.learning;
-    if (performance.now() - this.learnedAt > LEARN_AGAIN_AFTER_MS) this.learning = undefined;
+    if (performance.now() - this.learnedAt > this.learnAgainAfterMs) this.learning = undefined;
     try {
       return (await this.learn()).etags;
     } catch (error) {
@@ -50,8 +54,6 @@ export class ServerDialect {
     return bucket.withDeadline((deadline) => probeDialect(bucket.client, bucket.name, deadline));
   }
 }
-
-const LEARN_AGAIN_AFTER_MS = 10_000;
 
 /** How a put with a precondition ended. */
 type Put = { etag: string; isMd5: boolean } | 'failed' | 'not implemented';

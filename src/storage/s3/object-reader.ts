@@ -14,7 +14,9 @@ export interface ReadObject extends StoredObject {
   metadata: Record<string, string>;
 }
 
-/** How long the server has to repeat an answer that does not match before the object counts as damaged, in ms. */
+/** An object that was written longer ago is at rest, in ms. Servers mix up only what is being replaced. */
+const AT_REST_AFTER_MS = 60_000;
+/** How long the server has to repeat an answer that does not match before an object at rest counts as damaged, in ms. */
 const DAMAGED_AFTER_MS = 1000;
 /** How often, at least. */
 const DAMAGED_AFTER_READS = 3;
@@ -43,8 +45,8 @@ export class ObjectReader {
   /**
    * Reads an object until its bytes match, or the deadline is over. The server is asked again at once, and then after growing pauses.
    * @returns `unchanged` if it still has the etag `ifNoneMatch`; undefined if there is none
-   * @throws ObjectDamaged the server repeats the same answer, which does not match; StorageUnavailable until the deadline none did, and
-   * what the SDK throws
+   * @throws ObjectDamaged the server repeats the same answer, which does not match, until the deadline, or for a second if nobody has written
+   * to the object lately; StorageUnavailable its answers differed, and none matched; what the SDK throws
    */
   async read(
     key: string,
@@ -62,16 +64,21 @@ export class ObjectReader {
         this.onDiscardedRead?.(key);
         doubt = sameOrNew(doubt, answer);
         if (this.damaged.get(key) === doubt.answer) throw new ObjectDamaged(key);
-        if (!isSettled(doubt)) continue;
+        if (!isSettled(doubt) || !this.isAtRest(stated)) continue;
         // Nobody writes to the object. If it is as we stored it, its etag is no MD5 although others of the bucket are.
         if (compareWithOurs(bytes, stated) === 'whole') return objectOf(answer);
       } catch (error) {
-        if (doubt && deadline.aborted) throw neverMatched(key, error);
-        throw error;
+        if (!doubt || !deadline.aborted) throw error;
+        const changed = doubt.reads < discarded || doubt.reads < DAMAGED_AFTER_READS;
+        if (changed) throw neverMatched(key, error);
       }
       this.damaged.set(key, doubt.answer);
       throw new ObjectDamaged(key);
     }
+  }
+
+  private isAtRest({ LastModified: at }: GetObjectCommandOutput): boolean {
+    return at !== undefined && this.bucket.now() - at.getTime() > AT_REST_AFTER_MS;
   }
 
   private async readAnswer(

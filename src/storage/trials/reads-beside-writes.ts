@@ -12,6 +12,8 @@ export interface ReadResult {
   discarded: number;
   /** Reads whose bytes nobody ever wrote, or that found no object: the driver took them for good. */
   torn: number;
+  /** Whole reads with the etag of another write: the driver took them for good, and a change would start from them. */
+  mixed: number;
   /** Reads that ended in an error, since no good answer came in time. */
   failed: number;
   /** The error of the last one that failed, for people. */
@@ -34,12 +36,20 @@ export async function readBesideWrites(
   { discarded, readers = 4, writers = 2, ...bound }: ReadOptions,
 ): Promise<ReadResult> {
   const before = discarded();
-  const counts: Omit<ReadResult, 'rounds' | 'discarded'> = { reads: 0, torn: 0, failed: 0 };
+  const counts: Omit<ReadResult, 'rounds' | 'discarded'> = { reads: 0, torn: 0, mixed: 0, failed: 0 };
+  const etags = new Map<string, string>();
+  const seen: { sum: string; etag: string }[] = [];
+  const write = async (key: string) => {
+    const bytes = selfDescribing();
+    const { etag } = await store.store(key, bytes);
+    etags.set(sumIn(bytes), etag);
+  };
   const read = async (key: string) => {
     counts.reads++;
     try {
       const object = await store.get(key);
       if (object === undefined || object === 'unchanged' || !isWhole(object.bytes)) counts.torn++;
+      else seen.push({ sum: sumIn(object.bytes), etag: object.etag });
     } catch (error) {
       if (!isAway(error) && !(error instanceof ObjectDamaged)) throw error;
       counts.failed++;
@@ -47,15 +57,15 @@ export async function readBesideWrites(
     }
   };
   return withProbe(store, async (key) => {
-    await store.store(key, selfDescribing());
+    await write(key);
     const written = new AbortController();
-    const writing = allEnded(
-      repeat(writers, () => runRounds(bound, () => store.store(key, selfDescribing()))),
-    ).finally(() => {
+    const writing = allEnded(repeat(writers, () => runRounds(bound, () => write(key)))).finally(() => {
       written.abort();
     });
     const reading = allEnded(repeat(readers, () => runRounds({ until: written.signal }, () => read(key))));
     const [rounds] = await allEnded([writing, reading]);
+    // A read may see a write before its writer knows the etag.
+    counts.mixed = seen.filter(({ sum, etag }) => etags.get(sum) !== etag).length;
     return { rounds: Math.min(...(rounds ?? [])), ...counts, discarded: discarded() - before };
   });
 }
@@ -70,6 +80,10 @@ function selfDescribing(): Buffer {
   return Buffer.concat([Buffer.from(sha256Hex(bytes)), bytes]);
 }
 
+function sumIn(bytes: Buffer): string {
+  return bytes.subarray(0, 64).toString();
+}
+
 function isWhole(bytes: Buffer): boolean {
-  return bytes.subarray(0, 64).toString() === sha256Hex(bytes.subarray(64));
+  return sumIn(bytes) === sha256Hex(bytes.subarray(64));
 }

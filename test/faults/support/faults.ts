@@ -137,6 +137,7 @@ export const FAULTS: Row[] = [
   {
     name: 'a body with another byte',
     fault: { type: 'other-byte' },
+    hangs: true,
     inGate: true,
     // The body of a listing states no checksum.
     affects: ({ name }) => name === 'get',

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { sha256Hex } from '../../../src/model/sha256.js';
 import { MemoryStore } from '../../../src/storage/memory.store.js';
 import type { StoreOptions, StoredObject } from '../../../src/storage/object-store.js';
 import { PreconditionFailed } from '../../../src/storage/object-store.js';
@@ -47,5 +48,24 @@ export class TearingStore extends MemoryStore {
     const object = await super.get(key);
     if (object === undefined || object === 'unchanged' || !this.before) return object;
     return { ...object, bytes: Buffer.concat([this.before.subarray(0, 70), object.bytes.subarray(70)]) };
+  }
+}
+
+/** A store whose reads beside writes have the etag of the write that is under way, and no checksum that would show it. */
+export class MixingStore extends MemoryStore {
+  private next: string | undefined;
+
+  override async store(key: string, bytes: Buffer, options: StoreOptions = {}): Promise<{ etag: string }> {
+    this.next = sha256Hex(bytes);
+    await setImmediate();
+    const stored = await super.store(key, bytes, options);
+    this.next = undefined;
+    return stored;
+  }
+
+  override async get(key: string): Promise<StoredObject | 'unchanged' | undefined> {
+    const object = await super.get(key);
+    if (object === undefined || object === 'unchanged') return object;
+    return { ...object, etag: this.next ?? object.etag };
   }
 }

@@ -16,7 +16,7 @@ import { hold, raceToCreate, raceToReplace } from '../../../src/storage/trials/r
 import { readBesideWrites } from '../../../src/storage/trials/reads-beside-writes.js';
 import { tryQuickly } from '../../../src/storage/trials/try-quickly.js';
 import { createBucket, storeOptions, testS3 } from '../../support/s3.js';
-import { ForgetfulStore, RacingStore, TearingStore } from './stores.js';
+import { ForgetfulStore, RacingStore, TearingStore, MixingStore } from './stores.js';
 
 const none = () => 0;
 
@@ -58,7 +58,7 @@ describe.each(openers)('the trials on a sound store: %s', (_, open) => {
 
   it('find whole reads beside writes', async () => {
     const found = await readBesideWrites(store, { rounds: 10, discarded: none });
-    expect(found).toMatchObject({ rounds: 10, discarded: 0, torn: 0, failed: 0 });
+    expect(found).toMatchObject({ rounds: 10, discarded: 0, torn: 0, mixed: 0, failed: 0 });
     expect(found.reads).toBeGreaterThanOrEqual(4);
   });
 
@@ -115,6 +115,12 @@ describe('the trials', () => {
     const found = await readBesideWrites(store, { rounds: 20, discarded: none });
     expect(found.torn).toBeGreaterThan(0);
     expect(await keysOf(store)).toEqual([]);
+  });
+
+  it('find out a store whose whole reads have the etag of another write', async () => {
+    const found = await readBesideWrites(new MixingStore(), { rounds: 20, discarded: none });
+    expect(found.mixed).toBeGreaterThan(0);
+    expect(found).toMatchObject({ torn: 0, failed: 0 });
   });
 
   it('count the reads that the driver threw away', async () => {
