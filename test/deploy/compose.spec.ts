@@ -157,6 +157,11 @@ needs('docker-compose')('Compose with a bucket', () => {
     });
   });
 
+  it('uses a bucket that exists also without the proxy of docker-compose.s3.yml', () => {
+    const { visage } = servicesOf([...ONE, 'docker-compose.bucket.yml'], { STORAGE_S3_BUCKET: 'mine' });
+    expect(visage?.environment).toMatchObject({ STORAGE_BACKEND: 's3', STORAGE_S3_BUCKET: 'mine' });
+  });
+
   it('passes on what is set for a bucket that exists, and needs its name', () => {
     const variables = { STORAGE_S3_BUCKET: 'mine', STORAGE_S3_ENDPOINT: 'https://s3.example' };
     const { visage } = servicesOf(BUCKET, variables);

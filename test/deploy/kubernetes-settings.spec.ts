@@ -52,6 +52,10 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
       host: '0.0.0.0',
       storageFallback: outbox ? 'local' : 'none',
     });
+    // On AWS, a role has none.
+    const keys = ['STORAGE_S3_ACCESS_KEY_ID', 'STORAGE_S3_SECRET_ACCESS_KEY'];
+    const expected = variant.overlay === MINIO.overlay ? keys : [];
+    expect(keys.filter((key) => key in environment)).toEqual(expected);
     expect(portsOf(visage)).toEqual(['http']);
     expect(container.ports?.[0]?.containerPort).toBe(settings.port);
     expect(visage.spec.template.metadata?.annotations).toMatchObject({

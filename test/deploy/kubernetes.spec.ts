@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { needs } from '../support/tools.js';
 import {
   AWS,
+  MINIO,
   NAMESPACE_FILE,
   type KubernetesObject,
   SECRETS,
@@ -42,7 +43,7 @@ needs('kubectl')('the check of the schemas', () => {
 });
 
 needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
-  const { name, outbox } = variant;
+  const { outbox } = variant;
   let objects: KubernetesObject[];
   let workloads: Workload[];
   let visage: Workload | undefined;
@@ -148,7 +149,9 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
     expect(Object.fromEntries(selected)).toEqual({
       'default-deny': everybody,
       visage: ['visage'],
-      ...(name === 'minio' ? { minio: ['minio'], 'to-minio': ['visage'] } : { 'to-aws': ['visage'] }),
+      ...(variant.overlay === MINIO.overlay
+        ? { minio: ['minio'], 'to-minio': ['visage'] }
+        : { 'to-aws': ['visage'] }),
     });
     const {
       scaleTargetRef,

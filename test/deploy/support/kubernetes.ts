@@ -23,21 +23,22 @@ export type Workload = KubernetesObject & {
 
 const FOLDER = 'deploy/kubernetes';
 
-/** An overlay that can be applied, with or without the outbox. */
+/** An overlay that can be applied, as it is or with other components. */
 export interface Variant {
   name: string;
   overlay: string;
-  /** The components that are added to the overlay. */
-  components: string[];
+  /** The components in place of the overlay's own. */
+  components?: string[];
   outbox: boolean;
 }
 
-export const AWS: Variant = { name: 'aws', overlay: 'overlays/aws', components: [], outbox: false };
-export const MINIO: Variant = { name: 'minio', overlay: 'overlays/minio', components: [], outbox: true };
+export const AWS: Variant = { name: 'aws', overlay: 'overlays/aws', outbox: false };
+export const MINIO: Variant = { name: 'minio', overlay: 'overlays/minio', outbox: true };
 export const VARIANTS = [
   AWS,
   { ...AWS, name: 'aws with an outbox', components: ['components/outbox'], outbox: true },
   MINIO,
+  { ...MINIO, name: 'minio without an outbox', components: [], outbox: false },
 ];
 
 /** The namespace, which is applied by hand and belongs to no overlay. */
@@ -53,14 +54,15 @@ export function objectsOf(variant: Variant): KubernetesObject[] {
 }
 
 function render({ overlay, components }: Variant): KubernetesObject[] {
-  // A component is added as README.md says: in a copy of the overlay, whose patches come after it.
+  // Components are added and removed as README.md says: in a copy of the overlay, whose patches come after them.
   const folder = mkdtempSync(join(tmpdir(), 'visage-kustomize-'));
   cpSync(FOLDER, folder, { recursive: true });
-  const path = join(folder, overlay, 'kustomization.yaml');
-  const kustomization = parse(readFileSync(path, 'utf8')) as { components?: string[] };
-  const added = components.map((component) => `../../${component}`);
-  const all = { ...kustomization, components: [...(kustomization.components ?? []), ...added] };
-  writeFileSync(path, JSON.stringify(all));
+  if (components) {
+    const path = join(folder, overlay, 'kustomization.yaml');
+    const kustomization = parse(readFileSync(path, 'utf8')) as object;
+    const changed = { ...kustomization, components: components.map((name) => `../../${name}`) };
+    writeFileSync(path, JSON.stringify(changed));
+  }
   const yaml = execFileSync('kubectl', ['kustomize', join(folder, overlay)], { encoding: 'utf8' });
   rmSync(folder, { recursive: true });
   return parseAllDocuments(yaml).map((document) => document.toJS() as KubernetesObject);
