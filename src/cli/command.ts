@@ -20,7 +20,7 @@ export interface Finding {
 /** The result of a command: its findings, and facts and numbers of its own. */
 export interface Outcome {
   findings: readonly Finding[];
-  /** What people read instead of the findings and facts. */
+  /** What people read instead of the findings and facts, after what the task has said. */
   lines?: readonly string[];
   /** How the command ends, if its findings do not say it. */
   exit?: (typeof EXIT)[keyof typeof EXIT];
@@ -38,6 +38,8 @@ export interface Task {
   logger: Logger;
   /** Shows on a terminal how far the work is. */
   progress: Progress;
+  /** Prints a line of the report as soon as it is known. With `--json` it prints nothing: the document comes at the end. */
+  say: (line: string) => void;
 }
 
 export interface Progress {
@@ -45,6 +47,8 @@ export interface Progress {
   readonly visible: boolean;
   start(title: string, total: number): void;
   step(): void;
+  /** Writes to the terminal while the bar is away. */
+  aside(write: () => void): void;
   stop(): void;
 }
 

@@ -33,7 +33,11 @@ export async function runCommand(
   const logger = openLogger(verbose);
   NestLog.overrideLogger(new NestLogger(logger));
   const progress = openProgress();
-  const task = { dryRun, concurrency, logger, progress };
+  const say = (line: string) => {
+    if (!json) progress.aside(() => process.stdout.write(`${line}\n`));
+  };
+  const task = { dryRun, concurrency, logger, progress, say };
+  process.stdout.on('error', endWithoutReader);
   try {
     const outcome = await body(task, (source) => readSettings(environment, source, logger));
     progress.stop();
@@ -48,6 +52,11 @@ export async function runCommand(
     if (error instanceof InvalidSettings || error instanceof UsageError) return EXIT.usage;
     return isOutage(error) ? EXIT.unavailable : EXIT.problems;
   }
+}
+
+/** Nobody reads on, as with `| head`: the command still has to end its work, and to remove what it wrote for trials. */
+function endWithoutReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 function openLogger(verbose: boolean): Logger {

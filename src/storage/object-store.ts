@@ -152,7 +152,11 @@ export class StorageUnavailable extends CodedError {
 
 /** The backend answers, but refuses us: wrong keys, no such bucket, no permission. The operator has to act. */
 export class StorageRefused extends CodedError {
-  constructor(cause: unknown) {
+  /** @param wrong what makes the backend refuse every call; undefined if only a permission may be missing */
+  constructor(
+    cause: unknown,
+    readonly wrong?: 'keys' | 'bucket',
+  ) {
     super('storage_unavailable', 'The storage cannot be used at the moment. Try again later.', { cause });
   }
 }

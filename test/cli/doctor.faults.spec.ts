@@ -31,6 +31,15 @@ async function examine(
 /** `expect.stringContaining` is of the type any. */
 const containing = (text: string): unknown => expect.stringContaining(text);
 
+/** A check that was not run blames another one, which has a line that says why. */
+function expectSkipsToNameWhatIsShown({ checks }: Report): void {
+  const blamed = checks.flatMap(
+    ({ message }) => /^not checked, because "(.*)" has not passed$/.exec(message)?.[1] ?? [],
+  );
+  expect(blamed.length).toBeGreaterThan(0);
+  expect(checks.map(({ check }) => check)).toEqual(expect.arrayContaining(blamed));
+}
+
 const codes = ({ findings }: Report) => findings.map(({ code }) => code);
 
 describe('visage doctor', () => {
@@ -90,6 +99,27 @@ describe('visage doctor', () => {
     const report = await examine({ refuses: ['list', 'read', 'write', 'delete'] });
     expect(codes(report)).toEqual(['permissions']);
     expect(report).toMatchObject({ code: 3, left: [] });
+    const [line] = checksOf(report, 'permissions');
+    expect(line?.message).toMatch(/^may not list, read, write or delete: AccessDenied/);
+    expect(line?.advice).toContain('s3:DeleteObject');
+    expectSkipsToNameWhatIsShown(report);
+  });
+
+  it.each([
+    ['NoSuchBucket', 'Make the bucket'],
+    ['InvalidAccessKeyId', 'Set STORAGE_S3_ACCESS_KEY_ID'],
+    ['SignatureDoesNotMatch', 'Set STORAGE_S3_ACCESS_KEY_ID'],
+  ] as const)('says that the storage cannot be used at all: %s', async (rejects, advice) => {
+    const report = await examine({ rejects });
+    expect(codes(report)).toEqual(['storage']);
+    expect(report).toMatchObject({ code: 3, left: [] });
+    expect(checksOf(report, 'storage')).toMatchObject([
+      { result: 'failure', message: containing(rejects), advice: containing(advice) },
+    ]);
+    expect(checksOf(report, 'races')).toMatchObject([
+      { result: 'skipped', message: 'not checked, because "storage" has not passed' },
+    ]);
+    expectSkipsToNameWhatIsShown(report);
   });
 
   it('warns of keys that may do more than Visage needs', async () => {
@@ -98,7 +128,7 @@ describe('visage doctor', () => {
     expect(checksOf(report, 'excess')).toMatchObject([
       {
         result: 'warning',
-        message: containing("see other buckets (1), and read the bucket's policy"),
+        message: containing("list other buckets (1), and read the bucket's policy"),
       },
     ]);
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { countOf, putAvatar, sample } from './support/avatars.js';
 import { type Report, checksOf, doctor, resultsOf } from './support/doctor.js';
-import { visage } from './support/program.js';
+import { start, visage } from './support/program.js';
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { describeS3 } from '../support/s3.js';
@@ -72,6 +72,18 @@ describeS3('visage doctor on s3 from a machine with a wrong clock', () => {
   });
 });
 
+describeS3('visage doctor on s3', () => {
+  it.each([
+    ['STORAGE_S3_BUCKET', 'visage-no-such-bucket', 'NoSuchBucket'],
+    ['STORAGE_S3_SECRET_ACCESS_KEY', 'wrong', 'SignatureDoesNotMatch'],
+    ['STORAGE_S3_ACCESS_KEY_ID', 'nobody', ''],
+  ])('does not blame a permission if %s is wrong', async (setting, value, code) => {
+    const report = await doctor({ ...(await s3Environment()), [setting]: value });
+    expect(report.findings).toMatchObject([{ code: 'storage', message: containing(code) }]);
+    expect(report.code).toBe(3);
+  });
+});
+
 describe('visage doctor', () => {
   it('prints a line for each check, and the sum', async () => {
     const { code, stdout, stderr } = await visage(
@@ -91,12 +103,12 @@ describe('visage doctor', () => {
   it('names all problems of the settings at once, and stops there', async () => {
     const { code, stdout } = await visage({ PORT: 'many', CACHE_BYTE: '1', STORAGE_BACKEND: 's3' }, 'doctor');
     expect(code).toBe(2);
-    expect(stdout).toContain('FAILURE  settings  PORT must be an integer number');
-    expect(stdout).toContain('FAILURE  settings  STORAGE_S3_BUCKET must be set when STORAGE_BACKEND is s3');
+    expect(stdout).toMatch(/^FAILURE {2}settings +PORT must be an integer number/m);
+    expect(stdout).toMatch(/^FAILURE {2}settings +STORAGE_S3_BUCKET must be set when STORAGE_BACKEND is s3/m);
     expect(stdout).toContain(
       'CACHE_BYTE is not a setting of Visage and is ignored. Did you mean CACHE_BYTES?',
     );
-    expect(stdout).toContain('skipped  others    not checked, because the settings cannot be used');
+    expect(stdout).toMatch(/^skipped {2}others +not checked, because the settings cannot be used$/m);
   });
 
   it('goes on if only API_KEYS are missing in production', async () => {
@@ -106,16 +118,50 @@ describe('visage doctor', () => {
     expect(resultsOf(report)['races']).toEqual(['ok']);
   });
 
-  it('makes no folder that is not there', async () => {
+  it('passes before the first start, and leaves the empty folder empty', async () => {
     const folder = await newFolder();
-    const report = await doctor({
-      STORAGE_LOCAL_PATH: join(folder, 'data'),
-      UPLOAD_SPOOL_PATH: join(folder, 'spool'),
-    });
-    expect(report.code).toBe(3);
-    expect(report.findings).toMatchObject([{ code: 'storage' }]);
-    expect(resultsOf(report)).toMatchObject({ disk: ['ok', 'ok'], races: ['skipped'], fonts: ['ok'] });
+    const settings = { STORAGE_LOCAL_PATH: join(folder, 'deep', 'data') };
+    const report = await doctor({ ...settings, UPLOAD_SPOOL_PATH: join(folder, 'spool') });
+    expect(report).toMatchObject({ code: 0, findings: [], storage: settings.STORAGE_LOCAL_PATH });
+    expect(checksOf(report, 'storage')).toMatchObject([
+      { result: 'warning', message: containing(`${settings.STORAGE_LOCAL_PATH} is not there yet`) },
+    ]);
+    const results = resultsOf(report);
+    for (const name of ['list', 'read', 'write', 'delete', ...TRIALS]) expect(results[name]).toEqual(['ok']);
+    expect(results['disk']).toHaveLength(2);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('prints each line as soon as it is known', async () => {
+    const settings = { STORAGE_LOCAL_PATH: await newFolder() };
+    const { process, ended } = await start(settings, 'doctor', '--seconds', '999');
+    let printed = '';
+    for await (const chunk of process.stdout ?? []) {
+      printed += String(chunk);
+      if (/^ok +conditional-writes .*\n/m.test(printed)) break;
+    }
+    // The races that come next take a quarter of an hour.
+    expect(process.exitCode).toBeNull();
+    process.kill('SIGKILL');
+    await ended;
+  });
+
+  it('goes on to its end if nobody reads its lines any more', async () => {
+    const folder = await newFolder();
+    const { process, ended } = await start({ STORAGE_LOCAL_PATH: folder }, 'doctor', '--seconds', '1');
+    process.stdout?.once('data', () => process.stdout?.destroy());
+    expect(await ended).toMatchObject({ code: 0, stderr: '' });
+    expect((await readdir(folder)).sort()).toEqual(['.locks', '.tmp']);
+  });
+
+  it('says why if the folder of a new storage cannot be made', async () => {
+    const report = await doctor({ STORAGE_LOCAL_PATH: '/proc/nothing/data' });
+    expect(report.code).toBe(3);
+    expect(report.findings).toMatchObject([
+      { code: 'disk', message: containing('STORAGE_LOCAL_PATH /proc/nothing/data cannot be used') },
+      { code: 'storage', message: containing('/proc/nothing/data does not answer') },
+    ]);
+    expect(resultsOf(report)).toMatchObject({ races: ['skipped'], fonts: ['ok'] });
   });
 
   it('reports folders that cannot be used', async () => {
@@ -149,7 +195,7 @@ describe('visage doctor', () => {
       },
     ]);
     expect(checksOf(report, 'races')).toMatchObject([
-      { result: 'skipped', message: 'not checked, because "read" has not passed' },
+      { result: 'skipped', message: 'not checked, because "storage" has not passed' },
     ]);
     expect(resultsOf(report)).toMatchObject({ clock: ['skipped'], pictures: ['ok'], fonts: ['ok'] });
   });

@@ -9,12 +9,18 @@ import { StorageFull, StorageUnavailable } from '../../src/storage/object-store.
 async function examine(failing: Record<string, Error>) {
   const lines: string[] = [];
   const logger = pino({}, { write: (line: string) => lines.push(line) });
-  const progress = { visible: false, start: () => undefined, step: () => undefined, stop: () => undefined };
+  const progress = {
+    visible: false,
+    start: () => undefined,
+    step: () => undefined,
+    aside: () => undefined,
+    stop: () => undefined,
+  };
   const findings: Finding[] = [];
   const done: string[] = [];
   const ended = examineEach(
     ids(),
-    { dryRun: false, concurrency: 1, logger, progress },
+    { dryRun: false, concurrency: 1, logger, progress, say: () => undefined },
     { where: (id) => `manifests/${id}.json`, report: (finding) => findings.push(finding) },
     (id) => {
       done.push(id);

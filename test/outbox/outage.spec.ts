@@ -611,7 +611,7 @@ describeS3('while the bucket is away', () => {
     await healthWhen(() => attempts().length > 20, alone);
     const lines = linesOf(alone, line);
     expect(lines).toMatchObject([{ level: 40, id: 'undeletable' }]);
-    expect(JSON.stringify(lines)).toMatch(/AccessDenied: the keys lack a permission/);
+    expect(JSON.stringify(lines)).toMatch(/AccessDenied: permissions are missing/);
     proxy.clear();
     await replayed(alone);
   });

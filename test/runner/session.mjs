@@ -36,7 +36,10 @@ export async function runTests(
     if (faults.length > 0 && process.env.CI)
       throw new Error(`with CI set no test may be left out, but ${faults.join('; ')}`);
     for (const fault of faults) console.error(`left out: ${fault}`);
-    if (needs.build) await buildService(scratch.folder('build'));
+    if (needs.build) {
+      console.log('building dist');
+      await buildService(scratch.folder('build'));
+    }
     if (needs.s3 && process.env.SKIP_S3 !== '1') server = await openServer(scratch.path, buckets);
     await run(process.execPath, [...JEST, '--json', `--outputFile=${outputFile}`, ...others], {
       env: {

@@ -20,6 +20,8 @@ export interface Faults {
   answersWithEtag?: string;
   /** What the keys may not do. By default they may do everything that Visage needs. */
   refuses?: Permission[];
+  /** The code of the error with which it answers whatever the keys ask for. */
+  rejects?: 'NoSuchBucket' | 'InvalidAccessKeyId' | 'SignatureDoesNotMatch';
   /** What anybody may do without keys. By default nothing. */
   lets?: ('list' | 'read')[];
   /** The keys may also see other buckets and the policy of this one. */
@@ -88,6 +90,10 @@ async function answer(
   const wanted = permissionFor(request.method ?? '', isBucket);
   const hasKeys = request.headers.authorization !== undefined || url.searchParams.has('X-Amz-Signature');
   const isLet = hasKeys ? !faults.refuses?.includes(wanted) : faults.lets?.some((each) => each === wanted);
+  if (hasKeys && faults.rejects !== undefined) {
+    fail(response, faults.rejects === 'NoSuchBucket' ? 404 : 403, faults.rejects);
+    return;
+  }
   if (!isLet) {
     fail(response, 403, 'AccessDenied');
     return;

@@ -95,7 +95,7 @@ const LOW = 0.1;
 const FSYNCS = 20;
 
 /** A folder itself if it is there, or the nearest one above it. */
-function nearestFolder(path: string): string {
+export function nearestFolder(path: string): string {
   return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Settings } from '../../config/settings.js';
 import { openStore } from '../../storage/open-store.js';
 import { EXIT, type Outcome, type Task, causeOf } from '../command.js';
@@ -14,14 +15,23 @@ import { checkPermissions } from './permissions.js';
 import { checkPictures } from './pictures.js';
 import { checkRaces } from './races.js';
 import { checkReads } from './reads.js';
-import { factsOf, linesOf } from './report.js';
+import { Report, factsOf, sumOf } from './report.js';
 import { checkSettings } from './settings.js';
+import { withStandIn } from './stand-in.js';
 import { checkStorage } from './storage.js';
 import { checkUrls } from './urls.js';
-import { type Check, type Named, type Subject, type Verdict, failure, skipped } from './verdict.js';
+import {
+  type Check,
+  type Named,
+  type Result,
+  type Subject,
+  type Verdict,
+  failure,
+  skipped,
+} from './verdict.js';
 
 /** What a trial needs, so that it leaves nothing behind. */
-const CHANGES = ['read', 'write', 'delete'];
+const CHANGES = ['storage', 'read', 'write', 'delete'];
 
 /** In the order in which they run. */
 const CHECKS: readonly Check[] = [
@@ -30,13 +40,13 @@ const CHECKS: readonly Check[] = [
   { name: 'clock', needs: ['storage'], run: checkClock },
   { name: 'permissions', needs: ['storage'], run: checkPermissions },
   { name: 'excess', needs: ['storage'], run: checkExcess },
-  { name: 'conditional-writes', needs: ['list', ...CHANGES], run: checkConditionalWrites },
+  { name: 'conditional-writes', needs: [...CHANGES, 'list'], run: checkConditionalWrites },
   { name: 'races', needs: [...CHANGES, 'conditional-writes'], run: checkRaces },
   { name: 'reads', needs: CHANGES, run: checkReads },
-  { name: 'listing', needs: ['list', ...CHANGES], run: checkListings },
-  { name: 'latency', needs: ['list', ...CHANGES], run: checkLatencies },
+  { name: 'listing', needs: [...CHANGES, 'list'], run: checkListings },
+  { name: 'latency', needs: [...CHANGES, 'list'], run: checkLatencies },
   { name: 'anonymous', needs: CHANGES, run: checkAnonymousAccess },
-  { name: 'urls', needs: ['list', ...CHANGES], run: checkUrls },
+  { name: 'urls', needs: [...CHANGES, 'list'], run: checkUrls },
   { name: 'pictures', needs: [], run: checkPictures },
   { name: 'fonts', needs: [], run: checkFonts },
 ];
@@ -52,39 +62,42 @@ export async function runDoctor(
   seconds: number,
 ): Promise<Outcome> {
   const { settings, verdicts: found } = checkSettings(environment);
-  const verdicts = found.map((verdict) => ({ check: 'settings', ...verdict }));
-  const subject = settings && open(settings, seconds);
-  if (subject) verdicts.push(...(await examineAll(subject, task)));
-  else verdicts.push({ check: 'others', ...skipped('not checked, because the settings cannot be used') });
+  const store = settings && openStore(settings);
+  if (store) assertOwnFolder(store);
+  const report = new Report(task.say);
+  report.add('settings', found);
+  if (store) {
+    const { location } = store;
+    await withStandIn(settings, task.logger, (tried, standIn) =>
+      examineAll({ ...open(tried), settings, location, standIn, seconds }, report, task),
+    );
+  } else report.add('others', [skipped('not checked, because the settings cannot be used')]);
+  const { verdicts } = report;
   const failed = (name: string) =>
     verdicts.some(({ check, result }) => check === name && result === 'failure');
   return {
     findings: verdicts
       .filter(({ result }) => result === 'failure')
-      .map(({ check, message }) => ({ code: check, where: subject?.stores[0].location ?? '', message })),
-    facts: factsOf(verdicts, subject?.stores[0].location),
-    lines: linesOf(verdicts),
-    ...(!subject && { exit: EXIT.usage }),
+      .map(({ check, message }) => ({ code: check, where: store?.location ?? '', message })),
+    facts: factsOf(verdicts, store?.location),
+    lines: [sumOf(verdicts)],
+    ...(!store && { exit: EXIT.usage }),
     ...((failed('storage') || failed('permissions')) && { exit: EXIT.unavailable }),
   };
 }
 
-function open(settings: Settings, seconds: number): Subject {
+function open(settings: Settings): Pick<Subject, 'stores' | 'discardedReads'> {
   let discarded = 0;
   const openOne = () => openStore(settings, { onDiscardedRead: () => discarded++ });
-  const stores = [openOne(), openOne()] as const;
-  assertOwnFolder(stores[0]);
-  return { settings, stores, seconds, discardedReads: () => discarded };
+  return { stores: [openOne(), openOne()], discardedReads: () => discarded };
 }
 
-async function examineAll(subject: Subject, task: Task): Promise<Named[]> {
-  const verdicts: Named[] = [];
-  task.progress.start('doctor', CHECKS.length);
+async function examineAll(subject: Subject, report: Report, { progress, logger }: Task): Promise<void> {
+  progress.start('doctor', CHECKS.length);
   for (const check of CHECKS) {
-    verdicts.push(...(await examine(check, subject, verdicts, task)));
-    task.progress.step();
+    report.add(check.name, await examine(check, subject, report.verdicts, logger));
+    progress.step();
   }
-  return verdicts;
 }
 
 /** Runs a check if those that it needs have passed. What it throws is a failure, and does not stop the others. */
@@ -92,19 +105,22 @@ async function examine(
   { name, needs, run }: Check,
   subject: Subject,
   before: readonly Named[],
-  { logger }: Task,
-): Promise<Named[]> {
-  const named = (verdict: Verdict): Named => ({ check: name, ...verdict });
-  const passed = (need: string) => {
-    const results = before.filter(({ check }) => check === need).map(({ result }) => result);
-    return results.length > 0 && !results.includes('failure') && !results.includes('skipped');
-  };
-  const missing = needs.find((need) => !passed(need));
-  if (missing !== undefined) return [named(skipped(`not checked, because "${missing}" has not passed`))];
+  logger: Logger,
+): Promise<readonly Verdict[]> {
+  const resultsOf = (need: string) =>
+    before.filter(({ check }) => check === need).map(({ result }) => result);
+  const passed = (results: readonly Result[]) =>
+    results.length > 0 && !results.includes('failure') && !results.includes('skipped');
+  const missing = needs.find((need) => !passed(resultsOf(need)));
+  if (missing !== undefined) {
+    // A permission without a line of its own is part of the one line about all of them.
+    const shown = resultsOf(missing).length > 0 ? missing : 'permissions';
+    return [skipped(`not checked, because "${shown}" has not passed`)];
+  }
   try {
-    return (await run(subject)).map(named);
+    return await run(subject);
   } catch (error) {
     logger.debug({ err: error, check: name }, 'a check failed');
-    return [named(failure(`the check failed: ${causeOf(error)}`))];
+    return [failure(`the check failed: ${causeOf(error)}`)];
   }
 }

@@ -11,7 +11,7 @@ export async function checkExcess({ stores: [store] }: Subject): Promise<Verdict
         'Some servers let every reader, or the owner, do this much';
       return [warning(`the keys may do more than Visage needs: ${found.join(', and ')}`, advice, { found })];
     }
-    return [ok("the keys may neither read the bucket's policy nor see other buckets")];
+    return [ok("the keys may neither read the bucket's policy nor list other buckets")];
   }
   if (process.getuid?.() === 0) {
     const advice =

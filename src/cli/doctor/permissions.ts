@@ -17,13 +17,16 @@ type Permission = keyof typeof GRANTS;
 /** Tries each permission by itself. Writes only if it may delete, and so can leave nothing behind. */
 export async function checkPermissions({ settings, stores: [store] }: Subject): Promise<Verdict[]> {
   const key = `${PROBES}${randomUUID()}`;
+  const adviceOn = (grants: string) =>
+    settings.storageBackend === 's3'
+      ? `Grant ${grants} to the keys`
+      : 'Let the user of the service own the folder';
   const judge = (permission: Permission, refusal: string | undefined): Named => {
     if (refusal === undefined) return { check: permission, ...ok(`may ${permission}`) };
-    const advice =
-      settings.storageBackend === 's3'
-        ? `Grant ${GRANTS[permission]} to the keys`
-        : 'Let the user of the service own the folder';
-    return { check: permission, ...failure(`may not ${permission}: ${refusal}`, advice) };
+    return {
+      check: permission,
+      ...failure(`may not ${permission}: ${refusal}`, adviceOn(GRANTS[permission])),
+    };
   };
 
   const mayList = await refusalOf(() => store.list(PROBES)[Symbol.asyncIterator]().next());
@@ -32,9 +35,9 @@ export async function checkPermissions({ settings, stores: [store] }: Subject): 
   const mayWrite = mayDelete ?? (await refusalOf(() => store.store(key, bytes)));
   const mayRead = await refusalOf(() => store.get(key));
   const refusals = [mayList, mayRead, mayWrite, mayDelete];
-  // Wrong keys, or no such bucket: this is not about a single permission.
   if (mayList !== undefined && refusals.every((refusal) => refusal === mayList)) {
-    return [failure(`nothing is permitted: ${mayList}`)];
+    const advice = adviceOn(Object.values(GRANTS).join(', '));
+    return [failure(`may not list, read, write or delete: ${mayList}`, advice)];
   }
   const verdicts = [judge('list', mayList)];
   // AWS calls an object forbidden that is not there, unless the keys may list.

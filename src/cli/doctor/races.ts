@@ -1,5 +1,6 @@
 import { type RaceResult, hold, raceToCreate, raceToReplace } from '../../storage/trials/races.js';
 import { ONE_REPLICA } from './conditional-writes.js';
+import { plural } from './plural.js';
 import { type Subject, type Verdict, failure, ok, warning } from './verdict.js';
 
 const WRITERS = 8;
@@ -20,7 +21,13 @@ export async function checkRaces({ stores, seconds }: Subject): Promise<Verdict[
   if (unanswered > 0) {
     const advice =
       'Look at the load of the server, and at the network. Visage reads back what became of such a write';
-    return [warning(`${races}: they hold, but ${unanswered} writes got no answer in time`, advice, measured)];
+    return [
+      warning(
+        `${races}: they hold, but ${plural(unanswered, 'write')} got no answer in time`,
+        advice,
+        measured,
+      ),
+    ];
   }
   return [ok(`they hold: ${races}, and one winner in each`, measured)];
 }

@@ -1,4 +1,5 @@
 import { readBesideWrites } from '../../storage/trials/reads-beside-writes.js';
+import { plural } from './plural.js';
 import { type Subject, type Verdict, failure, ok, warning } from './verdict.js';
 
 /** The share of discarded reads from which on the server is no good for busy avatars. Below it, hardly anybody notices. */
@@ -9,7 +10,7 @@ export async function checkReads({ stores: [store], seconds, discardedReads }: S
   const until = AbortSignal.timeout(seconds * 500);
   const found = await readBesideWrites(store, { until, discarded: discardedReads });
   const { reads, discarded, torn, failed, cause } = found;
-  const all = `${reads} reads beside ${2 * found.rounds} writes`;
+  const all = `${plural(reads, 'read')} beside ${2 * found.rounds} writes`;
   if (torn > 0) {
     const advice =
       'Do not use this storage: it gives bytes that nobody wrote, and nothing about them shows it';
@@ -20,7 +21,7 @@ export async function checkReads({ stores: [store], seconds, discardedReads }: S
     return [failure(`${failed} of ${all} failed: ${String(cause)}`, advice, found)];
   }
   if (discarded > 0) {
-    const message = `${all}: ${discarded} answers had bytes of another write than their etag`;
+    const message = `${all}: ${plural(discarded, 'answer')} had bytes of another write than their etag`;
     const verdict = discarded > reads * FAILURE_SHARE ? failure : warning;
     return [verdict(message, REPEATS, found)];
   }

@@ -1,12 +1,34 @@
-import type { Named, Result } from './verdict.js';
+import { plural } from './plural.js';
+import type { Named, Result, Verdict } from './verdict.js';
 
-/** The report for people: a line for each verdict, and one below it with what to do. */
-export function linesOf(verdicts: readonly Named[]): string[] {
-  const width = Math.max(...verdicts.map(({ check }) => check.length));
-  const lines = verdicts.flatMap(({ check, result, message, advice }) => [
-    `${LABELS[result]}  ${check.padEnd(width)}  ${message}`,
-    ...(advice === undefined ? [] : [`${' '.repeat(LABELS.ok.length + width + 4)}-> ${advice}`]),
-  ]);
+/** How long the name of a check may be. The first line is printed before the others are known. */
+const WIDTH = 'conditional-writes'.length;
+
+/** What the checks found so far. */
+export class Report {
+  readonly verdicts: Named[] = [];
+
+  /** @param say prints a line for people */
+  constructor(private readonly say: (line: string) => void) {}
+
+  /** @param check the name of the check, for verdicts that have none of their own */
+  add(check: string, found: readonly Verdict[]): void {
+    const named = found.map((verdict) => ({ check, ...verdict }));
+    this.verdicts.push(...named);
+    for (const line of named.flatMap(linesOf)) this.say(line);
+  }
+}
+
+/** A line for people, and one below it with what to do. */
+function linesOf({ check, result, message, advice }: Named): string[] {
+  return [
+    `${LABELS[result]}  ${check.padEnd(WIDTH)}  ${message}`,
+    ...(advice === undefined ? [] : [`${' '.repeat(LABELS.ok.length + WIDTH + 4)}-> ${advice}`]),
+  ];
+}
+
+/** The last line for people. */
+export function sumOf(verdicts: readonly Named[]): string {
   const count = (wanted: Result) => verdicts.filter(({ result }) => result === wanted).length;
   const counts = [
     `${count('ok')} ok`,
@@ -14,16 +36,12 @@ export function linesOf(verdicts: readonly Named[]): string[] {
     plural(count('failure'), 'failure'),
     `${count('skipped')} not checked`,
   ];
-  return [...lines, `doctor: ${counts.join(', ')}`];
+  return `doctor: ${counts.join(', ')}`;
 }
 
 /** The report for programs. */
 export function factsOf(verdicts: readonly Named[], storage: string | undefined): Record<string, unknown> {
   return { ...(storage !== undefined && { storage }), checks: verdicts };
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 const LABELS: Record<Result, string> = {

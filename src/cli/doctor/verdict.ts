@@ -23,6 +23,10 @@ export type Named = Verdict & { check: string };
 /** What checks work with. */
 export interface Subject {
   settings: Settings;
+  /** Where the objects are, or will be. */
+  location: string;
+  /** The storage is not there yet, and the stores are those of a temporary folder in this one. */
+  standIn?: string | undefined;
   /** Two stores of the same objects, as two replicas have them. */
   stores: readonly [ObjectStore, ObjectStore];
   /** How many reads the stores have thrown away so far. */

@@ -14,7 +14,7 @@ export async function tryAdministrativeReads(bucket: Bucket): Promise<string[]> 
     const { Buckets: buckets = [] } = await bucket.client.send(new ListBucketsCommand({}), { abortSignal });
     // Many servers list only the buckets that the keys may use.
     const others = buckets.filter(({ Name: name }) => name !== bucket.name).length;
-    if (others > 0) found.push(`see other buckets (${others})`);
+    if (others > 0) found.push(`list other buckets (${others})`);
   });
   await unlessRefused(bucket, async (abortSignal) => {
     const command = new GetBucketPolicyCommand({ Bucket: bucket.name });

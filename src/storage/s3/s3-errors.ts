@@ -29,9 +29,9 @@ export function translateS3Error(error: unknown): Error {
   if (name === 'QuotaExceeded' || name === 'XMinioStorageFull' || status === 507)
     return new StorageFull(error);
   if (status !== undefined && status >= 300 && status < 500 && !PASSING.includes(status)) {
-    return new StorageRefused(cause);
+    return new StorageRefused(cause, wrongIn(name, status));
   }
-  if (name === 'CredentialsProviderError') return new StorageRefused(cause);
+  if (name === 'CredentialsProviderError') return new StorageRefused(cause, 'keys');
   return new StorageUnavailable(cause, hasTimedOut(error));
 }
 
@@ -47,7 +47,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   ],
   [/^(RequestTimeTooSkewed|RequestExpired)$/, 'the clock of this machine is wrong'],
   [/^(ExpiredToken|InvalidToken)$/, 'the session token of the credentials has expired'],
-  [/^AccessDenied$/, 'the keys lack a permission: see "Keep the pictures in a bucket" in the README'],
+  [/^AccessDenied$/, 'permissions are missing: see "Keep the pictures in a bucket" in the README'],
   [/^NoSuchBucket$/, 'there is no bucket STORAGE_S3_BUCKET: make it, or fix the name'],
   [/^(PermanentRedirect|AuthorizationHeaderMalformed)$/, 'the bucket is not in the region STORAGE_S3_REGION'],
   [
@@ -64,6 +64,16 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^403$/, 'forbidden without a reason: wrong keys, missing permissions, or a wrong clock'],
   [/^404$/, 'not found: check STORAGE_S3_BUCKET and STORAGE_S3_USE_PATH_STYLE'],
 ];
+
+const WRONG_KEYS =
+  /^(SignatureDoesNotMatch|InvalidAccessKeyId|InvalidClientTokenId|XAdminUserNotFound|ExpiredToken|InvalidToken)$/;
+const WRONG_BUCKET = /^(NoSuchBucket|PermanentRedirect|AuthorizationHeaderMalformed)$/;
+
+/** What makes the server refuse every call, if that is the reason. Of the 404s, those that mean a missing object do not come here. */
+function wrongIn(name: string | undefined, status: number): 'keys' | 'bucket' | undefined {
+  if (WRONG_KEYS.test(name ?? '')) return 'keys';
+  return status === 404 || WRONG_BUCKET.test(name ?? '') ? 'bucket' : undefined;
+}
 
 /** Puts an error in front that tells the log what it is called and what to look at. */
 function withAdvice(error: unknown): unknown {

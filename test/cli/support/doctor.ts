@@ -13,6 +13,8 @@ export interface Report {
   code: number | null;
   findings: Finding[];
   checks: Verdict[];
+  /** Where the objects are. */
+  storage?: string;
 }
 
 /** Runs `visage doctor` for a short time. */
