@@ -152,6 +152,15 @@ describe('visage doctor', () => {
     expect(report).toMatchObject({ code: 1, left: [] });
   });
 
+  it('fails if anybody can write or delete', async () => {
+    const report = await examine({ lets: ['write', 'delete'] });
+    expect(codes(report)).toEqual(['anonymous', 'anonymous']);
+    expect(report.findings.map(({ message }) => message.split(' objects')[0])).toEqual([
+      'anybody can write',
+      'anybody can delete',
+    ]);
+  });
+
   describe('on URL_MODE', () => {
     const addPicture = ({ objects }: Impostor) => {
       const bytes = Buffer.from('a picture');

@@ -4,7 +4,7 @@ import { StorageHealth } from '../../src/ops/storage-health.js';
 import { UnfitStorage } from '../../src/ops/storage-report.js';
 import { DiscardedReads } from '../../src/storage/discarded-reads.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
-import { StorageUnavailable } from '../../src/storage/object-store.js';
+import { StorageUnavailable, type StoreHealth } from '../../src/storage/object-store.js';
 import { RacingStore } from '../storage/trials/stores.js';
 
 class CountingStore extends MemoryStore {
@@ -162,5 +162,41 @@ describe('the trials of the storage', () => {
     expect(health.isFit(await health.ask())).toBe(false);
     store.away = false;
     expect(health.isFit(await health.ask())).toBe(true);
+  });
+
+  it('are not forgotten when the storage is full, and a full one that was never tried stays in service', async () => {
+    class FullStore extends MemoryStore {
+      full = false;
+      override async check(): Promise<StoreHealth> {
+        return { ...(await super.check()), ...(this.full && { full: true as const }) };
+      }
+    }
+    const [tried, never] = [new FullStore(), new FullStore()];
+    const health = healthOf(tried, required);
+    await health.onApplicationBootstrap();
+    tried.full = never.full = true;
+    const late = healthOf(never, required);
+    await late.onApplicationBootstrap();
+    for (const each of [health, late]) {
+      const report = await each.ask();
+      expect(report).toMatchObject({ full: true, conditionalWrites: 'honoured' });
+      expect(each.isFit(report)).toBe(true);
+    }
+  });
+
+  it('that hang keep neither the start nor readiness waiting', async () => {
+    class HangingStore extends MemoryStore {
+      override get(): Promise<never> {
+        return new Promise(() => undefined);
+      }
+    }
+    const health = healthOf(new HangingStore(), { healthMaxAgeMs: 0, healthTimeoutMs: 1 });
+    await health.onApplicationBootstrap();
+    for (let i = 0; i < 3; i++)
+      expect(await health.askInTime()).toEqual({
+        backend: 'memory',
+        reachable: true,
+        conditionalWrites: 'unknown',
+      });
   });
 });

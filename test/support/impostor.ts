@@ -23,7 +23,7 @@ export interface Faults {
   /** The code of the error with which it answers whatever the keys ask for. */
   rejects?: 'NoSuchBucket' | 'InvalidAccessKeyId' | 'SignatureDoesNotMatch';
   /** What anybody may do without keys. By default nothing. */
-  lets?: ('list' | 'read')[];
+  lets?: ('list' | 'read' | 'write' | 'delete')[];
   /** The keys may also see other buckets and the policy of this one. */
   isGenerous?: boolean;
   /** How far its clock is ahead, in ms. */

@@ -1,4 +1,5 @@
 import { readBesideWrites } from '../../storage/trials/reads-beside-writes.js';
+import { ONE_REPLICA } from './conditional-writes.js';
 import { plural } from './plural.js';
 import { type Subject, type Verdict, failure, ok, warning } from './verdict.js';
 
@@ -9,12 +10,16 @@ const FAILURE_SHARE = 0.01;
 export async function checkReads({ stores: [store], seconds, discardedReads }: Subject): Promise<Verdict[]> {
   const until = AbortSignal.timeout(seconds * 500);
   const found = await readBesideWrites(store, { until, discarded: discardedReads });
-  const { reads, discarded, torn, failed, cause } = found;
+  const { reads, discarded, torn, mixed, failed, cause } = found;
   const all = `${plural(reads, 'read')} beside ${2 * found.rounds} writes`;
   if (torn > 0) {
     const advice =
       'Do not use this storage: it gives bytes that nobody wrote, and nothing about them shows it';
     return [failure(`${torn} of ${all} were not whole`, advice, found)];
+  }
+  if (mixed > 0) {
+    const advice = `${ONE_REPLICA}. Nothing in these answers shows the fault, so Visage cannot repeat them`;
+    return [failure(`${mixed} of ${all} had the etag of another write`, advice, found)];
   }
   if (failed > 0) {
     const advice = discarded > 0 ? REPEATS : 'Look at the load of the storage, and at the network';

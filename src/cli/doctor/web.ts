@@ -12,9 +12,10 @@ export interface Answer {
 export async function fetchAsBrowser(
   url: string,
   { storageS3TimeoutMs: timeoutMs }: Settings,
+  request: { method?: 'PUT' | 'DELETE'; body?: string } = {},
 ): Promise<Answer | { unreachable: string }> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const answer = await fetch(url, { ...request, signal: AbortSignal.timeout(timeoutMs) });
     return {
       status: answer.status,
       headers: answer.headers,
