@@ -51,7 +51,7 @@ export class HealthController implements OnModuleDestroy {
     if (!this.health.isFit(storage)) return 'unavailable';
     if (storage.reachable) return storage.full ? 'degraded' : 'ready';
     // Wrong settings look like this: a rolling restart has to stop at the first replica that has them.
-    if (storage.refused || storage.conditionalWrites === 'unknown') return 'unavailable';
+    if (storage.refused || !this.health.wasReached) return 'unavailable';
     return this.outbox?.hasRoom() ? 'degraded' : 'unavailable';
   }
 }

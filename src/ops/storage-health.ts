@@ -58,6 +58,11 @@ export class StorageHealth implements OnApplicationBootstrap {
     return !this.settings.storageRequireConditionalWrites || conditionalWrites === 'honoured';
   }
 
+  /** Whether a check of this process has reached the backend. */
+  get wasReached(): boolean {
+    return this.seen !== undefined && this.seen.conditionalWrites !== 'unknown';
+  }
+
   /** The last report, without a new check; undefined before the first one. */
   get last(): StorageReport | undefined {
     return this.seen && this.withFindings(this.seen);

@@ -177,7 +177,7 @@ describeS3('an S3 server that is of no use', () => {
       // The check goes on, and all wait for the same one.
       expect(await readiness(asked)).toMatchObject(overdue);
       expect(stalling.held).toBe(1);
-      expect(asked.service.log()).toContain('the storage has not answered within HEALTH_TIMEOUT_MS');
+      await asked.service.logged(/the storage has not answered within HEALTH_TIMEOUT_MS/);
 
       held.pass();
       while ((await readiness(asked)).status !== 'ready') await sleep(20);

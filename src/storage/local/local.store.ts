@@ -172,7 +172,7 @@ export class LocalStore extends ObjectStore {
     return this.temporaries.stuck();
   }
 
-  /** A file that does not match its checksum is not read again: it is damaged, nobody replaces an open file. */
+  /** Not repeated, unlike a read of a bucket: nobody replaces the bytes of a file that is open. */
   private async read(key: string, path: string): Promise<StoredObject | undefined> {
     try {
       return await readObjectFile(key, path);

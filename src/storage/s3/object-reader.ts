@@ -1,9 +1,9 @@
 import { type Readable, addAbortSignal } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { LRUCache } from 'lru-cache';
 import { sha256Hex } from '../../model/sha256.js';
 import { type DriverOptions, ObjectDamaged, StorageUnavailable, type StoredObject } from '../object-store.js';
-import { LRUCache } from 'lru-cache';
 import { type Bucket, notS3 } from './bucket.js';
 import { compare, compareWithOurs } from './checksums.js';
 import type { ServerDialect } from './dialect.js';
@@ -20,9 +20,9 @@ const AT_REST_AFTER_MS = 60_000;
 const DAMAGED_AFTER_MS = 1000;
 /** How often, at least. */
 const DAMAGED_AFTER_READS = 3;
-/** How long the answer of a damaged object is known, in ms: as long, nobody has to wait to learn it again. */
+/** How long a damaged object is remembered, in ms. Meanwhile nobody waits to find it out again. */
 const DAMAGE_KNOWN_MS = 10_000;
-/** How many such answers. */
+/** How many are remembered. */
 const MAX_DAMAGED = 1000;
 /** The longest pause before the next read, in ms. */
 const MAX_PAUSE_MS = 200;
@@ -77,6 +77,7 @@ export class ObjectReader {
     }
   }
 
+  /** Whether nobody has written to an object lately, as far as both clocks agree. */
   private isAtRest({ LastModified: at }: GetObjectCommandOutput): boolean {
     return at !== undefined && this.bucket.now() - at.getTime() > AT_REST_AFTER_MS;
   }
