@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { sha256Hex } from '../../model/sha256.js';
 import { ObjectDamaged, type ObjectStore, isAway } from '../object-store.js';
 import { type TrialBound, allEnded, runRounds, withProbe } from './probe-objects.js';
@@ -20,6 +21,9 @@ export interface ReadResult {
   cause?: string;
 }
 
+/** How many writes are remembered, the latest ones. */
+const KNOWN_WRITES = 10_000;
+
 export interface ReadOptions extends TrialBound {
   /** How many reads the store has thrown away so far: what its `onDiscardedRead` has counted. */
   discarded: () => number;
@@ -36,20 +40,19 @@ export async function readBesideWrites(
   { discarded, readers = 4, writers = 2, ...bound }: ReadOptions,
 ): Promise<ReadResult> {
   const before = discarded();
-  const counts: Omit<ReadResult, 'rounds' | 'discarded'> = { reads: 0, torn: 0, mixed: 0, failed: 0 };
-  const etags = new Map<string, string>();
-  const seen: { sum: string; etag: string }[] = [];
+  const counts: Omit<ReadResult, 'rounds' | 'discarded' | 'mixed'> = { reads: 0, torn: 0, failed: 0 };
+  const etags = new WrittenEtags();
   const write = async (key: string) => {
     const bytes = selfDescribing();
     const { etag } = await store.store(key, bytes);
-    etags.set(sumIn(bytes), etag);
+    etags.written(sumIn(bytes), etag);
   };
   const read = async (key: string) => {
     counts.reads++;
     try {
       const object = await store.get(key);
       if (object === undefined || object === 'unchanged' || !isWhole(object.bytes)) counts.torn++;
-      else seen.push({ sum: sumIn(object.bytes), etag: object.etag });
+      else etags.read(sumIn(object.bytes), object.etag);
     } catch (error) {
       if (!isAway(error) && !(error instanceof ObjectDamaged)) throw error;
       counts.failed++;
@@ -64,10 +67,35 @@ export async function readBesideWrites(
     });
     const reading = allEnded(repeat(readers, () => runRounds({ until: written.signal }, () => read(key))));
     const [rounds] = await allEnded([writing, reading]);
-    // A read may see a write before its writer knows the etag.
-    counts.mixed = seen.filter(({ sum, etag }) => etags.get(sum) !== etag).length;
-    return { rounds: Math.min(...(rounds ?? [])), ...counts, discarded: discarded() - before };
+    const found = { ...counts, mixed: etags.mixed, discarded: discarded() - before };
+    return { rounds: Math.min(...(rounds ?? [])), ...found };
   });
+}
+
+/** Compares the etags of reads with those that the writers got. Keeps little, since a fast disk gives thousands of reads a second. */
+class WrittenEtags {
+  /** By the sum of the bytes that were written. */
+  private readonly known = new LRUCache<string, string>({ max: KNOWN_WRITES });
+  /** The etags of reads that saw a write before its writer knew the etag. */
+  private readonly early = new Map<string, string[]>();
+  private others = 0;
+
+  written(sum: string, etag: string): void {
+    this.known.set(sum, etag);
+    this.others += (this.early.get(sum) ?? []).filter((read) => read !== etag).length;
+    this.early.delete(sum);
+  }
+
+  read(sum: string, etag: string): void {
+    const written = this.known.get(sum);
+    if (written === undefined) this.early.set(sum, [...(this.early.get(sum) ?? []), etag]);
+    else if (written !== etag) this.others++;
+  }
+
+  /** How many reads had the etag of another write, or of one that is not known any more: thousands have replaced it since. */
+  get mixed(): number {
+    return [...this.early.values()].reduce((sum, { length }) => sum + length, this.others);
+  }
 }
 
 function repeat<T>(times: number, begin: () => Promise<T>): Promise<T>[] {
