@@ -4,13 +4,13 @@ import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { etagOf } from '../http/conditional.js';
 import type { RenditionFormat } from '../model/formats.js';
-import { sha256Hex } from '../model/sha256.js';
-import { type Placeholder, Placeholders } from '../placeholders/placeholders.js';
+import type { Drawing, Placeholder } from '../placeholders/drawing.js';
+import { Placeholders } from '../placeholders/placeholders.js';
 import { acceptedFormats } from './negotiation.js';
 import type { Picture, PictureMemory, PictureRead } from './picture.js';
 
 /** A request for a drawing, for an avatar without a picture. */
-export interface DefaultWish extends Omit<Placeholder, 'size'> {
+export interface DefaultWish extends Placeholder {
   /** Edge in px. Rounded up to the next of the sizes, if there is one, unless `exact` is set. */
   size?: number | undefined;
   exact?: boolean | undefined;
@@ -28,16 +28,21 @@ const DRAWN = { master: 'webp', animated: false } as const;
 /** Generated pictures, kept in memory. Each is drawn once for all readers who ask for it at the same time. */
 @Injectable()
 export class DefaultPictures implements PictureMemory {
-  private readonly cache: LRUCache<string, Buffer, { placeholder: Placeholder; format: RenditionFormat }>;
+  private readonly cache: LRUCache<
+    string,
+    Buffer,
+    { drawing: Drawing; size: number; format: RenditionFormat }
+  >;
 
   constructor(
-    placeholders: Placeholders,
+    private readonly placeholders: Placeholders,
     private readonly settings: Settings,
   ) {
     this.cache = new LRUCache({
       maxSize: Math.max(1, cacheSharesOf(settings).defaultPictures),
       sizeCalculation: (bytes) => Math.max(1, bytes.length),
-      fetchMethod: (_key, _stale, { context }) => placeholders.make(context.placeholder, context.format),
+      fetchMethod: (_key, _stale, { context: { drawing, size, format } }) =>
+        placeholders.make(drawing, size, format),
       ignoreFetchAbort: true,
     });
   }
@@ -55,29 +60,23 @@ export class DefaultPictures implements PictureMemory {
    * @param read which found that the avatar has no picture
    */
   choose(wish: DefaultWish, { verified, tokens }: PictureRead): Picture {
-    const { format: asked, accept, size: wanted = USUAL_SIZE, exact = false, ...drawing } = wish;
+    const { format: asked, accept, size: wanted = USUAL_SIZE, exact = false, ...placeholder } = wish;
     const size = exact ? wanted : (this.settings.avatarSizes.find((one) => one >= wanted) ?? wanted);
     // AVIF saves next to nothing on drawings.
     const format = asked ?? acceptedFormats(DRAWN, accept, true).find((one) => one !== 'avif') ?? 'png';
-    const placeholder = { ...drawing, size };
-    const name = nameOf(placeholder, format);
+    const drawing = this.placeholders.resolve(placeholder);
+    const name = `${drawing.key}/${size}.${format}`;
     return {
       format,
       verified,
       etag: etagOf(name),
       vary: asked === undefined ? ['Accept'] : [],
       load: async () => {
-        const bytes = await this.cache.fetch(name, { context: { placeholder, format } });
+        const bytes = await this.cache.fetch(name, { context: { drawing, size, format } });
         if (!bytes) throw new Error('drawing a default picture gave no bytes');
         return bytes;
       },
       again: tokens && { tokens, memory: this, key: name, better: undefined },
     };
   }
-}
-
-/** Names a drawing. Changes whenever the drawing does. */
-function nameOf({ kind, seed, size, scheme, name, initials, color }: Placeholder, format: string): string {
-  const text = JSON.stringify([kind, seed, scheme, name, initials, color]);
-  return `${kind}-${sha256Hex(text).slice(0, 16)}/${size}.${format}`;
 }

@@ -17,10 +17,15 @@ const styles = new Map<Character, Style>();
 
 /**
  * Draws a character or a pattern.
+ * @param foreground the color of the pattern; characters have their own
  * @returns SVG without text, the same for the same seed
  */
-export function character(kind: Character, seed: string, { background, foreground }: Colors): string {
-  const colors = { backgroundColor: [background], ...(kind === 'identicon' && { rowColor: [foreground] }) };
+export function character(
+  kind: Character,
+  seed: string,
+  { background, foreground }: Pick<Colors, 'background'> & Partial<Colors>,
+): string {
+  const colors = { backgroundColor: [background], ...(foreground && { rowColor: [foreground] }) };
   return new Avatar(styleOf(kind), { seed, ...colors }).toString();
 }
 

@@ -17,7 +17,7 @@ const GAP = 70;
  * @param content SVG to draw on it
  * @returns SVG
  */
-export function plain({ background }: Pick<Colors, 'background'>, content = ''): string {
+export function plain(background: string, content = ''): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${EDGE} ${EDGE}"><rect width="${EDGE}" height="${EDGE}" fill="${background}"/>${content}</svg>`;
 }
 
@@ -27,7 +27,7 @@ export function plain({ background }: Pick<Colors, 'background'>, content = ''):
  */
 export function drawMysteryPerson(colors: Colors): string {
   return plain(
-    colors,
+    colors.background,
     `<g fill="${colors.foreground}"><circle cx="50" cy="39" r="18"/><path d="M14 100c0-24 15-37 36-37s36 13 36 37z"/></g>`,
   );
 }
@@ -60,7 +60,7 @@ export function drawInitials(outlines: readonly Outline[], colors: Colors): stri
   // Centered by the ink, since scripts do not share a baseline.
   const [x, y] = [EDGE / 2 - (scale * (left + right)) / 2, EDGE / 2 + (scale * (top + bottom)) / 2];
   return plain(
-    colors,
+    colors.background,
     `<g fill="${colors.foreground}" transform="translate(${x} ${y}) scale(${scale} ${-scale})">${paths.join('')}</g>`,
   );
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Blob, Buffer, Face, Font, Variation, shape } from 'harfbuzzjs';
 import decompress from 'woff2-encoder/decompress';
+import type { Glyphs } from './drawing.js';
 
 /** The outline of a grapheme, in thousandths of the font's size. y grows upwards from the baseline. */
 export interface Outline {
@@ -39,20 +40,35 @@ const WEIGHT = 600;
 const require = createRequire(import.meta.url);
 
 /** The fonts that Visage brings along, the same on every machine. A file is read when it is first needed, and stays in memory. */
-export class Fonts {
+export class Fonts implements Glyphs {
   private readonly files = FAMILIES.flatMap(filesOf);
   private readonly opened = new Map<string, Promise<Font>>();
 
+  drawable(grapheme: string): string | undefined {
+    // Without its accent, its skin tone or the emoji joined to it, a grapheme still tells who is meant.
+    const [base = ''] = grapheme;
+    return [grapheme, base].find((part) => this.filesWith(part).length > 0);
+  }
+
+  /** @param graphemes that are drawable, from left to right */
+  async outlines(graphemes: readonly string[]): Promise<Outline[]> {
+    const found = await Promise.all(graphemes.map((grapheme) => this.outline(grapheme)));
+    return found.filter((outline) => outline !== undefined);
+  }
+
   /** @returns undefined if no font has the grapheme */
   async outline(grapheme: string): Promise<Outline | undefined> {
-    const codePoints = Array.from(grapheme, (character) => character.codePointAt(0) ?? 0);
-    for (const file of this.files.filter((candidate) => covers(candidate, codePoints))) {
+    for (const file of this.filesWith(grapheme)) {
       const outline = outlineIn(await this.open(file), grapheme);
       if (outline) return outline;
     }
-    // Without its accent, its skin tone or the emoji joined to it, a grapheme still tells who is meant.
     const [base = ''] = grapheme;
     return base.length < grapheme.length ? this.outline(base) : undefined;
+  }
+
+  private filesWith(grapheme: string): FontFile[] {
+    const codePoints = Array.from(grapheme, (character) => character.codePointAt(0) ?? 0);
+    return this.files.filter((file) => covers(file, codePoints));
   }
 
   private open({ path }: FontFile): Promise<Font> {

@@ -5,7 +5,8 @@ import { CodedError } from '../../src/errors.js';
 import { RENDITION_FORMATS } from '../../src/model/formats.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { SCHEMES, colorsOf, greyOf } from '../../src/placeholders/colors.js';
-import { type Placeholder, Placeholders } from '../../src/placeholders/placeholders.js';
+import type { Placeholder } from '../../src/placeholders/drawing.js';
+import { Placeholders } from '../../src/placeholders/placeholders.js';
 import { pipelineHere } from '../support/pipeline.js';
 
 const open = (imageQueue = 1000) =>
@@ -13,8 +14,12 @@ const open = (imageQueue = 1000) =>
 const placeholders = open();
 
 const HASH = createHash('sha256').update('jane.doe@example.com').digest('hex');
-const png = (placeholder: Partial<Placeholder>, from = placeholders) =>
-  from.make({ kind: 'initials', seed: HASH, size: 64, ...placeholder }, 'png');
+const resolve = (placeholder: Partial<Placeholder>) =>
+  placeholders.resolve({ kind: 'initials', seed: HASH, ...placeholder });
+const png = async (
+  { size = 64, ...placeholder }: Partial<Placeholder> & { size?: number },
+  from = placeholders,
+) => from.make(resolve(placeholder), size, 'png');
 const pixels = async (picture: Buffer) => sharp(picture).raw().toBuffer({ resolveWithObject: true });
 
 /** Kinds that depend on the seed. */
@@ -34,7 +39,7 @@ describe('placeholders', () => {
   );
 
   it.each(RENDITION_FORMATS)('come as %s', async (format) => {
-    const picture = await placeholders.make({ kind: 'monsterid', seed: HASH, size: 96 }, format);
+    const picture = await placeholders.make(resolve({ kind: 'monsterid' }), 96, format);
     const { mediaType, width, height } = await sharp(picture).metadata();
     expect([mediaType, width, height]).toEqual([`image/${format}`, 96, 96]);
   });

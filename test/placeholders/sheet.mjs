@@ -29,7 +29,7 @@ const NAMES = {
 
 const settings = Object.assign(new Settings(), { imageQueue: 10_000 });
 const placeholders = new Placeholders(openPipeline(settings), settings);
-const draw = (placeholder) => placeholders.make({ size: EDGE, ...placeholder }, 'png');
+const draw = (placeholder) => placeholders.make(placeholders.resolve(placeholder), EDGE, 'png');
 
 const seeds = Array.from({ length: COLUMNS }, (_, index) => `seed ${index}`);
 const kinds = PLACEHOLDER_KINDS.filter((kind) => kind !== 'initials');

@@ -29,7 +29,8 @@ export async function checkFonts({ settings }: Subject): Promise<Verdict[]> {
       failure(`no font for ${missing.join(', ')}`, 'Install Visage anew by npm ci: it brings its fonts'),
     ];
   const placeholders = new Placeholders(openPipeline(settings), settings);
-  for (const kind of PLACEHOLDER_KINDS) await placeholders.make({ kind, seed: 'alice', size: 64 }, 'png');
+  for (const kind of PLACEHOLDER_KINDS)
+    await placeholders.make(placeholders.resolve({ kind, seed: 'alice' }), 64, 'png');
   const scripts = Object.keys(LETTERS).join(', ');
   return [ok(`letters of ${scripts}; drew a placeholder of each of ${PLACEHOLDER_KINDS.length} kinds`)];
 }
