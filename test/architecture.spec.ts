@@ -6,7 +6,7 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['sharp', /^sharp$/, ['images/sharp/']],
   ['the AWS SDK for buckets', /^@aws-sdk\/(?!client-cloudfront$)/, ['storage/s3/']],
   ['the AWS SDK for CloudFront', /^@aws-sdk\/client-cloudfront$/, ['cdn/cloudfront.cdn.ts']],
-  ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$|woff2-encoder)/, ['placeholders/']],
+  ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$)/, ['placeholders/']],
   ['multer', /^multer$/, ['uploads/upload-form.ts']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
   [

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { Avatar, Style, type StyleDefinition } from '@dicebear/core';
 import type { Character } from '../model/placeholder-kinds.js';
 import type { Colors } from './colors.js';
@@ -12,7 +12,6 @@ const STYLES: Record<Character, string> = {
   wavatar: 'moods',
 };
 
-const require = createRequire(import.meta.url);
 const styles = new Map<Character, Style>();
 
 /**
@@ -32,7 +31,8 @@ export function character(
 function styleOf(kind: Character): Style {
   const known = styles.get(kind);
   if (known) return known;
-  const style = new Style(require(`@dicebear/styles/${STYLES[kind]}.json`) as StyleDefinition);
+  const definition = readFileSync(new URL(`assets/styles/${STYLES[kind]}.json`, import.meta.url), 'utf8');
+  const style = new Style(JSON.parse(definition) as StyleDefinition);
   styles.set(kind, style);
   return style;
 }

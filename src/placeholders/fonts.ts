@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { Blob, Buffer, Face, Font, Variation, shape } from 'harfbuzzjs';
-import decompress from 'woff2-encoder/decompress';
+import { promisify } from 'node:util';
+import { brotliDecompress } from 'node:zlib';
+import { Blob, Buffer, Face, Font, shape } from 'harfbuzzjs';
 import type { Glyphs } from './drawing.js';
+import { type FontFile, fileWith, fontFiles } from './font-files.js';
 
 /** The outline of a grapheme, in thousandths of the font's size. y grows upwards from the baseline. */
 export interface Outline {
@@ -16,94 +17,51 @@ export interface Outline {
   top: number;
 }
 
-/** One of the files of a family. */
-interface FontFile {
-  path: string;
-  /** First and last code points. */
-  ranges: readonly (readonly [first: number, last: number])[];
-}
-
-// The first family that has a character draws it. Noto Sans SC has the characters of Japanese and traditional Chinese too.
-const FAMILIES = [
-  'noto-sans',
-  'noto-sans-arabic',
-  'noto-sans-hebrew',
-  'noto-sans-thai',
-  'noto-emoji',
-  'noto-sans-sc',
-  'noto-sans-kr',
-] as const;
-
 const EM = 1000;
-const WEIGHT = 600;
 
-const require = createRequire(import.meta.url);
+const decompress = promisify(brotliDecompress);
 
 /** The fonts that Visage brings along, the same on every machine. A file is read when it is first needed, and stays in memory. */
 export class Fonts implements Glyphs {
-  private readonly files = FAMILIES.flatMap(filesOf);
-  private readonly opened = new Map<string, Promise<Font>>();
+  private readonly files = fontFiles();
+  private readonly opened = new Map<FontFile, Promise<Font>>();
 
   drawable(grapheme: string): string | undefined {
     // Without its accent, its skin tone or the emoji joined to it, a grapheme still tells who is meant.
     const [base = ''] = grapheme;
-    return [grapheme, base].find((part) => this.filesWith(part).length > 0);
+    const [plainBase = ''] = base.normalize('NFD');
+    return [grapheme, base, plainBase].find((part) => fileWith(part, this.files) !== undefined);
   }
 
-  /** @param graphemes that are drawable, from left to right */
-  async outlines(graphemes: readonly string[]): Promise<Outline[]> {
-    const found = await Promise.all(graphemes.map((grapheme) => this.outline(grapheme)));
-    return found.filter((outline) => outline !== undefined);
+  /**
+   * @param grapheme that is drawable
+   * @throws Error no font has it
+   */
+  async outline(grapheme: string): Promise<Outline> {
+    const file = fileWith(grapheme, this.files);
+    const outline = file && outlineIn(await this.open(file), grapheme);
+    if (!outline) throw new Error(`No font has an outline for ${codePointsOf(grapheme)}.`);
+    return outline;
   }
 
-  /** @returns undefined if no font has the grapheme */
-  async outline(grapheme: string): Promise<Outline | undefined> {
-    for (const file of this.filesWith(grapheme)) {
-      const outline = outlineIn(await this.open(file), grapheme);
-      if (outline) return outline;
-    }
-    const [base = ''] = grapheme;
-    return base.length < grapheme.length ? this.outline(base) : undefined;
-  }
-
-  private filesWith(grapheme: string): FontFile[] {
-    const codePoints = Array.from(grapheme, (character) => character.codePointAt(0) ?? 0);
-    return this.files.filter((file) => covers(file, codePoints));
-  }
-
-  private open({ path }: FontFile): Promise<Font> {
-    const known = this.opened.get(path);
+  private open(file: FontFile): Promise<Font> {
+    const known = this.opened.get(file);
     if (known) return known;
-    const opening = openFont(path);
-    this.opened.set(path, opening);
-    opening.catch(() => this.opened.delete(path));
+    const opening = openFont(file);
+    this.opened.set(file, opening);
+    opening.catch(() => this.opened.delete(file));
     return opening;
   }
 }
 
-function filesOf(family: string): FontFile[] {
-  const root = `@fontsource-variable/${family}`;
-  const subsets = require(`${root}/unicode.json`) as Record<string, string>;
-  return Object.entries(subsets).map(([subset, ranges]) => ({
-    path: require.resolve(`${root}/files/${family}-${subset.replace(/[[\]]/g, '')}-wght-normal.woff2`),
-    ranges: ranges.split(',').map((range) => {
-      const [first = '', last = first] = range.replace('U+', '').split('-');
-      return [Number.parseInt(first, 16), Number.parseInt(last, 16)] as const;
-    }),
-  }));
-}
-
-function covers({ ranges }: FontFile, codePoints: readonly number[]): boolean {
-  return codePoints.every((point) => ranges.some(([first, last]) => first <= point && point <= last));
-}
-
-async function openFont(path: string): Promise<Font> {
-  const font = new Font(new Face(new Blob(await decompress(await readFile(path)))));
+async function openFont({ name }: FontFile): Promise<Font> {
+  const packed = await readFile(new URL(`assets/fonts/${name}.ttf.br`, import.meta.url));
+  const font = new Font(new Face(new Blob(await decompress(packed))));
   font.setScale(EM, EM);
-  font.setVariations([new Variation('wght', WEIGHT)]);
   return font;
 }
 
+/** @returns undefined if a part is missing, or nothing is visible */
 function outlineIn(font: Font, grapheme: string): Outline | undefined {
   const buffer = new Buffer();
   buffer.addText(grapheme);
@@ -132,4 +90,8 @@ function outlineIn(font: Font, grapheme: string): Outline | undefined {
     outline.bottom = Math.min(outline.bottom, y + ink.yBearing + ink.height);
   }
   return outline.glyphs.length > 0 ? outline : undefined;
+}
+
+function codePointsOf(text: string): string {
+  return Array.from(text, (character) => `U+${character.codePointAt(0)?.toString(16) ?? ''}`).join(' ');
 }

@@ -8,7 +8,7 @@ import type { RenditionFormat } from '../model/formats.js';
 import { character } from './characters.js';
 import { type Drawing, type Placeholder, drawingOf } from './drawing.js';
 import { drawInitials, drawMysteryPerson, plain } from './drawings.js';
-import { Fonts } from './fonts.js';
+import { Fonts, type Outline } from './fonts.js';
 
 /** Edges in px. */
 const SIZES = { min: 1, max: 2048 } as const;
@@ -63,10 +63,14 @@ export class Placeholders {
     });
   }
 
+  private outlines(graphemes: readonly string[]): Promise<Outline[]> {
+    return Promise.all(graphemes.map((grapheme) => this.fonts.outline(grapheme)));
+  }
+
   private async svg(drawing: Exclude<Drawing, { kind: 'blank' }>): Promise<string> {
     switch (drawing.kind) {
       case 'initials':
-        return drawInitials(await this.fonts.outlines(drawing.graphemes), drawing.colors);
+        return drawInitials(await this.outlines(drawing.graphemes), drawing.colors);
       case 'mp':
         return drawMysteryPerson(drawing.colors);
       case 'color':

@@ -1,7 +1,7 @@
 // Builds what is shipped, and the same code again in a form that starts in half the time, because the tests start the service
 // and the program some four hundred times.
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { build, stop } from 'esbuild';
@@ -14,8 +14,6 @@ const FOLDER = 'dist/test';
 const EXTERNAL = [
   'swagger-ui-dist',
   '@fastify/static',
-  '@fontsource-variable/*',
-  '@dicebear/*',
   // Nest tries these, and copes if they are missing.
   'class-transformer/storage',
   '@nestjs/websockets',
@@ -36,6 +34,8 @@ export async function buildService(folder) {
   await bundle('main', './dist/main.js');
   await bundle('cli', './dist/cli/main.js');
   await stop();
+  // A bundle looks for them next to itself.
+  cpSync('dist/placeholders/assets', join(FOLDER, 'assets'), { recursive: true });
   // A command is loaded when it is run, and this one has the most code.
   await writeCodeCache('cli', ['import', '.'], folder, {});
   const taken = createServer().listen(0, '127.0.0.1');

@@ -9,7 +9,6 @@ import * as nativeFiles from 'fs-native-extensions';
 import * as harfbuzz from 'harfbuzzjs';
 import * as pino from 'pino';
 import * as sharp from 'sharp';
-import * as decompress from 'woff2-encoder/decompress';
 
 /** Packages that stay outside the bundle: native ones, and some that CommonJS cannot require. */
 export const PACKAGES = {
@@ -19,7 +18,6 @@ export const PACKAGES = {
   harfbuzzjs: harfbuzz,
   pino,
   sharp,
-  'woff2-encoder/decompress': decompress,
 };
 
 /** Runs the script next to a module: `main.cjs` next to `main.js`. CODE_CACHE=write also writes its compiled code there. */

@@ -2,6 +2,7 @@ import { openPipeline } from '../../images/open-pipeline.js';
 import { PLACEHOLDER_KINDS } from '../../model/placeholder-kinds.js';
 import { Fonts } from '../../placeholders/fonts.js';
 import { Placeholders } from '../../placeholders/placeholders.js';
+import { causeOf } from '../command.js';
 import { type Subject, type Verdict, failure, ok } from './verdict.js';
 
 /** A letter of each script that Visage has a font for. */
@@ -11,8 +12,15 @@ const LETTERS = {
   Greek: 'Ω',
   Arabic: 'ع',
   Hebrew: 'ש',
+  Devanagari: 'क',
   Thai: 'ก',
+  Georgian: 'ნ',
+  Armenian: 'Ա',
+  Tamil: 'க',
+  Bengali: 'ক',
+  Ethiopic: 'አ',
   Chinese: '漢',
+  Japanese: 'さ',
   Korean: '한',
   emoji: '🙂',
 } as const;
@@ -20,14 +28,16 @@ const LETTERS = {
 /** Loads a font for each script, and draws a placeholder of each kind. */
 export async function checkFonts({ settings }: Subject): Promise<Verdict[]> {
   const fonts = new Fonts();
-  const missing: string[] = [];
+  const failures: Verdict[] = [];
   for (const [script, letter] of Object.entries(LETTERS)) {
-    if (!(await fonts.outline(letter))) missing.push(script);
+    try {
+      await fonts.outline(letter);
+    } catch (error) {
+      const advice = 'Build or install Visage anew: its fonts are in dist/placeholders/assets';
+      failures.push(failure(`no font for ${script}: ${causeOf(error)}`, advice));
+    }
   }
-  if (missing.length > 0)
-    return [
-      failure(`no font for ${missing.join(', ')}`, 'Install Visage anew by npm ci: it brings its fonts'),
-    ];
+  if (failures.length > 0) return failures;
   const placeholders = new Placeholders(openPipeline(settings), settings);
   for (const kind of PLACEHOLDER_KINDS)
     await placeholders.make(placeholders.resolve({ kind, seed: 'alice' }), 64, 'png');
