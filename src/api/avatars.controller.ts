@@ -87,9 +87,8 @@ export class AvatarsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const wish = { size, format, animated, ...preferencesOf(request) };
-    const picture = await this.pictures.show(id, wish, drawing);
-    const { currentCacheControl } = this.pictureAnswers;
-    await this.pictureAnswers.send(request, reply, found(picture), currentCacheControl, { id });
+    const shown = await this.pictures.show(id, wish, drawing);
+    await this.pictureAnswers.sendCurrent(request, reply, found(shown), { id });
   }
 
   @Get(':id/exists')

@@ -1,7 +1,7 @@
-import type { PipeTransform } from '@nestjs/common';
+import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
+import { FALLBACK_NAMES, type Fallback, Fallbacks } from '../delivery/fallbacks.js';
 import { CodedError } from '../errors.js';
-import { PLACEHOLDER_KINDS } from '../model/placeholder-kinds.js';
 
 const NAME_CHARACTERS = 256;
 const INITIALS_CHARACTERS = 32;
@@ -14,10 +14,11 @@ const COLOR = /^#?[0-9a-fA-F]{6}$/;
 export class DefaultQuery {
   @ApiPropertyOptional({
     type: 'string',
-    enum: ['404', 'mm', ...PLACEHOLDER_KINDS],
-    description: 'What to show if there is no picture. 404: nothing. By default AVATAR_DEFAULT decides.',
+    anyOf: [{ enum: [...FALLBACK_NAMES] }, { format: 'uri' }],
+    description:
+      'What to show if there is no picture: one of these, or a URL that AVATAR_DEFAULT_URLS allows, which is answered by 302. 404: nothing. By default AVATAR_DEFAULT decides.',
   })
-  default?: string;
+  default?: Fallback;
 
   @ApiPropertyOptional({
     type: 'string',
@@ -50,27 +51,38 @@ export class DefaultQuery {
 }
 
 /** @throws CodedError `invalid_default` */
-export const DefaultPipe: PipeTransform<Record<string, unknown>, DefaultQuery> = {
-  transform: ({ default: kind, name, initials, color, scheme }) => ({
-    ...(kind !== undefined && { default: checked('default', kind, DEFAULT) }),
-    ...(name !== undefined && { name: checked('name', name, NAME) }),
-    ...(initials !== undefined && { initials: checked('initials', initials, INITIALS) }),
-    ...(color !== undefined && { color: checked('color', color, COLOR).replace(/^#?/, '#') }),
-    ...(scheme !== undefined && {
-      scheme: checked('scheme', scheme, /^(?:light|dark)$/) as 'light' | 'dark',
-    }),
-  }),
-};
+@Injectable()
+export class DefaultPipe implements PipeTransform<Record<string, unknown>, DefaultQuery> {
+  constructor(private readonly fallbacks: Fallbacks) {}
 
-const DEFAULT = new RegExp(`^(?:404|mm|${PLACEHOLDER_KINDS.join('|')})$`);
+  transform({ default: wanted, name, initials, color, scheme }: Record<string, unknown>): DefaultQuery {
+    return {
+      ...(wanted !== undefined && { default: this.fallback(wanted) }),
+      ...(name !== undefined && { name: checked('name', name, NAME) }),
+      ...(initials !== undefined && { initials: checked('initials', initials, INITIALS) }),
+      ...(color !== undefined && { color: checked('color', color, COLOR).replace(/^#?/, '#') }),
+      ...(scheme !== undefined && {
+        scheme: checked('scheme', scheme, /^(?:light|dark)$/) as 'light' | 'dark',
+      }),
+    };
+  }
+
+  private fallback(text: unknown): Fallback {
+    const fallback = typeof text === 'string' ? this.fallbacks.named(text) : undefined;
+    return fallback ?? refuse('default');
+  }
+}
 
 function checked(parameter: keyof DefaultQuery, text: unknown, pattern: RegExp): string {
-  if (typeof text === 'string' && pattern.test(text)) return text;
+  return typeof text === 'string' && pattern.test(text) ? text : refuse(parameter);
+}
+
+function refuse(parameter: keyof DefaultQuery): never {
   throw new CodedError('invalid_default', `${parameter} has to be ${WANTED[parameter]}.`, { parameter });
 }
 
 const WANTED: Record<keyof DefaultQuery, string> = {
-  default: `404, mm or one of ${PLACEHOLDER_KINDS.join(', ')}`,
+  default: `one of ${FALLBACK_NAMES.join(', ')}, or a URL that AVATAR_DEFAULT_URLS allows`,
   name: `a text of at most ${NAME_CHARACTERS} characters, given once`,
   initials: `a text of at most ${INITIALS_CHARACTERS} characters, given once`,
   color: 'six hex digits, such as 35a788',

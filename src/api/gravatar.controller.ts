@@ -1,8 +1,8 @@
 import { Controller, Get, Options, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { cacheControlOf } from '../delivery/cache-control.js';
-import { GRAVATAR_DEFAULTS, GravatarRequests } from '../delivery/gravatar-requests.js';
+import { FALLBACK_NAMES } from '../delivery/fallbacks.js';
+import { GravatarRequests } from '../delivery/gravatar-requests.js';
 import { GravatarService } from '../delivery/gravatar.service.js';
 import { PictureAnswers } from '../delivery/picture-answers.js';
 import { CodedError } from '../errors.js';
@@ -39,17 +39,9 @@ export class GravatarController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const wish = this.requests.read(file, query);
-    const { shown, verified, id } = await this.gravatars.get(wish, request.headers.accept);
+    const { shown, id } = await this.gravatars.get(wish, request.headers.accept);
     if (!shown) throw new CodedError('avatar_not_found', 'There is no picture for this hash.');
-    const cacheControl = this.pictures.currentCacheControl;
-    const origin = { id, hash: wish.hash };
-    if ('redirect' in shown) {
-      const caching = { 'Cache-Control': cacheControlOf(cacheControl, verified) };
-      const headers = { Location: shown.redirect, ...caching, ...this.pictures.cdnHeaders(request, origin) };
-      void reply.status(302).headers(headers).send();
-      return;
-    }
-    await this.pictures.send(request, reply, shown, cacheControl, origin);
+    await this.pictures.sendCurrent(request, reply, shown, { id, hash: wish.hash });
   }
 
   @Get(NO_HASH)
@@ -66,7 +58,7 @@ export class GravatarController {
   @Options()
   @DescribeGravatarDefaults()
   listDefaults(@Res() reply: FastifyReply): void {
-    void reply.headers({ ...OPEN, Allow: GRAVATAR_DEFAULTS.join(', ') }).send();
+    void reply.headers({ ...OPEN, Allow: FALLBACK_NAMES.join(', ') }).send();
   }
 
   @Options([NO_HASH, ':hash'])

@@ -191,15 +191,15 @@ export class Settings {
   @IsIn(['404', ...PLACEHOLDER_KINDS])
   avatarDefault: '404' | PlaceholderKind = '404';
 
-  @IsInteger(1, 2048)
-  gravatarMaxSize = 512;
-
   @IsList()
   @IsUrl(
     { ...WEB_URL, disallow_auth: true, allow_query_components: false, allow_fragments: false },
     { each: true, message: '$property must be URLs that start with https:// or http://, comma separated' },
   )
-  gravatarDefaultUrls: string[] = [];
+  avatarDefaultUrls: string[] = [];
+
+  @IsInteger(1, 2048)
+  gravatarMaxSize = 512;
 
   @IsInteger(1, 1000)
   avatarHistory = 10;

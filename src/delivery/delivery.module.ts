@@ -3,6 +3,7 @@ import { AvatarsModule } from '../avatars/avatars.module.js';
 import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
 import { BackgroundRenditions } from './background-renditions.js';
 import { DefaultPictures } from './default-pictures.js';
+import { Fallbacks } from './fallbacks.js';
 import { GravatarRequests } from './gravatar-requests.js';
 import { GravatarService } from './gravatar.service.js';
 import { HotAnswers } from './hot-answers.js';
@@ -18,6 +19,7 @@ import { StoredRenditions } from './stored-renditions.js';
   providers: [
     BackgroundRenditions,
     DefaultPictures,
+    Fallbacks,
     GravatarRequests,
     GravatarService,
     HotAnswers,
@@ -27,6 +29,14 @@ import { StoredRenditions } from './stored-renditions.js';
     Renditions,
     StoredRenditions,
   ],
-  exports: [GravatarRequests, GravatarService, HotAnswers, PictureAnswers, PicturesService, Renditions],
+  exports: [
+    Fallbacks,
+    GravatarRequests,
+    GravatarService,
+    HotAnswers,
+    PictureAnswers,
+    PicturesService,
+    Renditions,
+  ],
 })
 export class DeliveryModule {}

@@ -1,11 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { RENDITION_FORMATS, type RenditionFormat } from '../model/formats.js';
-import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
-import { allowedUrl } from './allowed-urls.js';
-
-/** Shown if there is no picture: a drawing, the picture at a URL, or nothing. */
-export type Fallback = { kind: PlaceholderKind } | { url: string } | 'nothing';
+import { type Fallback, Fallbacks } from './fallbacks.js';
 
 /** A picture as the clients of Gravatar and Libravatar ask for it. */
 export interface GravatarRequest {
@@ -23,9 +19,6 @@ export interface GravatarRequest {
   initials: string | undefined;
 }
 
-/** Values of `d` other than a URL. */
-export const GRAVATAR_DEFAULTS = ['404', 'mm', ...PLACEHOLDER_KINDS] as const;
-
 /** Default edge in px, by https://wiki.libravatar.org/api/. */
 const USUAL_SIZE = 80;
 
@@ -38,16 +31,15 @@ const LONGEST_TEXT = 256;
 /** Reads requests as https://docs.gravatar.com/api/avatars/images/ and https://wiki.libravatar.org/api/ describe them. */
 @Injectable()
 export class GravatarRequests {
-  /** Drawn if the client asks for nothing that we know. */
-  private readonly usual: PlaceholderKind;
-  /** Origins and URL prefixes under which clients may have default pictures of their own. */
-  private readonly urls: readonly URL[];
+  /** Shown if the client asks for nothing that we know. */
+  private readonly usual: Fallback;
 
-  constructor(private readonly settings: Settings) {
-    const { avatarDefault, gravatarDefaultUrls } = settings;
+  constructor(
+    private readonly settings: Settings,
+    private readonly fallbacks: Fallbacks,
+  ) {
     // Clients of these routes ask for a 404 themselves if they want one.
-    this.usual = avatarDefault === '404' ? 'mp' : avatarDefault;
-    this.urls = gravatarDefaultUrls.map((url) => new URL(url));
+    this.usual = fallbacks.usual === 'nothing' ? { kind: 'mp' } : fallbacks.usual;
   }
 
   /**
@@ -59,19 +51,11 @@ export class GravatarRequests {
     return {
       ...readFile(file.toLowerCase()),
       size: Math.min(readSize(said('size', 's')), this.settings.gravatarMaxSize),
-      fallback: this.readFallback(said('default', 'd') ?? ''),
+      fallback: this.fallbacks.named(said('default', 'd') ?? '') ?? this.usual,
       forced: said('forcedefault', 'f') === 'y',
       name: said('name')?.slice(0, LONGEST_TEXT),
       initials: said('initials')?.slice(0, LONGEST_TEXT),
     };
-  }
-
-  private readFallback(text: string): Fallback {
-    if (text === '404') return 'nothing';
-    const kind = text === 'mm' ? 'mp' : PLACEHOLDER_KINDS.find((one) => one === text);
-    if (kind) return { kind };
-    const url = allowedUrl(text, this.urls);
-    return url === undefined ? { kind: this.usual } : { url };
   }
 }
 

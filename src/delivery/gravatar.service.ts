@@ -1,17 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { Aliases } from '../avatars/aliases.js';
-import type { Vouched } from '../avatars/avatar.repository.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import { isHash } from '../model/keys.js';
 import { sha256Hex } from '../model/sha256.js';
 import type { GravatarRequest } from './gravatar-requests.js';
-import type { Picture, PictureRead } from './picture.js';
+import type { Picture, PictureRead, Redirect } from './picture.js';
 import { PicturesService } from './pictures.service.js';
 
 /** The answer for a hash. */
-export interface Shown extends Vouched {
-  /** A picture, or the URL of one; undefined: there is neither a picture nor a fallback. */
-  shown: Picture | { redirect: string } | undefined;
+export interface Shown {
+  /** Undefined: there is neither a picture nor a fallback. */
+  shown: Picture | Redirect | undefined;
   /** The avatar that the hash stands for, if any. */
   id?: string | undefined;
 }
@@ -36,31 +35,28 @@ export class GravatarService {
   async get(request: GravatarRequest, accept: string | undefined): Promise<Shown> {
     const { hash, forced } = request;
     // A forced default needs no read from the store.
-    if (forced || !isHash(hash)) return this.fallback(request, accept, hash, CERTAIN);
+    if (forced || !isHash(hash)) return { shown: this.fallback(request, accept, hash, CERTAIN) };
     const { id, ...pointer } = await this.aliases.resolve(hash);
-    if (id === undefined) return this.fallback(request, accept, hash, pointer);
+    if (id === undefined) return { shown: this.fallback(request, accept, hash, pointer) };
     const { version, ...read } = await this.avatars.get(id);
     const both = together(pointer, read);
     // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
-    if (!version) return { ...this.fallback(request, accept, sha256Hex(id), both), id };
+    if (!version) return { shown: this.fallback(request, accept, sha256Hex(id), both), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const wish = { ...wishOf(request, accept), animated: false, common: 'png' } as const;
-    return { shown: this.pictures.current(id, version, wish, both), verified: both.verified, id };
+    return { shown: this.pictures.current(id, version, wish, both), id };
   }
 
-  /** The picture or URL to show instead. @param seed tells drawings apart */
+  /** What to show instead of a picture. @param seed tells drawings apart */
   private fallback(
     request: GravatarRequest,
     accept: string | undefined,
     seed: string,
     read: PictureRead,
-  ): Shown {
+  ): Picture | Redirect | undefined {
     const { fallback, name, initials } = request;
-    const { verified } = read;
-    if (fallback === 'nothing') return { shown: undefined, verified };
-    if ('url' in fallback) return { shown: { redirect: fallback.url }, verified };
-    const drawing = { default: fallback.kind, name, initials };
-    return { shown: this.pictures.draw(seed, wishOf(request, accept), drawing, read), verified };
+    const drawing = { default: fallback, name, initials };
+    return this.pictures.standIn(seed, wishOf(request, accept), drawing, read);
   }
 }
 

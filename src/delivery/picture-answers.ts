@@ -9,7 +9,7 @@ import { refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
 import { type Origin, cdnHeaders } from './cdn-headers.js';
 import { HotAnswers } from './hot-answers.js';
-import type { Picture } from './picture.js';
+import type { Picture, Redirect } from './picture.js';
 
 /**
  * Headers of every picture. Pictures come from strangers, so nothing in them may run; pages of all origins may show them.
@@ -23,14 +23,27 @@ const SAFE = {
 /** Sends pictures: whole (200), in part (206), or not at all if the client has them (304). */
 @Injectable()
 export class PictureAnswers {
-  /** The Cache-Control of a current picture. */
-  readonly currentCacheControl: string;
+  private readonly currentCacheControl: string;
 
   constructor(
     private readonly hot: HotAnswers,
     private readonly settings: Settings,
   ) {
     this.currentCacheControl = currentPictureCacheControl(settings);
+  }
+
+  /** Sends the current picture, or what stands in for it. Parameters and errors are those of `send`. */
+  async sendCurrent(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    shown: Picture | Redirect,
+    origin: Origin,
+  ): Promise<void> {
+    if (!('redirect' in shown)) return this.send(request, reply, shown, this.currentCacheControl, origin);
+    const { redirect, verified } = shown;
+    const caching = { 'Cache-Control': cacheControlOf(this.currentCacheControl, verified) };
+    const headers = { Location: redirect, ...caching, ...cdnHeaders(this.settings, request.url, origin) };
+    void reply.status(302).headers(headers).send();
   }
 
   /**
@@ -52,7 +65,7 @@ export class PictureAnswers {
       'Cache-Control': cacheControlOf(cacheControl, verified),
       ...(vary.length > 0 && { Vary: vary.join(', ') }),
       ...SAFE,
-      ...this.cdnHeaders(request, origin),
+      ...cdnHeaders(this.settings, request.url, origin),
     };
     const whole = {
       ...common,
@@ -95,10 +108,5 @@ export class PictureAnswers {
     const { start, end } = part;
     reply.status(206).header('Content-Range', `bytes ${start}-${end}/${bytes.length}`);
     void reply.send(bytes.subarray(start, end + 1));
-  }
-
-  /** The headers by which a CDN finds an answer that was made from an avatar or a hash. */
-  cdnHeaders({ url }: FastifyRequest, origin: Origin): Record<string, string> {
-    return cdnHeaders(this.settings, url, origin);
   }
 }

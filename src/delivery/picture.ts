@@ -1,4 +1,4 @@
-import type { CachedRead } from '../avatars/avatar.repository.js';
+import type { CachedRead, Vouched } from '../avatars/avatar.repository.js';
 import type { ReadToken } from '../avatars/read-token.js';
 import type { RenditionFormat } from '../model/formats.js';
 
@@ -39,6 +39,11 @@ export interface Picture {
    * pipeline and the store throw
    */
   load: () => Promise<Buffer | Picture>;
+}
+
+/** A picture elsewhere, to show in place of one. */
+export interface Redirect extends Vouched {
+  redirect: string;
 }
 
 /** The read that a picture follows from. */

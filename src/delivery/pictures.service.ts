@@ -8,7 +8,6 @@ import { CodedError } from '../errors.js';
 import type { RenditionFormat } from '../model/formats.js';
 import { pictureKey } from '../model/keys.js';
 import { type Version, isErased, versionNamed } from '../model/manifest.js';
-import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
 import {
   type PictureRef,
   type RenditionRequest,
@@ -23,14 +22,15 @@ import {
 import { BackgroundRenditions } from './background-renditions.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
+import { type Fallback, Fallbacks } from './fallbacks.js';
 import { LeftVersions } from './left-versions.js';
-import type { Again, Picture, PictureRead } from './picture.js';
+import type { Again, Picture, PictureRead, Redirect } from './picture.js';
 import { Renditions } from './renditions.js';
 
-/** Describes what to draw if there is no picture. */
+/** Describes what to show if there is no picture. */
 export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
-  /** A kind, `mm`, or `404` for nothing; undefined: AVATAR_DEFAULT. */
-  default?: string | undefined;
+  /** Undefined: AVATAR_DEFAULT. */
+  default?: Fallback | undefined;
   /** Tells drawings apart; undefined: the id, whose initials may be shown. */
   seed?: string | undefined;
 };
@@ -64,17 +64,18 @@ export class PicturesService {
     private readonly left: LeftVersions,
     private readonly background: BackgroundRenditions,
     private readonly defaults: DefaultPictures,
+    private readonly fallbacks: Fallbacks,
     private readonly settings: Settings,
   ) {}
 
   /**
-   * The current picture, or the drawing that stands in for it.
+   * The current picture, or what stands in for it.
    * @returns undefined if there is neither
    * @throws CodedError `manifest_unreadable`; what the store throws
    */
-  async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | undefined> {
+  async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | Redirect | undefined> {
     const { version, ...read } = await this.avatars.get(id);
-    return version ? this.current(id, version, wish, read) : this.draw(id, wish, drawing, read);
+    return version ? this.current(id, version, wish, read) : this.standIn(id, wish, drawing, read);
   }
 
   /** The picture of the current version. @param read gave the version */
@@ -93,15 +94,27 @@ export class PicturesService {
     return { etag, format, vary, verified, again, load };
   }
 
+  /** What is shown for an avatar without a picture. @param read found that it has none @returns undefined if that is nothing */
+  standIn(
+    id: string,
+    wish: PictureWish,
+    drawing: DrawingWish,
+    read: PictureRead,
+  ): Picture | Redirect | undefined {
+    const { default: fallback = this.fallbacks.usual } = drawing;
+    if (fallback === 'nothing' || 'kind' in fallback) return this.draw(id, wish, drawing, read);
+    return { redirect: fallback.url, verified: read.verified };
+  }
+
   /** The drawing for an avatar without a picture. @param read found that it has none @returns undefined if nothing is to be drawn */
   draw(
     id: string,
     { size, exact, format, accept }: PictureWish,
-    { default: asked, seed = id, ...drawing }: DrawingWish,
+    { default: fallback = this.fallbacks.usual, seed = id, ...drawing }: DrawingWish,
     read: PictureRead,
   ): Picture | undefined {
-    const kind = asked === 'mm' ? 'mp' : (asked ?? this.settings.avatarDefault);
-    if (!isKind(kind)) return undefined;
+    if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
+    const { kind } = fallback;
     return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept }, read);
   }
 
@@ -196,8 +209,4 @@ function noPicture(): CodedError {
 
 function noRendition(): CodedError {
   return new CodedError('rendition_not_found', 'There is no such rendition of the avatar.');
-}
-
-function isKind(text: string): text is PlaceholderKind {
-  return PLACEHOLDER_KINDS.some((kind) => kind === text);
 }

@@ -66,7 +66,7 @@ describe.each(backends)('the tags of answers on $name', (backend) => {
     const { url } = await start({
       ...(await backend.environment()),
       ...byTag(api),
-      GRAVATAR_DEFAULT_URLS: 'https://www.example.org/',
+      AVATAR_DEFAULT_URLS: 'https://www.example.org/',
     });
     const client = new AvatarClient(url, 'alice@example');
     const [hash = '', other = ''] = hashEmail('alice@example.org');

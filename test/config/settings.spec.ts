@@ -277,14 +277,25 @@ describe('loadSettings', () => {
   it.each(['ftp://cdn.example', 'cdn.example', 'https://user@cdn.example', 'https://cdn.example/?x=1'])(
     'refuses %s as a place of default pictures',
     (url) => {
-      expect(load({ GRAVATAR_DEFAULT_URLS: 'https://cdn.example, http://local:8080/a/' })).toMatchObject({
-        gravatarDefaultUrls: ['https://cdn.example', 'http://local:8080/a/'],
+      expect(load({ AVATAR_DEFAULT_URLS: 'https://cdn.example, http://local:8080/a/' })).toMatchObject({
+        avatarDefaultUrls: ['https://cdn.example', 'http://local:8080/a/'],
       });
-      expect(problemsOf({ GRAVATAR_DEFAULT_URLS: `https://cdn.example,${url}` })).toEqual([
-        expect.stringContaining('GRAVATAR_DEFAULT_URLS'),
+      expect(problemsOf({ AVATAR_DEFAULT_URLS: `https://cdn.example,${url}` })).toEqual([
+        expect.stringContaining('AVATAR_DEFAULT_URLS'),
       ]);
     },
   );
+
+  it('names the setting that an older one has become', () => {
+    const { warnings, settings } = loadSettings(
+      { GRAVATAR_DEFAULT_URLS: 'https://cdn.example' },
+      file('empty.env', ''),
+    );
+    expect(settings.avatarDefaultUrls).toEqual([]);
+    expect(warnings).toEqual([
+      'GRAVATAR_DEFAULT_URLS is not a setting of Visage and is ignored. Did you mean AVATAR_DEFAULT_URLS?',
+    ]);
+  });
 
   it.each<[Record<string, string>, RegExp]>([
     [{ CDN_PURGE: 'fastly' }, /^CDN_PURGE/],

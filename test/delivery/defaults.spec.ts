@@ -10,7 +10,13 @@ describe('an avatar without a picture', () => {
   let service: RunningService;
 
   beforeAll(async () => {
-    service = await startService({ ...(await local?.environment()), AVATAR_DEFAULT: 'identicon' });
+    service = await startService({
+      ...(await local?.environment()),
+      AVATAR_DEFAULT: 'identicon',
+      AVATAR_DEFAULT_URLS: 'https://img.example/avatars',
+      CDN_PURGE: 'http',
+      CDN_HTTP_URL: 'http://127.0.0.1:1/{tag}',
+    });
   });
   afterAll(() => service.stop());
 
@@ -44,6 +50,39 @@ describe('an avatar without a picture', () => {
     const all = ['name=Ada%20Lovelace', 'initials=XY', 'color=ff0000', 'scheme=dark', ''];
     const bodies = await Promise.all(all.map(drawn));
     expect(new Set(bodies.map((body) => body.toString('base64'))).size).toBe(all.length);
+  });
+
+  it('is at an allowed URL, by GET and HEAD, with the headers of a current picture', async () => {
+    const url = 'https://img.example/avatars/nobody.png?a=b';
+    const suffix = `?default=${encodeURIComponent(url)}&size=64`;
+    const drawn = (await nobody().get()).headers;
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers, body } = await nobody().send({ method, suffix });
+      expect([status, headers.location, body.length]).toEqual([302, url, 0]);
+      const shared = ['cache-control', 'cache-tag', 'surrogate-key', 'access-control-allow-origin'];
+      for (const name of shared) expect([name, headers[name]]).toEqual([name, drawn[name]]);
+      expect(headers['cache-tag']).toMatch(/^avatar-/);
+    }
+    const client = new AvatarClient(service.url, 'somebody-else');
+    expectStatus(201, await client.upload(await numbered(1)));
+    expectStatus(200, await client.get(suffix));
+  });
+
+  it.each([
+    'https://img.example/',
+    'https://img.example/avatars/../other.png',
+    'https://evil.example/avatars/a.png',
+    'https://img.example@evil.example/avatars',
+    'http://img.example/avatars',
+    '//img.example/avatars',
+    'javascript:alert(1)',
+    '',
+  ])('is never at %j, and the refusal names the setting', async (url) => {
+    const answer = await nobody().get(`?default=${encodeURIComponent(url)}`);
+    expect(problemOf(answer)).toEqual({ status: 400, code: 'invalid_default', parameter: 'default' });
+    expect((JSON.parse(answer.body.toString()) as { detail: string }).detail).toContain(
+      'AVATAR_DEFAULT_URLS',
+    );
   });
 
   it.each([

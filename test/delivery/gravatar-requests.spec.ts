@@ -1,4 +1,5 @@
 import { Settings } from '../../src/config/settings.js';
+import { Fallbacks } from '../../src/delivery/fallbacks.js';
 import { GravatarRequests } from '../../src/delivery/gravatar-requests.js';
 import type { Version } from '../../src/model/manifest.js';
 import { chooseRendition, parseRenditionName, renditionName } from '../../src/model/rendition.js';
@@ -6,9 +7,10 @@ import { chooseRendition, parseRenditionName, renditionName } from '../../src/mo
 const settings: Partial<Settings> = {
   gravatarMaxSize: 512,
   avatarDefault: 'wavatar',
-  gravatarDefaultUrls: ['https://cdn.example/'],
+  avatarDefaultUrls: ['https://cdn.example/'],
 };
-const requests = new GravatarRequests(Object.assign(new Settings(), settings));
+const all = Object.assign(new Settings(), settings);
+const requests = new GravatarRequests(all, new Fallbacks(all));
 /** As Fastify reads a query: what is there twice is a list. */
 const read = (query: string, file = 'abc') => {
   const parameters = new URLSearchParams(query);

@@ -67,7 +67,7 @@ describe('random reads', () => {
     const environment = {
       ...(await local?.environment()),
       GRAVATAR_MAX_SIZE: '96',
-      GRAVATAR_DEFAULT_URLS: ELSEWHERE,
+      AVATAR_DEFAULT_URLS: ELSEWHERE,
     };
     services = await startServices([
       { ...environment, CACHE_MAX_AGE_MS: '3600000' },

@@ -59,7 +59,7 @@ describe.each(backends)('the contract of Gravatar on $name', (backend) => {
     environment = {
       ...(await backend.environment()),
       CACHE_MAX_AGE_MS: '3600000',
-      GRAVATAR_DEFAULT_URLS: `${ALLOWED}, https://cdn.example`,
+      AVATAR_DEFAULT_URLS: `${ALLOWED}, https://cdn.example`,
     };
     service = await startService(environment);
     [known, blank, stranger] = [new Person(service.url), new Person(service.url), new Person(service.url)];

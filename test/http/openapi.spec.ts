@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { encodeId } from '../../src/model/keys.js';
+import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { randoms } from '../support/randoms.mjs';
 import { SEED, TORTURE } from '../support/programme.js';
 import { backends } from '../support/service.js';
@@ -26,6 +27,8 @@ const [ALLOWED, FORBIDDEN] = TORTURE ? [150, 150] : [13, 10];
 const KEY = 'a-key';
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };
 
+const ELSEWHERE = 'https://cdn.example/defaults';
+
 /** With pictures, and some without. */
 const IDS = ['alice', 'Bob@x.org', 'a~b|c:d+e=f', 'nobody'];
 /** Has a picture, and is never deleted: every call but DELETE succeeds on it. */
@@ -49,6 +52,7 @@ const IN_WORDS = [
 /** What makes sense where a schema allows any text, or where it cannot say what there is. */
 const SENSIBLE: Record<string, readonly string[]> = {
   id: IDS,
+  default: ['404', 'mm', ...PLACEHOLDER_KINDS, ELSEWHERE, `${ELSEWHERE}/nobody.png`],
   crop: ['0,0,64,64', '1,2,3,4', '63,63,1,1', '00,0,9,9'],
   'If-Match': ['*', '"x"', 'W/"x", "y"', '"x/256.webp"'],
   'If-None-Match': ['*', '"x"', 'nonsense'],
@@ -83,7 +87,11 @@ describe('the OpenAPI document', () => {
   const known = new Map<string, readonly string[]>(Object.entries(SENSIBLE));
 
   beforeAll(async () => {
-    const environment = { ...(await local?.environment()), AVATAR_DEFAULT: 'identicon' };
+    const environment = {
+      ...(await local?.environment()),
+      AVATAR_DEFAULT: 'identicon',
+      AVATAR_DEFAULT_URLS: ELSEWHERE,
+    };
     const API_KEYS = createHash('sha256').update(KEY).digest('hex');
     harness = await Harness.start({ ...environment, API_KEYS }, AUTHORIZED);
     document = JSON.parse((await harness.send({ path: '/docs-json' })).body.toString()) as OpenApi;
@@ -220,8 +228,9 @@ describe('the OpenAPI document', () => {
     if (plain && kept !== undefined) return kept;
     const sensible = [...(known.get(name) ?? []), ...(kept === undefined ? [] : [kept])];
     const fitting = sensible.filter((one) => schemas.accepts(schema, one));
-    // No schema can say where a picture ends.
-    if (fitting.length > 0 && (name === 'crop' || random() < 0.6)) return pick(fitting, random);
+    // No schema can say where a picture ends, nor which URLs the settings allow.
+    if (fitting.length > 0 && (['crop', 'default'].includes(name) || random() < 0.6))
+      return pick(fitting, random);
     for (;;) {
       const value = String(validValue(schemas, schema, random));
       if (place !== 'header' || isHeader(value)) return value;

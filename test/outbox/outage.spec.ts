@@ -83,7 +83,7 @@ describeS3('while the bucket is away', () => {
     OUTBOX_SET_ASIDE_AFTER_MS: '300',
     CACHE_MAX_AGE_MS: '0',
     HEALTH_MAX_AGE_MS: '0',
-    GRAVATAR_DEFAULT_URLS: ELSEWHERE,
+    AVATAR_DEFAULT_URLS: ELSEWHERE,
   });
   /** For one test. */
   const startAlone = async (environment: Environment) => {

@@ -1,15 +1,8 @@
 import { applyDecorators } from '@nestjs/common';
-import {
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-  ApiQuery,
-  ApiResponse,
-} from '@nestjs/swagger';
-import { GRAVATAR_DEFAULTS } from '../../delivery/gravatar-requests.js';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery } from '@nestjs/swagger';
+import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { headersOf } from './headers.js';
-import { DescribeAccept, DescribePicture } from './pictures.js';
+import { DescribeAccept, DescribePicture, DescribeRedirect } from './pictures.js';
 import { DescribeRefusals } from './refusals.js';
 
 const text = { type: 'string' as const };
@@ -43,17 +36,13 @@ export function DescribeGravatar() {
       'default',
       'd',
       'What to show if there is no picture: one of these, or an allowed URL. Anything else counts as AVATAR_DEFAULT.',
-      { anyOf: [{ ...text, enum: [...GRAVATAR_DEFAULTS] }, text] },
+      { anyOf: [{ ...text, enum: [...FALLBACK_NAMES] }, text] },
     ),
     either('forcedefault', 'f', '`y`: show the default even if there is a picture.'),
     either('rating', 'r', 'Ignored: every picture is served.'),
     query('name', 'The name of the person, for `default=initials`.'),
     query('initials', 'The initials to show instead of those of the name.'),
-    ApiResponse({
-      status: 302,
-      description: 'There is no picture, and `default` is an allowed URL.',
-      headers: headersOf('Cache-Control', 'Location'),
-    }),
+    DescribeRedirect(),
   );
 }
 

@@ -14,6 +14,7 @@ export function DescribeCurrentPicture() {
   return applyDecorators(
     DescribeId(),
     DescribeNegotiation(),
+    DescribeRedirect(),
     DescribePicture(
       'Get the current picture',
       'avatar_not_found',
@@ -57,6 +58,14 @@ export function DescribeAccept() {
     'Accept',
     'The formats that the client can show. WebP and AVIF are served only if they are named.',
   );
+}
+
+export function DescribeRedirect() {
+  return ApiResponse({
+    status: 302,
+    description: 'There is no picture, and `default` is a URL that AVATAR_DEFAULT_URLS allows.',
+    headers: headersOf('Cache-Control', 'Location'),
+  });
 }
 
 /** A call that answers with a picture. @param codes of refusals, besides those that every picture may answer with */

@@ -116,6 +116,7 @@ export function validValue(schemas: Schemas, described: Schema, random: Random):
   const schema = schemas.resolve(branch);
   if (schema.enum) return pick(schema.enum, random);
   if (schema.format === 'date-time') return pick(INSTANTS, random);
+  if (schema.format === 'uri') return 'https://elsewhere.example/a.png';
   switch (schema.type) {
     case 'boolean':
       return random() < 0.5;

@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
+import { allowedUrl } from './allowed-urls.js';
+
+/** Shown if there is no picture: a drawing, the picture at a URL, or nothing. */
+export type Fallback = { kind: PlaceholderKind } | { url: string } | 'nothing';
+
+/** Values of `default` other than a URL. */
+export const FALLBACK_NAMES = ['404', 'mm', ...PLACEHOLDER_KINDS] as const;
+
+/** Knows which fallbacks readers may ask for, and the one for all who ask for none. */
+@Injectable()
+export class Fallbacks {
+  /** AVATAR_DEFAULT. */
+  readonly usual: Fallback;
+  /** Origins and URL prefixes that readers may be redirected to. */
+  private readonly urls: readonly URL[];
+
+  constructor({ avatarDefault, avatarDefaultUrls }: Settings) {
+    this.usual = avatarDefault === '404' ? 'nothing' : { kind: avatarDefault };
+    this.urls = avatarDefaultUrls.map((url) => new URL(url));
+  }
+
+  /** @param text a name, or a URL @returns undefined if it is no name that we know, and no allowed URL */
+  named(text: string): Fallback | undefined {
+    if (text === '404') return 'nothing';
+    const kind = text === 'mm' ? 'mp' : PLACEHOLDER_KINDS.find((one) => one === text);
+    if (kind) return { kind };
+    const url = allowedUrl(text, this.urls);
+    return url === undefined ? undefined : { url };
+  }
+}
