@@ -45,7 +45,8 @@ export class DefaultQuery {
   @ApiPropertyOptional({
     type: 'string',
     enum: ['light', 'dark'],
-    description: 'Colours for a light or a dark page.',
+    description:
+      'Colours for a light or a dark page. By default the header Sec-CH-Prefers-Color-Scheme decides.',
   })
   scheme?: 'light' | 'dark';
 }

@@ -5,6 +5,7 @@ import { FALLBACK_NAMES } from '../delivery/fallbacks.js';
 import { GravatarRequests } from '../delivery/gravatar-requests.js';
 import { GravatarService } from '../delivery/gravatar.service.js';
 import { PictureAnswers } from '../delivery/picture-answers.js';
+import { preferencesOf } from '../delivery/preferences.js';
 import { CodedError } from '../errors.js';
 import { OPEN } from '../http/cors.js';
 import { Public } from '../http/public.js';
@@ -39,7 +40,7 @@ export class GravatarController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const wish = this.requests.read(file, query);
-    const { shown, id } = await this.gravatars.get(wish, request.headers.accept);
+    const { shown, id } = await this.gravatars.get(wish, preferencesOf(request));
     if (!shown) throw new CodedError('avatar_not_found', 'There is no picture for this hash.');
     await this.pictures.sendCurrent(request, reply, shown, { id, hash: wish.hash });
   }

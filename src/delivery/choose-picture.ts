@@ -29,6 +29,8 @@ export interface PictureWish {
   animated?: boolean | undefined;
   /** Whether the reader's headers ask for less motion or data. */
   lessMotion?: boolean | undefined;
+  /** Whether the reader's headers ask for a dark page's colors. For drawings. */
+  dark?: boolean | undefined;
 }
 
 /** The picture that answers a wish, and what the answer says about it. */

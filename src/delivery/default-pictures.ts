@@ -4,10 +4,12 @@ import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { etagOf } from '../http/conditional.js';
 import type { RenditionFormat } from '../model/formats.js';
+import type { Scheme } from '../placeholders/colors.js';
 import type { Drawing, Placeholder } from '../placeholders/drawing.js';
 import { Placeholders } from '../placeholders/placeholders.js';
 import { acceptedFormats } from './negotiation.js';
 import type { Picture, PictureMemory, PictureRead } from './picture.js';
+import { SCHEME_HEADER } from './preferences.js';
 
 /** A request for a drawing, for an avatar without a picture. */
 export interface DefaultWish extends Placeholder {
@@ -17,6 +19,8 @@ export interface DefaultWish extends Placeholder {
   /** Undefined: the best format that `accept` allows. */
   format?: RenditionFormat | undefined;
   accept?: string | undefined;
+  /** Colors for a dark page, unless `scheme` says which. */
+  dark?: boolean | undefined;
 }
 
 /** Edge in px if the request names none. */
@@ -60,17 +64,27 @@ export class DefaultPictures implements PictureMemory {
    * @param read which found that the avatar has no picture
    */
   choose(wish: DefaultWish, { verified, tokens }: PictureRead): Picture {
-    const { format: asked, accept, size: wanted = USUAL_SIZE, exact = false, ...placeholder } = wish;
+    const {
+      format: asked,
+      accept,
+      size: wanted = USUAL_SIZE,
+      exact = false,
+      dark = false,
+      ...placeholder
+    } = wish;
     const size = exact ? wanted : (this.settings.avatarSizes.find((one) => one >= wanted) ?? wanted);
     // AVIF saves next to nothing on drawings.
     const format = asked ?? acceptedFormats(DRAWN, accept, true).find((one) => one !== 'avif') ?? 'png';
-    const drawing = this.placeholders.resolve(placeholder);
+    const drawingFor = (hint: Scheme) =>
+      this.placeholders.resolve({ ...placeholder, scheme: placeholder.scheme ?? hint });
+    const drawing = drawingFor(dark ? 'dark' : 'light');
+    const hintDecides = drawingFor(dark ? 'light' : 'dark').key !== drawing.key;
     const name = `${drawing.key}/${size}.${format}`;
     return {
       format,
       verified,
       etag: etagOf(name),
-      vary: asked === undefined ? ['Accept'] : [],
+      vary: [...(asked === undefined ? ['Accept'] : []), ...(hintDecides ? [SCHEME_HEADER] : [])],
       load: async () => {
         const bytes = await this.cache.fetch(name, { context: { drawing, size, format } });
         if (!bytes) throw new Error('drawing a default picture gave no bytes');

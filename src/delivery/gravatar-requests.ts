@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { RENDITION_FORMATS, type RenditionFormat } from '../model/formats.js';
+import { SCHEMES, type Scheme } from '../placeholders/colors.js';
 import { type Fallback, Fallbacks } from './fallbacks.js';
 
 /** A picture as the clients of Gravatar and Libravatar ask for it. */
@@ -17,6 +18,8 @@ export interface GravatarRequest {
   /** For the drawing of initials. */
   name: string | undefined;
   initials: string | undefined;
+  /** Undefined: the client's headers decide. */
+  scheme: Scheme | undefined;
 }
 
 /** Default edge in px, by https://wiki.libravatar.org/api/. */
@@ -55,6 +58,7 @@ export class GravatarRequests {
       forced: said('forcedefault', 'f') === 'y',
       name: said('name')?.slice(0, LONGEST_TEXT),
       initials: said('initials')?.slice(0, LONGEST_TEXT),
+      scheme: SCHEMES.find((one) => one === said('scheme')),
     };
   }
 }

@@ -11,7 +11,7 @@ import { requestId } from '../http/request-id.js';
 import { AcceptClasses } from './accept-classes.js';
 import { Flights } from './flights.js';
 import type { Again } from './picture.js';
-import { wantsLess } from './preferences.js';
+import { wantsDark, wantsLess } from './preferences.js';
 
 /** An answer that was given and may be given again. */
 export interface HotAnswer {
@@ -160,7 +160,8 @@ export class HotAnswers implements OnModuleDestroy {
 
   /** The same for all requests that get the same answer, whatever else their headers say. */
   private keyOf(url: string, headers: IncomingMessage['headers']): string {
-    return `${url}\n${this.acceptClasses.of(headers.accept)}\n${wantsLess(headers)}`;
+    const hints = `${wantsLess(headers)}\n${wantsDark(headers)}`;
+    return `${url}\n${this.acceptClasses.of(headers.accept)}\n${hints}`;
   }
 
   private valid(key: string): Prepared | undefined {

@@ -109,13 +109,13 @@ export class PicturesService {
   /** The drawing for an avatar without a picture. @param read found that it has none @returns undefined if nothing is to be drawn */
   draw(
     id: string,
-    { size, exact, format, accept }: PictureWish,
+    { size, exact, format, accept, dark }: PictureWish,
     { default: fallback = this.fallbacks.usual, seed = id, ...drawing }: DrawingWish,
     read: PictureRead,
   ): Picture | undefined {
     if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
     const { kind } = fallback;
-    return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept }, read);
+    return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept, dark }, read);
   }
 
   /** One rendition of one version, current or not. @returns undefined if there is none, or it was erased */

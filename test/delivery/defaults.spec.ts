@@ -39,7 +39,10 @@ describe('an avatar without a picture', () => {
 
   it('is shown as the settings say, negotiated like pictures, and as 404 if that is requested', async () => {
     const set = expectStatus(200, await nobody().get());
-    expect([set.headers['content-type'], set.headers.vary]).toEqual(['image/png', 'Accept']);
+    expect([set.headers['content-type'], set.headers.vary]).toEqual([
+      'image/png',
+      'Accept, Sec-CH-Prefers-Color-Scheme',
+    ]);
     const browser = await nobody().send({ headers: { accept: 'image/avif,image/webp,*/*' } });
     expect(browser.headers['content-type']).toBe('image/webp');
     expect(problemOf(await nobody().get('?default=404'))).toEqual({ status: 404, code: 'avatar_not_found' });

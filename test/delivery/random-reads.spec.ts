@@ -132,6 +132,7 @@ describe('random reads', () => {
           ...(accept !== undefined && { accept }),
           ...(random() < 0.1 && { 'save-data': 'on' }),
           ...(random() < 0.1 && { 'sec-ch-prefers-reduced-motion': 'reduce' }),
+          ...(random() < 0.2 && { 'sec-ch-prefers-color-scheme': oneOf(['dark', '"dark"', 'light']) }),
           ...(ranged && { range: oneOf(RANGES) }),
           ...(etag !== undefined && random() < 0.5 && { 'if-none-match': ifNoneMatch(etag) }),
           ...(random() < 0.05 && {

@@ -60,6 +60,7 @@ const SENSIBLE: Record<string, readonly string[]> = {
   'If-Range': ['"x"', 'W/"x"'],
   Accept: ['image/avif,image/webp,*/*', 'image/webp;q=0.1, image/png', 'text/html', '*/*;q=x'],
   'Sec-CH-Prefers-Reduced-Motion': ['reduce', '"reduce"', 'no-preference'],
+  'Sec-CH-Prefers-Color-Scheme': ['dark', '"dark"', 'light'],
   'Save-Data': ['on', 'off'],
   hash: [`${HASH}.png`, HASH.toUpperCase(), 'f'.repeat(64), 'nonsense'],
   rendition: ['master.webp', '16-still.gif', '1024.avif', '9999.png'],

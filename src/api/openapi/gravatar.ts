@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery } from '@nestjs/swagger';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { headersOf } from './headers.js';
-import { DescribeAccept, DescribePicture, DescribeRedirect } from './pictures.js';
+import { DescribeAccept, DescribeScheme, DescribePicture, DescribeRedirect } from './pictures.js';
 import { DescribeRefusals } from './refusals.js';
 
 const text = { type: 'string' as const };
@@ -21,6 +21,7 @@ export function DescribeGravatar() {
       'avatar_not_found',
     ),
     DescribeAccept(),
+    DescribeScheme(),
     ApiParam({
       name: 'hash',
       schema: {
@@ -42,6 +43,10 @@ export function DescribeGravatar() {
     either('rating', 'r', 'Ignored: every picture is served.'),
     query('name', 'The name of the person, for `default=initials`.'),
     query('initials', 'The initials to show instead of those of the name.'),
+    query(
+      'scheme',
+      '`light` or `dark`: colors of the default for a light or a dark page. Anything else is ignored.',
+    ),
     DescribeRedirect(),
   );
 }

@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
+import { SCHEME_HEADER } from '../../delivery/preferences.js';
 import type { ErrorCode } from '../../errors.js';
 import { RENDITION_FORMATS } from '../../model/formats.js';
 import { headersOf } from './headers.js';
@@ -50,6 +51,7 @@ function DescribeNegotiation() {
     DescribeAccept(),
     header('Sec-CH-Prefers-Reduced-Motion', 'reduce: animations are served as their first frame.'),
     header('Save-Data', 'on: animations are served as their first frame.'),
+    DescribeScheme(),
   );
 }
 
@@ -58,6 +60,10 @@ export function DescribeAccept() {
     'Accept',
     'The formats that the client can show. WebP and AVIF are served only if they are named.',
   );
+}
+
+export function DescribeScheme() {
+  return header(SCHEME_HEADER, 'dark: a default is drawn for a dark page, unless `scheme` says which.');
 }
 
 export function DescribeRedirect() {
