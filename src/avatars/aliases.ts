@@ -17,7 +17,7 @@ import {
 } from '../storage/object-store.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarRepository, type Vouched } from './avatar.repository.js';
-import type { ReadToken } from './read-token.js';
+import { type ReadToken, isFresh } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
@@ -67,7 +67,8 @@ export class Aliases {
 
   /**
    * The avatar that a hash stands for, as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS` while
-   * the store is away. One request to the store serves all callers that wait for it.
+   * the store is away. That it stands for none may be as old as `CACHE_UNKNOWN_HASH_MS`. One request to the store serves all callers that
+   * wait for it.
    * @param hash as `isHash` accepts it
    * @throws CodedError `manifest_unreadable`, and what the store throws
    */
@@ -149,7 +150,7 @@ export class Aliases {
       const now = await this.remove(id, unlisted);
       removed += now;
       // A change of the manifest was told before the pointer was there.
-      if (restored > 0) this.events.changed({ id, hashes, aliased: true });
+      if (restored > 0) this.events.changed({ id, hashes, aliased: true, registered: true });
       if (restored + now === 0) return removed;
     }
   }
@@ -182,21 +183,27 @@ export class Aliases {
       known.token.readAt = readAt;
       return known;
     }
-    const entry = { id, token: { readAt, gone: false } };
+    const entry = { id, token: { readAt, maxAgeMs: this.maxAgeOf(id), gone: false } };
     this.cache.set(hash, entry);
     return entry;
   }
 
+  /** Anybody can ask for any number of hashes that stand for nobody, and nobody misses a new one at once. */
+  private maxAgeOf(id: string | undefined): number {
+    const { cacheMaxAgeMs, cacheUnknownHashMs } = this.settings;
+    return id === undefined ? Math.max(cacheMaxAgeMs, cacheUnknownHashMs) : cacheMaxAgeMs;
+  }
+
   private fresh(hash: string): Entry | undefined {
     const entry = this.cache.get(hash);
-    return entry && this.repository.holds(entry.token) ? entry : undefined;
+    return entry && isFresh(entry.token) ? entry : undefined;
   }
 
   /** The id that a hash points at, whether that counts or not. */
   private async readCached(hash: string): Promise<Resolved> {
     try {
       const { id, token } = this.fresh(hash) ?? (await this.readOnce(hash));
-      return { id, verified: true, tokens: this.repository.holds(token) ? [token] : undefined };
+      return { id, verified: true, tokens: isFresh(token) ? [token] : undefined };
     } catch (error) {
       const known = isAway(error) ? this.cache.get(hash) : undefined;
       if (!known || performance.now() - known.token.readAt >= this.settings.cacheMaxStaleMs) throw error;

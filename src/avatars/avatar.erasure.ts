@@ -78,7 +78,12 @@ export class AvatarErasure {
         : stored;
     await this.events.erased(id, end);
     const voided = await this.dropVoid(id, end);
-    const purged = await this.events.purge({ id, hashes: hashesOf(manifest), aliased: false });
+    const purged = await this.events.purge({
+      id,
+      hashes: hashesOf(manifest),
+      aliased: false,
+      registered: false,
+    });
     const whole = {
       ...receipt,
       objects: receipt.objects + voided.objects,

@@ -24,7 +24,7 @@ import {
 import { AvatarEvents } from './avatar.events.js';
 import { type CachedManifest, ManifestCache, type Snapshot } from './manifest-cache.js';
 import { PendingChanges } from './pending-changes.js';
-import type { ReadToken } from './read-token.js';
+import { type ReadToken, isFresh } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
@@ -127,7 +127,7 @@ export class AvatarRepository {
    */
   async readCached(id: string): Promise<CachedRead> {
     const entry = this.cache.get(id);
-    if (entry && this.cache.isFresh(entry.token)) {
+    if (entry && isFresh(entry.token)) {
       this.cache.countHit();
       return this.readOf(id, entry);
     }
@@ -143,7 +143,7 @@ export class AvatarRepository {
 
   /** Whether what was read with a token would be read again. Looks at the clock and at memory only. */
   holds(token: ReadToken): boolean {
-    if (!this.cache.isFresh(token)) return false;
+    if (!isFresh(token)) return false;
     if (token.id === undefined) return true;
     if (this.pending.of(token.id).length > 0) return false;
     this.cache.countHit();
@@ -192,7 +192,7 @@ export class AvatarRepository {
 
   private readOf(id: string, entry: CachedManifest): CachedRead {
     const { snapshot, token } = entry;
-    const mayRepeat = this.cache.isFresh(token) && this.pending.of(id).length === 0;
+    const mayRepeat = isFresh(token) && this.pending.of(id).length === 0;
     return {
       manifest: this.withPending(snapshot.manifest),
       verified: true,
@@ -271,7 +271,9 @@ export class AvatarRepository {
   private changed(before: Manifest, after: Manifest): void {
     this.reading.leave(after.id);
     const hashes = [...new Set([...hashesOf(before), ...hashesOf(after)])];
-    this.events.changed({ id: after.id, hashes, aliased: before.aliases?.at !== after.aliases?.at });
+    const aliased = before.aliases?.at !== after.aliases?.at;
+    const registered = aliased && hashesOf(after).length > 0;
+    this.events.changed({ id: after.id, hashes, aliased, registered });
   }
 
   private async revalidate(id: string, options: CallOptions = {}): Promise<CachedManifest> {
@@ -283,7 +285,7 @@ export class AvatarRepository {
       // A change that was committed here during the read is newer than the read.
       return latest && latest.token.readAt >= readAt
         ? latest
-        : { snapshot, token: { id, readAt, gone: true } };
+        : { snapshot, token: { id, readAt, maxAgeMs: 0, gone: true } };
     }
     if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
     // Answers made from this snapshot stay valid.

@@ -44,14 +44,10 @@ export class ManifestCache {
   }
 
   keep(id: string, snapshot: Snapshot, readAt: number): CachedManifest {
-    const entry = { snapshot, token: { id, readAt, gone: false } };
+    const token = { id, readAt, maxAgeMs: this.settings.cacheMaxAgeMs, gone: false };
+    const entry = { snapshot, token };
     this.entries.set(id, entry);
     return entry;
-  }
-
-  /** Whether what was read may be shown without asking the store: `CACHE_MAX_AGE_MS`. */
-  isFresh({ readAt, gone }: ReadToken): boolean {
-    return !gone && performance.now() - readAt < this.settings.cacheMaxAgeMs;
   }
 
   /** Whether an entry may be shown while the store is away: `CACHE_MAX_STALE_MS`. */

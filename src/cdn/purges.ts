@@ -26,8 +26,8 @@ const LOG_WINDOW_MS = 60_000;
 interface Job {
   id: string;
   items: Set<string>;
-  /** By the monotonic clock: a purge that begins then or later is the last one. */
-  until: number;
+  /** By the monotonic clock: the purge is repeated once each of them has come. */
+  repeats: number[];
   /** Calls that failed in a row. */
   failures: number;
   /** Undefined once its time has come. */
@@ -38,7 +38,8 @@ interface Job {
 
 /**
  * Purges the CDN after each change, in the background: at once, and again when no replica shows the old picture from memory any more, since
- * the CDN may have fetched it from one of them meanwhile. A purge that fails is repeated. Changes of one avatar that wait share a purge.
+ * the CDN may have fetched it from one of them meanwhile. Replicas remember longer that a hash stands for nobody, so a new hash is purged
+ * once more after that. A purge that fails is repeated. Changes of one avatar that wait share a purge.
  */
 @Injectable()
 export class Purges implements AvatarListener, OnModuleInit {
@@ -112,7 +113,7 @@ export class Purges implements AvatarListener, OnModuleInit {
       this.stop = { at, idle: resolve };
     });
     for (const job of this.jobs.values()) {
-      if (job.timer) this.schedule(job, job.failures > 0 ? 0 : job.until - performance.now());
+      if (job.timer) this.schedule(job, job.failures > 0 ? 0 : nextOf(job) - performance.now());
     }
     this.tellIfIdle();
     await idle;
@@ -125,15 +126,22 @@ export class Purges implements AvatarListener, OnModuleInit {
 
   private request(change: Purgeable): Job {
     const { id } = change;
-    const until = performance.now() + this.settings.cacheMaxAgeMs + ON_ITS_WAY_MS;
     const known = this.jobs.get(id);
-    const job = known ?? { id, items: new Set(), until, failures: 0, told: [] };
+    const job = known ?? { id, items: new Set(), repeats: [], failures: 0, told: [] };
     for (const item of this.itemsOf(change)) job.items.add(item);
-    job.until = until;
+    job.repeats = withLater(this.repeatsOf(change), job.repeats);
     // Whatever happened to earlier changes, this one has all its attempts.
     job.failures = 0;
     if (!known || job.timer) this.schedule(job, 0);
     return job;
+  }
+
+  /** When to repeat the purge of a change that happens now. */
+  private repeatsOf({ registered }: Purgeable): number[] {
+    const { cacheMaxAgeMs, cacheUnknownHashMs } = this.settings;
+    const arrived = performance.now() + ON_ITS_WAY_MS;
+    const late = registered && cacheUnknownHashMs > cacheMaxAgeMs;
+    return [arrived + cacheMaxAgeMs, ...(late ? [arrived + cacheUnknownHashMs] : [])];
   }
 
   private schedule(job: Job, waitMs: number): void {
@@ -167,8 +175,8 @@ export class Purges implements AvatarListener, OnModuleInit {
       this.counts.accepted++;
       job.failures = 0;
       for (const tell of told) tell(true);
-      const last = Math.min(job.until, this.stop?.at ?? Infinity);
-      if (begun < last) this.again(job, job.until - performance.now());
+      job.repeats = job.repeats.filter((at) => begun < Math.min(at, this.stop?.at ?? Infinity));
+      if (job.repeats.length > 0) this.again(job, nextOf(job) - performance.now());
     } catch (error) {
       this.counts.failed++;
       job.failures++;
@@ -200,8 +208,12 @@ export class Purges implements AvatarListener, OnModuleInit {
   /** Runs a job once more. If the avatar has changed meanwhile, its newer job takes over. */
   private again(job: Job, waitMs: number): void {
     const newer = this.jobs.get(job.id);
-    if (!newer) this.schedule(job, waitMs);
-    else for (const item of job.items) newer.items.add(item);
+    if (!newer) {
+      this.schedule(job, waitMs);
+      return;
+    }
+    for (const item of job.items) newer.items.add(item);
+    newer.repeats = withLater(newer.repeats, job.repeats);
   }
 
   private giveUp({ id, failures }: Job): void {
@@ -236,4 +248,15 @@ export class Purges implements AvatarListener, OnModuleInit {
   private tellIfIdle(): void {
     if (this.jobs.size + this.running === 0) this.stop?.idle();
   }
+}
+
+/** When a job is due, unless a call of it failed. */
+function nextOf({ repeats }: Job): number {
+  return Math.min(...repeats);
+}
+
+/** When to repeat a purge for two changes: what repeats it for the newer one does so for the older one as well. */
+function withLater(newer: readonly number[], older: readonly number[]): number[] {
+  const last = Math.max(...newer);
+  return [...newer, ...older.filter((at) => at > last)];
 }

@@ -20,7 +20,7 @@ export class AliasInspector {
     private readonly store: ObjectStore,
     private readonly settings: Settings,
   ) {
-    const fromTheStore = { cacheMaxAgeMs: 0, cacheMaxStaleMs: 0, cacheBytes: 0 };
+    const fromTheStore = { cacheMaxAgeMs: 0, cacheMaxStaleMs: 0, cacheUnknownHashMs: 0, cacheBytes: 0 };
     const applied = Object.assign(new Settings(), settings, fromTheStore);
     const events = new AvatarEvents();
     const repository = new AvatarRepository(store, new PendingChanges(), events, applied);

@@ -245,6 +245,9 @@ export class Settings {
   cacheMaxStaleMs = 3_600_000;
 
   @IsInteger(0)
+  cacheUnknownHashMs = 60_000;
+
+  @IsInteger(0)
   cacheControlMaxAge = 60;
 
   @IsInteger(0)

@@ -11,6 +11,8 @@ export interface Purgeable {
   hashes: readonly string[];
   /** Whether the hashes may have stood for another avatar, or for none. */
   aliased: boolean;
+  /** Whether some of the hashes may be new: other replicas may still know for a while that they stand for nobody. */
+  registered: boolean;
 }
 
 /** The tag of every answer that shows an avatar, or stands in for its picture. A hash, since `/avatar/<hash>` must not tell the id. */

@@ -180,7 +180,7 @@ export function registerPurges(registry: Registry, read: () => PurgesReading): v
   registerGauge(
     registry,
     'visage_cdn_purges_waiting',
-    'Avatars that wait to be purged from the CDN, also for the second time. More than CDN_QUEUE are dropped.',
+    'Avatars that wait to be purged from the CDN, also once more. More than CDN_QUEUE are dropped.',
     { read: () => [[{}, read().waiting]] },
   );
 }

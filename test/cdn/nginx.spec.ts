@@ -28,6 +28,7 @@ needs('nginx').each(backends)('a caching nginx in front of the service on $name'
     service = await startService({
       ...(await backend.environment()),
       ...purging(`http://127.0.0.1:${port}`),
+      CACHE_UNKNOWN_HASH_MS: '1000',
     });
     nginx = await startNginx(service.url, port);
   });

@@ -121,7 +121,8 @@ describe.each(backends)('the tags of answers on $name', (backend) => {
   });
 
   it('are purged at once and once more after each change, and an erasure waits for it', async () => {
-    const service = await start({ ...(await backend.environment()), ...byTag(api), CACHE_MAX_AGE_MS: '100' });
+    const memory = { CACHE_MAX_AGE_MS: '100', CACHE_UNKNOWN_HASH_MS: '100' };
+    const service = await start({ ...(await backend.environment()), ...byTag(api), ...memory });
     const client = new AvatarClient(service.url, 'alice');
     const tag = tagsOf(await client.get('?default=identicon'))?.[0] ?? '';
     const hash = hashEmail('alice@example.org')[0] ?? '';
@@ -162,6 +163,30 @@ describe.each(backends)('the tags of answers on $name', (backend) => {
     expect(await service.stop()).toBe(0);
     expect(api.asked.length).toBeGreaterThan(count);
     expect(service.log()).not.toContain(TOKEN);
+  });
+});
+
+describe('a hash that another replica knows to stand for nobody', () => {
+  it('is purged once more when no replica can know that any more', async () => {
+    const environment = { ...(await local()), CACHE_MAX_AGE_MS: '0', CACHE_UNKNOWN_HASH_MS: '3000' };
+    const service = await start({ ...environment, ...byTag(api) });
+    const other = await start({ ...environment, ...byTag(api) });
+    const client = new AvatarClient(service.url, 'alice');
+    const tag = tagsOf(await client.get('?default=identicon'))?.[0] ?? '';
+    const path = `/avatar/${hashEmail('alice@example.org')[0] ?? ''}`;
+    const hashTag = tagsOf(await send(other.url, { path }))?.[0] ?? '';
+    // What the CDN would fetch after each purge, if it asked the other replica.
+    const fetched: (string[] | undefined)[] = [];
+    api.answering = async ({ url }) => {
+      if (url.endsWith(hashTag)) fetched.push(tagsOf(await send(other.url, { path })));
+      return { status: 200 };
+    };
+    expectStatus(200, await client.setAliases({ emails: ['alice@example.org'] }));
+    // The change of a picture has its own repetition, and spares none of the hash.
+    await api.gets(2, hashTag);
+    expectStatus(201, await client.upload(await numbered(1)));
+    await until(() => fetched.at(-1)?.includes(tag) === true, 'the CDN to get the picture');
+    expect(fetched[0]).toEqual([hashTag]);
   });
 });
 

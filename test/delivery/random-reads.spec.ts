@@ -71,7 +71,7 @@ describe('random reads', () => {
     };
     services = await startServices([
       { ...environment, CACHE_MAX_AGE_MS: '3600000' },
-      { ...environment, CACHE_MAX_AGE_MS: '0' },
+      { ...environment, CACHE_MAX_AGE_MS: '0', CACHE_UNKNOWN_HASH_MS: '0' },
     ]);
     [hot = '', cold = ''] = services.map(({ url }) => url);
   });

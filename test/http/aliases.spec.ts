@@ -48,7 +48,12 @@ describe.each(backends)('aliases on $name', (backend) => {
   let other: RunningService;
 
   beforeAll(async () => {
-    environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '0', LOG_LEVEL: 'trace' };
+    environment = {
+      ...(await backend.environment()),
+      CACHE_MAX_AGE_MS: '0',
+      CACHE_UNKNOWN_HASH_MS: '0',
+      LOG_LEVEL: 'trace',
+    };
     await leaveUpload(environment, OLDER);
     [service, other] = await Promise.all([startService(environment), startService(environment)]);
   });

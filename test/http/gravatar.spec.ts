@@ -410,7 +410,8 @@ describe.each(backends)('the contract of Gravatar on $name', (backend) => {
   });
 
   it('is shown by another replica as it is now with CACHE_MAX_AGE_MS=0', async () => {
-    const there = await startService({ ...environment, CACHE_MAX_AGE_MS: '0' });
+    const asking = { CACHE_MAX_AGE_MS: '0', CACHE_UNKNOWN_HASH_MS: '0' };
+    const there = await startService({ ...environment, ...asking });
     try {
       const person = new Person(service.url);
       const seen = async () => {
