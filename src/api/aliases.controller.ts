@@ -1,11 +1,18 @@
 import { Controller, Get, Header, Param, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Aliases } from '../avatars/aliases.js';
-import { hashEmail } from '../model/alias.js';
+import { CodedError } from '../errors.js';
 import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
 import { ValidId } from './id.pipe.js';
 import { JsonBody } from './json-body.js';
 import { DescribeAliases, DescribeAliasesChange } from './openapi/aliases.js';
+
+const UNKEYED = [
+  'invalid_aliases',
+  'One of the hashes is an MD5. This service has an ALIAS_KEY, so a hash is the HMAC-SHA256 of an address by that key, in 64 hex digits. ' +
+    'Compute it, or send the address under emails.',
+  { parameter: 'hashes' },
+] as const;
 
 /** The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be guessed from their hashes. */
 @ApiTags('avatars')
@@ -18,8 +25,11 @@ export class AliasesController {
   @DescribeAliasesChange()
   async replace(@Param('id', ValidId) id: string, @JsonBody() body: AliasesBody): Promise<AliasesAnswer> {
     const { emails = [], hashes = [] } = body;
-    const wanted = [...emails.flatMap(hashEmail), ...hashes.map((hash) => hash.toLowerCase())];
-    return { id, hashes: await this.aliases.replace(id, wanted) };
+    const { names } = this.aliases;
+    const given = hashes.map((hash) => hash.toLowerCase());
+    if (given.some((hash) => names.nameOf(hash) === undefined)) throw new CodedError(...UNKEYED);
+    const computed = emails.flatMap((email) => names.hashEmail(email));
+    return { id, hashes: await this.aliases.replace(id, [...computed, ...given]) };
   }
 
   @Get()

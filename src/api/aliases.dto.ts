@@ -30,7 +30,7 @@ export class AliasesBody {
     },
     maxItems: MAX_ENTRIES,
     description:
-      'E-mail addresses. Visage trims and lower-cases them, and keeps only their MD5 and SHA-256. White space around an address does not count towards its length.',
+      'E-mail addresses. Visage trims and lower-cases them, and keeps only their MD5 and SHA-256, or with ALIAS_KEY their HMAC-SHA256. White space around an address does not count towards its length.',
   })
   @Must(isAddress, {
     each: true,
@@ -45,7 +45,8 @@ export class AliasesBody {
     type: 'array',
     items: ANY_CASE_HASH_SCHEMA,
     maxItems: MAX_ENTRIES,
-    description: 'MD5 or SHA-256 in hex of addresses that were trimmed and lower-cased before.',
+    description:
+      'MD5 or SHA-256 in hex of addresses that were trimmed and lower-cased before; with ALIAS_KEY their HMAC-SHA256.',
   })
   @Must(isHashInAnyCase, {
     each: true,

@@ -46,7 +46,7 @@ export class LookupBody {
     type: 'array',
     items: ANY_CASE_HASH_SCHEMA,
     maxItems: MAX_ENTRIES,
-    description: 'MD5 or SHA-256 in hex of e-mail addresses.',
+    description: 'MD5 or SHA-256 in hex of e-mail addresses; with ALIAS_KEY their HMAC-SHA256.',
   })
   @Must(isHashInAnyCase, {
     each: true,

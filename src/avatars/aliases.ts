@@ -4,7 +4,8 @@ import pLimit from 'p-limit';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { hashesOf, listsHash, targetOf, writeAlias } from '../model/alias.js';
+import { aliasesOf, listsAlias, targetOf, writeAlias } from '../model/alias.js';
+import { AliasNames } from '../model/alias-names.js';
 import { aliasKey } from '../model/keys.js';
 import { instantAfter } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
@@ -47,6 +48,7 @@ interface Entry {
  */
 @Injectable()
 export class Aliases {
+  readonly names: AliasNames;
   private readonly cache: LRUCache<string, Entry>;
   private readonly reading = new SingleFlight<Entry>();
 
@@ -56,6 +58,7 @@ export class Aliases {
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
   ) {
+    this.names = new AliasNames(settings.aliasKey);
     const { aliases: cacheBytes } = cacheSharesOf(settings);
     this.cache = new LRUCache({
       max: Math.max(1, Math.floor(cacheBytes / ENTRY_BYTES)),
@@ -69,48 +72,51 @@ export class Aliases {
    * The avatar that a hash stands for, as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS` while
    * the store is away. That it stands for none may be as old as `CACHE_UNKNOWN_HASH_MS`. One request to the store serves all callers that
    * wait for it.
-   * @param hash as `isHash` accepts it
+   * @param hash in lower case
    * @throws CodedError `manifest_unreadable`, and what the store throws
    */
   async resolve(hash: string): Promise<Resolved> {
-    const pointer = await this.readCached(hash);
+    const name = this.names.nameOf(hash);
+    if (name === undefined) return { id: undefined, verified: true, tokens: [] };
+    const pointer = await this.readCached(name);
     if (pointer.id === undefined) return pointer;
     const { manifest, incomplete, ...read } = await this.repository.readCached(pointer.id);
     if (incomplete) throw incomplete;
     return {
-      id: listsHash(manifest, hash) ? pointer.id : undefined,
+      id: listsAlias(manifest, name) ? pointer.id : undefined,
       verified: pointer.verified && read.verified,
       tokens: pointer.tokens && read.tokens && [...pointer.tokens, ...read.tokens],
     };
   }
 
-  /** The hashes of an avatar, sorted. @throws what the store throws, if they are not in memory */
+  /** The hashes that stand for an avatar, sorted. @throws what the store throws, if they are not in memory */
   async of(id: string): Promise<readonly string[]> {
     const { manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
-    return hashesOf(manifest);
+    return aliasesOf(manifest).flatMap((name) => this.names.hashOf(name) ?? []);
   }
 
   /**
-   * Replaces all hashes of an avatar. A hash of another avatar stands for this one from now on.
-   * @param hashes as `isHash` accepts them
+   * Replaces all aliases of an avatar, also those that answer to nobody any more. A hash of another avatar stands for this one from now on.
+   * @param hashes those that `names` has a name for
    * @returns the same, sorted
    * @throws CodedError `busy`, and what the store throws
    */
   async replace(id: string, hashes: readonly string[]): Promise<readonly string[]> {
     const wanted = [...new Set(hashes)].sort();
+    const names = wanted.map((hash) => this.names.nameOf(hash) ?? refuse());
     // The time of acceptance, not of the commit: an erasure that comes in between has to win.
     const at = instantAfter(await this.repository.readFresh(id), new Date());
     let pointed = false;
-    await each(wanted, async (hash) => {
-      if (await this.point(hash, id)) pointed = true;
+    await each(names, async (name) => {
+      if (await this.point(name, id)) pointed = true;
     });
-    const touched = new Set(wanted);
+    const touched = new Set(names);
     await this.repository.change(id, (manifest) => {
-      const listed = hashesOf(manifest);
-      for (const hash of listed) touched.add(hash);
-      const same = !pointed && listed.join() === wanted.join();
-      return same ? undefined : { type: 'alias', at, hashes: wanted };
+      const listed = aliasesOf(manifest);
+      for (const name of listed) touched.add(name);
+      const same = !pointed && listed.join() === names.join();
+      return same ? undefined : { type: 'alias', at, hashes: names };
     });
     await this.reconcile(id, [...touched]);
     return wanted;
@@ -120,13 +126,13 @@ export class Aliases {
    * Removes pointers to an avatar, and unreadable ones. Leaves pointers that now lead to another avatar.
    * @returns how many were removed
    */
-  async remove(id: string, hashes: readonly string[]): Promise<number> {
+  async remove(id: string, names: readonly string[]): Promise<number> {
     let removed = 0;
-    await each(hashes, async (hash) => {
-      const object = await this.get(hash, { forChange: true });
+    await each(names, async (name) => {
+      const object = await this.get(name, { forChange: true });
       if (!object || (targetOf(object) ?? id) !== id) return;
-      await this.store.delete(aliasKey(hash));
-      this.cache.delete(hash);
+      await this.store.delete(aliasKey(name));
+      this.cache.delete(name);
       removed++;
     });
     return removed;
@@ -137,29 +143,29 @@ export class Aliases {
    * list. Repeats this until there is nothing left to do.
    * @returns how many were removed
    */
-  async reconcile(id: string, hashes: readonly string[]): Promise<number> {
-    if (hashes.length === 0) return 0;
+  async reconcile(id: string, names: readonly string[]): Promise<number> {
+    if (names.length === 0) return 0;
     for (let removed = 0; ;) {
       const manifest = await this.repository.readStored(id);
-      const isListed = (hash: string) => listsHash(manifest, hash);
+      const isListed = (name: string) => listsAlias(manifest, name);
       let restored = 0;
-      await each(hashes.filter(isListed), async (hash) => {
-        if (!(await this.store.exists(aliasKey(hash))) && (await this.restore(hash, id))) restored++;
+      await each(names.filter(isListed), async (name) => {
+        if (!(await this.store.exists(aliasKey(name))) && (await this.restore(name, id))) restored++;
       });
-      const unlisted = hashes.filter((hash) => !isListed(hash));
+      const unlisted = names.filter((name) => !isListed(name));
       const now = await this.remove(id, unlisted);
       removed += now;
       // A change of the manifest was told before the pointer was there.
-      if (restored > 0) this.events.changed({ id, hashes, aliased: true, registered: true });
+      if (restored > 0) this.events.changed({ id, aliases: names, aliased: true, registered: true });
       if (restored + now === 0) return removed;
     }
   }
 
   /** Stores a pointer if there is none. @returns whether there was none */
-  async restore(hash: string, id: string): Promise<boolean> {
+  async restore(name: string, id: string): Promise<boolean> {
     try {
-      await this.store.store(aliasKey(hash), writeAlias(id), { ifAbsent: true, ...MANIFEST_ATTRIBUTES });
-      this.remember(hash, id);
+      await this.store.store(aliasKey(name), writeAlias(id), { ifAbsent: true, ...MANIFEST_ATTRIBUTES });
+      this.remember(name, id);
       return true;
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
@@ -168,23 +174,23 @@ export class Aliases {
   }
 
   /** @returns whether it pointed elsewhere before */
-  private async point(hash: string, id: string): Promise<boolean> {
-    const elsewhere = targetOf(await this.get(hash, { forChange: true })) !== id;
-    if (elsewhere) await this.store.store(aliasKey(hash), writeAlias(id), MANIFEST_ATTRIBUTES);
-    this.remember(hash, id);
-    this.reading.leave(hash);
+  private async point(name: string, id: string): Promise<boolean> {
+    const elsewhere = targetOf(await this.get(name, { forChange: true })) !== id;
+    if (elsewhere) await this.store.store(aliasKey(name), writeAlias(id), MANIFEST_ATTRIBUTES);
+    this.remember(name, id);
+    this.reading.leave(name);
     return elsewhere;
   }
 
-  private remember(hash: string, id: string | undefined, readAt = performance.now()): Entry {
-    const known = this.cache.get(hash);
+  private remember(name: string, id: string | undefined, readAt = performance.now()): Entry {
+    const known = this.cache.get(name);
     if (known && known.id === id) {
       // Answers made from it stay valid.
       known.token.readAt = readAt;
       return known;
     }
     const entry = { id, token: { readAt, maxAgeMs: this.maxAgeOf(id), gone: false } };
-    this.cache.set(hash, entry);
+    this.cache.set(name, entry);
     return entry;
   }
 
@@ -194,46 +200,46 @@ export class Aliases {
     return id === undefined ? Math.max(cacheMaxAgeMs, cacheUnknownHashMs) : cacheMaxAgeMs;
   }
 
-  private fresh(hash: string): Entry | undefined {
-    const entry = this.cache.get(hash);
+  private fresh(name: string): Entry | undefined {
+    const entry = this.cache.get(name);
     return entry && isFresh(entry.token) ? entry : undefined;
   }
 
-  /** The id that a hash points at, whether that counts or not. */
-  private async readCached(hash: string): Promise<Resolved> {
+  /** The id that an alias points at, whether that counts or not. */
+  private async readCached(name: string): Promise<Resolved> {
     try {
-      const { id, token } = this.fresh(hash) ?? (await this.readOnce(hash));
+      const { id, token } = this.fresh(name) ?? (await this.readOnce(name));
       return { id, verified: true, tokens: isFresh(token) ? [token] : undefined };
     } catch (error) {
-      const known = isAway(error) ? this.cache.get(hash) : undefined;
+      const known = isAway(error) ? this.cache.get(name) : undefined;
       if (!known || performance.now() - known.token.readAt >= this.settings.cacheMaxStaleMs) throw error;
       return { id: known.id, verified: false, tokens: undefined };
     }
   }
 
   /** Callers share the answer of a request under way, unless it began before `CACHE_MAX_AGE_MS`: what it tells may be as old. */
-  private readOnce(hash: string): Promise<Entry> {
+  private readOnce(name: string): Promise<Entry> {
     const { cacheMaxAgeMs } = this.settings;
-    if (cacheMaxAgeMs === 0) return this.read(hash);
-    return this.reading.run(hash, () => this.read(hash), cacheMaxAgeMs);
+    if (cacheMaxAgeMs === 0) return this.read(name);
+    return this.reading.run(name, () => this.read(name), cacheMaxAgeMs);
   }
 
-  private async read(hash: string): Promise<Entry> {
+  private async read(name: string): Promise<Entry> {
     const readAt = performance.now();
-    const object = await this.get(hash);
+    const object = await this.get(name);
     const id = targetOf(object);
     if (object && id === undefined) {
       throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
     }
     // An alias that was registered or read here meanwhile is newer than the read.
-    const latest = this.cache.peek(hash);
-    return latest && latest.token.readAt >= readAt ? latest : this.remember(hash, id, readAt);
+    const latest = this.cache.peek(name);
+    return latest && latest.token.readAt >= readAt ? latest : this.remember(name, id, readAt);
   }
 
   /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */
-  private async get(hash: string, options?: CallOptions): Promise<{ bytes: Buffer } | undefined> {
+  private async get(name: string, options?: CallOptions): Promise<{ bytes: Buffer } | undefined> {
     try {
-      const object = await this.store.get(aliasKey(hash), options);
+      const object = await this.store.get(aliasKey(name), options);
       return object === 'unchanged' ? undefined : object;
     } catch (error) {
       if (!(error instanceof ObjectDamaged)) throw error;
@@ -242,7 +248,11 @@ export class Aliases {
   }
 }
 
-async function each(hashes: readonly string[], task: (hash: string) => Promise<void>): Promise<void> {
+async function each(names: readonly string[], task: (name: string) => Promise<void>): Promise<void> {
   const limit = pLimit(CONCURRENCY);
-  await Promise.all(hashes.map((hash) => limit(() => task(hash))));
+  await Promise.all(names.map((name) => limit(() => task(name))));
+}
+
+function refuse(): never {
+  throw new Error('a hash was to be registered that can stand for nobody');
 }

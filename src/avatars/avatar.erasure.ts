@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { hashesOf } from '../model/alias.js';
+import { aliasesOf } from '../model/alias.js';
 import {
   type Erase,
   type Instant,
@@ -19,7 +19,7 @@ import { PendingChanges } from './pending-changes.js';
 /** Tells what an erasure removed. */
 export interface Receipt extends Swept {
   erasedAt: Instant;
-  /** Hashes that no longer stand for the avatar. `objects` does not count their objects. */
+  /** Aliases that no longer stand for the avatar. `objects` does not count their objects. */
   aliases: number;
   /** What a CDN was asked to forget. Absent if there is none, or the erasure was carried out out of the outbox. */
   purged?: Purged | undefined;
@@ -80,7 +80,7 @@ export class AvatarErasure {
     const voided = await this.dropVoid(id, end);
     const purged = await this.events.purge({
       id,
-      hashes: hashesOf(manifest),
+      aliases: aliasesOf(manifest),
       aliased: false,
       registered: false,
     });
@@ -98,7 +98,7 @@ export class AvatarErasure {
   async preview(id: string, before: Instant): Promise<Receipt> {
     const manifest = await this.repository.readStored(id);
     const after = apply(manifest, { type: 'erase', at: before }, this.settings.avatarHistory);
-    const aliases = hashesOf(manifest).length - hashesOf(after).length;
+    const aliases = aliasesOf(manifest).length - aliasesOf(after).length;
     return { erasedAt: after.erasedAt ?? before, aliases, ...(await this.objects.sweep(after, true)) };
   }
 
@@ -109,22 +109,22 @@ export class AvatarErasure {
   }
 
   /**
-   * Erases in the store. Only the manifest lists the hashes, so their objects are deleted before it changes: an interrupted erasure can
+   * Erases in the store. Only the manifest lists the aliases, so their objects are deleted before it changes: an interrupted erasure can
    * then be repeated. Afterwards they are deleted once more, since somebody may have registered them in between.
    * @param read the manifest as the store had it a moment ago
    */
   private async eraseStored(read: Manifest, wanted: (manifest: Manifest) => Erase): Promise<Erased> {
     const { id } = read;
     const voidedBy = (manifest: Manifest) =>
-      (manifest.aliases?.at ?? '') <= wanted(manifest).at ? hashesOf(manifest) : [];
+      (manifest.aliases?.at ?? '') <= wanted(manifest).at ? aliasesOf(manifest) : [];
     const before = voidedBy(read);
     const first = await this.aliases.remove(id, before);
-    const hashes = new Set(before);
+    const names = new Set(before);
     const { manifest } = await this.repository.change(id, (stored) => {
-      for (const hash of voidedBy(stored)) hashes.add(hash);
+      for (const name of voidedBy(stored)) names.add(name);
       return wanted(stored);
     });
-    const aliases = first + (await this.aliases.reconcile(id, [...hashes]));
+    const aliases = first + (await this.aliases.reconcile(id, [...names]));
     const { erasedAt } = manifest;
     const end = endOfErased(manifest);
     if (erasedAt === undefined || end === undefined) throw new Error('an erasure left no mark');
@@ -160,7 +160,7 @@ export class AvatarErasure {
 function erasureOf(manifest: Manifest, now: Date): Erase {
   const { erasedAt, head, versions } = manifest;
   const isNew =
-    (head?.at ?? '') > (endOfErased(manifest) ?? '') || versions.length + hashesOf(manifest).length > 0;
+    (head?.at ?? '') > (endOfErased(manifest) ?? '') || versions.length + aliasesOf(manifest).length > 0;
   const confirms = !isNew && erasedAt !== undefined && { confirms: erasedAt };
   return { type: 'erase', at: instantAfter(manifest, now), ...confirms };
 }

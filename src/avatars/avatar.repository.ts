@@ -6,7 +6,7 @@ import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import type { CacheUsage } from '../model/cache-usage.js';
-import { hashesOf } from '../model/alias.js';
+import { aliasesOf } from '../model/alias.js';
 import { manifestKey } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
 import { type Intent, type Manifest, apply, emptyManifest } from '../model/manifest.js';
@@ -270,10 +270,10 @@ export class AvatarRepository {
 
   private changed(before: Manifest, after: Manifest): void {
     this.reading.leave(after.id);
-    const hashes = [...new Set([...hashesOf(before), ...hashesOf(after)])];
+    const aliases = [...new Set([...aliasesOf(before), ...aliasesOf(after)])];
     const aliased = before.aliases?.at !== after.aliases?.at;
-    const registered = aliased && hashesOf(after).length > 0;
-    this.events.changed({ id: after.id, hashes, aliased, registered });
+    const registered = aliased && aliasesOf(after).length > 0;
+    this.events.changed({ id: after.id, aliases, aliased, registered });
   }
 
   private async revalidate(id: string, options: CallOptions = {}): Promise<CachedManifest> {

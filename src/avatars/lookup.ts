@@ -34,7 +34,7 @@ export class Lookup {
   /**
    * Finds avatars by ids and by hashes.
    * @param ids valid already
-   * @param hashes as `isHash` accepts them
+   * @param hashes in lower case
    * @throws CodedError `busy`, and what the store throws if it is away and something asked for is not in memory
    */
   async find(

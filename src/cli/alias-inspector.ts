@@ -3,7 +3,7 @@ import { AvatarEvents } from '../avatars/avatar.events.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { Settings } from '../config/settings.js';
-import { listsHash, targetOf } from '../model/alias.js';
+import { listsAlias, targetOf } from '../model/alias.js';
 import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
@@ -36,14 +36,14 @@ export class AliasInspector {
     return (await this.look(listed)) && (await this.look(listed));
   }
 
-  private async look({ key, hash, modifiedAt }: ListedAlias): Promise<AliasFault | undefined> {
+  private async look({ key, name, modifiedAt }: ListedAlias): Promise<AliasFault | undefined> {
     const object = await readUnlessDamaged(this.store, key);
     if (!object) return undefined;
     const id = object === 'damaged' ? undefined : targetOf(object);
     if (id === undefined) return { fault: 'unreadable' };
     if (Date.now() - modifiedAt.getTime() <= this.settings.avatarGraceMs) return undefined;
     try {
-      return listsHash(await manifestOf(this.store, id), hash) ? undefined : { fault: 'unlisted', id };
+      return listsAlias(await manifestOf(this.store, id), name) ? undefined : { fault: 'unlisted', id };
     } catch (error) {
       if (error instanceof ManifestUnreadable) return undefined;
       throw error;

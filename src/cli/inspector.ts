@@ -2,7 +2,7 @@ import type { Aliases } from '../avatars/aliases.js';
 import { damageOf } from '../avatars/damage.js';
 import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
-import { hashesOf } from '../model/alias.js';
+import { aliasesOf } from '../model/alias.js';
 import { type GarbageRules, collectable } from '../model/garbage.js';
 import { aliasKey, isLegacy, manifestKey, versionOf } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
@@ -61,7 +61,7 @@ export class Inspector {
     if (object) found.push(...this.pointer(manifest, object.etag));
     found.push(...this.garbage(manifest, known));
     found.push(...this.unadopted(manifest, known));
-    for (const hash of hashesOf(manifest)) found.push(...(await this.alias(id, hash)));
+    for (const name of aliasesOf(manifest)) found.push(...(await this.alias(id, name)));
     for (const version of manifest.versions) found.push(...(await this.version(id, version, known)));
     return found;
   }
@@ -103,10 +103,10 @@ export class Inspector {
   }
 
   /** An alias that points at another avatar was taken over, and is no problem. */
-  private async alias(id: string, hash: string): Promise<Repairable[]> {
-    const key = aliasKey(hash);
+  private async alias(id: string, name: string): Promise<Repairable[]> {
+    const key = aliasKey(name);
     if (await this.store.exists(key)) return [];
-    const repair = () => this.aliases.restore(hash, id);
+    const repair = () => this.aliases.restore(name, id);
     return [{ ...finding('missing_alias', key, 'The manifest lists it, but it is missing.'), repair }];
   }
 

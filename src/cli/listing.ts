@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import { ALIASES, AVATARS, MANIFESTS, decodeId, isHash } from '../model/keys.js';
+import { ALIASES, AVATARS, MANIFESTS, decodeId, isAliasName } from '../model/keys.js';
 import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 
 /** All objects of one avatar that a store lists. */
@@ -13,7 +13,7 @@ export interface ListedAvatar {
 
 /** The object that says for which avatar a hash stands. */
 export interface ListedAlias extends ListedObject {
-  hash: string;
+  name: string;
 }
 
 /** Takes objects with keys that Visage never writes. */
@@ -72,8 +72,8 @@ async function* listFolders(store: ObjectStore, strange: Strange) {
 
 export async function* listAliases(store: ObjectStore, strange: Strange): AsyncIterable<ListedAlias> {
   for await (const object of store.list(ALIASES)) {
-    const [, hash = ''] = /^aliases\/([^/.]+)\.json$/.exec(object.key) ?? [];
-    if (isHash(hash)) yield { ...object, hash };
+    const [, name = ''] = /^aliases\/([^/.]+)\.json$/.exec(object.key) ?? [];
+    if (isAliasName(name)) yield { ...object, name };
     else strange(object);
   }
 }

@@ -1,4 +1,4 @@
-import { hashesOf, listsHash, targetOf } from '../model/alias.js';
+import { aliasesOf, listsAlias, targetOf } from '../model/alias.js';
 import { MANIFESTS, aliasKey, decodeId, isLegacy, versionOf } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
 import { type Manifest, emptyManifest, isErased, mayAdopt, merge } from '../model/manifest.js';
@@ -188,13 +188,13 @@ export class Migration {
    */
   private async copyAliases({ id, aliases }: Manifest, after: Manifest): Promise<boolean> {
     if (after.aliases !== aliases) return true;
-    for (const hash of aliases?.hashes ?? []) {
-      const key = aliasKey(hash);
+    for (const name of aliases?.hashes ?? []) {
+      const key = aliasKey(name);
       if (targetOf(await read(this.from, key)) !== id) continue;
       const there = targetOf(await read(this.to, key));
       if (
         there === id ||
-        (there !== undefined && (await this.registeredAt(there, hash)) > (aliases?.at ?? ''))
+        (there !== undefined && (await this.registeredAt(there, name)) > (aliases?.at ?? ''))
       )
         continue;
       const { result } = await this.copy(key, there !== undefined);
@@ -203,11 +203,11 @@ export class Migration {
     return true;
   }
 
-  /** When an avatar of the destination registered a hash; if never, an empty text, which sorts before all times. */
-  private async registeredAt(id: string, hash: string): Promise<string> {
+  /** When an avatar of the destination registered an alias; if never, an empty text, which sorts before all times. */
+  private async registeredAt(id: string, name: string): Promise<string> {
     try {
       const manifest = await manifestOf(this.to, id);
-      return listsHash(manifest, hash) ? (manifest.aliases?.at ?? '') : '';
+      return listsAlias(manifest, name) ? (manifest.aliases?.at ?? '') : '';
     } catch (error) {
       if (!(error instanceof ManifestUnreadable)) throw error;
       this.report(findingOf(error, error.key));
@@ -217,9 +217,9 @@ export class Migration {
 
   /** Removes the aliases that the destination listed before, and the avatar does not have any more. */
   private async removeAliases(replaced: Manifest, after: Manifest): Promise<void> {
-    for (const hash of hashesOf(replaced)) {
-      const key = aliasKey(hash);
-      if (listsHash(after, hash) || targetOf(await read(this.to, key)) !== after.id) continue;
+    for (const name of aliasesOf(replaced)) {
+      const key = aliasKey(name);
+      if (listsAlias(after, name) || targetOf(await read(this.to, key)) !== after.id) continue;
       this.changes++;
       this.numbers.removed++;
       if (!this.options.dryRun) await this.to.delete(key);

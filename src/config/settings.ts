@@ -191,6 +191,14 @@ export class Settings {
   @IsIn(['404', ...PLACEHOLDER_KINDS])
   avatarDefault: '404' | PlaceholderKind = '404';
 
+  /** White space would not be seen, such as the end of a line from a file, and would change every hash. */
+  @IsOptional()
+  @Matches(/^[!-~]{32,}$/, {
+    message:
+      '$property must be a secret of at least 32 characters of ASCII without spaces. Make one with: openssl rand -hex 32',
+  })
+  aliasKey: string | undefined = undefined;
+
   @IsList()
   @IsUrl(
     { ...WEB_URL, disallow_auth: true, allow_query_components: false, allow_fragments: false },

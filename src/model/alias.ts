@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { isId } from './keys.js';
 import type { Manifest } from './manifest.js';
 
-/** Whether an avatar lists a hash. */
-export function listsHash(manifest: Manifest | undefined, hash: string): boolean {
-  return manifest?.aliases?.hashes.includes(hash) ?? false;
+/** Whether an avatar lists an alias. @param name as `isAliasName` accepts it */
+export function listsAlias(manifest: Manifest | undefined, name: string): boolean {
+  return manifest?.aliases?.hashes.includes(name) ?? false;
 }
 
-export function hashesOf({ aliases }: Manifest): readonly string[] {
+/** The names of the aliases that an avatar lists, sorted. */
+export function aliasesOf({ aliases }: Manifest): readonly string[] {
   return aliases?.hashes ?? [];
 }
 

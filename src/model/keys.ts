@@ -3,6 +3,7 @@ import { CodedError } from '../errors.js';
 /** An avatar id: 1 to 80 characters, the first a letter or digit. */
 export const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
 const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
+const KEYED_NAME = /^[0-9a-f]{8}-[0-9a-f]{64}$/;
 const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const THE_YEAR_9999 = 'e6707a6e-b000';
 
@@ -30,6 +31,11 @@ export function isVersion(text: string): boolean {
 /** Whether a text is an MD5 or SHA-256 in lowercase hex. */
 export function isHash(text: string): boolean {
   return HASH.test(text);
+}
+
+/** Whether a text can be the name of an alias: a hash, or with ALIAS_KEY a fingerprint of the key and an HMAC-SHA256. */
+export function isAliasName(text: string): boolean {
+  return isHash(text) || KEYED_NAME.test(text);
 }
 
 /** When a version was uploaded, in ms since 1970: its first 48 bits (RFC 9562, section 5.7). */
@@ -76,8 +82,9 @@ export function manifestKey(id: string): string {
   return `${MANIFESTS}${encodeId(id)}.json`;
 }
 
-export function aliasKey(hash: string): string {
-  return `${ALIASES}${hash}.json`;
+/** @param name as `isAliasName` accepts it */
+export function aliasKey(name: string): string {
+  return `${ALIASES}${name}.json`;
 }
 
 /** @param name `master.jpeg`, `256.webp`, ... */

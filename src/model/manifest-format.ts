@@ -1,6 +1,6 @@
 import { CodedError } from '../errors.js';
 import { type Crop, MASTER_FORMATS, REDUCTIONS } from './formats.js';
-import { isHash, isVersion, manifestKey } from './keys.js';
+import { isAliasName, isVersion, manifestKey } from './keys.js';
 import type {
   Erase,
   Instant,
@@ -137,7 +137,9 @@ const manifestShape = object<Manifest>({
   aliases: optional(
     object<NonNullable<Manifest['aliases']>>({
       at: instant,
-      hashes: listOf(rule('an MD5 or SHA-256 in hex', (value) => typeof value === 'string' && isHash(value))),
+      hashes: listOf(
+        rule('the name of an alias', (value) => typeof value === 'string' && isAliasName(value)),
+      ),
     }),
   ),
 });

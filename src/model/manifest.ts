@@ -46,7 +46,7 @@ export interface Manifest {
    * outbox must not come back.
    */
   voidUntil?: Instant;
-  /** The hashes of e-mail addresses that stand for the avatar, sorted, and when they were registered. */
+  /** The names of the aliases that stand for the avatar, sorted, and when they were registered: see `AliasNames`. */
   aliases?: { at: Instant; hashes: readonly string[] };
 }
 
@@ -82,11 +82,11 @@ export interface Erase {
   confirms?: Instant;
 }
 
-/** Replaces all hashes of the avatar. */
+/** Replaces all aliases of the avatar. */
 export interface Alias {
   type: 'alias';
   at: Instant;
-  /** Sorted. */
+  /** Their names, sorted. */
   hashes: readonly string[];
 }
 
@@ -96,7 +96,7 @@ export function emptyManifest(id: string): Manifest {
 
 /**
  * Applies an intent to a manifest. Pure. Intents of different times give the same result in any order, and when they are repeated: the
- * latest `at` decides which version is current (ties by version) and which hashes stand for the avatar; nothing uploaded or registered
+ * latest `at` decides which version is current (ties by version) and which aliases stand for the avatar; nothing uploaded or registered
  * up to an erasure comes back.
  * @param history how many versions to keep
  */

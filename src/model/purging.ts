@@ -1,3 +1,4 @@
+import { hashIn } from './alias-names.js';
 import { encodeId } from './keys.js';
 import { sha256Hex } from './sha256.js';
 
@@ -7,11 +8,11 @@ const DIGITS = 16;
 /** What is to be purged: everything that readers got of an avatar. */
 export interface Purgeable {
   id: string;
-  /** Hashes of e-mail addresses that stood for the avatar before, or stand for it now. */
-  hashes: readonly string[];
-  /** Whether the hashes may have stood for another avatar, or for none. */
+  /** The names of the aliases that stood for the avatar before, or stand for it now. */
+  aliases: readonly string[];
+  /** Whether these may have stood for another avatar, or for none. */
   aliased: boolean;
-  /** Whether some of the hashes may be new: other replicas may still know for a while that they stand for nobody. */
+  /** Whether some of them may be new: other replicas may still know for a while that they stand for nobody. */
   registered: boolean;
 }
 
@@ -26,13 +27,13 @@ export function tagOfHash(hash: string): string {
 }
 
 /** The tags of all answers that a change makes wrong. */
-export function tagsOf({ id, hashes, aliased }: Purgeable): string[] {
-  return [tagOfAvatar(id), ...(aliased ? hashes.map(tagOfHash) : [])];
+export function tagsOf({ id, aliases, aliased }: Purgeable): string[] {
+  return [tagOfAvatar(id), ...(aliased ? aliases.map((name) => tagOfHash(hashIn(name))) : [])];
 }
 
 /** The beginnings of the paths of all answers that a change makes wrong. */
-export function pathsOf({ id, hashes }: Purgeable): string[] {
-  return [...pathsOfAvatar(id), ...hashes.map(pathOfHash)];
+export function pathsOf({ id, aliases }: Purgeable): string[] {
+  return [...pathsOfAvatar(id), ...aliases.map((name) => pathOfHash(hashIn(name)))];
 }
 
 /**

@@ -8,7 +8,7 @@ const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplor
  * Hashes of e-mail addresses, which reveal addresses to anybody who guesses them. They occur in keys of objects, which disk errors quote,
  * and in paths of requests.
  */
-const HASH = /(\baliases\/|\/avatar\/)[0-9a-f]{32,64}\b/gi;
+const HASH = /(\baliases\/|\/avatar\/)(?:[0-9a-f]{8}-)?[0-9a-f]{32,64}\b/gi;
 
 /** For pino: keeps hashes of e-mail addresses out of every log line. */
 export const LOG_HOOKS = { streamWrite: (line: string) => line.replace(HASH, '$1-') };

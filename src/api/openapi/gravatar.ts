@@ -30,7 +30,7 @@ export function DescribeGravatar() {
         example: 'c160f8cc69a4f0bf2b0362752353d060.png',
       },
       description:
-        'MD5 or SHA-256 in hex of the trimmed, lower-cased address. `.jpg`, `.jpeg`, `.png`, `.webp`, `.gif` or `.avif` may follow. Any other text gets the default picture.',
+        'MD5 or SHA-256 in hex of the trimmed, lower-cased address; with ALIAS_KEY its HMAC-SHA256. `.jpg`, `.jpeg`, `.png`, `.webp`, `.gif` or `.avif` may follow. Any other text gets the default picture.',
     }),
     either('size', 's', 'The edge in px, 80 by default and at most GRAVATAR_MAX_SIZE.'),
     either(

@@ -33,8 +33,9 @@ function withoutKeys(environment: Environment): { settings?: Settings } {
 function judge(environment: Environment): { settings: Settings; verdicts: Verdict[] } {
   const { settings, complaints, warnings } = loadSettings(environment);
   const verdicts = [...complaints.map((complaint) => failure(complaint)), ...warnings.map(warningOf)];
-  if (verdicts.length === 0)
-    verdicts.push(ok(`all can be used; storage backend: ${settings.storageBackend}`));
+  const { storageBackend, aliasKey } = settings;
+  const keyed = aliasKey === undefined ? '' : '; e-mail hashes: only those made with ALIAS_KEY';
+  if (verdicts.length === 0) verdicts.push(ok(`all can be used; storage backend: ${storageBackend}${keyed}`));
   return { settings, verdicts };
 }
 
