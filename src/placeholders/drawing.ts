@@ -9,7 +9,7 @@ export interface Placeholder {
   /** Makes the picture differ from others of its kind: an id, or the hash of an e-mail address. */
   seed: string;
   scheme?: Scheme | undefined;
-  /** A person's name, for the initials. The default is the seed. A seed that says nothing gives a head. */
+  /** A person's name, for the initials. The default is the seed. A seed that says nothing gives a head, and such a name a pattern. */
   name?: string | undefined;
   /** Shown instead of the initials of the name. */
   initials?: string | undefined;
@@ -76,12 +76,20 @@ function initials(
   colors: Colors,
   glyphs: Glyphs,
 ): Shape {
-  for (const wanted of [chosenInitials(chosen), initialsOf(name), initialsOf(seed)]) {
+  const [given] = [name, chosen].map((text) => text.trim()).filter((text) => text !== '');
+  for (const wanted of given === undefined
+    ? [initialsOf(seed)]
+    : [chosenInitials(chosen), initialsOf(name)]) {
     const graphemes = wanted
       .map((grapheme) => glyphs.drawable(grapheme))
       .filter((grapheme) => grapheme !== undefined);
     if (graphemes.length === 0) continue;
-    return { kind: 'initials', graphemes: isRightToLeft(wanted) ? graphemes.reverse() : graphemes, colors };
+    return {
+      kind: 'initials',
+      graphemes: isRightToLeft(graphemes) ? graphemes.reverse() : graphemes,
+      colors,
+    };
   }
-  return { kind: 'mp', colors };
+  if (given === undefined) return { kind: 'mp', colors };
+  return { kind: 'identicon', seed: given.normalize('NFC'), colors };
 }

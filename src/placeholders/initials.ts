@@ -7,7 +7,8 @@ const GRAPHEMES = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
 const LETTER = /^\p{L}/u;
 const CAPITAL = /^\p{Lu}/u;
-const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
+/** Some letters are invisible, like U+3164. */
+const LETTER_OR_DIGIT = /(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{N}]/u;
 const EMOJI = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\uFE0F?\u20E3)/u;
 const RIGHT_TO_LEFT =
   /^[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
@@ -17,13 +18,21 @@ const RANDOM = /^[0-9a-f-]{32,}$/i;
 
 /** Characters that only control layout, except for those that join letters and emoji. */
 const LAYOUT_CONTROLS = /[\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF]/gu;
-const BRACKETED = /\([^()]*\)|\[[^[\]]*\]/g;
+const BRACKETED = /\([^()]*\)|\[[^[\]]*\]|（[^（）]*）/g;
 const SPACES = /[\s\p{Cc}]+/u;
 /** Between the parts of an id or of an e-mail address. */
 const SEPARATORS = /[\s\p{Cc}._+|~:=-]+/u;
 
 /** Vowels of Thai and Lao that are written before the consonant, but spoken after it. The consonant is the initial. */
-const VOWELS_WRITTEN_FIRST = /^[\u0E40-\u0E44\u0EC0-\u0EC4]/;
+const VOWEL_WRITTEN_FIRST = /^[\u0E40-\u0E44\u0EC0-\u0EC4]/;
+/** Like the ʻokina, or the stretch of Arabic. */
+const MODIFIER = /^\p{Lm}/u;
+
+/** Letters of Tamil that are two graphemes to Unicode: க்ஷ, and ஸ்ரீ in its two spellings. */
+const TAMIL_LETTER = /^(?:\u0B95\u0BCD\u0BB7|[\u0BB6\u0BB8]\u0BCD\u0BB0\u0BC0)/;
+
+/** Letters that look different as a capital (Ǆ) and as an initial (ǅ). */
+const TITLE_FORMS = ['\u01C5', '\u01C8', '\u01CB', '\u01F2'];
 
 /** Georgian uses capitals only in headings. */
 const NO_CAPITALS = /^\p{Script=Georgian}/u;
@@ -37,7 +46,7 @@ const NO_CAPITALS = /^\p{Script=Georgian}/u;
 export function initialsOf(name: string): string[] {
   const whole = cleaned(name).trim();
   const outside = whole.replace(BRACKETED, ' ').trim();
-  const text = outside === '' ? whole : outside;
+  const text = graphemesOf(outside).some(isShown) ? outside : whole;
   if (RANDOM.test(text)) return [];
   const words = wordsOf(text).map(graphemesOf);
   const initials = words.map(initialOf).filter((initial) => initial !== undefined);
@@ -47,10 +56,7 @@ export function initialsOf(name: string): string[] {
 
 /** Takes initials as somebody has chosen them: the first two graphemes that are letters, digits or emoji. */
 export function chosenInitials(text: string): string[] {
-  return graphemesOf(cleaned(text))
-    .filter((grapheme) => LETTER_OR_DIGIT.test(grapheme) || isEmoji(grapheme))
-    .slice(0, MAX_INITIALS)
-    .map(capital);
+  return graphemesOf(cleaned(text)).filter(isShown).slice(0, MAX_INITIALS).map(capital);
 }
 
 /** Tells whether initials run from right to left. The first letter among them decides: rule P2 of UAX #9. */
@@ -69,20 +75,35 @@ function wordsOf(text: string): string[] {
 }
 
 function graphemesOf(text: string): string[] {
-  return Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
+  const graphemes: string[] = [];
+  for (const { segment } of GRAPHEMES.segment(text)) {
+    const last = graphemes.at(-1) ?? '';
+    if (TAMIL_LETTER.test(last + segment) && !TAMIL_LETTER.test(last))
+      graphemes.splice(-1, 1, last + segment);
+    else graphemes.push(segment);
+  }
+  return graphemes;
 }
 
 function initialOf(word: readonly string[]): string | undefined {
   const letters = word.filter((grapheme) => LETTER_OR_DIGIT.test(grapheme) && !isEmoji(grapheme));
-  const spoken = letters.find((grapheme) => !VOWELS_WRITTEN_FIRST.test(grapheme)) ?? letters[0];
-  return spoken === undefined ? undefined : capital(spoken);
+  const first =
+    letters.find((grapheme) => !VOWEL_WRITTEN_FIRST.test(grapheme) && !MODIFIER.test(grapheme)) ?? letters[0];
+  return first === undefined ? undefined : capital(first);
 }
 
 /** The capital of one letter can be two letters (ß: SS), or an apostrophe and a letter (ŉ: ʼN). */
 function capital(grapheme: string): string {
   if (NO_CAPITALS.test(grapheme)) return grapheme;
-  const capitals = graphemesOf(grapheme.toUpperCase());
+  const whole = grapheme.toUpperCase();
+  const titleForm = TITLE_FORMS.find((form) => form.toUpperCase() === whole);
+  if (titleForm !== undefined) return titleForm;
+  const capitals = graphemesOf(whole);
   return capitals.find((one) => CAPITAL.test(one)) ?? capitals[0] ?? grapheme;
+}
+
+function isShown(grapheme: string): boolean {
+  return LETTER_OR_DIGIT.test(grapheme) || isEmoji(grapheme);
 }
 
 function isEmoji(grapheme: string): boolean {

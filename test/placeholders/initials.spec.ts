@@ -14,11 +14,29 @@ const NAMES: readonly (readonly [what: string, name: string, initials: string])[
   ['Latin with an accent that has no composed form', 'm\u0308a', 'M\u0308'],
   ['Latin whose capital is two letters', 'ßa', 'S'],
   ['Latin whose capital has an apostrophe before it', 'ŉa', 'N'],
+  ['Latin, a letter of two that has a title case', 'ǆenan Ǌegoš', 'ǅ ǋ'],
+  ['Latin, a ligature', 'ﬁona ﬄo', 'F F'],
+  ['Latin after an ʻokina', 'ʻiolani', 'I'],
+  ['Latin after an apostrophe', '’t Hooft', 'T H'],
+  ['Latin of full width', 'ａｄａ', 'Ａ'],
+  ['Latin, mathematical', '𝓐𝓭𝓪 𝓛𝓸𝓿𝓮', '𝓐 𝓛'],
+  ['Latin around half an emoji', '\uD83DBob\uDE00 M\uD83D', 'B M'],
+  ['Latin between characters that are not assigned', '\u0378Bob\u{1FFFE} \u0379', 'B'],
+  ['Latin with a word that is invisible', 'Bob \u3164', 'B'],
+  ['Latin, only in brackets', '(Bob)', 'B'],
+  ['Latin, only in brackets, among other signs', '((Bob)) .', 'B'],
+  ['Latin, in brackets that do not end', '(Bob', 'B'],
+  ['Latin before brackets', 'Bob (they)', 'B'],
+  ['emoji before brackets', '🦄 (she/her)', '🦄'],
+  ['Latin before brackets of full width', 'Bob Miles（they）', 'B M'],
   ['Latin, all of it in brackets', '(Ada) [Lovelace]', 'A L'],
   ['Latin in quotes and brackets', '«ada» (she) lovelace', 'A L'],
   ['Cyrillic', 'юлия щербакова', 'Ю Щ'],
   ['Greek', 'άννα ψαρρού', 'Ά Ψ'],
   ['Arabic', 'محمد علي', 'م ع'],
+  ['Arabic and Latin', 'محمد Smith', 'م S'],
+  ['Arabic that begins with a stretch', 'ـمحمد', 'م'],
+  ['Arabic with marks', 'مُحَمَّد', 'مُ'],
   ['Arabic with a mark of direction before it', '\u200Fمحمد علي', 'م ع'],
   ['Hebrew', 'שרה לוי', 'ש ל'],
   ['Chinese', '王小明', '王'],
@@ -32,6 +50,14 @@ const NAMES: readonly (readonly [what: string, name: string, initials: string])[
   ['Devanagari, conjuncts', 'श्री क्षत्रिय', 'श्री क्ष'],
   ['Thai', 'ชัยวัฒน์', 'ชั'],
   ['Thai, a vowel written first', 'เอก', 'อ'],
+  ['Tamil', 'தமிழ் கௌரி', 'த கௌ'],
+  ['Tamil, conjuncts', 'ஸ்ரீதர் க்ஷமா', 'ஸ்ரீ க்ஷ'],
+  ['Tamil, a vowel sign written first', 'கெவின்', 'கெ'],
+  ['Bengali, conjuncts', 'শ্রী ক্ষিতি', 'শ্রী ক্ষি'],
+  ['Bengali, a vowel sign written first', 'কিরণ', 'কি'],
+  ['Armenian', 'արամ խաչատրյան', 'Ա Խ'],
+  ['Armenian, a ligature', 'և', 'Ե'],
+  ['Ethiopic', 'አበበ ቢቂላ', 'አ ቢ'],
   ['Georgian, which has no capitals in names', 'ნინო', 'ნ'],
   ['digits', '007', '0'],
   ['digits and letters', 'R2-D2', 'R D'],
@@ -50,6 +76,10 @@ const NAMES: readonly (readonly [what: string, name: string, initials: string])[
   ['a UUID', '0199a1b2-0c3d-7e4f-8a5b-6c7d8e9f0a1b', ''],
   ['an MD5', 'd41d8cd98f00b204e9800998ecf8427e', ''],
   ['nothing', '', ''],
+  ['only an invisible letter', '\u3164', ''],
+  ['half an emoji', '\uD83D', ''],
+  ['a character that is not assigned', '\u0378', ''],
+  ['a stop', '.', ''],
   ['spaces', ' \t\n', ''],
   ['no letters', '-- (…) !', ''],
 ];
@@ -57,6 +87,13 @@ const NAMES: readonly (readonly [what: string, name: string, initials: string])[
 describe('initials', () => {
   it.each(NAMES)('of %s: %s', (_, name, initials) => {
     expect(initialsOf(name).join(' ')).toBe(initials);
+  });
+
+  it('of a very long name are those of its first 256 code units', () => {
+    expect(initialsOf(`${'Ada '.repeat(63)}Love${' and so on'.repeat(10_000)}`)).toEqual(['A', 'L']);
+    expect(initialsOf(`${'Ada '.repeat(63)}Lov🦄`)).toEqual(['A', 'L']);
+    expect(initialsOf('x'.repeat(100_000))).toEqual(['X']);
+    expect(initialsOf(`a${'\u0301'.repeat(10_000)}`)).toEqual([`Á${'\u0301'.repeat(254)}`]);
   });
 
   it('that were chosen are kept, the first two of them', () => {
@@ -74,6 +111,8 @@ describe('initials', () => {
     expect(isRightToLeft(initialsOf('محمد Smith'))).toBe(true);
     expect(isRightToLeft(initialsOf('Smith محمد'))).toBe(false);
     expect(isRightToLeft(initialsOf('5 שרה'))).toBe(true);
+    expect(isRightToLeft(initialsOf('🦄 שרה'))).toBe(true);
+    expect(isRightToLeft(chosenInitials('1ש'))).toBe(true);
   });
 
   it('are at most two graphemes, of any text', () => {
