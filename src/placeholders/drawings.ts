@@ -6,7 +6,10 @@ const EDGE = 100;
 
 /** The font's size as a share of the edge, for one and for two graphemes. */
 const FONT_SIZES = [0.56, 0.46] as const;
-const MAX_WIDTH = 70;
+/** Two graphemes that have to be smaller than this would not be legible at 32 px. */
+const SMALLEST_PAIR = 0.27;
+/** The corners of such a box are within a circle. */
+const MAX_WIDTH = 78;
 const MAX_HEIGHT = 56;
 
 /** The gap between two graphemes, in thousandths of the font's size. Without it, Arabic letters would touch as if they were joined. */
@@ -33,7 +36,7 @@ export function drawMysteryPerson(colors: Colors): string {
 }
 
 /**
- * Draws one or two graphemes in the middle of a colored square.
+ * Draws one or two graphemes in the middle of a colored square. If two would be too small, as some in Tamil, only the first is drawn.
  * @param outlines at least one, from left to right
  * @returns SVG
  */
@@ -52,6 +55,8 @@ export function drawInitials(outlines: readonly Outline[], colors: Colors): stri
   const top = Math.max(...outlines.map((outline) => outline.top));
   const size = (FONT_SIZES[outlines.length - 1] ?? FONT_SIZES[1]) * EDGE;
   const scale = Math.min(size / 1000, MAX_WIDTH / (right - left), MAX_HEIGHT / (top - bottom));
+  if (outlines.length > 1 && scale * 1000 < SMALLEST_PAIR * EDGE)
+    return drawInitials(outlines.slice(0, 1), colors);
   const paths = placed.flatMap(({ outline, x }) =>
     outline.glyphs.map(
       (glyph) => `<path transform="translate(${x + glyph.x} ${glyph.y})" d="${glyph.path}"/>`,

@@ -18,6 +18,9 @@ const RANDOM = /^[0-9a-f-]{32,}$/i;
 
 /** Characters that only control layout, except for those that join letters and emoji. */
 const LAYOUT_CONTROLS = /[\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF]/gu;
+/** Letters in a style or a form of their own, some of which have no capitals: 𝓐, ℬ, Ⓐ, and those of Arabic that are joined. */
+const STYLED =
+  /[\u24B6-\u24E9]|(?=[\p{L}\p{N}])[\u2100-\u214F\uFB50-\uFDFF\uFE70-\uFEFF\u{1D400}-\u{1D7FF}]/gu;
 const BRACKETED = /\([^()]*\)|\[[^[\]]*\]|（[^（）]*）/g;
 const SPACES = /[\s\p{Cc}]+/u;
 /** Between the parts of an id or of an e-mail address. */
@@ -65,7 +68,8 @@ export function isRightToLeft(initials: readonly string[]): boolean {
 }
 
 function cleaned(text: string): string {
-  return text.slice(0, MAX_TEXT_LENGTH).normalize('NFC').replace(LAYOUT_CONTROLS, '');
+  const plain = text.slice(0, MAX_TEXT_LENGTH).replace(STYLED, (letter) => letter.normalize('NFKC'));
+  return plain.normalize('NFC').replace(LAYOUT_CONTROLS, '');
 }
 
 /** Splits at spaces. A text without any is split like an id or an address. */

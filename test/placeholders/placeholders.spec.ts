@@ -128,6 +128,13 @@ describe('placeholders', () => {
     expect(new Set(pictures.map((picture) => picture.toString('base64'))).size).toBe(drawn.length + 1);
   });
 
+  it('show only the first initial if two would be too small to read', async () => {
+    const color = '#ffffff';
+    expect(await png({ name: 'தமிழ் கௌரி', color })).toEqual(await png({ name: 'த', color }));
+    expect(await png({ name: 'தமிழ் ரவி', color })).not.toEqual(await png({ name: 'த', color }));
+    expect(await png({ name: 'WW MM', color })).not.toEqual(await png({ name: 'W', color }));
+  });
+
   it('set Hebrew and Arabic from right to left', async () => {
     const color = '#ffffff';
     // The same two letters in both orders. The one that is read first is drawn at the right: י is narrow, ש is wide.

@@ -1,5 +1,5 @@
-// Draws every kind of placeholder, light and dark, and initials in many scripts onto one sheet to look at:
-// `npm run build && node test/placeholders/sheet.mjs sheet.png`
+// Draws every kind of placeholder in three sizes, and initials in many scripts, onto one sheet to look at: at the left for light pages,
+// at the right for dark ones. `npm run build && node test/placeholders/sheet.mjs sheet.png`
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { Settings } from '../../dist/config/settings.js';
@@ -7,63 +7,93 @@ import { openPipeline } from '../../dist/images/open-pipeline.js';
 import { PLACEHOLDER_KINDS } from '../../dist/model/placeholder-kinds.js';
 import { Placeholders } from '../../dist/placeholders/placeholders.js';
 
-const EDGE = 96;
 const GAP = 8;
-const COLUMNS = 13;
+const [LARGE, USUAL, SMALL] = [512, 80, 32];
+const CELL = LARGE + USUAL + 2 * GAP;
+const CELLS_IN_A_ROW = 3;
+const WIDTH = CELLS_IN_A_ROW * CELL + GAP;
+const PAGES = { light: '#ffffff', dark: '#15181c' };
 
+/** One row each. */
 const NAMES = {
-  Latin: ['Ada Lovelace', 'Élodie Ñandú', 'Łukasz Żak', 'Nguyễn Ứng', 'Quincy Jagger', 'WW MM'],
-  Cyrillic: ['Юлия Щербакова', 'Їжак Ґава'],
-  Greek: ['Άννα Ψαρρού', 'Ωμέγα'],
-  Arabic: ['محمد علي', 'فاطمة', 'شیرین گلپایگانی'],
-  Hebrew: ['שרה לוי', 'יוסף'],
-  Han: ['山田 太郎', '王小明', '龍 劍'],
-  Kana: ['さくら モモ'],
-  Hangul: ['김 민수', '쀍'],
-  Devanagari: ['श्री क्षत्रिय', 'किरण'],
-  Thai: ['เอก ชัยวัฒน์', 'กิตติ ผู้ใหญ่'],
-  emoji: ['🦄', '👩‍💻', '🇩🇪', '👍🏽', '🏳️‍🌈', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '👨‍👩‍👧‍👦', '❤️', '1️⃣'],
-  digits: ['007', '٣ ٤', 'R2-D2'],
-  none: ['', 'ᚠᚢ', '١'],
+  Latin: [
+    'Ada Lovelace',
+    'Élodie Ñandú',
+    'Łukasz Żak',
+    'Nguyễn Ứng',
+    'Quincy Jagger',
+    'WW MM',
+    'ii',
+    'ǆenan',
+    'ŉ',
+    'Ọ̀ṣun',
+    'Ångström Q',
+  ],
+  Cyrillic: ['Юлия Щербакова', 'Їжак Ґава', 'Ђорђе Љубић', 'Йолка'],
+  Greek: ['Άννα Ψαρρού', 'Ωμέγα', 'Ξένια Φωτίου'],
+  Arabic: ['محمد علي', 'فاطمة', 'شیرین گلپایگانی', 'مُحَمَّد', 'محمد Smith', 'إبراهيم ؤ'],
+  Hebrew: ['שרה לוי', 'יוסף', 'שׁרה קץ', 'Dan לוי'],
+  Devanagari: ['श्री क्षत्रिय', 'किरण', 'हृदय ज्ञान', 'रूपा कौर', 'ऐश्वर्या'],
+  Bengali: ['শ্রী ক্ষিতি', 'কিরণ', 'কোয়েল চৌধুরী', 'রবীন্দ্রনাথ ঠাকুর'],
+  Tamil: ['தமிழ் கௌரி', 'ஸ்ரீதர் க்ஷமா', 'கெவின்', 'ஐஸ்வர்யா ரஜினி'],
+  Thai: ['เอก ชัยวัฒน์', 'กิตติ ผู้ใหญ่', 'ญาดา ฐิติ'],
+  Georgian: ['ნინო ჭავჭავაძე', 'შოთა', 'ᲜᲘᲜᲝ'],
+  Armenian: ['Արամ Խաչատրյան', 'և', 'Ֆրունզիկ'],
+  Ethiopic: ['አበበ ቢቂላ', 'ኃይለ ሥላሴ', 'ጸጋ'],
+  Han: ['山田 太郎', '王小明', '龍 劍', '國 体'],
+  Kana: ['さくら モモ', 'ぴか', 'ー'],
+  Hangul: ['김 민수', '쀍', '이 뷁'],
+  emoji: ['🦄', '👩‍💻', '🇩🇪', '👍🏽', '🏳️‍🌈', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '👨‍👩‍👧‍👦', '❤️', '1️⃣', '🙂'],
+  digits: ['007', '٣ ٤', 'R2-D2', '१', '৩ ৪', '４２', '½'],
+  mixed: ['Ａｄａ', '𝓐𝓭𝓪 𝓛𝓸𝓿𝓮', 'Ada 王', '王 Ada', 'ሀ Щ', '5 שרה', 'A 🦄', 'क A'],
+  none: ['', 'ᚠᚢ', 'ᚠᚢᚦ', '.', '\uD83D'],
 };
 
 const settings = Object.assign(new Settings(), { imageQueue: 10_000 });
 const placeholders = new Placeholders(openPipeline(settings), settings);
-const draw = (placeholder) => placeholders.make(placeholders.resolve(placeholder), EDGE, 'png');
+const draw = (placeholder, size) => placeholders.make(placeholders.resolve(placeholder), size, 'png');
 
-const seeds = Array.from({ length: COLUMNS }, (_, index) => `seed ${index}`);
-const kinds = PLACEHOLDER_KINDS.filter((kind) => kind !== 'initials');
-const names = Object.values(NAMES).flat();
-const namesInRows = Array.from({ length: Math.ceil(names.length / COLUMNS) }, (_, row) =>
-  names.slice(row * COLUMNS, (row + 1) * COLUMNS),
-);
-const rows = ['light', 'dark'].flatMap((scheme) => [
-  ...kinds.map((kind) => seeds.map((seed) => ({ kind, seed, scheme }))),
-  ...namesInRows.map((row) =>
-    row.map((name) => ({
-      kind: 'initials',
-      name,
-      seed: createHash('md5').update(name).digest('hex'),
-      scheme,
-    })),
-  ),
-]);
+/** Every kind: large, and beside it as lists and pages show it. */
+const kinds = PLACEHOLDER_KINDS.flatMap((kind, index) => {
+  const left = GAP + (index % CELLS_IN_A_ROW) * CELL;
+  const top = GAP + Math.floor(index / CELLS_IN_A_ROW) * (LARGE + GAP);
+  const placeholder = { kind, seed: 'jane.doe' };
+  return [
+    { placeholder, size: LARGE, left, top },
+    { placeholder, size: USUAL, left: left + LARGE + GAP, top },
+    { placeholder, size: SMALL, left: left + LARGE + GAP, top: top + USUAL + GAP },
+  ];
+});
+const kindsHeight = GAP + Math.ceil(PLACEHOLDER_KINDS.length / CELLS_IN_A_ROW) * (LARGE + GAP);
 
-const step = EDGE + GAP;
-const tiles = await Promise.all(
-  rows.flatMap((row, y) =>
-    row.map(async (placeholder, x) => ({
-      input: await draw(placeholder),
-      left: GAP + x * step,
-      top: GAP + y * step,
-    })),
-  ),
+const names = Object.values(NAMES).flatMap((row, index) =>
+  row.flatMap((name, column) => {
+    const placeholder = { kind: 'initials', name, seed: createHash('md5').update(name).digest('hex') };
+    const [left, top] = [GAP + column * (USUAL + SMALL + 2 * GAP), kindsHeight + index * (USUAL + GAP)];
+    return [
+      { placeholder, size: USUAL, left, top },
+      { placeholder, size: SMALL, left: left + USUAL + GAP, top },
+    ];
+  }),
 );
-const height = GAP + rows.length * step;
-const half = {
-  create: { width: GAP + COLUMNS * step, height: height / 2, channels: 3, background: '#15181c' },
-};
-await sharp({ create: { width: GAP + COLUMNS * step, height, channels: 3, background: '#ffffff' } })
-  .composite([{ input: await sharp(half).png().toBuffer(), left: 0, top: height / 2 }, ...tiles])
+const height = kindsHeight + Object.keys(NAMES).length * (USUAL + GAP);
+
+const pages = await Promise.all(
+  Object.entries(PAGES).map(async ([scheme, background]) => {
+    const tiles = await Promise.all(
+      [...kinds, ...names].map(async ({ placeholder, size, left, top }) => ({
+        input: await draw({ ...placeholder, scheme }, size),
+        left,
+        top,
+      })),
+    );
+    return sharp({ create: { width: WIDTH, height, channels: 3, background } })
+      .composite(tiles)
+      .png()
+      .toBuffer();
+  }),
+);
+await sharp({ create: { width: 2 * WIDTH, height, channels: 3, background: '#ffffff' } })
+  .composite(pages.map((input, index) => ({ input, left: index * WIDTH, top: 0 })))
   .png()
   .toFile(process.argv[2] ?? 'sheet.png');
