@@ -5,6 +5,8 @@ const MAX_INITIALS = 2;
 
 const GRAPHEMES = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
+/** Needs no segmenter, which takes longer than all the rest. */
+const ASCII = /^[ -~]*$/;
 const LETTER = /^\p{L}/u;
 const CAPITAL = /^\p{Lu}/u;
 /** Some letters are invisible, like U+3164. */
@@ -49,7 +51,7 @@ const NO_CAPITALS = /^\p{Script=Georgian}/u;
 export function initialsOf(name: string): string[] {
   const whole = cleaned(name).trim();
   const outside = whole.replace(BRACKETED, ' ').trim();
-  const text = graphemesOf(outside).some(isShown) ? outside : whole;
+  const text = LETTER_OR_DIGIT.test(outside) || graphemesOf(outside).some(isEmoji) ? outside : whole;
   if (RANDOM.test(text)) return [];
   const words = wordsOf(text).map(graphemesOf);
   const initials = words.map(initialOf).filter((initial) => initial !== undefined);
@@ -79,6 +81,7 @@ function wordsOf(text: string): string[] {
 }
 
 function graphemesOf(text: string): string[] {
+  if (ASCII.test(text)) return Array.from(text);
   const graphemes: string[] = [];
   for (const { segment } of GRAPHEMES.segment(text)) {
     const last = graphemes.at(-1) ?? '';
