@@ -3,7 +3,9 @@ import { LRUCache } from 'lru-cache';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { etagOf } from '../http/conditional.js';
+import type { CacheUsage } from '../model/cache-usage.js';
 import type { RenditionFormat } from '../model/formats.js';
+import { sha256Hex } from '../model/sha256.js';
 import type { Scheme } from '../placeholders/colors.js';
 import type { Drawing, Placeholder } from '../placeholders/drawing.js';
 import { Placeholders } from '../placeholders/placeholders.js';
@@ -23,36 +25,56 @@ export interface DefaultWish extends Placeholder {
   dark?: boolean | undefined;
 }
 
+/** How to draw a picture that is not in memory. */
+interface Order {
+  drawing: Drawing;
+  size: number;
+  format: RenditionFormat;
+}
+
+interface Drawn {
+  bytes: Buffer;
+  /** Follows the bytes: a new version of a font or library may draw others for the same request. */
+  etag: string;
+}
+
 /** Edge in px if the request names none. */
 const USUAL_SIZE = 256;
 
 /** Makes PNG the format for clients that name none: it suits both opaque and transparent drawings. */
 const DRAWN = { master: 'webp', animated: false } as const;
 
-/** Generated pictures, kept in memory. Each is drawn once for all readers who ask for it at the same time. */
+/** Memory of an entry beside its bytes, generously: a color of 16 px has fewer than a hundred. */
+const OVERHEAD_BYTES = 512;
+
+/** Generated pictures, kept in memory. Pictures that look the same are drawn once for all readers who ask for them at the same time. */
 @Injectable()
 export class DefaultPictures implements PictureMemory {
-  private readonly cache: LRUCache<
-    string,
-    Buffer,
-    { drawing: Drawing; size: number; format: RenditionFormat }
-  >;
+  private readonly cache: LRUCache<string, Drawn, Order>;
+  private hits = 0;
+  private misses = 0;
 
   constructor(
     private readonly placeholders: Placeholders,
     private readonly settings: Settings,
   ) {
     this.cache = new LRUCache({
-      maxSize: Math.max(1, cacheSharesOf(settings).defaultPictures),
-      sizeCalculation: (bytes) => Math.max(1, bytes.length),
-      fetchMethod: (_key, _stale, { context: { drawing, size, format } }) =>
-        placeholders.make(drawing, size, format),
+      maxSize: Math.max(1, Math.floor(cacheSharesOf(settings).defaultPictures)),
+      sizeCalculation: ({ bytes }) => bytes.length + OVERHEAD_BYTES,
+      fetchMethod: (_key, _stale, { context }) => this.draw(context),
       ignoreFetchAbort: true,
     });
   }
 
+  usage(): CacheUsage {
+    const { hits, misses, cache } = this;
+    return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
+  }
+
   take(name: string): Buffer | undefined {
-    return this.cache.get(name);
+    const known = this.cache.get(name);
+    if (known) this.hits++;
+    return known?.bytes;
   }
 
   isAtHand(name: string): boolean {
@@ -60,10 +82,11 @@ export class DefaultPictures implements PictureMemory {
   }
 
   /**
-   * Chooses the drawing for a wish. It is drawn when its bytes are loaded.
+   * Gives the drawing for a wish, from memory or drawn now: its ETag follows its bytes.
    * @param read which found that the avatar has no picture
+   * @throws CodedError `busy` too many pictures are waiting to be drawn
    */
-  choose(wish: DefaultWish, { verified, tokens }: PictureRead): Picture {
+  async choose(wish: DefaultWish, { verified, tokens }: PictureRead): Promise<Picture> {
     const {
       format: asked,
       accept,
@@ -79,18 +102,28 @@ export class DefaultPictures implements PictureMemory {
       this.placeholders.resolve({ ...placeholder, scheme: placeholder.scheme ?? hint });
     const drawing = drawingFor(dark ? 'dark' : 'light');
     const hintDecides = drawingFor(dark ? 'light' : 'dark').key !== drawing.key;
-    const name = `${drawing.key}/${size}.${format}`;
+    const key = `${drawing.key}/${size}.${format}`;
+    const { bytes, etag } = await this.get(key, { drawing, size, format });
     return {
       format,
       verified,
-      etag: etagOf(name),
+      etag,
       vary: [...(asked === undefined ? ['Accept'] : []), ...(hintDecides ? [SCHEME_HEADER] : [])],
-      load: async () => {
-        const bytes = await this.cache.fetch(name, { context: { drawing, size, format } });
-        if (!bytes) throw new Error('drawing a default picture gave no bytes');
-        return bytes;
-      },
-      again: tokens && { tokens, memory: this, key: name, better: undefined },
+      load: () => Promise.resolve(bytes),
+      again: tokens && { tokens, memory: this, key, better: undefined },
     };
+  }
+
+  private async get(key: string, context: Order): Promise<Drawn> {
+    if (this.cache.has(key)) this.hits++;
+    else this.misses++;
+    const drawn = await this.cache.fetch(key, { context });
+    if (!drawn) throw new Error('drawing a default picture gave no bytes');
+    return drawn;
+  }
+
+  private async draw({ drawing, size, format }: Order): Promise<Drawn> {
+    const bytes = await this.placeholders.make(drawing, size, format);
+    return { bytes, etag: etagOf(`${drawing.kind}-${sha256Hex(bytes).slice(0, 32)}`) };
   }
 }

@@ -30,6 +30,7 @@ import { StoredRenditions } from './stored-renditions.js';
     StoredRenditions,
   ],
   exports: [
+    DefaultPictures,
     Fallbacks,
     GravatarRequests,
     GravatarService,

@@ -36,13 +36,13 @@ export class GravatarService {
   async get(request: GravatarRequest, preferences: Preferences): Promise<Shown> {
     const { hash, forced } = request;
     // A forced default needs no read from the store.
-    if (forced || !isHash(hash)) return { shown: this.fallback(request, preferences, hash, CERTAIN) };
+    if (forced || !isHash(hash)) return { shown: await this.fallback(request, preferences, hash, CERTAIN) };
     const { id, ...pointer } = await this.aliases.resolve(hash);
-    if (id === undefined) return { shown: this.fallback(request, preferences, hash, pointer) };
+    if (id === undefined) return { shown: await this.fallback(request, preferences, hash, pointer) };
     const { version, ...read } = await this.avatars.get(id);
     const both = together(pointer, read);
     // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
-    if (!version) return { shown: this.fallback(request, preferences, sha256Hex(id), both), id };
+    if (!version) return { shown: await this.fallback(request, preferences, sha256Hex(id), both), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const wish = { ...wishOf(request, preferences), animated: false, common: 'png' } as const;
     return { shown: this.pictures.current(id, version, wish, both), id };
@@ -54,7 +54,7 @@ export class GravatarService {
     preferences: Preferences,
     seed: string,
     read: PictureRead,
-  ): Picture | Redirect | undefined {
+  ): Promise<Picture | Redirect | undefined> {
     const { fallback, name, initials, scheme } = request;
     const drawing = { default: fallback, name, initials, scheme };
     return this.pictures.standIn(seed, wishOf(request, preferences), drawing, read);

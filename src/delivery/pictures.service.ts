@@ -95,24 +95,24 @@ export class PicturesService {
   }
 
   /** What is shown for an avatar without a picture. @param read found that it has none @returns undefined if that is nothing */
-  standIn(
+  async standIn(
     id: string,
     wish: PictureWish,
     drawing: DrawingWish,
     read: PictureRead,
-  ): Picture | Redirect | undefined {
+  ): Promise<Picture | Redirect | undefined> {
     const { default: fallback = this.fallbacks.usual } = drawing;
     if (fallback === 'nothing' || 'kind' in fallback) return this.draw(id, wish, drawing, read);
     return { redirect: fallback.url, verified: read.verified };
   }
 
   /** The drawing for an avatar without a picture. @param read found that it has none @returns undefined if nothing is to be drawn */
-  draw(
+  async draw(
     id: string,
     { size, exact, format, accept, dark }: PictureWish,
     { default: fallback = this.fallbacks.usual, seed = id, ...drawing }: DrawingWish,
     read: PictureRead,
-  ): Picture | undefined {
+  ): Promise<Picture | undefined> {
     if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
     const { kind } = fallback;
     return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept, dark }, read);

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { Purges } from '../cdn/purges.js';
 import { Settings } from '../config/settings.js';
+import { DefaultPictures } from '../delivery/default-pictures.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
 import { Renditions } from '../delivery/renditions.js';
 import { Connections } from '../http/connections.js';
@@ -40,6 +41,7 @@ export class ServiceMetrics implements OnModuleInit {
     private readonly hot: HotAnswers,
     private readonly manifests: AvatarRepository,
     private readonly renditions: Renditions,
+    private readonly drawings: DefaultPictures,
     private readonly pipeline: ImagePipeline,
     private readonly uploads: UploadReceiver,
     private readonly health: StorageHealth,
@@ -72,7 +74,7 @@ export class ServiceMetrics implements OnModuleInit {
 
   private readServer(): void {
     const { registry } = this.metrics;
-    const { connections, hot, manifests, renditions, pipeline, uploads, purges } = this;
+    const { connections, hot, manifests, renditions, drawings, pipeline, uploads, purges } = this;
     registerHotAnswers(registry, () => hot.counts);
     registerConnections(registry, () => ({
       open: connections.size,
@@ -82,6 +84,7 @@ export class ServiceMetrics implements OnModuleInit {
     registerCaches(registry, () => ({
       manifests: manifests.usage(),
       renditions: renditions.usage(),
+      drawings: drawings.usage(),
       hot: hot.usage(),
     }));
     registerVanished(registry, () => manifests.vanished);

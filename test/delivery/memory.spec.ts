@@ -42,7 +42,7 @@ const ATTACKS: Attack[] = [
     name: 'drawings',
     requests: 768,
     status: 200,
-    make: (i) => ({ path: `/v1/avatars/nobody?default=robohash&size=384&format=png&name=${text(i, 256)}` }),
+    make: (i) => ({ path: `/v1/avatars/nobody?default=robohash&size=384&format=png&color=${text(i, 6)}` }),
   },
   {
     name: 'ids',

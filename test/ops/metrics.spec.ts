@@ -130,10 +130,22 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
       bytes: change('visage_cache_bytes', { cache }),
     });
     expect(of('renditions')).toEqual({ hits: 4, misses: 1, entries: 2, bytes: length });
+    expect(of('drawings')).toEqual({ hits: 0, misses: 0, entries: 0, bytes: 0 });
     const manifests = of('manifests');
     expect(manifests.hits + manifests.misses).toBe(5);
     expect(manifests.entries).toBe(1);
     expect(manifests.bytes).toBeGreaterThan(0);
+  });
+
+  it('shows how many drawings are kept, with what an entry takes beside its bytes', async () => {
+    const drawing = '?default=retro&size=32&format=png';
+    const drawn = await harness.send({ path: `${path}-absent${drawing}` });
+    for (let n = 0; n < 5; n++) await harness.send({ path: `${path}-absent${drawing}` });
+    const change = await scrapes.changes();
+    const lookups = (result: string) => change('visage_cache_lookups_total', { cache: 'drawings', result });
+    expect([lookups('hit'), lookups('miss')]).toEqual([5, 1]);
+    expect(change('visage_cache_entries', { cache: 'drawings' })).toBe(1);
+    expect(change('visage_cache_bytes', { cache: 'drawings' })).toBe(drawn.body.length + 512);
   });
 
   it('counts the bytes of hot answers, and keeps none for a long URL, and one for all headers that mean the same', async () => {
