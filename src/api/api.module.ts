@@ -12,6 +12,7 @@ import { GravatarController } from './gravatar.controller.js';
 import { HistoryController } from './history.controller.js';
 import { LookupController } from './lookup.controller.js';
 import { PicturesController } from './pictures.controller.js';
+import { SheetsController } from './sheets.controller.js';
 import { VersionAnswers } from './version-answers.js';
 
 /** The HTTP API. Its guard and its filter hold for every route of the service. */
@@ -24,6 +25,7 @@ import { VersionAnswers } from './version-answers.js';
     HistoryController,
     LookupController,
     PicturesController,
+    SheetsController,
   ],
   providers: [
     PublicUrls,

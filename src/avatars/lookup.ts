@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
+import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { Version } from '../model/manifest.js';
+import { isAway } from '../storage/object-store.js';
 import { Aliases } from './aliases.js';
 import type { Vouched } from './avatar.repository.js';
 import { AvatarsService } from './avatars.service.js';
@@ -16,6 +18,13 @@ export interface Found extends Vouched {
   id: string | undefined;
   /** The current version, if any. */
   version: Version | undefined;
+}
+
+/** The result for an id that need not be readable. */
+export interface FoundOrNot extends Found {
+  id: string;
+  /** Why nothing can be told of the avatar: its manifest is damaged, or the store is away and the manifest is not in memory. */
+  failure?: Error;
 }
 
 /** Finds many avatars at once. */
@@ -41,14 +50,34 @@ export class Lookup {
     ids: ReadonlySet<string>,
     hashes: ReadonlySet<string>,
   ): Promise<{ avatars: Map<string, Found>; hashes: Map<string, Found> }> {
-    if (this.limit.pendingCount + ids.size + hashes.size > MAX_WAITING) {
-      throw new CodedError('busy', 'Too many lookups at the same time. Try again shortly.');
-    }
+    this.assertRoom(ids.size + hashes.size);
     const [avatars, found] = await Promise.all([
       this.each(ids, (id) => this.byId(id)),
       this.each(hashes, (hash) => this.byHash(hash)),
     ]);
     return { avatars, hashes: found };
+  }
+
+  /**
+   * Finds avatars by ids, each by itself: a failure that has to do with one of them is part of its result.
+   * @param ids valid already
+   * @throws CodedError `busy`
+   */
+  async findEach(ids: ReadonlySet<string>): Promise<Map<string, FoundOrNot>> {
+    this.assertRoom(ids.size);
+    return this.each(ids, async (id) => {
+      try {
+        return { ...(await this.byId(id)), id };
+      } catch (error) {
+        if (!isAway(error) && !(error instanceof ManifestUnreadable)) throw error;
+        return { id, version: undefined, verified: false, failure: error };
+      }
+    });
+  }
+
+  private assertRoom(more: number): void {
+    if (this.limit.pendingCount + more <= MAX_WAITING) return;
+    throw new CodedError('busy', 'Too many lookups at the same time. Try again shortly.');
   }
 
   private async byId(id: string): Promise<Found> {
@@ -63,10 +92,10 @@ export class Lookup {
     return { ...found, verified: verified && found.verified };
   }
 
-  private async each(
+  private async each<T extends Found>(
     names: ReadonlySet<string>,
-    find: (name: string) => Promise<Found>,
-  ): Promise<Map<string, Found>> {
+    find: (name: string) => Promise<T>,
+  ): Promise<Map<string, T>> {
     const entries = [...names].map(async (name) => [name, await this.limit(find, name)] as const);
     return new Map(await Promise.all(entries));
   }

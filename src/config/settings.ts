@@ -243,6 +243,9 @@ export class Settings {
   @IsInteger(1)
   lookupConcurrency = 32;
 
+  @IsInteger(1)
+  sheetMaxPixels = 4096 * 4096;
+
   @IsInteger(0)
   cacheBytes = 128 * 1024 * 1024;
 

@@ -1,10 +1,16 @@
 import type { Settings } from '../config/settings.js';
 
-/** The Cache-Control of a current picture: its URL stays while the picture behind it may change at any time. */
-export function currentPictureCacheControl(settings: Settings): string {
+/**
+ * The Cache-Control of a current picture: its URL stays while the picture behind it may change at any time.
+ * @param scope private: no shared cache keeps it
+ */
+export function currentPictureCacheControl(
+  settings: Settings,
+  scope: 'public' | 'private' = 'public',
+): string {
   const { cacheControlMaxAge, cacheControlStaleWhileRevalidate, cacheControlStaleIfError } = settings;
   return [
-    `public, max-age=${cacheControlMaxAge}`,
+    `${scope}, max-age=${cacheControlMaxAge}`,
     `stale-while-revalidate=${cacheControlStaleWhileRevalidate}`,
     `stale-if-error=${cacheControlStaleIfError}`,
   ].join(', ');

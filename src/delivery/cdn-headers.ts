@@ -9,14 +9,16 @@ export interface Origin {
 
 /**
  * The headers by which a CDN can be told to forget an answer. Without a CDN there are none.
+ * @param origin undefined: the answer is private, so no CDN keeps it
  * @param url the request's path and query. One that a purge by path would not find, such as `/v1/avatars/%61lice`, must not be kept
  */
 export function cdnHeaders(
   { cdnPurge }: Settings,
   url: string,
-  { id, hash }: Origin,
+  origin: Origin | undefined,
 ): Record<string, string> {
-  if (cdnPurge === 'none') return {};
+  if (cdnPurge === 'none' || origin === undefined) return {};
+  const { id, hash } = origin;
   const tags = [
     ...(id === undefined ? [] : [tagOfAvatar(id)]),
     ...(hash === undefined ? [] : [tagOfHash(hash)]),

@@ -11,6 +11,9 @@ import { LeftVersions } from './left-versions.js';
 import { PictureAnswers } from './picture-answers.js';
 import { PicturesService } from './pictures.service.js';
 import { Renditions } from './renditions.js';
+import { SheetMemory } from './sheet-memory.js';
+import { SheetTiles } from './sheet-tiles.js';
+import { SheetsService } from './sheets.service.js';
 import { StoredRenditions } from './stored-renditions.js';
 
 /** Serves readers: pictures at any size and in any format, and drawings for avatars without a picture. */
@@ -27,6 +30,9 @@ import { StoredRenditions } from './stored-renditions.js';
     PictureAnswers,
     PicturesService,
     Renditions,
+    SheetMemory,
+    SheetTiles,
+    SheetsService,
     StoredRenditions,
   ],
   exports: [
@@ -38,6 +44,8 @@ import { StoredRenditions } from './stored-renditions.js';
     PictureAnswers,
     PicturesService,
     Renditions,
+    SheetMemory,
+    SheetsService,
   ],
 })
 export class DeliveryModule {}

@@ -49,7 +49,7 @@ export class PictureAnswers {
   /**
    * Answers a request. Conditions are answered before the bytes are loaded.
    * @param cacheControl used if the storage vouches for the picture
-   * @param origin what the picture was made from, for a CDN
+   * @param origin what the picture was made from, for a CDN; undefined if `cacheControl` is private
    * @throws CodedError `precondition_failed`, `unsatisfiable_range`; what loading the picture throws
    */
   async send(
@@ -57,7 +57,7 @@ export class PictureAnswers {
     reply: FastifyReply,
     picture: Picture,
     cacheControl: string,
-    origin: Origin,
+    origin: Origin | undefined,
   ): Promise<void> {
     const { etag, vary, format, verified, again } = picture;
     const common = {

@@ -14,7 +14,7 @@ const PREFLIGHT_ANSWER = {
 } as const;
 
 /** The paths of pictures, which pages of other origins read. Everything else is for the main application. */
-const PICTURES = /^\/(v1\/avatars\/|avatar([/?]|$))/;
+const PICTURES = /^\/(v1\/(avatars\/|sheets(\?|$))|avatar([/?]|$))/;
 
 /**
  * Answers the preflight requests that browsers send before a page of another origin may read with headers of its own:

@@ -1,5 +1,6 @@
 import { CodedError, type ErrorDetails } from '../errors.js';
 import type { Crop, MasterFormat, Reduction, RenditionFormat } from '../model/formats.js';
+import type { SheetLayout } from '../model/sheet.js';
 
 /** A picture that is safe to serve: Visage encoded it anew, upright, square, as sRGB, and without any metadata. */
 export interface Master {
@@ -58,6 +59,14 @@ export class TooSlow extends CodedError {
   }
 }
 
+/** Some tiles of a sheet cannot be decoded. */
+export class UnreadableTiles extends Error {
+  /** @param failures why, by the index of the tile */
+  constructor(readonly failures: ReadonlyMap<number, unknown>) {
+    super(`${failures.size} tiles of a sheet cannot be decoded`);
+  }
+}
+
 /** Turns uploads into masters, and masters into renditions: the port, and its injection token. */
 export abstract class ImagePipeline {
   /**
@@ -86,6 +95,19 @@ export abstract class ImagePipeline {
    * @throws TooSlow it takes too long
    */
   abstract encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer>;
+
+  /**
+   * Draws pictures into one WebP.
+   * @param tiles encoded pictures, each of which is made as large as a tile; undefined leaves the tile transparent. An animation shows
+   * its first frame.
+   * @throws CodedError `busy` the queue is full
+   * @throws TooSlow it takes too long
+   * @throws UnreadableTiles
+   */
+  abstract compose(tiles: readonly (Buffer | undefined)[], layout: SheetLayout): Promise<Buffer>;
+
+  /** Names the encoder of `compose`. Under the same name, the same tiles give the same bytes. */
+  abstract get composer(): string;
 
   /**
    * Resolves when no picture is being processed and none waits: at once if that is so now. Work that nobody waits for starts then, one

@@ -1,5 +1,6 @@
 import { CodedError, type ErrorCode } from '../errors.js';
 import type { Crop, RenditionFormat } from '../model/formats.js';
+import type { SheetLayout } from '../model/sheet.js';
 import {
   type ImageLine,
   ImagePipeline,
@@ -10,7 +11,7 @@ import {
 } from './image-pipeline.js';
 
 export interface PictureAttempt {
-  kind: 'master' | 'rendition';
+  kind: 'master' | 'rendition' | 'sheet';
   /** Why there is no picture: the error's code, or `internal` if the error has none. */
   outcome: 'made' | 'internal' | ErrorCode;
   /** The time in ms, including the wait for a turn. */
@@ -41,6 +42,14 @@ export class ObservedPipeline extends ImagePipeline {
 
   override encode(pixels: Pixels, format: RenditionFormat): Promise<Buffer> {
     return this.observe('rendition', () => this.inner.encode(pixels, format));
+  }
+
+  override compose(tiles: readonly (Buffer | undefined)[], layout: SheetLayout): Promise<Buffer> {
+    return this.observe('sheet', () => this.inner.compose(tiles, layout));
+  }
+
+  override get composer(): string {
+    return this.inner.composer;
   }
 
   override whenIdle(): Promise<void> {

@@ -67,12 +67,12 @@ export class Metrics implements StoreObserver, PictureObserver {
   );
   private readonly pictures = this.counter(
     'visage_pictures_total',
-    'Attempts to make a master or a rendition, by outcome.',
+    'Attempts to make a master, a rendition or a sheet, by outcome.',
     ['kind', 'outcome'],
   );
   private readonly pictureTimes = this.histogram(
     'visage_picture_duration_seconds',
-    'Time to make a master or a rendition, including the wait for a turn.',
+    'Time to make a master, a rendition or a sheet, including the wait for a turn.',
     ['kind'],
   );
 

@@ -7,6 +7,7 @@ import { Settings } from '../config/settings.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
 import { Renditions } from '../delivery/renditions.js';
+import { SheetMemory } from '../delivery/sheet-memory.js';
 import { Connections } from '../http/connections.js';
 import { problemCodeOf } from '../http/problem.filter.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
@@ -42,6 +43,7 @@ export class ServiceMetrics implements OnModuleInit {
     private readonly manifests: AvatarRepository,
     private readonly renditions: Renditions,
     private readonly drawings: DefaultPictures,
+    private readonly sheets: SheetMemory,
     private readonly pipeline: ImagePipeline,
     private readonly uploads: UploadReceiver,
     private readonly health: StorageHealth,
@@ -74,7 +76,7 @@ export class ServiceMetrics implements OnModuleInit {
 
   private readServer(): void {
     const { registry } = this.metrics;
-    const { connections, hot, manifests, renditions, drawings, pipeline, uploads, purges } = this;
+    const { connections, hot, manifests, renditions, drawings, sheets, pipeline, uploads, purges } = this;
     registerHotAnswers(registry, () => hot.counts);
     registerConnections(registry, () => ({
       open: connections.size,
@@ -86,6 +88,7 @@ export class ServiceMetrics implements OnModuleInit {
       renditions: renditions.usage(),
       drawings: drawings.usage(),
       hot: hot.usage(),
+      sheets: sheets.usage(),
     }));
     registerVanished(registry, () => manifests.vanished);
     registerTurns(registry, () => pipeline.turns());

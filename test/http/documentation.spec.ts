@@ -52,6 +52,8 @@ describe('OpenAPI', () => {
     ['get', '/v1/avatars/{id}/aliases', [200, 400, 401, 503]],
     ['put', '/v1/avatars/{id}/aliases', [200, 400, 401, 408, 413, 503, 507]],
     ['post', '/v1/avatars/lookup', [200, 304, 400, 401, 408, 413, 503]],
+    ['get', '/v1/sheets', [200, 206, 304, 400, 412, 416, 422, 503]],
+    ['post', '/v1/sheets', [200, 304, 400, 401, 408, 413, 422, 503]],
     ['get', '/v1/avatars/{id}/{version}/{rendition}', [200, 304, 400, 404, 503]],
     ['get', '/avatar/{hash}', [200, 302, 304, 404, 503]],
     ['get', '/avatar', [400]],

@@ -53,6 +53,7 @@ const IN_WORDS = [
 const SENSIBLE: Record<string, readonly string[]> = {
   id: IDS,
   default: ['404', 'mm', ...PLACEHOLDER_KINDS, ELSEWHERE, `${ELSEWHERE}/nobody.png`],
+  ids: [IDS.join(), 'alice', 'nobody,nobody'],
   crop: ['0,0,64,64', '1,2,3,4', '63,63,1,1', '00,0,9,9'],
   'If-Match': ['*', '"x"', 'W/"x", "y"', '"x/256.webp"'],
   'If-None-Match': ['*', '"x"', 'nonsense'],

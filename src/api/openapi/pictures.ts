@@ -74,18 +74,34 @@ export function DescribeRedirect() {
   });
 }
 
+/** The headers of a picture, also of one that the client has already. */
+export const PICTURE_HEADERS = headersOf(
+  'Cache-Control',
+  'Content-Security-Policy',
+  'Cross-Origin-Resource-Policy',
+  'ETag',
+  'Vary',
+);
+/** The headers of a picture that is sent. */
+export const SENT_HEADERS = { ...PICTURE_HEADERS, ...headersOf('Accept-Ranges', 'Content-Disposition') };
+
+/** The schema of a body, by media type. */
+type Content = Record<string, { schema: { $ref: string } | { type: 'string'; format: 'binary' } }>;
+
+/** Bytes, by media type. */
+export function contentOf(...formats: readonly string[]): Content {
+  const binary = { schema: { type: 'string' as const, format: 'binary' as const } };
+  return Object.fromEntries(formats.map((format) => [`image/${format}`, binary]));
+}
+
 /** A call that answers with a picture. @param codes of refusals, besides those that every picture may answer with */
 export function DescribePicture(summary: string, ...codes: ErrorCode[]) {
-  const known = headersOf(
-    'Cache-Control',
-    'Content-Security-Policy',
-    'Cross-Origin-Resource-Policy',
-    'ETag',
-    'Vary',
-  );
-  const headers = { ...known, ...headersOf('Accept-Ranges', 'Content-Disposition') };
-  const binary = { schema: { type: 'string', format: 'binary' } };
-  const content = Object.fromEntries(RENDITION_FORMATS.map((format) => [`image/${format}`, binary]));
+  return DescribePictureAs(contentOf(...RENDITION_FORMATS), summary, ...codes);
+}
+
+/** The same for a call that may answer with something else, too. @param content by media type */
+export function DescribePictureAs(content: Content, summary: string, ...codes: ErrorCode[]) {
+  const headers = SENT_HEADERS;
   return applyDecorators(
     ApiOperation({ summary }),
     header(
@@ -105,7 +121,11 @@ export function DescribePicture(summary: string, ...codes: ErrorCode[]) {
       headers: { ...headers, ...headersOf('Content-Range') },
       description: 'The part that the Range asks for.',
     }),
-    ApiResponse({ status: 304, headers: known, description: 'The client has the picture already.' }),
+    ApiResponse({
+      status: 304,
+      headers: PICTURE_HEADERS,
+      description: 'The client has the picture already.',
+    }),
     DescribeRefusals(
       ...READS,
       'image_too_large',

@@ -16,7 +16,7 @@ const MEANINGS: Record<number, string> = {
   414: 'The path is too long.',
   415: 'The body is compressed, or it is not a picture of an accepted format.',
   416: 'The Range begins behind the end of the picture.',
-  422: 'The picture is damaged or too large.',
+  422: 'The picture is damaged or too large, or the sheet would be.',
   503: 'The storage cannot be used, or the service is too busy. Try again later.',
   507: 'There is no room left.',
 };

@@ -1,6 +1,7 @@
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import type { Settings } from '../../config/settings.js';
 import type { Crop, RenditionFormat } from '../../model/formats.js';
+import type { SheetLayout } from '../../model/sheet.js';
 import { FairTurns, type TaskOptions } from '../fair-turns.js';
 import {
   type ImageLine,
@@ -14,6 +15,7 @@ import { configureLibvips } from './configure-libvips.js';
 import { isHarmlessWarning, withDecodingErrors, withRenderingErrors } from './libvips-errors.js';
 import { encodeMaster, visiblePart } from './master.js';
 import { encodeRendition, motionOf } from './rendition.js';
+import { COMPOSER, COSTLY_SHEET, encodeSheet } from './sheet.js';
 import { type OpenSource, checkContainer, readHeader } from './source.js';
 
 type Open = (source: string | Buffer, options?: SharpOptions) => Sharp;
@@ -81,6 +83,22 @@ export class SharpPipeline extends ImagePipeline {
       const picture = open(rgba, { raw: { width, height, channels: 4 } });
       return withRenderingErrors(() => encodeRendition(picture, format, 0));
     });
+  }
+
+  override async compose(tiles: readonly (Buffer | undefined)[], layout: SheetLayout): Promise<Buffer> {
+    return this.queued(
+      this.lines.renditions,
+      (open) => {
+        const deadline = performance.now() + this.settings.imageTimeoutMs;
+        return withRenderingErrors(() => encodeSheet(open, tiles, layout, deadline));
+      },
+      // All sheets share the part of one avatar.
+      { group: 'sheets', costly: layout.width * layout.height > COSTLY_SHEET },
+    );
+  }
+
+  override get composer(): string {
+    return COMPOSER;
   }
 
   override async whenIdle(): Promise<void> {

@@ -1,0 +1,102 @@
+import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Settings } from '../config/settings.js';
+import { cacheControlOf, currentPictureCacheControl } from '../delivery/cache-control.js';
+import { PictureAnswers } from '../delivery/picture-answers.js';
+import { preferencesOf } from '../delivery/preferences.js';
+import { SheetsService } from '../delivery/sheets.service.js';
+import { etagOf, matchesNoneMatch } from '../http/conditional.js';
+import { PublicUrls } from '../http/public-urls.js';
+import { Public } from '../http/public.js';
+import { sha256Hex } from '../model/sha256.js';
+import { positionOf } from '../model/sheet.js';
+import { JsonBody } from './json-body.js';
+import { DescribePostedSheet, DescribeSheet } from './openapi/sheets.js';
+import { SheetBody, type SheetMap, SheetPipe, SheetQuery } from './sheets.dto.js';
+
+/** Serves many avatars as one picture, and its map. */
+@ApiTags('avatars')
+@Controller('v1/sheets')
+export class SheetsController {
+  /** A purge by avatar would not find a sheet, so shared caches must not keep one. */
+  private readonly cacheControl: string;
+
+  constructor(
+    private readonly sheets: SheetsService,
+    private readonly answers: PictureAnswers,
+    private readonly urls: PublicUrls,
+    settings: Settings,
+  ) {
+    this.cacheControl = currentPictureCacheControl(settings, 'private');
+  }
+
+  @Get()
+  @Public()
+  @DescribeSheet()
+  async get(
+    @Query(SheetPipe) wish: SheetQuery,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const url = this.urls.at(request, pathOf(wish));
+    await this.answer(wish, request, reply, url);
+  }
+
+  @Post()
+  @HttpCode(200)
+  @DescribePostedSheet()
+  async post(
+    @JsonBody() wish: SheetBody,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.answer(wish, request, reply);
+  }
+
+  private async answer(
+    wish: SheetQuery | SheetBody,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    url?: string,
+  ): Promise<void> {
+    if (wish.format === 'json') return this.sendMap(wish, request, reply, url);
+    const { ids, size, default: fallback, scheme } = wish;
+    const { dark } = preferencesOf(request);
+    const picture = await this.sheets.show({ ids, size, default: fallback, scheme, dark });
+    await this.answers.send(request, reply, picture, this.cacheControl, undefined);
+  }
+
+  private async sendMap(
+    wish: SheetQuery | SheetBody,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    url: string | undefined,
+  ): Promise<void> {
+    const { layout, avatars, verified } = await this.sheets.find(wish);
+    const tiles = avatars.map(({ id, version, failure }, index) => ({
+      id,
+      ...positionOf(layout, index),
+      version: version?.version ?? null,
+      default: failure ? null : version === undefined,
+      alt: version?.alt ?? null,
+      color: version?.color ?? null,
+      thumbhash: version?.thumbhash ?? null,
+      animated: version?.animated ?? false,
+    }));
+    const map: SheetMap = { ...layout, ...(url !== undefined && { url }), tiles };
+    const body = Buffer.from(JSON.stringify(map));
+    const etag = etagOf(sha256Hex(body));
+    void reply.headers({ ETag: etag, 'Cache-Control': cacheControlOf(this.cacheControl, verified) });
+    if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
+    else void reply.type('application/json; charset=utf-8').send(body);
+  }
+}
+
+/** The path and query of the picture. */
+function pathOf({ ids, size, default: fallback, scheme }: SheetQuery): string {
+  const query = Object.entries({ size, default: fallback, scheme })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `&${name}=${value}`);
+  return `/v1/sheets?ids=${ids.map(encodeURIComponent).join()}${query.join('')}`;
+}

@@ -1,0 +1,84 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { FoundOrNot } from '../avatars/lookup.js';
+import { CodedError } from '../errors.js';
+import { LogThrottle } from '../http/log-throttle.js';
+import { TooSlow } from '../images/image-pipeline.js';
+import { isAway } from '../storage/object-store.js';
+import type { Picture } from './picture.js';
+import { type DrawingWish, PicturesService } from './pictures.service.js';
+
+/** How the tiles of a sheet look. */
+export interface TileWish extends Pick<DrawingWish, 'default' | 'scheme'> {
+  /** Colors for a dark page, unless `scheme` says which. */
+  dark?: boolean | undefined;
+  /** Edge in px, one of the sizes. */
+  size: number;
+}
+
+/** A tile of a sheet. */
+export interface Tile extends FoundOrNot {
+  /** A picture or a drawing; undefined: the tile is transparent. */
+  picture: Picture | undefined;
+}
+
+/** Log lines about different pictures within the time in which repetitions are left out. */
+const MAX_LINES = 100;
+const REPETITIONS_MS = 10_000;
+
+/** Chooses what the tiles of sheets show. */
+@Injectable()
+export class SheetTiles {
+  private readonly logger = new Logger(SheetTiles.name);
+  private readonly repetitions = new LogThrottle(REPETITIONS_MS, MAX_LINES);
+
+  constructor(private readonly pictures: PicturesService) {}
+
+  /**
+   * Chooses the picture of an avatar, or its default.
+   * @throws what the lookup failed of if the store is away and the default is nothing: that an avatar has no picture is not known then
+   */
+  async of(found: FoundOrNot, wish: TileWish): Promise<Tile> {
+    const { id, version, verified, failure } = found;
+    if (!version) return { ...found, picture: await this.draw(found, wish, failure) };
+    const request = { size: wish.size, format: 'webp', animated: false } as const;
+    return {
+      ...found,
+      picture: this.pictures.current(id, version, request, { verified, tokens: undefined }),
+    };
+  }
+
+  /**
+   * Replaces a picture that could not be loaded by the default of the avatar: one of many must not take the whole sheet away.
+   * @throws the failure if it is not one of this picture, or the tile shows the default already; otherwise as `of`
+   */
+  async replace(tile: Tile, failure: unknown, wish: TileWish): Promise<Tile> {
+    const { id, version } = tile;
+    const isOverload = failure instanceof CodedError && failure.code === 'busy';
+    if (!version || (isOverload && !(failure instanceof TooSlow))) throw failure;
+    // Erased a moment ago, or replaced and deleted.
+    const isGone = failure instanceof CodedError && failure.code === 'avatar_not_found';
+    if (!isGone) this.log(id, failure);
+    return { id, version: undefined, verified: false, picture: await this.draw(tile, wish, failure) };
+  }
+
+  private async draw(
+    { id, verified }: FoundOrNot,
+    { size, dark, ...drawing }: TileWish,
+    failure: unknown,
+  ): Promise<Picture | undefined> {
+    const request = { size, exact: true, format: 'webp', dark } as const;
+    const drawn = await Promise.resolve(
+      this.pictures.draw(id, request, drawing, { verified, tokens: undefined }),
+    );
+    if (!drawn && isAway(failure)) throw failure;
+    return drawn;
+  }
+
+  private log(id: string, failure: unknown): void {
+    const message = 'a sheet shows the default instead of a picture that cannot be loaded';
+    const isFirst = this.repetitions.isFirst(isAway(failure) ? 'away' : id, (leftOut) => {
+      this.logger.error({ id, leftOut }, message);
+    });
+    if (isFirst) this.logger.error({ id, err: failure }, message);
+  }
+}

@@ -1,0 +1,175 @@
+import { Injectable } from '@nestjs/common';
+import { AvatarRepository } from '../avatars/avatar.repository.js';
+import { type FoundOrNot, Lookup } from '../avatars/lookup.js';
+import { SingleFlight } from '../avatars/single-flight.js';
+import { Settings } from '../config/settings.js';
+import { CodedError } from '../errors.js';
+import { etagOf } from '../http/conditional.js';
+import { FairTurns } from '../images/fair-turns.js';
+import { ImagePipeline, UnreadableTiles } from '../images/image-pipeline.js';
+import { isErased } from '../model/manifest.js';
+import { sha256Hex } from '../model/sha256.js';
+import { type SheetLayout, isWithin, layOut, mostTiles } from '../model/sheet.js';
+import { FALLBACK_NAMES, Fallbacks } from './fallbacks.js';
+import type { Picture } from './picture.js';
+import { SheetMemory } from './sheet-memory.js';
+import { SheetTiles, type Tile, type TileWish } from './sheet-tiles.js';
+
+/** A request for a sheet. */
+export interface SheetWish extends Omit<TileWish, 'size' | 'default'> {
+  /** Valid already, at least one. A repeated one counts once. */
+  ids: readonly string[];
+  /** Edge of a tile in px. Rounded up to the next of the sizes; above the last of them it is that one. */
+  size?: number | undefined;
+  /** Undefined: AVATAR_DEFAULT. */
+  default?: (typeof FALLBACK_NAMES)[number] | undefined;
+}
+
+/** The avatars of a sheet, in the order of its tiles. */
+export interface Sheet {
+  layout: SheetLayout;
+  avatars: readonly FoundOrNot[];
+  /** Whether the storage vouches for all of them. */
+  verified: boolean;
+}
+
+/** A sheet whose tiles are chosen. */
+interface Chosen {
+  wish: SheetWish;
+  layout: SheetLayout;
+  tiles: readonly Tile[];
+}
+
+/** Edge of a tile in px if the request names none. */
+const USUAL_SIZE = 64;
+
+/** How many tiles may wait for the store, over all sheets. */
+const MAX_WAITING = 10_000;
+
+/** Makes sheets: many avatars in one picture. */
+@Injectable()
+export class SheetsService {
+  /** Reads of tiles. Sheets share the turns fairly, so that one from memory overtakes one that has to be read. */
+  private readonly reads: FairTurns;
+  /** Sheets being made, by ETag. Gives the bytes, or tiles to show instead of those that could not be loaded. */
+  private readonly making = new SingleFlight<Buffer | readonly Tile[]>();
+
+  constructor(
+    private readonly lookups: Lookup,
+    private readonly fallbacks: Fallbacks,
+    private readonly tiles: SheetTiles,
+    private readonly memory: SheetMemory,
+    private readonly pipeline: ImagePipeline,
+    private readonly repository: AvatarRepository,
+    private readonly settings: Settings,
+  ) {
+    this.reads = new FairTurns({ turns: settings.lookupConcurrency, queue: MAX_WAITING });
+  }
+
+  /**
+   * Finds the avatars of a sheet. Where each of them is depends on the ids alone, so a sheet and its map can be asked for at different
+   * times.
+   * @throws CodedError `sheet_too_large`, `busy`
+   */
+  async find({ ids, size }: SheetWish): Promise<Sheet> {
+    const unique = new Set(ids);
+    const layout = this.layOut(unique.size, size);
+    const avatars = [...(await this.lookups.findEach(unique)).values()];
+    return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
+  }
+
+  /**
+   * The sheet as a picture. Its ETag follows the versions, and loads no bytes.
+   * @throws what `find` throws; what the store throws if it is away, an avatar is not in memory, and the default is nothing
+   */
+  async show(wish: SheetWish): Promise<Picture> {
+    const { layout, avatars } = await this.find(wish);
+    const look = this.lookOf(wish, layout);
+    const tiles = await Promise.all(avatars.map((avatar) => this.tiles.of(avatar, look)));
+    return this.pictureOf({ wish, layout, tiles });
+  }
+
+  private layOut(count: number, wanted = USUAL_SIZE): SheetLayout {
+    const { avatarSizes: sizes, sheetMaxPixels } = this.settings;
+    const size = sizes.find((one) => one >= wanted) ?? sizes.at(-1) ?? wanted;
+    const layout = layOut(count, size);
+    if (isWithin(layout, sheetMaxPixels)) return layout;
+    const smaller = sizes.findLast((one) => isWithin(layOut(count, one), sheetMaxPixels));
+    const orSmaller = smaller === undefined ? '' : `, or tiles of at most ${smaller} px`;
+    throw new CodedError(
+      'sheet_too_large',
+      `The sheet would have ${layout.width} x ${layout.height} px, and may have ${sheetMaxPixels} px. Ask for at most ${mostTiles(size, sheetMaxPixels)} ids${orSmaller}.`,
+    );
+  }
+
+  private pictureOf(sheet: Chosen): Picture {
+    const { layout, tiles } = sheet;
+    const etags = tiles.map(({ picture }) => picture?.etag ?? null);
+    const etag = etagOf(sha256Hex(JSON.stringify([this.pipeline.composer, layout.size, etags])));
+    return {
+      etag,
+      format: 'webp',
+      vary: [...new Set(tiles.flatMap(({ picture }) => picture?.vary ?? []))],
+      verified: tiles.every(({ verified }) => verified),
+      again: undefined,
+      load: () => this.load(etag, sheet),
+    };
+  }
+
+  private async load(etag: string, sheet: Chosen): Promise<Buffer | Picture> {
+    const made = this.memory.take(etag) ?? (await this.making.run(etag, () => this.make(etag, sheet)));
+    // An erasure that was answered meanwhile must be seen.
+    if (this.showsErased(sheet)) return this.show(sheet.wish);
+    return Buffer.isBuffer(made) ? made : this.pictureOf({ ...sheet, tiles: made });
+  }
+
+  private async make(etag: string, sheet: Chosen): Promise<Buffer | readonly Tile[]> {
+    const { layout, tiles } = sheet;
+    const loads = tiles.map(({ picture }) => this.reads.run(() => bytesOf(picture), { group: etag }));
+    const loaded = await Promise.allSettled(loads);
+    const failures = new Map(
+      loaded.flatMap((one, i) => (one.status === 'rejected' ? [[i, one.reason as unknown] as const] : [])),
+    );
+    if (failures.size > 0) return this.replace(sheet, failures);
+    const pictures = loaded.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
+    try {
+      const bytes = await this.pipeline.compose(pictures, layout);
+      if (!this.showsErased(sheet)) this.memory.keep(etag, bytes, shownBy(tiles));
+      return bytes;
+    } catch (error) {
+      if (!(error instanceof UnreadableTiles)) throw error;
+      return this.replace(sheet, error.failures);
+    }
+  }
+
+  private replace({ wish, layout, tiles }: Chosen, failures: ReadonlyMap<number, unknown>): Promise<Tile[]> {
+    const look = this.lookOf(wish, layout);
+    return Promise.all(
+      tiles.map(async (tile, i) =>
+        failures.has(i) ? this.tiles.replace(tile, failures.get(i), look) : tile,
+      ),
+    );
+  }
+
+  private lookOf({ default: name, scheme, dark }: SheetWish, { size }: SheetLayout): TileWish {
+    return { default: name && this.fallbacks.named(name), scheme, dark, size };
+  }
+
+  /** Whether an avatar was erased since the tiles were chosen. Looks at memory only. */
+  private showsErased({ tiles }: Chosen): boolean {
+    return tiles.some(({ id, version }) => {
+      const manifest = version && this.repository.lastKnown(id);
+      return version !== undefined && manifest !== undefined && isErased(manifest, version.version);
+    });
+  }
+}
+
+/** @returns undefined for a transparent tile */
+async function bytesOf(picture: Picture | undefined): Promise<Buffer | undefined> {
+  const loaded = await picture?.load();
+  return loaded === undefined || Buffer.isBuffer(loaded) ? loaded : bytesOf(loaded);
+}
+
+function shownBy(tiles: readonly Tile[]): Map<string, string> {
+  return new Map(tiles.flatMap(({ id, version }) => (version ? [[id, version.version] as const] : [])));
+}
