@@ -3,14 +3,15 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import { etagOf, preconditionOf } from '../http/conditional.js';
+import { AltBody } from './alt.dto.js';
 import { VersionAnswer } from './avatars.dto.js';
 import { HistoryAnswer, RestoreBody } from './history.dto.js';
 import { ValidId } from './id.pipe.js';
 import { JsonBody } from './json-body.js';
-import { DescribeHistory, DescribeRestore } from './openapi/history.js';
+import { DescribeAlt, DescribeHistory, DescribeRestore } from './openapi/history.js';
 import { VersionAnswers } from './version-answers.js';
 
-/** Shows the history of an avatar, and makes a version of it current again. */
+/** Shows the history of an avatar, makes a version of it current again, and says what a version shows. */
 @ApiTags('avatars')
 @Controller('v1/avatars/:id')
 export class HistoryController {
@@ -40,6 +41,23 @@ export class HistoryController {
     const { version, committed } = await this.avatars.restore(id, body.version, { precondition });
     const pending = committed === 'pending';
     reply.status(pending ? 202 : 200).header('ETag', etagOf(version.version));
+    return this.answers.of(request, id, version, pending);
+  }
+
+  @Put('alt')
+  @DescribeAlt()
+  async describe(
+    @Param('id', ValidId) id: string,
+    @JsonBody() body: AltBody,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VersionAnswer> {
+    const precondition = preconditionOf(request.headers);
+    const alt = body.alt?.trim() ?? '';
+    const said = alt === '' ? undefined : alt;
+    const { version, committed } = await this.avatars.describe(id, said, body.version, { precondition });
+    const pending = committed === 'pending';
+    reply.status(pending ? 202 : 200);
     return this.answers.of(request, id, version, pending);
   }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import {
+  type Describe,
   type Instant,
   type Manifest,
   type PictureIntent,
@@ -39,7 +40,7 @@ export interface Applied extends Changed<PictureIntent> {
 }
 
 /**
- * Publishes, restores and removes. A picture is stored first and the manifest last: a crash in between leaves an object that nothing
+ * Publishes, restores, describes and removes. A picture is stored first and the manifest last: a crash in between leaves an object that nothing
  * points at, never a pointer to nothing. While the store is away, a change waits in the outbox.
  */
 @Injectable()
@@ -129,8 +130,8 @@ export class AvatarChanges {
       await this.publish(id, intent, master, () => intent);
       return undefined;
     }
-    if (intent.type === 'restore' && (await this.isLost(id, intent.version))) {
-      return 'the version to restore is gone';
+    if (intent.type !== 'remove' && (await this.isLost(id, intent.version))) {
+      return `the version to ${intent.type} is gone`;
     }
     await this.repository.change(id, () => intent);
     return undefined;
@@ -146,7 +147,7 @@ export class AvatarChanges {
       if (!master) throw new Error('a version is published with its master');
       return this.publish(id, intent, master, decide);
     }
-    if (intent.type === 'restore') return this.restore(id, intent, decide);
+    if (intent.type === 'restore' || intent.type === 'describe') return this.changeNamed(id, intent, decide);
     return this.repository.change(id, decide);
   }
 
@@ -175,9 +176,9 @@ export class AvatarChanges {
   }
 
   /** The version may still wait in the outbox: its master has to be in the store before the manifest names it. */
-  private async restore(
+  private async changeNamed(
     id: string,
-    { version }: Restore,
+    { version }: Restore | Describe,
     decide: Decide<PictureIntent>,
   ): Promise<Changed<PictureIntent>> {
     const change = () => this.repository.change(id, decide);

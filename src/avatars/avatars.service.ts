@@ -4,7 +4,7 @@ import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import type { Crop } from '../model/formats.js';
-import { type Manifest, type Version, currentVersion, versionNamed } from '../model/manifest.js';
+import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
 import { ObjectStore, isAway } from '../storage/object-store.js';
 import { Adoption } from './adoption.js';
 import { AvatarChanges, type Committed } from './avatar.changes.js';
@@ -26,7 +26,7 @@ export interface ChangeOptions {
   precondition?: Precondition;
 }
 
-/** The uploader's description of a picture. */
+/** The uploader's wishes for a picture. */
 export interface Description {
   crop?: Crop | undefined;
   /** Undefined: none; if the same picture is uploaded again, its alt stays. */
@@ -101,8 +101,7 @@ export class AvatarsService {
   async get(id: string): Promise<Current> {
     const { manifest, incomplete, verified, tokens } = await this.read(id);
     const version = currentVersion(manifest);
-    // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
-    if (incomplete && version && !this.pending.holds(id, version.version)) throw incomplete;
+    if (incomplete && !this.isPending(manifest, version)) throw incomplete;
     return { version, verified, tokens };
   }
 
@@ -163,6 +162,36 @@ export class AvatarsService {
   }
 
   /**
+   * Says what a version shows.
+   * @param alt undefined: nothing is said
+   * @param name of the version; undefined: the one that is current now
+   * @throws CodedError `avatar_not_found`, `version_not_found`, `precondition_failed`; what the store and the outbox throw
+   */
+  async describe(
+    id: string,
+    alt: string | undefined,
+    name: string | undefined,
+    { precondition }: ChangeOptions = {},
+  ): Promise<{ version: Version; committed: Committed }> {
+    const state = await this.changes.begin(id, precondition);
+    const { away, at, manifest: seen } = state;
+    // Another picture may become current meanwhile, and it may show something else.
+    const meant = name ?? seen.current;
+    if (meant === null) throw away ?? new CodedError('avatar_not_found', 'The avatar has no picture.');
+    const { committed, intent, manifest } = await this.changes.change(state, (shown) => {
+      const version = versionNamed(shown, meant);
+      if (!version) throw away ?? versionNotFound();
+      // While the store is away, the version may have another description there.
+      const isDone = version.alt === alt && away === undefined;
+      return isDone ? undefined : { type: 'describe', at, version: described(version, alt, at) };
+    });
+    const waiting = committed === 'pending' && intent?.type === 'describe' ? intent.version : undefined;
+    const version = waiting ?? versionNamed(manifest, meant);
+    if (!version) throw versionNotFound();
+    return { version, committed };
+  }
+
+  /**
    * Leaves an avatar without a current picture; the history stays. Does nothing if there is none.
    * @throws CodedError `precondition_failed`; what the store and the outbox throw
    */
@@ -182,6 +211,12 @@ export class AvatarsService {
    */
   erase(id: string, options: EraseOptions = {}): Promise<Receipt & { committed: Committed }> {
     return this.erasure.erase(id, options);
+  }
+
+  /** Whether pending changes alone tell which version is current, and that it was not erased. */
+  private isPending({ id, head }: Manifest, version: Version | undefined): boolean {
+    // A restore may wait for a version that was uploaded earlier and has been erased meanwhile. A describe says nothing about the head.
+    return version ? this.pending.holds(id, version.version) : head !== undefined;
   }
 
   private async makeVersion(

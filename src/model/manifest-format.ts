@@ -2,6 +2,7 @@ import { CodedError } from '../errors.js';
 import { type Crop, MASTER_FORMATS, REDUCTIONS } from './formats.js';
 import { isAliasName, isVersion, manifestKey } from './keys.js';
 import type {
+  Describe,
   Erase,
   Instant,
   Manifest,
@@ -15,7 +16,8 @@ import type {
 /** The longest alternative text, in characters. */
 export const ALT_CHARACTERS = 250;
 
-const ALT = new RegExp(`^\\P{Cc}{0,${ALT_CHARACTERS}}$`, 'u');
+/** `\p{Cs}`: half of a surrogate pair, which only JSON can bring. */
+const ALT = new RegExp(`^[^\\p{Cc}\\p{Cs}]{0,${ALT_CHARACTERS}}$`, 'u');
 const SHA256 = /^[0-9a-f]{64}$/;
 const COLOR = /^#[0-9a-f]{6}$/;
 const INSTANT = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
@@ -76,7 +78,7 @@ export function faultOfIntent(value: unknown): string | undefined {
   const type = (value as { type?: unknown } | null | undefined)?.type;
   const shape =
     typeof type === 'string' && Object.hasOwn(intentShapes, type) ? intentShapes[type] : undefined;
-  return shape ? describe(shape(value)) : 'it has to be a publish, restore, remove or erase';
+  return shape ? describe(shape(value)) : 'it has to be a publish, restore, describe, remove or erase';
 }
 
 /** Whether a value is an existing time exactly as `Date.toISOString` writes it, up to the year 9998: `instantAfter` needs room above. */
@@ -122,6 +124,7 @@ const versionShape = object<Version>({
   thumbhash: rule('a ThumbHash in Base64', (value) => isText(value, THUMBHASH)),
   color: rule('a color like #35a788', (value) => isText(value, COLOR)),
   alt: optional(rule(`at most ${ALT_CHARACTERS} characters, none of them a control character`, isAlt)),
+  describedAt: optional(instant),
   // Not always the time in `version`: the first releases took it some ms before they made the name.
   uploadedAt: instant,
 });
@@ -149,6 +152,7 @@ const ofType = rule('a text', (value) => typeof value === 'string');
 const intentShapes: Record<string, Check> = {
   publish: object<Publish>({ type: ofType, at: instant, version: versionShape }),
   restore: object<Restore>({ type: ofType, at: instant, version: versionShape }),
+  describe: object<Describe>({ type: ofType, at: instant, version: versionShape }),
   remove: object<Remove>({ type: ofType, at: instant }),
   erase: object<Erase>({ type: ofType, at: instant, confirms: optional(instant) }),
 } satisfies Record<PictureIntent['type'], Check>;

@@ -4,7 +4,7 @@ import { encodeId, timeOfVersion } from './keys.js';
 /** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
 export type Instant = string;
 
-/** One accepted upload; immutable. */
+/** One accepted upload. Only its description may change: `alt` and `describedAt`. */
 export interface Version {
   /** UUIDv7. */
   version: string;
@@ -26,6 +26,8 @@ export interface Version {
   color: string;
   /** What the picture shows, in the uploader's words, for people who cannot see it. */
   alt?: string;
+  /** When `alt` was last changed, if it was since the upload. Descriptions that arrive late are compared with it. */
+  describedAt?: Instant;
   /** The time in `version`; versions of the first releases may be some ms off. */
   uploadedAt: Instant;
 }
@@ -50,11 +52,11 @@ export interface Manifest {
   aliases?: { at: Instant; hashes: readonly string[] };
 }
 
-/** A requested change of an avatar. A restore carries its whole version, so it means the same at any time. */
+/** A requested change of an avatar. A restore and a describe carry their whole version, so they mean the same at any time. */
 export type Intent = PictureIntent | Alias;
 
 /** Intents that may wait in the outbox. */
-export type PictureIntent = Publish | Restore | Remove | Erase;
+export type PictureIntent = Publish | Restore | Describe | Remove | Erase;
 
 export interface Publish {
   type: 'publish';
@@ -65,6 +67,14 @@ export interface Publish {
 export interface Restore {
   type: 'restore';
   at: Instant;
+  version: Version;
+}
+
+/** Says what a version shows, and leaves open whether it is current. */
+export interface Describe {
+  type: 'describe';
+  at: Instant;
+  /** With its new `alt`, and `at` as `describedAt`: see `described`. */
   version: Version;
 }
 
@@ -96,8 +106,9 @@ export function emptyManifest(id: string): Manifest {
 
 /**
  * Applies an intent to a manifest. Pure. Intents of different times give the same result in any order, and when they are repeated: the
- * latest `at` decides which version is current (ties by version) and which aliases stand for the avatar; nothing uploaded or registered
- * up to an erasure comes back.
+ * latest `at` decides which version is current (ties by version), which aliases stand for the avatar, and what a version shows; nothing
+ * uploaded or registered up to an erasure comes back. A version that left the history has lost its description: a restore that arrives
+ * after that brings it back as the restore knew it.
  * @param history how many versions to keep
  */
 export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
@@ -109,7 +120,9 @@ export function apply(manifest: Manifest, intent: Intent, history: number): Mani
   const changed = {
     ...manifest,
     versions: [...arriving, ...manifest.versions],
-    head: laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null }),
+    ...(intent.type !== 'describe' && {
+      head: laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null }),
+    }),
     ...(intent.type === 'erase' && {
       erasedAt: latest(manifest.erasedAt, intent.confirms ?? intent.at),
       voidUntil: latest(manifest.voidUntil, intent.at),
@@ -133,7 +146,7 @@ export function merge(a: Manifest, b: Manifest, history: number): Manifest {
 
 interface Parts {
   id: string;
-  /** In any order; if two have the same name, the first counts. */
+  /** In any order; if two have the same name, the one described last counts. */
   versions: readonly Version[];
   head?: Manifest['head'] | undefined;
   erasedAt?: Instant | undefined;
@@ -145,7 +158,9 @@ function consistent({ versions, head, aliases, ...rest }: Parts, history: number
   const { id, erasedAt } = rest;
   const end = endOfErased(rest);
   const stays = (at: Instant) => end === undefined || at > end;
-  const kept = [...new Map([...versions].reverse().map((one) => [one.version, one])).values()]
+  const named = new Map<string, Version>();
+  for (const one of versions) named.set(one.version, laterDescribed(named.get(one.version), one));
+  const kept = [...named.values()]
     .filter(({ uploadedAt }) => stays(uploadedAt))
     .sort(newestFirst)
     .filter(({ version }, index) => index < history || version === head?.version);
@@ -170,6 +185,14 @@ export function currentVersion(manifest: Manifest): Version | undefined {
 /** @returns undefined if the history has no version of that name */
 export function versionNamed({ versions }: Manifest, name: string | null): Version | undefined {
   return versions.find(({ version }) => version === name);
+}
+
+/** A version with another description. @param alt undefined: none */
+export function described(version: Version, alt: string | undefined, at: Instant): Version {
+  const changed = { ...version, describedAt: at };
+  if (alt === undefined) delete changed.alt;
+  else changed.alt = alt;
+  return changed;
 }
 
 /** Whether an erasure covers a version, which is then never shown again. */
@@ -200,7 +223,9 @@ export function mayAdopt({ id, head, erasedAt }: Manifest): boolean {
  */
 export function instantAfter(manifest: Manifest, now: Date): Instant {
   const { head, versions, aliases } = manifest;
-  const known = [head?.at, endOfErased(manifest), versions[0]?.uploadedAt, aliases?.at].reduce(latest);
+  const { uploadedAt } = versions[0] ?? {};
+  const descriptions = versions.map(({ describedAt }) => describedAt);
+  const known = [head?.at, endOfErased(manifest), uploadedAt, aliases?.at, ...descriptions].reduce(latest);
   const after = known === undefined ? 0 : Date.parse(known) + 1;
   return new Date(Math.max(now.getTime(), after)).toISOString();
 }
@@ -208,6 +233,12 @@ export function instantAfter(manifest: Manifest, now: Date): Instant {
 function laterHead(a: Manifest['head'], b: NonNullable<Manifest['head']>): NonNullable<Manifest['head']> {
   if (a === undefined) return b;
   const rank = ({ at, version }: typeof b) => `${at} ${version ?? ''}`;
+  return rank(a) >= rank(b) ? a : b;
+}
+
+function laterDescribed(a: Version | undefined, b: Version): Version {
+  if (a === undefined) return b;
+  const rank = ({ describedAt, alt }: Version) => `${describedAt ?? ''} ${alt ?? ''}`;
   return rank(a) >= rank(b) ? a : b;
 }
 

@@ -12,6 +12,7 @@ import {
   type Version,
   apply,
   currentVersion,
+  described,
   emptyManifest,
   endOfErased,
   instantAfter,
@@ -64,25 +65,75 @@ const intents = fc.oneof(
     .record({ tick: fc.integer({ min: 1, max: 14 }), hashes: fc.subarray(HASHES) })
     .map(({ tick, hashes }): Intent => ({ type: 'alias', at: at(tick), hashes })),
 );
-const all = (list: readonly Intent[]) =>
-  list.reduce((manifest, intent) => apply(manifest, intent, HISTORY), emptyManifest('id'));
+const describes = fc
+  .record({ one: versions, later: fc.nat(6), alt: fc.constantFrom('a', 'b', undefined) })
+  .map(({ one, later, alt }): Intent => {
+    const when = at(Date.parse(one.uploadedAt) + later);
+    return { type: 'describe', at: when, version: described(one, alt, when) };
+  });
+/** The same intents in another order, with some of them once more. */
+const inOrders = (intent: fc.Arbitrary<Intent>) =>
+  fc
+    .array(intent, { maxLength: 12 })
+    .chain((list) =>
+      fc.tuple(
+        fc.constant(list),
+        fc.shuffledSubarray(list, { minLength: list.length }),
+        fc.shuffledSubarray(list),
+      ),
+    );
+const all = (list: readonly Intent[], history = HISTORY) =>
+  list.reduce((manifest, intent) => apply(manifest, intent, history), emptyManifest('id'));
+/** No list of intents has more versions. */
+const UNLIMITED = 100;
+const undescribed = (manifest: Manifest): Manifest => ({
+  ...manifest,
+  versions: manifest.versions.map(({ version: name }) => version(name, Number(name.slice(-12)))),
+});
 
 describe('apply', () => {
   it('gives the same manifest in whatever order, and however often, intents arrive', () => {
-    const orders = fc
-      .array(intents, { maxLength: 12 })
-      .chain((list) =>
-        fc.tuple(
-          fc.constant(list),
-          fc.shuffledSubarray(list, { minLength: list.length }),
-          fc.shuffledSubarray(list),
-        ),
-      );
     fc.assert(
-      fc.property(orders, ([list, shuffled, repeated]) => {
+      fc.property(inOrders(intents), ([list, shuffled, repeated]) => {
         expect(all([...shuffled, ...repeated])).toEqual(all(list));
       }),
       { numRuns: 5000 },
+    );
+  });
+
+  it('gives it with descriptions as well, as long as no version leaves the history', () => {
+    fc.assert(
+      fc.property(inOrders(fc.oneof(intents, describes)), ([list, shuffled, repeated]) => {
+        expect(all([...shuffled, ...repeated], UNLIMITED)).toEqual(all(list, UNLIMITED));
+        // Otherwise it only tells whether a description got lost with its version.
+        expect(undescribed(all([...shuffled, ...repeated]))).toEqual(undescribed(all(list)));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('shows what was said of a version last, and describing changes neither what is current nor any other fact', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(intents, describes), { maxLength: 12 }), (list) => {
+        const manifest = all(list, UNLIMITED);
+        const { head, current } = all(
+          list.filter(({ type }) => type !== 'describe'),
+          UNLIMITED,
+        );
+        expect([manifest.head, manifest.current]).toEqual([head, current]);
+        for (const one of manifest.versions) {
+          const said = list.flatMap((intent) =>
+            intent.type === 'describe' && intent.version.version === one.version ? [intent.version] : [],
+          );
+          const last = said
+            .map(({ describedAt = '' }) => describedAt)
+            .sort()
+            .at(-1);
+          expect(one.describedAt).toBe(last);
+          if (last !== undefined) expect(said).toContainEqual(one);
+        }
+      }),
+      { numRuns: 2000 },
     );
   });
 
@@ -107,7 +158,7 @@ describe('apply', () => {
 
   it('never shows an erased version, and never points at a missing one', () => {
     fc.assert(
-      fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
+      fc.property(fc.array(fc.oneof(intents, describes), { maxLength: 12 }), (list) => {
         const { current, versions: kept } = all(list);
         const erasures = list.filter(({ type }) => type === 'erase').map((one) => one.at);
         expect(kept.every(({ uploadedAt }) => erasures.every((erased) => uploadedAt > erased))).toBe(true);
@@ -132,6 +183,17 @@ describe('merge', () => {
     );
   });
 
+  it('gives it with descriptions as well', () => {
+    const lists = fc.array(fc.oneof(intents, describes), { maxLength: 10 });
+    fc.assert(
+      fc.property(lists, lists, (one, other) => {
+        const merged = merge(all(one, UNLIMITED), all(other, UNLIMITED), UNLIMITED);
+        expect(merged).toEqual(all([...one, ...other], UNLIMITED));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
   it('does not change a manifest that already knows everything in the other', () => {
     fc.assert(
       fc.property(fc.array(intents, { maxLength: 12 }), fc.nat(12), (list, count) => {
@@ -144,15 +206,27 @@ describe('merge', () => {
   });
 });
 
+const second = version('00000000-0002-7000-8000-000000000002', 2);
 /** Has every field that there is. */
 const full = all([
   { type: 'erase', at: at(0) },
   { type: 'erase', at: at(1), confirms: at(0) },
-  { type: 'publish', at: at(2), version: version('00000000-0002-7000-8000-000000000002', 2) },
+  { type: 'publish', at: at(2), version: second },
   { type: 'publish', at: at(4), version: version('00000000-0004-7000-8000-000000000004', 4) },
   { type: 'alias', at: at(5), hashes: HASHES },
+  { type: 'describe', at: at(6), version: described(second, 'Ada', at(6)) },
 ]);
-const OPTIONAL = ['crop', 'sha256', 'alt', 'reduced', 'head', 'erasedAt', 'voidUntil', 'aliases'];
+const OPTIONAL = [
+  'crop',
+  'sha256',
+  'alt',
+  'describedAt',
+  'reduced',
+  'head',
+  'erasedAt',
+  'voidUntil',
+  'aliases',
+];
 
 type Path = readonly (string | number)[];
 
@@ -222,7 +296,7 @@ function wrongFor(path: Path): unknown[] {
 describe('readManifest', () => {
   it('reads every manifest that intents can make', () => {
     fc.assert(
-      fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
+      fc.property(fc.array(fc.oneof(intents, describes), { maxLength: 12 }), (list) => {
         expect(readManifest('id', writeManifest(all(list)))).toEqual(all(list));
       }),
       { numRuns: 2000 },
@@ -325,7 +399,7 @@ describe('writeManifest', () => {
 describe('faultOfIntent', () => {
   it('accepts every intent that may wait in an outbox', () => {
     fc.assert(
-      fc.property(intents, (intent) => {
+      fc.property(fc.oneof(intents, describes), (intent) => {
         fc.pre(intent.type !== 'alias');
         expect(faultOfIntent(JSON.parse(JSON.stringify(intent)))).toBeUndefined();
       }),
@@ -333,8 +407,8 @@ describe('faultOfIntent', () => {
   });
 
   it.each<[value: unknown, fault: string]>([
-    [null, 'it has to be a publish, restore, remove or erase'],
-    [{ type: 'constructor', at: at(1) }, 'it has to be a publish, restore, remove or erase'],
+    [null, 'it has to be a publish, restore, describe, remove or erase'],
+    [{ type: 'constructor', at: at(1) }, 'it has to be a publish, restore, describe, remove or erase'],
     [{ type: 'remove' }, 'at has to be a time like 2026-01-31T12:00:00.000Z'],
     [
       { type: 'erase', at: at(1), confirms: 'yesterday' },

@@ -25,6 +25,7 @@ const CALLS = [
     maxBytes: 4096,
     list: 'version',
   },
+  { method: 'PUT', path: '/v1/avatars/ann/alt', code: 'invalid_alt', maxBytes: 8192, list: 'alt' },
   { method: 'POST', path: '/v1/avatars/lookup', code: 'invalid_lookup', maxBytes: 512 * 1024, list: 'ids' },
 ] as const;
 

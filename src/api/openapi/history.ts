@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { AltBody } from '../alt.dto.js';
 import { VersionAnswer } from '../avatars.dto.js';
 import { HistoryAnswer, RestoreBody } from '../history.dto.js';
 import { PENDING } from './avatars.js';
@@ -34,6 +35,32 @@ export function DescribeRestore() {
       'invalid_id',
       'invalid_json',
       'invalid_version',
+      'version_not_found',
+    ),
+  );
+}
+
+export function DescribeAlt() {
+  return applyDecorators(
+    ApiBearerAuth(),
+    DescribeId(),
+    DescribePrecondition(),
+    ApiOperation({
+      summary: 'Say what a version shows, for people who cannot see it',
+      description:
+        'The picture and its URLs stay as they are. Of two calls for one version, the later one counts.',
+    }),
+    ApiBody({ type: AltBody }),
+    ApiOkResponse({ type: VersionAnswer, description: 'The version, with its alt.' }),
+    ApiAcceptedResponse({ type: VersionAnswer, description: PENDING }),
+    DescribeRefusals(
+      ...WRITES,
+      ...PRECONDITIONS,
+      ...BODIES,
+      'avatar_not_found',
+      'invalid_alt',
+      'invalid_id',
+      'invalid_json',
       'version_not_found',
     ),
   );

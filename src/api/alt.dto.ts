@@ -1,0 +1,36 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ValidateIf } from 'class-validator';
+import { isVersion } from '../model/keys.js';
+import { ALT_CHARACTERS, isAlt } from '../model/manifest-format.js';
+import { Must } from './json-body.js';
+import { VERSION_SCHEMA } from './openapi/schemas.js';
+import { ALT_SCHEMA } from './upload.query.js';
+
+/** What a version shows. */
+export class AltBody {
+  static readonly code = 'invalid_alt';
+  /** Enough for the longest text, with every character escaped, and white space around it. */
+  static readonly maxBytes = 8192;
+
+  @ApiProperty({
+    ...ALT_SCHEMA,
+    nullable: true,
+    description:
+      'What the picture shows, for people who cannot see it. White space around it is removed. null, or an empty text: nothing is said.',
+  })
+  @Must((alt) => alt === null || (typeof alt === 'string' && isAlt(alt.trim())), {
+    message: `Send { "alt": ... } with at most ${ALT_CHARACTERS} characters without control characters, or null.`,
+  })
+  alt!: string | null;
+
+  @ApiPropertyOptional({
+    ...VERSION_SCHEMA,
+    description: 'A version of the history. By default the current one.',
+  })
+  @Must((version) => typeof version === 'string' && isVersion(version), {
+    message:
+      'version has to be the name of a version. Take it from /versions, or leave it out for the current one.',
+  })
+  @ValidateIf((body: AltBody) => body.version !== undefined)
+  version?: string;
+}
