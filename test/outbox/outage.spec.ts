@@ -82,6 +82,7 @@ describeS3('while the bucket is away', () => {
     OUTBOX_REPLAY_INTERVAL_MS: '50',
     OUTBOX_SET_ASIDE_AFTER_MS: '300',
     CACHE_MAX_AGE_MS: '0',
+    CACHE_UNKNOWN_HASH_MS: '0',
     HEALTH_MAX_AGE_MS: '0',
     AVATAR_DEFAULT_URLS: ELSEWHERE,
   });
