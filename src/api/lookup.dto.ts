@@ -32,7 +32,7 @@ export class LookupBody {
   @Must((id) => typeof id === 'string' && isId(id), {
     each: true,
     message:
-      'One of the ids is not an avatar id: 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - of which the first is a letter or digit.',
+      'One of the ids is not an avatar id: 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - of which the first is a letter or digit, and not `lookup`.',
   })
   @Must((ids, { hashes }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) > lengthOf(ids), {
     message: COUNT,

@@ -1,7 +1,9 @@
 import { CodedError } from '../errors.js';
 
-/** An avatar id: 1 to 80 characters, the first a letter or digit. */
+/** An avatar id, except for `LOOKUP`: 1 to 80 characters, the first a letter or digit. */
 export const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
+/** No id: it is a call, `POST /v1/avatars/lookup`. */
+export const LOOKUP = 'lookup';
 const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
 const KEYED_NAME = /^[0-9a-f]{8}-[0-9a-f]{64}$/;
 const VERSION = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -9,11 +11,16 @@ const THE_YEAR_9999 = 'e6707a6e-b000';
 
 /** Whether `assertId` accepts a text as an id. */
 export function isId(text: string): boolean {
-  return ID.test(text);
+  return ID.test(text) && text !== LOOKUP;
 }
 
-/** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit */
+/** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit, and not `lookup` */
 export function assertId(id: string): void {
+  if (id === LOOKUP) {
+    throw new CodedError('invalid_id', '`lookup` is the name of a call and no avatar id. Use another id.', {
+      parameter: 'id',
+    });
+  }
   if (!isId(id)) {
     throw new CodedError(
       'invalid_id',

@@ -151,12 +151,21 @@ describe.each(backends)('lookups on $name', (backend) => {
     expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_lookup', parameter });
   });
 
-  it('leaves PUT to the avatar of the id lookup', async () => {
-    const version = versionOf(expectStatus(201, await client('lookup').upload(await numbered(1))));
-    expect((await lookup(service.url, { ids: ['lookup'] })).avatars['lookup']).toMatchObject({ version });
-    expectStatus(200, await client('lookup').get());
-    const refused = await client('lookup').send({ method: 'POST', body: await numbered(1) });
-    expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_json' });
+  it('is a call, and its name no id', async () => {
+    const named = client('lookup');
+    const invalid = { status: 400, code: 'invalid_id', parameter: 'id' };
+    for (const suffix of ['', '/info', '/exists', '/url', '/versions', '/aliases', '/alt', '/current'])
+      for (const method of ['GET', 'PUT', 'DELETE']) {
+        const answer = await named.send({ method, suffix, ...(method === 'PUT' && { body: '{}' }) });
+        if (answer.status !== 405)
+          expect([method, suffix, problemOf(answer)]).toEqual([method, suffix, invalid]);
+      }
+    expect(problemOf(await named.upload(await numbered(1)))).toEqual(invalid);
+    const posted = await named.send({ method: 'POST', body: await numbered(1) });
+    expect(problemOf(posted)).toEqual({ status: 400, code: 'invalid_json' });
+    const asked = await postLookup(service.url, { ids: ['lookup'] });
+    expect(problemOf(asked)).toEqual({ status: 400, code: 'invalid_lookup', parameter: 'ids' });
+    expectStatus(201, await client('Lookup').upload(await numbered(1)));
   });
 
   it('costs no call to the store where all is fresh in memory', async () => {

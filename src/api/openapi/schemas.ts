@@ -7,6 +7,7 @@ export const ID_SCHEMA = {
   pattern: ID.source,
   minLength: 1,
   maxLength: 80,
+  description: 'Not `lookup`, which is the name of a call.',
   example: 'alice',
 };
 
