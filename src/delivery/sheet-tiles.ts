@@ -34,7 +34,7 @@ export class SheetTiles {
   constructor(private readonly pictures: PicturesService) {}
 
   /**
-   * Chooses the picture of an avatar, or its default.
+   * Chooses the picture of an avatar, or draws its default.
    * @throws what the lookup failed of if the store is away and the default is nothing: that an avatar has no picture is not known then
    */
   async of(found: FoundOrNot, wish: TileWish): Promise<Tile> {
@@ -67,9 +67,7 @@ export class SheetTiles {
     failure: unknown,
   ): Promise<Picture | undefined> {
     const request = { size, exact: true, format: 'webp', dark } as const;
-    const drawn = await Promise.resolve(
-      this.pictures.draw(id, request, drawing, { verified, tokens: undefined }),
-    );
+    const drawn = await this.pictures.draw(id, request, drawing, { verified, tokens: undefined });
     if (!drawn && isAway(failure)) throw failure;
     return drawn;
   }

@@ -40,19 +40,22 @@ interface Chosen {
   tiles: readonly Tile[];
 }
 
+/** Why tiles could not be loaded, by their index. */
+type Failures = ReadonlyMap<number, unknown>;
+
 /** Edge of a tile in px if the request names none. */
 const USUAL_SIZE = 64;
 
-/** How many tiles may wait for the store, over all sheets. */
+/** How many tiles may wait to be read or drawn, over all sheets. */
 const MAX_WAITING = 10_000;
 
 /** Makes sheets: many avatars in one picture. */
 @Injectable()
 export class SheetsService {
-  /** Reads of tiles. Sheets share the turns fairly, so that one from memory overtakes one that has to be read. */
-  private readonly reads: FairTurns;
-  /** Sheets being made, by ETag. Gives the bytes, or tiles to show instead of those that could not be loaded. */
-  private readonly making = new SingleFlight<Buffer | readonly Tile[]>();
+  /** Tiles are read and drawn in turns. Sheets share them fairly, so that one from memory overtakes one that has to be read. */
+  private readonly turns: FairTurns;
+  /** Sheets being made, by ETag. */
+  private readonly making = new SingleFlight<Buffer | Failures>();
 
   constructor(
     private readonly lookups: Lookup,
@@ -63,7 +66,7 @@ export class SheetsService {
     private readonly repository: AvatarRepository,
     private readonly settings: Settings,
   ) {
-    this.reads = new FairTurns({ turns: settings.lookupConcurrency, queue: MAX_WAITING });
+    this.turns = new FairTurns({ turns: settings.lookupConcurrency, queue: MAX_WAITING });
   }
 
   /**
@@ -79,13 +82,16 @@ export class SheetsService {
   }
 
   /**
-   * The sheet as a picture. Its ETag follows the versions, and loads no bytes.
+   * The sheet as a picture. Its ETag follows the versions and the drawings. No picture is loaded for it.
    * @throws what `find` throws; what the store throws if it is away, an avatar is not in memory, and the default is nothing
    */
   async show(wish: SheetWish): Promise<Picture> {
     const { layout, avatars } = await this.find(wish);
     const look = this.lookOf(wish, layout);
-    const tiles = await Promise.all(avatars.map((avatar) => this.tiles.of(avatar, look)));
+    const group = wish.ids.join();
+    const tiles = await Promise.all(
+      avatars.map((avatar) => this.turns.run(() => this.tiles.of(avatar, look), { group })),
+    );
     return this.pictureOf({ wish, layout, tiles });
   }
 
@@ -120,17 +126,20 @@ export class SheetsService {
     const made = this.memory.take(etag) ?? (await this.making.run(etag, () => this.make(etag, sheet)));
     // An erasure that was answered meanwhile must be seen.
     if (this.showsErased(sheet)) return this.show(sheet.wish);
-    return Buffer.isBuffer(made) ? made : this.pictureOf({ ...sheet, tiles: made });
+    return Buffer.isBuffer(made)
+      ? made
+      : this.pictureOf({ ...sheet, tiles: await this.replace(etag, sheet, made) });
   }
 
-  private async make(etag: string, sheet: Chosen): Promise<Buffer | readonly Tile[]> {
+  /** @returns the bytes, or the tiles that could not be loaded */
+  private async make(etag: string, sheet: Chosen): Promise<Buffer | Failures> {
     const { layout, tiles } = sheet;
-    const loads = tiles.map(({ picture }) => this.reads.run(() => bytesOf(picture), { group: etag }));
+    const loads = tiles.map(({ picture }) => this.turns.run(() => bytesOf(picture), { group: etag }));
     const loaded = await Promise.allSettled(loads);
     const failures = new Map(
       loaded.flatMap((one, i) => (one.status === 'rejected' ? [[i, one.reason as unknown] as const] : [])),
     );
-    if (failures.size > 0) return this.replace(sheet, failures);
+    if (failures.size > 0) return failures;
     const pictures = loaded.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
     try {
       const bytes = await this.pipeline.compose(pictures, layout);
@@ -138,17 +147,16 @@ export class SheetsService {
       return bytes;
     } catch (error) {
       if (!(error instanceof UnreadableTiles)) throw error;
-      return this.replace(sheet, error.failures);
+      return error.failures;
     }
   }
 
-  private replace({ wish, layout, tiles }: Chosen, failures: ReadonlyMap<number, unknown>): Promise<Tile[]> {
+  /** By each caller for itself: with another default, the same pictures have the same ETag. */
+  private replace(etag: string, { wish, layout, tiles }: Chosen, failures: Failures): Promise<Tile[]> {
     const look = this.lookOf(wish, layout);
-    return Promise.all(
-      tiles.map(async (tile, i) =>
-        failures.has(i) ? this.tiles.replace(tile, failures.get(i), look) : tile,
-      ),
-    );
+    const replace = (tile: Tile, i: number) =>
+      this.turns.run(() => this.tiles.replace(tile, failures.get(i), look), { group: etag });
+    return Promise.all(tiles.map(async (tile, i) => (failures.has(i) ? replace(tile, i) : tile)));
   }
 
   private lookOf({ default: name, scheme, dark }: SheetWish, { size }: SheetLayout): TileWish {

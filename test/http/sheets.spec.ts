@@ -74,7 +74,6 @@ describe.each(backends)('sheets on $name', (backend) => {
         'x-content-type-options': 'nosniff',
         'access-control-allow-origin': '*',
       });
-      expect(sheet.headers.vary).toBeUndefined();
       const { tiles, ...layout } = map;
       expect(layout).toEqual({
         ...{ size: 64, columns: 2, rows: 2, width: 128, height: 128 },
@@ -112,6 +111,13 @@ describe.each(backends)('sheets on $name', (backend) => {
     };
     for (const query of ['', '&default=mm', '&default=initials', '&default=retro&scheme=dark'])
       expect([query, (await drawn(query)) < 3]).toEqual([query, true]);
+    const dark = { 'sec-ch-prefers-color-scheme': 'dark' };
+    const [hinted, asked] = await Promise.all([
+      getSheet(service.url, ['nobody', 'red'], '&default=mp', dark),
+      getSheet(service.url, ['nobody', 'red'], '&default=mp&scheme=dark'),
+    ]);
+    expect([hinted.headers.vary, asked.headers.vary]).toEqual(['Sec-CH-Prefers-Color-Scheme', undefined]);
+    expect(hinted.body).toEqual(asked.body);
     const transparent = expectStatus(200, await getSheet(service.url, ['nobody', 'red'], '&default=404'));
     const colors = await colorsOf(transparent.body, await mapOf(service.url, ['nobody', 'red']));
     expect([colors.get('nobody')?.[3], colors.get('red')]).toEqual([0, near(RED)]);
@@ -133,7 +139,7 @@ describe.each(backends)('sheets on $name', (backend) => {
 
   it('are the same by POST, for up to 1000 of the longest ids', async () => {
     const ids = Array.from({ length: 998 }, (_, i) => String(i).padStart(80, 'A'));
-    const body = { ids: ['red', ...ids, 'green'], size: 16, default: 'color', format: 'json' };
+    const body = { ids: ['red', ...ids, 'green'], size: 16, default: 'identicon', format: 'json' };
     const map = jsonOf(expectStatus(200, await postSheet(service.url, body))) as MapJson;
     expect([map.columns, map.rows, map.url, map.tiles.length]).toEqual([32, 32, undefined, 1000]);
     const sheet = expectStatus(200, await postSheet(service.url, { ...body, format: 'webp' }));
