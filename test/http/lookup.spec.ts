@@ -11,8 +11,9 @@ import {
   postLookup,
   versionOf,
 } from '../support/avatar-client.js';
+import { until } from '../cdn/support/purge-api.js';
 import { behindProxy } from '../support/behind-proxy.js';
-import { FaultProxy } from '../support/fault-proxy.js';
+import { FaultProxy, type Held } from '../support/fault-proxy.js';
 import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
 import { type RunningService, backends, s3Environment, startService } from '../support/service.js';
@@ -281,6 +282,35 @@ describeS3('lookups while the bucket is away', () => {
       const refused = await postLookup(service.url, more);
       expect(problemOf(refused)).toEqual({ status: 503, code: 'storage_unavailable' });
       expect(refused.headers['retry-after']).toBe('5');
+    }
+  });
+});
+
+describeS3('lookups at the same time', () => {
+  it('read LOOKUP_CONCURRENCY avatars at once together, and no more', async () => {
+    const { proxy, environment } = await behindProxy(await s3Environment());
+    const service = await startService({ ...environment, LOOKUP_CONCURRENCY: '3' });
+    try {
+      const wishes = ['a', 'b'].map((name) => ({
+        ids: Array.from({ length: 10 }, (_, i) => `${name}-${i}`),
+      }));
+      const held: Held[] = [];
+      const sizes: number[] = [];
+      const fault = { type: 'held', arrived: (one: Held) => held.push(one) } as const;
+      proxy.rule({ operation: 'GetObject', key: /^manifests\//, fault });
+      let left = 20;
+      const answers = Promise.all(wishes.map((wish) => lookup(service.url, wish)));
+      while (left > 0) {
+        await until(() => held.length >= Math.min(3, left), 'the reads');
+        sizes.push(held.length);
+        held.shift()?.pass();
+        left--;
+      }
+      expect(Math.max(...sizes)).toBe(3);
+      expect((await answers).map(({ avatars }) => Object.keys(avatars).length)).toEqual([10, 10]);
+    } finally {
+      await service.stop();
+      await proxy.stop();
     }
   });
 });
