@@ -3,10 +3,11 @@ import { Aliases } from '../avatars/aliases.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
 import { isHash } from '../model/keys.js';
 import { sha256Hex } from '../model/sha256.js';
+import type { PictureWish } from './choose-picture.js';
 import type { GravatarRequest } from './gravatar-requests.js';
 import type { Picture, PictureRead, Redirect } from './picture.js';
 import type { Preferences } from './preferences.js';
-import { PicturesService } from './pictures.service.js';
+import { type DrawingWish, PicturesService } from './pictures.service.js';
 
 /** The answer for a hash. */
 export interface Shown {
@@ -31,37 +32,41 @@ export class GravatarService {
   /**
    * Finds the picture for a request, or its fallback.
    * @param preferences of the client, apart from motion: see below
-   * @throws CodedError `busy`, and what the store throws
+   * @throws CodedError `busy`, and what the store throws, if nothing is to stand in
    */
   async get(request: GravatarRequest, preferences: Preferences): Promise<Shown> {
     const { hash, forced } = request;
+    const wish = wishOf(request, preferences);
+    const drawing = drawingOf(request);
     // A forced default needs no read from the store.
-    if (forced || !isHash(hash)) return { shown: await this.fallback(request, preferences, hash, CERTAIN) };
+    if (forced || !isHash(hash)) return { shown: await this.pictures.standIn(hash, wish, drawing, CERTAIN) };
+    try {
+      return await this.find(hash, wish, drawing);
+    } catch (error) {
+      return { shown: await this.pictures.whileAway(error, hash, wish, drawing) };
+    }
+  }
+
+  private async find(hash: string, wish: PictureWish, drawing: DrawingWish): Promise<Shown> {
     const { id, ...pointer } = await this.aliases.resolve(hash);
-    if (id === undefined) return { shown: await this.fallback(request, preferences, hash, pointer) };
+    if (id === undefined) return { shown: await this.pictures.standIn(hash, wish, drawing, pointer) };
     const { version, ...read } = await this.avatars.get(id);
     const both = together(pointer, read);
     // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
-    if (!version) return { shown: await this.fallback(request, preferences, sha256Hex(id), both), id };
+    const seed = sha256Hex(id);
+    if (!version) return { shown: await this.pictures.standIn(seed, wish, drawing, both), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
-    const wish = { ...wishOf(request, preferences), animated: false, common: 'png' } as const;
-    return { shown: this.pictures.current(id, version, wish, both), id };
-  }
-
-  /** What to show instead of a picture. @param seed tells drawings apart */
-  private fallback(
-    request: GravatarRequest,
-    preferences: Preferences,
-    seed: string,
-    read: PictureRead,
-  ): Promise<Picture | Redirect | undefined> {
-    const { fallback, name, initials, scheme } = request;
-    const drawing = { default: fallback, name, initials, scheme };
-    return this.pictures.standIn(seed, wishOf(request, preferences), drawing, read);
+    const still = { ...wish, animated: false, common: 'png' } as const;
+    const instead = (error: unknown) => this.pictures.whileAway(error, seed, wish, drawing);
+    return { shown: { ...this.pictures.current(id, version, still, both), instead }, id };
   }
 }
 
-function wishOf({ size, format }: GravatarRequest, { accept, dark }: Preferences) {
+function drawingOf({ fallback, name, initials, scheme }: GravatarRequest): DrawingWish {
+  return { default: fallback, name, initials, scheme };
+}
+
+function wishOf({ size, format }: GravatarRequest, { accept, dark }: Preferences): PictureWish {
   return { size, format, accept, dark, exact: true };
 }
 

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { matchesNoneMatch, meetsMatch } from '../http/conditional.js';
+import { knowsAnother, matchesNoneMatch, meetsMatch } from '../http/conditional.js';
 import { partOf } from '../http/range.js';
 import { refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
@@ -24,12 +24,18 @@ const SAFE = {
 @Injectable()
 export class PictureAnswers {
   private readonly currentCacheControl: string;
+  private standInCount = 0;
 
   constructor(
     private readonly hot: HotAnswers,
     private readonly settings: Settings,
   ) {
     this.currentCacheControl = currentPictureCacheControl(settings);
+  }
+
+  /** How many answers showed something in place of a picture, because the storage was away. */
+  get standIns(): number {
+    return this.standInCount;
   }
 
   /** Sends the current picture, or what stands in for it. Parameters and errors are those of `send`. */
@@ -40,7 +46,8 @@ export class PictureAnswers {
     origin: Origin,
   ): Promise<void> {
     if (!('redirect' in shown)) return this.send(request, reply, shown, this.currentCacheControl, origin);
-    const { redirect, verified } = shown;
+    const { redirect, verified, away } = shown;
+    if (away) this.standIn(request, away);
     const caching = { 'Cache-Control': cacheControlOf(this.currentCacheControl, verified) };
     const headers = { Location: redirect, ...caching, ...cdnHeaders(this.settings, request.url, origin) };
     void reply.status(302).headers(headers).send();
@@ -59,7 +66,7 @@ export class PictureAnswers {
     cacheControl: string,
     origin: Origin | undefined,
   ): Promise<void> {
-    const { etag, vary, format, verified, again } = picture;
+    const { etag, vary, format, verified, again, away, instead } = picture;
     const common = {
       ETag: etag,
       'Cache-Control': cacheControlOf(cacheControl, verified),
@@ -76,6 +83,7 @@ export class PictureAnswers {
     const remember = () => {
       if (again && verified) this.hot.remember(request.raw, { common, whole, etag, vary, again });
     };
+    if (away) this.standIn(request, away, etag);
     const { headers } = request;
     // In the order of RFC 9110, section 13.2.2. Pictures have no Last-Modified, so conditions with dates are ignored.
     if (!meetsMatch(headers['if-match'], etag)) {
@@ -90,8 +98,15 @@ export class PictureAnswers {
       reply.raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end();
       return;
     }
-    const bytes = await picture.load();
-    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, bytes, cacheControl, origin);
+    let bytes: Buffer | Picture;
+    try {
+      bytes = await picture.load();
+    } catch (error) {
+      if (!instead) throw error;
+      return this.sendCurrent(request, reply, await instead(error), origin);
+    }
+    if (!Buffer.isBuffer(bytes))
+      return this.send(request, reply, { instead, ...bytes }, cacheControl, origin);
     remember();
     // Ranges are for GET only: RFC 9110, section 14.2.
     const range = request.method === 'GET' ? headers.range : undefined;
@@ -108,5 +123,15 @@ export class PictureAnswers {
     const { start, end } = part;
     reply.status(206).header('Content-Range', `bytes ${start}-${end}/${bytes.length}`);
     void reply.send(bytes.subarray(start, end + 1));
+  }
+
+  /**
+   * Lets something stand in for a picture only if the reader has no copy of that. A CDN shows its copy instead, for `stale-if-error`
+   * (RFC 5861, section 4).
+   * @throws the outage if the reader has one
+   */
+  private standIn({ headers }: FastifyRequest, away: Error, etag?: string): void {
+    if (knowsAnother(headers, etag)) throw away;
+    this.standInCount++;
   }
 }

@@ -21,8 +21,14 @@ export interface Again {
   readonly better: string | undefined;
 }
 
+/** Shown in place of a picture, of which the storage cannot tell now. */
+interface StandIn {
+  /** The outage. Whoever has a copy of the picture gets that, and keeps the copy. Undefined: there is no picture. */
+  away?: Error | undefined;
+}
+
 /** A picture to show, with everything that an answer needs before it loads the bytes. */
-export interface Picture {
+export interface Picture extends StandIn {
   /** Changes with the bytes. */
   etag: string;
   format: RenditionFormat;
@@ -39,10 +45,16 @@ export interface Picture {
    * pipeline and the store throw
    */
   load: () => Promise<Buffer | Picture>;
+  /**
+   * Gives what to show instead if `load` fails.
+   * @param error of `load`
+   * @throws the same error if it is no outage, or nothing is to be shown
+   */
+  instead?: ((error: unknown) => Promise<Picture | Redirect>) | undefined;
 }
 
 /** A picture elsewhere, to show in place of one. */
-export interface Redirect extends Vouched {
+export interface Redirect extends Vouched, StandIn {
   redirect: string;
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AvatarRepository, type Vouched } from '../avatars/avatar.repository.js';
-import { AvatarsService } from '../avatars/avatars.service.js';
+import { AvatarsService, type Current } from '../avatars/avatars.service.js';
 import { pictureUnreadable } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { Settings } from '../config/settings.js';
@@ -19,6 +19,7 @@ import {
   masterKey,
   renditionName,
 } from '../model/rendition.js';
+import { isAway } from '../storage/object-store.js';
 import { BackgroundRenditions } from './background-renditions.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
@@ -53,6 +54,9 @@ export interface PictureUrl extends Vouched {
   expiresAt: string | null;
 }
 
+/** Nobody may keep what is shown while the storage is away. */
+const UNKNOWN: PictureRead = { verified: false, tokens: undefined };
+
 /** Finds the pictures that readers ask for. Callers have checked the ids. */
 @Injectable()
 export class PicturesService {
@@ -69,13 +73,22 @@ export class PicturesService {
   ) {}
 
   /**
-   * The current picture, or what stands in for it.
+   * The current picture, or what stands in for it: if there is none, or if the storage is away and this process does not know.
    * @returns undefined if there is neither
-   * @throws CodedError `manifest_unreadable`; what the store throws
+   * @throws CodedError `manifest_unreadable`; what the store throws, if nothing is to stand in
    */
   async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | Redirect | undefined> {
-    const { version, ...read } = await this.avatars.get(id);
-    return version ? this.current(id, version, wish, read) : this.standIn(id, wish, drawing, read);
+    const instead = (error: unknown) => this.whileAway(error, id, wish, drawing);
+    let current: Current;
+    try {
+      current = await this.avatars.get(id);
+    } catch (error) {
+      return instead(error);
+    }
+    const { version, ...read } = current;
+    return version
+      ? { ...this.current(id, version, wish, read), instead }
+      : this.standIn(id, wish, drawing, read);
   }
 
   /** The picture of the current version. @param read gave the version */
@@ -104,6 +117,21 @@ export class PicturesService {
     const { default: fallback = this.fallbacks.usual } = drawing;
     if (fallback === 'nothing' || 'kind' in fallback) return this.draw(id, wish, drawing, read);
     return { redirect: fallback.url, verified: read.verified };
+  }
+
+  /**
+   * What is shown while the storage cannot tell whether there is a picture, or give it.
+   * @throws the same error if it is no outage, or nothing is to be shown: an outage never looks like `avatar_not_found`
+   */
+  async whileAway(
+    error: unknown,
+    id: string,
+    wish: PictureWish,
+    drawing: DrawingWish,
+  ): Promise<Picture | Redirect> {
+    const shown = isAway(error) ? await this.standIn(id, wish, drawing, UNKNOWN) : undefined;
+    if (!shown) throw error;
+    return { ...shown, away: error as Error };
   }
 
   /** The drawing for an avatar without a picture. @param read found that it has none @returns undefined if nothing is to be drawn */

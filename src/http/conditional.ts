@@ -24,6 +24,20 @@ export function meetsMatch(header: string | undefined, etag: string): boolean {
 }
 
 /**
+ * Whether a reader's conditions are about another representation than the current one, such as a copy that it has.
+ * @param etag the current entity tag, with its quotes; undefined if there is none
+ */
+export function knowsAnother(headers: IncomingHttpHeaders, etag: string | undefined): boolean {
+  const { 'if-match': match, 'if-none-match': noneMatch, 'if-range': range } = headers;
+  if (etag === undefined) return [match, noneMatch, range].some((header) => header !== undefined);
+  return (
+    (noneMatch !== undefined && !matchesNoneMatch(noneMatch, etag)) ||
+    !meetsMatch(match, etag) ||
+    (range !== undefined && range !== etag)
+  );
+}
+
+/**
  * The precondition of a write (RFC 9110, section 13.1): If-Match with entity tags or `*`, or If-None-Match with `*` only. The entity
  * tag of any rendition counts as its version, a weak one as none.
  * @throws CodedError `invalid_precondition` if the headers are anything else

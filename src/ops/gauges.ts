@@ -141,6 +141,16 @@ export function registerDiscardedReads(registry: Registry, read: () => number): 
   );
 }
 
+/** @param read gives how many answers showed something in place of a picture */
+export function registerStandIns(registry: Registry, read: () => number): void {
+  registerCounter(
+    registry,
+    'visage_storage_stand_ins_total',
+    'Answers with a default in place of a picture, because the storage was away.',
+    { read: () => [[{}, read()]] },
+  );
+}
+
 /** @param read gives the pictures in each line */
 export function registerTurns(
   registry: Registry,

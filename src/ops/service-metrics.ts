@@ -6,6 +6,7 @@ import { Purges } from '../cdn/purges.js';
 import { Settings } from '../config/settings.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
+import { PictureAnswers } from '../delivery/picture-answers.js';
 import { Renditions } from '../delivery/renditions.js';
 import { SheetMemory } from '../delivery/sheet-memory.js';
 import { Connections } from '../http/connections.js';
@@ -24,6 +25,7 @@ import {
   registerHotAnswers,
   registerOutbox,
   registerPurges,
+  registerStandIns,
   registerStorage,
   registerTurns,
   registerUploads,
@@ -40,6 +42,7 @@ export class ServiceMetrics implements OnModuleInit {
     private readonly server: HttpAdapterHost,
     private readonly connections: Connections,
     private readonly hot: HotAnswers,
+    private readonly answers: PictureAnswers,
     private readonly manifests: AvatarRepository,
     private readonly renditions: Renditions,
     private readonly drawings: DefaultPictures,
@@ -98,7 +101,7 @@ export class ServiceMetrics implements OnModuleInit {
 
   private readStorage(): void {
     const { registry } = this.metrics;
-    const { outbox, settings, circuit, discarded, health } = this;
+    const { outbox, settings, circuit, discarded, health, answers } = this;
     if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
     registerDisks(registry, {
       ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
@@ -107,6 +110,7 @@ export class ServiceMetrics implements OnModuleInit {
     });
     if (settings.storageBackend !== 'local') registerBreaker(registry, () => circuit.state);
     registerDiscardedReads(registry, () => discarded.count);
+    registerStandIns(registry, () => answers.standIns);
     registerStorage(registry, () => {
       // The answer is for the next scrape: this one must not wait for a storage that hangs.
       void health.ask();

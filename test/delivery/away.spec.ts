@@ -52,7 +52,7 @@ describe.each(backends)('while the $name storage is away', (backend) => {
     // Of whom it knew that there is nothing, it says so still.
     expectStatus(404, await bare.get());
 
-    for (const suffix of ['', '?default=identicon', '/exists', '/info', `/${version}/64.webp`]) {
+    for (const suffix of ['', '?default=404', '/exists', '/info', `/${version}/64.webp`]) {
       const before = await losable.calls();
       const answer = await stranger.get(suffix);
       expect([suffix, problemOf(answer)]).toEqual([suffix, { status: 503, code: 'storage_unavailable' }]);

@@ -19,6 +19,7 @@ const created = async (client: AvatarClient, i: number) =>
   versionOf(expectStatus(201, await client.upload(await numbered(i))));
 const found = async (client: AvatarClient, suffix = '') => expectStatus(200, await client.get(suffix));
 
+const ELSEWHERE = 'https://cdn.example/nobody.png';
 const SMALL = '?size=32&format=webp';
 const RENDITION = 'avatars/ID/VERSION/32.webp';
 const GET_MANIFEST = 'GetObject manifests/ID.json';
@@ -141,6 +142,11 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
   it('are one for an id without a picture', async () => {
     const absent = async (client: AvatarClient) => expectStatus(404, await client.get());
     await expectCalls(trusting, avatar(), [GET_MANIFEST], absent);
+    const drawn = (client: AvatarClient) => found(client, '?default=identicon');
+    await expectCalls(trusting, avatar(), [GET_MANIFEST], drawn);
+    const redirected = async (client: AvatarClient) =>
+      expectStatus(302, await client.get(`?default=${encodeURIComponent(ELSEWHERE)}`));
+    await expectCalls(trusting, avatar(), [GET_MANIFEST], redirected);
   });
 
   it('include a listing for an unknown id if an older service may have left pictures', async () => {
@@ -162,6 +168,7 @@ async function counted(
   const direct = {
     ...(await backend.environment()),
     AVATAR_WARM_SIZES: '0',
+    AVATAR_DEFAULT_URLS: ELSEWHERE,
     CACHE_MAX_AGE_MS: '3600000',
     // A scrape would otherwise start a health check as soon as the last one is too old.
     HEALTH_MAX_AGE_MS: '3600000',

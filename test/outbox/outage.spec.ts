@@ -325,7 +325,7 @@ describeS3('while the bucket is away', () => {
     expectStatus(200, await uploaded.setAliases({ hashes: [otherHash] }));
     const erasedPaths = ['', `/${version}/master.jpeg`, '/info'].map((suffix) => `${erased.path}${suffix}`);
     const oldPath = `${uploaded.path}/${old}/master.jpeg`;
-    const paths = [...erasedPaths, oldPath, `/avatar/${hash}`, `/avatar/${otherHash}`];
+    const paths = [...erasedPaths, oldPath, `/avatar/${hash}?d=404`, `/avatar/${otherHash}?d=404`];
     for (const path of paths) {
       for (const { url } of [never, bounded]) expectStatus(200, await send(url, { path }));
     }
@@ -359,7 +359,7 @@ describeS3('while the bucket is away', () => {
       const { headers, status } = await here.get(suffix);
       expect([status, headers['cache-control']]).toEqual([200, 'no-store']);
     }
-    const unknown = [oldPath, `${uploaded.path}/aliases`, `/avatar/${otherHash}`];
+    const unknown = [oldPath, `${uploaded.path}/aliases`, `/avatar/${otherHash}?d=404`];
     const expectUnknown = async (paths: string[]) => {
       for (const path of paths) {
         const answer = await send(bounded.url, { path });

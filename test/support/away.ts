@@ -3,9 +3,11 @@ import { FaultProxy } from './fault-proxy.js';
 import { storeCalls } from './scrape.js';
 import { type Backend, type Environment, type RunningService, startService } from './service.js';
 
-/** A service whose storage can be taken away. It trusts nothing that it knows, so each read asks the storage first. */
+/** A service whose storage can be taken away. Unless the settings say otherwise, it trusts nothing that it knows: each read asks the storage. */
 export interface Losable {
   service: RunningService;
+  /** The environment of another one that loses the storage together with this. */
+  environment: Environment;
   loseStorage: () => Promise<void>;
   /** The environment of a replica that has the storage while this service has lost it. */
   elsewhere: Environment;
@@ -19,15 +21,17 @@ export async function startLosable(backend: Backend, settings: Environment = {})
   const environment = { ...(await backend.environment()), ...settings };
   const { STORAGE_LOCAL_PATH: root, STORAGE_S3_ENDPOINT: endpoint } = environment;
   const proxy = endpoint === undefined ? undefined : await FaultProxy.start(endpoint);
-  const service = await startService({
-    ...environment,
-    ...(proxy && { STORAGE_S3_ENDPOINT: proxy.url }),
+  const losing = {
     STORAGE_FALLBACK: 'none',
     CACHE_MAX_AGE_MS: '0',
-  });
+    ...environment,
+    ...(proxy && { STORAGE_S3_ENDPOINT: proxy.url }),
+  };
+  const service = await startService(losing);
   const away = `${root ?? ''}-away`;
   return {
     service,
+    environment: losing,
     loseStorage: async () => {
       if (proxy) proxy.rule({ fault: { type: 'error', status: 503, code: 'SlowDown' } });
       else await rename(root ?? '', away);
