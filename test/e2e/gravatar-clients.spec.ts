@@ -107,6 +107,21 @@ const OF_PERL_BY_DNS: Client[] = [
   ],
 ];
 
+const OF_PYTHON: Client[] = [
+  [
+    'django-gravatar2 of Python, by its setting GRAVATAR_URL',
+    async (email, wish, { url }) => {
+      const program = `import sys
+from django.conf import settings
+settings.configure(GRAVATAR_URL=sys.argv[1], GRAVATAR_SECURE_URL=sys.argv[1])
+from django_gravatar.helpers import get_gravatar_url
+print(get_gravatar_url(sys.argv[2], size=int(sys.argv[3]), default=sys.argv[4]), end='')`;
+      const values = [url, email, String(wish.size), wish.default];
+      return (await run('/usr/bin/python3', ['-c', program, ...values])).stdout;
+    },
+  ],
+];
+
 async function perl(
   program: string,
   options: { module: string; values: string[]; environment?: Record<string, string> },
@@ -139,15 +154,17 @@ describe('an unmodified client', () => {
   };
   const shows = (clients: Client[]) => {
     it.each(clients)('%s: shows the picture that was uploaded, or the default', async (_, urlOf) => {
-      const shown = expectStatus(200, await get(await urlOf(KNOWN, { size: 120, default: '404' }, world)));
-      expect(await sharp(shown.body).metadata()).toMatchObject({ format: 'png', width: 120, height: 120 });
+      const url = await urlOf(KNOWN, { size: 120, default: '404' }, world);
+      const shown = expectStatus(200, await get(url));
+      const facts = { format: url.includes('.jpg?') ? 'jpeg' : 'png', width: 120, height: 120 };
+      expect(await sharp(shown.body).metadata()).toMatchObject(facts);
       expect(await difference(shown.body, uploaded)).toBeLessThan(6);
 
       const drawn = expectStatus(
         200,
         await get(await urlOf(UNKNOWN, { size: 120, default: 'monsterid' }, world)),
       );
-      expect(await sharp(drawn.body).metadata()).toMatchObject({ format: 'png', width: 120, height: 120 });
+      expect(await sharp(drawn.body).metadata()).toMatchObject(facts);
       expect(await difference(drawn.body, uploaded)).toBeGreaterThan(30);
       expectStatus(404, await get(await urlOf(UNKNOWN, { size: 120, default: '404' }, world)));
     });
@@ -156,6 +173,10 @@ describe('an unmodified client', () => {
   shows(OF_NPM);
   needs('Libravatar::URL')('of Perl', () => {
     shows(OF_PERL);
+  });
+
+  needs('django-gravatar')('of Python', () => {
+    shows(OF_PYTHON);
   });
 
   needs('dnsmasq')('that asks the DNS', () => {

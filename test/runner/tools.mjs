@@ -8,6 +8,11 @@ import { succeed } from './processes.mjs';
  */
 const TOOLS = {
   'Libravatar::URL': { package: 'libgravatar-url-perl', probe: ['perl', '-MLibravatar::URL', '-e', '1'] },
+  'django-gravatar': {
+    package: 'python3-django-gravatar2',
+    // Debian's own, whichever python3 comes first.
+    probe: ['/usr/bin/python3', '-c', 'import django_gravatar'],
+  },
   dnsmasq: { package: 'dnsmasq-base', probe: ['dnsmasq', '--version'] },
   'docker-compose': {
     package: 'docker-compose',
