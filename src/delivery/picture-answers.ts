@@ -39,18 +39,13 @@ export class PictureAnswers {
   }
 
   /** Sends the current picture, or what stands in for it. Parameters and errors are those of `send`. */
-  async sendCurrent(
+  sendCurrent(
     request: FastifyRequest,
     reply: FastifyReply,
     shown: Picture | Redirect,
     origin: Origin,
   ): Promise<void> {
-    if (!('redirect' in shown)) return this.send(request, reply, shown, this.currentCacheControl, origin);
-    const { redirect, verified, away } = shown;
-    if (away) this.standIn(request, away);
-    const caching = { 'Cache-Control': cacheControlOf(this.currentCacheControl, verified) };
-    const headers = { Location: redirect, ...caching, ...cdnHeaders(this.settings, request.url, origin) };
-    void reply.status(302).headers(headers).send();
+    return this.sendShown(request, reply, shown, this.currentCacheControl, origin);
   }
 
   /**
@@ -103,7 +98,7 @@ export class PictureAnswers {
       bytes = await picture.load();
     } catch (error) {
       if (!instead) throw error;
-      return this.sendCurrent(request, reply, await instead(error), origin);
+      return this.sendShown(request, reply, await instead(error), cacheControl, origin);
     }
     if (!Buffer.isBuffer(bytes))
       return this.send(request, reply, { instead, ...bytes }, cacheControl, origin);
@@ -123,6 +118,21 @@ export class PictureAnswers {
     const { start, end } = part;
     reply.status(206).header('Content-Range', `bytes ${start}-${end}/${bytes.length}`);
     void reply.send(bytes.subarray(start, end + 1));
+  }
+
+  private async sendShown(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    shown: Picture | Redirect,
+    cacheControl: string,
+    origin: Origin | undefined,
+  ): Promise<void> {
+    if (!('redirect' in shown)) return this.send(request, reply, shown, cacheControl, origin);
+    const { redirect, verified, away } = shown;
+    if (away) this.standIn(request, away);
+    const caching = { 'Cache-Control': cacheControlOf(cacheControl, verified) };
+    const headers = { Location: redirect, ...caching, ...cdnHeaders(this.settings, request.url, origin) };
+    void reply.status(302).headers(headers).send();
   }
 
   /**

@@ -119,11 +119,12 @@ async function expected(
       : shownBy(expectStatus(200, await client.get(`/${version}/${name}`)));
   const [whole, small] = await Promise.all([of(current, 'master.jpeg'), of(current, '32.png')]);
   const stable = { cacheControl: STABLE, vary: undefined };
+  const drawn = { ...drawing, ...stable, vary: 'Sec-CH-Prefers-Color-Scheme' };
   const [first] = versions;
   return new Map<string, Shown>([
     ['', current === undefined ? missing : { ...whole, ...stable, vary: 'Accept' }],
     ['?size=32&format=png', current === undefined ? missing : { ...small, ...stable }],
-    [DRAWING, current === undefined ? { ...drawing, ...stable } : { ...small, ...stable }],
+    [DRAWING, current === undefined ? drawn : { ...small, ...stable }],
     ...(first === undefined ? [] : ([[`/${first}/32.png`, await of(first, '32.png')]] as const)),
   ]);
 }
