@@ -14,6 +14,7 @@ import { Renditions } from './renditions.js';
 import { SheetMemory } from './sheet-memory.js';
 import { SheetTiles } from './sheet-tiles.js';
 import { SheetsService } from './sheets.service.js';
+import { StandIns } from './stand-ins.js';
 import { StoredRenditions } from './stored-renditions.js';
 
 /** Serves readers: pictures at any size and in any format, and drawings for avatars without a picture. */
@@ -33,6 +34,7 @@ import { StoredRenditions } from './stored-renditions.js';
     SheetMemory,
     SheetTiles,
     SheetsService,
+    StandIns,
     StoredRenditions,
   ],
   exports: [

@@ -7,7 +7,8 @@ import type { PictureWish } from './choose-picture.js';
 import type { GravatarRequest } from './gravatar-requests.js';
 import type { Picture, PictureRead, Redirect } from './picture.js';
 import type { Preferences } from './preferences.js';
-import { type DrawingWish, PicturesService } from './pictures.service.js';
+import { PicturesService } from './pictures.service.js';
+import { type DrawingWish, StandIns } from './stand-ins.js';
 
 /** The answer for a hash. */
 export interface Shown {
@@ -27,6 +28,7 @@ export class GravatarService {
     private readonly aliases: Aliases,
     private readonly avatars: AvatarsService,
     private readonly pictures: PicturesService,
+    private readonly standIns: StandIns,
   ) {}
 
   /**
@@ -39,25 +41,25 @@ export class GravatarService {
     const wish = wishOf(request, preferences);
     const drawing = drawingOf(request);
     // A forced default needs no read from the store.
-    if (forced || !isHash(hash)) return { shown: await this.pictures.standIn(hash, wish, drawing, CERTAIN) };
+    if (forced || !isHash(hash)) return { shown: await this.standIns.of(hash, wish, drawing, CERTAIN) };
     try {
       return await this.find(hash, wish, drawing);
     } catch (error) {
-      return { shown: await this.pictures.whileAway(error, hash, wish, drawing) };
+      return { shown: await this.standIns.whileAway(error, hash, wish, drawing) };
     }
   }
 
   private async find(hash: string, wish: PictureWish, drawing: DrawingWish): Promise<Shown> {
     const { id, ...pointer } = await this.aliases.resolve(hash);
-    if (id === undefined) return { shown: await this.pictures.standIn(hash, wish, drawing, pointer) };
+    if (id === undefined) return { shown: await this.standIns.of(hash, wish, drawing, pointer) };
     const { version, ...read } = await this.avatars.get(id);
     const both = together(pointer, read);
     // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
     const seed = sha256Hex(id);
-    if (!version) return { shown: await this.pictures.standIn(seed, wish, drawing, both), id };
+    if (!version) return { shown: await this.standIns.of(seed, wish, drawing, both), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const still = { ...wish, animated: false, common: 'png' } as const;
-    const instead = (error: unknown) => this.pictures.whileAway(error, seed, wish, drawing);
+    const instead = (error: unknown) => this.standIns.whileAway(error, seed, wish, drawing);
     return { shown: { ...this.pictures.current(id, version, still, both), instead }, id };
   }
 }

@@ -19,22 +19,12 @@ import {
   masterKey,
   renditionName,
 } from '../model/rendition.js';
-import { isAway } from '../storage/object-store.js';
 import { BackgroundRenditions } from './background-renditions.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
-import { DefaultPictures, type DefaultWish } from './default-pictures.js';
-import { type Fallback, Fallbacks } from './fallbacks.js';
 import { LeftVersions } from './left-versions.js';
 import type { Again, Picture, PictureRead, Redirect } from './picture.js';
 import { Renditions } from './renditions.js';
-
-/** Describes what to show if there is no picture. */
-export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
-  /** Undefined: AVATAR_DEFAULT. */
-  default?: Fallback | undefined;
-  /** Tells drawings apart; undefined: the id, whose initials may be shown. */
-  seed?: string | undefined;
-};
+import { type DrawingWish, StandIns } from './stand-ins.js';
 
 /** Selects pictures of a version whose keys are wanted. */
 export interface PictureSet {
@@ -54,9 +44,6 @@ export interface PictureUrl extends Vouched {
   expiresAt: string | null;
 }
 
-/** Nobody may keep what is shown while the storage is away. */
-const UNKNOWN: PictureRead = { verified: false, tokens: undefined };
-
 /** Finds the pictures that readers ask for. Callers have checked the ids. */
 @Injectable()
 export class PicturesService {
@@ -67,8 +54,7 @@ export class PicturesService {
     private readonly renditions: Renditions,
     private readonly left: LeftVersions,
     private readonly background: BackgroundRenditions,
-    private readonly defaults: DefaultPictures,
-    private readonly fallbacks: Fallbacks,
+    private readonly standIns: StandIns,
     private readonly settings: Settings,
   ) {}
 
@@ -78,7 +64,7 @@ export class PicturesService {
    * @throws CodedError `manifest_unreadable`; what the store throws, if nothing is to stand in
    */
   async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | Redirect | undefined> {
-    const instead = (error: unknown) => this.whileAway(error, id, wish, drawing);
+    const instead = (error: unknown) => this.standIns.whileAway(error, id, wish, drawing);
     let current: Current;
     try {
       current = await this.avatars.get(id);
@@ -88,7 +74,7 @@ export class PicturesService {
     const { version, ...read } = current;
     return version
       ? { ...this.current(id, version, wish, read), instead }
-      : this.standIn(id, wish, drawing, read);
+      : this.standIns.of(id, wish, drawing, read);
   }
 
   /** The picture of the current version. @param read gave the version */
@@ -105,45 +91,6 @@ export class PicturesService {
         ? async () => (await this.renditions.find(picture)) ?? this.current(id, version, wish, read)
         : () => this.load(picture, noPicture);
     return { etag, format, vary, verified, again, load };
-  }
-
-  /** What is shown for an avatar without a picture. @param read found that it has none @returns undefined if that is nothing */
-  async standIn(
-    id: string,
-    wish: PictureWish,
-    drawing: DrawingWish,
-    read: PictureRead,
-  ): Promise<Picture | Redirect | undefined> {
-    const { default: fallback = this.fallbacks.usual } = drawing;
-    if (fallback === 'nothing' || 'kind' in fallback) return this.draw(id, wish, drawing, read);
-    return { redirect: fallback.url, verified: read.verified };
-  }
-
-  /**
-   * What is shown while the storage cannot tell whether there is a picture, or give it.
-   * @throws the same error if it is no outage, or nothing is to be shown: an outage never looks like `avatar_not_found`
-   */
-  async whileAway(
-    error: unknown,
-    id: string,
-    wish: PictureWish,
-    drawing: DrawingWish,
-  ): Promise<Picture | Redirect> {
-    const shown = isAway(error) ? await this.standIn(id, wish, drawing, UNKNOWN) : undefined;
-    if (!shown) throw error;
-    return { ...shown, away: error as Error };
-  }
-
-  /** The drawing for an avatar without a picture. @param read found that it has none @returns undefined if nothing is to be drawn */
-  async draw(
-    id: string,
-    { size, exact, format, accept, dark }: PictureWish,
-    { default: fallback = this.fallbacks.usual, seed = id, ...drawing }: DrawingWish,
-    read: PictureRead,
-  ): Promise<Picture | undefined> {
-    if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
-    const { kind } = fallback;
-    return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept, dark }, read);
   }
 
   /** One rendition of one version, current or not. @returns undefined if there is none, or it was erased */

@@ -5,7 +5,8 @@ import { LogThrottle } from '../http/log-throttle.js';
 import { TooSlow } from '../images/image-pipeline.js';
 import { isAway } from '../storage/object-store.js';
 import type { Picture } from './picture.js';
-import { type DrawingWish, PicturesService } from './pictures.service.js';
+import { PicturesService } from './pictures.service.js';
+import { type DrawingWish, StandIns } from './stand-ins.js';
 
 /** How the tiles of a sheet look. */
 export interface TileWish extends Pick<DrawingWish, 'default' | 'scheme'> {
@@ -31,7 +32,10 @@ export class SheetTiles {
   private readonly logger = new Logger(SheetTiles.name);
   private readonly repetitions = new LogThrottle(REPETITIONS_MS, MAX_LINES);
 
-  constructor(private readonly pictures: PicturesService) {}
+  constructor(
+    private readonly pictures: PicturesService,
+    private readonly standIns: StandIns,
+  ) {}
 
   /**
    * Chooses the picture of an avatar, or draws its default.
@@ -67,7 +71,7 @@ export class SheetTiles {
     failure: unknown,
   ): Promise<Picture | undefined> {
     const request = { size, exact: true, format: 'webp', dark } as const;
-    const drawn = await this.pictures.draw(id, request, drawing, { verified, tokens: undefined });
+    const drawn = await this.standIns.draw(id, request, drawing, { verified, tokens: undefined });
     if (!drawn && isAway(failure)) throw failure;
     return drawn;
   }

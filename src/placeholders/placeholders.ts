@@ -7,7 +7,7 @@ import { ImagePipeline, type Pixels } from '../images/image-pipeline.js';
 import type { RenditionFormat } from '../model/formats.js';
 import { character } from './characters.js';
 import { type Drawing, type Placeholder, drawingOf } from './drawing.js';
-import { drawInitials, drawMysteryPerson, plain } from './drawings.js';
+import { drawInitials, drawMysteryPerson, plain } from './svg.js';
 import { Fonts, type Outline } from './fonts.js';
 
 /** Edges in px. */

@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { isAway } from '../storage/object-store.js';
+import type { PictureWish } from './choose-picture.js';
+import { DefaultPictures, type DefaultWish } from './default-pictures.js';
+import { type Fallback, Fallbacks } from './fallbacks.js';
+import type { Picture, PictureRead, Redirect } from './picture.js';
+
+/** Describes what to show if there is no picture. */
+export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
+  /** Undefined: AVATAR_DEFAULT. */
+  default?: Fallback | undefined;
+};
+
+/** Nobody may keep what is shown while the storage is away. */
+const UNKNOWN: PictureRead = { verified: false, tokens: undefined };
+
+/** Chooses what is shown in place of pictures. */
+@Injectable()
+export class StandIns {
+  constructor(
+    private readonly defaults: DefaultPictures,
+    private readonly fallbacks: Fallbacks,
+  ) {}
+
+  /**
+   * What is shown for an avatar without a picture.
+   * @param seed tells drawings apart, and may be shown as initials: an id, or a hash
+   * @param read found that there is no picture
+   * @returns undefined if that is nothing
+   */
+  async of(
+    seed: string,
+    wish: PictureWish,
+    drawing: DrawingWish,
+    read: PictureRead,
+  ): Promise<Picture | Redirect | undefined> {
+    const { default: fallback = this.fallbacks.usual } = drawing;
+    if (fallback === 'nothing' || 'kind' in fallback) return this.draw(seed, wish, drawing, read);
+    return { redirect: fallback.url, verified: read.verified };
+  }
+
+  /**
+   * What is shown while the storage cannot tell whether there is a picture, or give it.
+   * @throws the same error if it is no outage, or nothing is to be shown: an outage never looks like `avatar_not_found`
+   */
+  async whileAway(
+    error: unknown,
+    seed: string,
+    wish: PictureWish,
+    drawing: DrawingWish,
+  ): Promise<Picture | Redirect> {
+    const shown = isAway(error) ? await this.of(seed, wish, drawing, UNKNOWN) : undefined;
+    if (!shown) throw error;
+    return { ...shown, away: error as Error };
+  }
+
+  /** The drawing for an avatar without a picture. @returns undefined if nothing is to be drawn */
+  async draw(
+    seed: string,
+    { size, exact, format, accept, dark }: PictureWish,
+    { default: fallback = this.fallbacks.usual, ...drawing }: DrawingWish,
+    read: PictureRead,
+  ): Promise<Picture | undefined> {
+    if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
+    const { kind } = fallback;
+    return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept, dark }, read);
+  }
+}
