@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { knowsAnother, matchesNoneMatch, meetsMatch } from '../http/conditional.js';
+import { retryAfter } from '../http/problem.js';
 import { partOf } from '../http/range.js';
 import { refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
@@ -78,8 +79,11 @@ export class PictureAnswers {
     const remember = () => {
       if (again && verified) this.hot.remember(request.raw, { common, whole, etag, vary, again });
     };
-    if (away) this.standIn(request, away, etag);
     const { headers } = request;
+    if (away) {
+      this.standInCount++;
+      if (knowsAnother(headers, etag)) return sendDespiteCopy(reply, picture, common);
+    }
     // In the order of RFC 9110, section 13.2.2. Pictures have no Last-Modified, so conditions with dates are ignored.
     if (!meetsMatch(headers['if-match'], etag)) {
       throw new CodedError('precondition_failed', `The ETag of the picture is ${etag}.`);
@@ -129,19 +133,27 @@ export class PictureAnswers {
   ): Promise<void> {
     if (!('redirect' in shown)) return this.send(request, reply, shown, cacheControl, origin);
     const { redirect, verified, away } = shown;
-    if (away) this.standIn(request, away);
+    if (away && knowsAnother(request.headers, undefined)) throw away;
+    if (away) this.standInCount++;
     const caching = { 'Cache-Control': cacheControlOf(cacheControl, verified) };
     const headers = { Location: redirect, ...caching, ...cdnHeaders(this.settings, request.url, origin) };
     void reply.status(302).headers(headers).send();
   }
+}
 
-  /**
-   * Lets something stand in for a picture only if the reader has no copy of that. A CDN shows its copy instead, for `stale-if-error`
-   * (RFC 5861, section 4).
-   * @throws the outage if the reader has one
-   */
-  private standIn({ headers }: FastifyRequest, away: Error, etag?: string): void {
-    if (knowsAnother(headers, etag)) throw away;
-    this.standInCount++;
-  }
+/**
+ * Sends a drawing to a reader who has another copy, perhaps of the picture, of which the storage cannot tell now. By the status a CDN goes on
+ * showing its copy, for `stale-if-error` (RFC 5861, section 4). Browsers, whose caches don't, show the drawing whatever the status is.
+ */
+async function sendDespiteCopy(
+  reply: FastifyReply,
+  { format, load }: Picture,
+  headers: Record<string, string>,
+): Promise<void> {
+  const retry = { 'Retry-After': retryAfter('storage_unavailable'), 'Content-Type': `image/${format}` };
+  const bytes = await load();
+  void reply
+    .status(503)
+    .headers({ ...headers, ...retry })
+    .send(bytes);
 }

@@ -43,6 +43,7 @@ export class SheetTiles {
    */
   async of(found: FoundOrNot, wish: TileWish): Promise<Tile> {
     const { id, version, verified, failure } = found;
+    if (failure) this.log(id, failure);
     if (!version) return { ...found, picture: await this.draw(found, wish, failure) };
     const request = { size: wish.size, format: 'webp', animated: false } as const;
     return {

@@ -1,4 +1,5 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { LogThrottle } from '../http/log-throttle.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureWish } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
@@ -14,9 +15,15 @@ export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'sch
 /** Nobody may keep what is shown while the storage is away. */
 const UNKNOWN: PictureRead = { verified: false, tokens: undefined };
 
+/** During an outage the log says so once in this time, in ms. */
+const LOG_WINDOW_MS = 10_000;
+
 /** Chooses what is shown in place of pictures. */
 @Injectable()
 export class StandIns {
+  private readonly logger = new Logger(StandIns.name);
+  private readonly repetitions = new LogThrottle(LOG_WINDOW_MS, 1);
+
   constructor(
     private readonly defaults: DefaultPictures,
     private readonly fallbacks: Fallbacks,
@@ -51,6 +58,7 @@ export class StandIns {
   ): Promise<Picture | Redirect> {
     const shown = isAway(error) ? await this.of(seed, wish, drawing, UNKNOWN) : undefined;
     if (!shown) throw error;
+    this.log(error);
     return { ...shown, away: error as Error };
   }
 
@@ -64,5 +72,14 @@ export class StandIns {
     if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
     const { kind } = fallback;
     return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept, dark }, read);
+  }
+
+  private log(error: unknown): void {
+    const isFirst = this.repetitions.isFirst('', (leftOut) => {
+      this.logger.error({ leftOut }, 'more defaults were shown in place of pictures');
+    });
+    if (isFirst) {
+      this.logger.error({ err: error }, 'a default is shown in place of a picture: the storage is away');
+    }
   }
 }

@@ -107,10 +107,11 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
     expectStatus(200, await get(`/avatar/${hashOf('nothing')}`));
   });
 
-  it('is kept from readers who have a copy of the picture', async () => {
+  it('is an error to caches that have a copy of the picture, and shown by browsers all the same', async () => {
     await lose();
     for (const path of pathsOf('copied')) {
-      const { etag = '' } = expectStatus(200, await get(`${path}retro`)).headers;
+      const { headers: drawn, body } = expectStatus(200, await get(`${path}retro`));
+      const { etag = '' } = drawn;
       const before = await standInsOf(losable.service);
       for (const headers of [
         { 'if-none-match': '"019abc/64.webp"' },
@@ -119,10 +120,17 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
         { 'if-range': '"019abc/64.webp"', range: 'bytes=10-' },
       ] as Record<string, string>[]) {
         const answer = await get(`${path}retro`, headers);
-        expect([headers, problemOf(answer)]).toEqual([headers, AWAY]);
+        expect([headers, answer.status, answer.body]).toEqual([headers, 503, body]);
+        expect(answer.headers).toMatchObject({
+          'content-type': drawn['content-type'],
+          'cache-control': 'no-store',
+          'retry-after': expect.stringMatching(/^[1-9]/) as string,
+        });
+        const head = await send(losable.service.url, { method: 'HEAD', path: `${path}retro`, headers });
+        expect([headers, head.status]).toEqual([headers, 503]);
         expect(problemOf(await get(`${path}${URL_DEFAULT}`, headers))).toEqual(AWAY);
       }
-      expect(await standInsOf(losable.service)).toBe(before);
+      expect((await standInsOf(losable.service)) - before).toBe(8);
       for (const [headers, status] of [
         [{ 'if-none-match': etag }, 304],
         [{ 'if-none-match': `"x", ${etag}` }, 304],
@@ -137,7 +145,7 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
           'no-store',
         ]);
       }
-      expect((await standInsOf(losable.service)) - before).toBe(5);
+      expect((await standInsOf(losable.service)) - before).toBe(13);
     }
   });
 
@@ -180,7 +188,9 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
       expect(problemOf(await ask(`${path}404`))).toEqual(AWAY);
       const known = await ask(`${path}retro`, { 'if-none-match': etag });
       expect([known.status, known.headers.etag]).toEqual([304, etag]);
-      expect(problemOf(await ask(`${path}retro`, { 'if-none-match': '"another"' }))).toEqual(AWAY);
+      const another = await ask(`${path}retro`, { 'if-none-match': '"another"' });
+      expect([another.status, another.body]).toEqual([503, drawn.body]);
+      await forgetful.logged(/a default is shown in place of a picture: the storage is away/);
     } finally {
       await forgetful.stop();
     }
