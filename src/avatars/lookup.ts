@@ -50,7 +50,9 @@ export class Lookup {
     ids: ReadonlySet<string>,
     hashes: ReadonlySet<string>,
   ): Promise<{ avatars: Map<string, Found>; hashes: Map<string, Found> }> {
-    this.assertRoom(ids.size + hashes.size);
+    if (this.limit.pendingCount + ids.size + hashes.size > MAX_WAITING) {
+      throw new CodedError('busy', 'Too many lookups at the same time. Try again shortly.');
+    }
     const [avatars, found] = await Promise.all([
       this.each(ids, (id) => this.byId(id)),
       this.each(hashes, (hash) => this.byHash(hash)),
@@ -59,25 +61,16 @@ export class Lookup {
   }
 
   /**
-   * Finds avatars by ids, each by itself: a failure that has to do with one of them is part of its result.
-   * @param ids valid already
-   * @throws CodedError `busy`
+   * Finds an avatar, whatever waits here: a failure that has to do with this one is part of the result.
+   * @param id valid already
    */
-  async findEach(ids: ReadonlySet<string>): Promise<Map<string, FoundOrNot>> {
-    this.assertRoom(ids.size);
-    return this.each(ids, async (id) => {
-      try {
-        return { ...(await this.byId(id)), id };
-      } catch (error) {
-        if (!isAway(error) && !(error instanceof ManifestUnreadable)) throw error;
-        return { id, version: undefined, verified: false, failure: error };
-      }
-    });
-  }
-
-  private assertRoom(more: number): void {
-    if (this.limit.pendingCount + more <= MAX_WAITING) return;
-    throw new CodedError('busy', 'Too many lookups at the same time. Try again shortly.');
+  async findOne(id: string): Promise<FoundOrNot> {
+    try {
+      return { ...(await this.byId(id)), id };
+    } catch (error) {
+      if (!isAway(error) && !(error instanceof ManifestUnreadable)) throw error;
+      return { id, version: undefined, verified: false, failure: error };
+    }
   }
 
   private async byId(id: string): Promise<Found> {
@@ -92,10 +85,10 @@ export class Lookup {
     return { ...found, verified: verified && found.verified };
   }
 
-  private async each<T extends Found>(
+  private async each(
     names: ReadonlySet<string>,
-    find: (name: string) => Promise<T>,
-  ): Promise<Map<string, T>> {
+    find: (name: string) => Promise<Found>,
+  ): Promise<Map<string, Found>> {
     const entries = [...names].map(async (name) => [name, await this.limit(find, name)] as const);
     return new Map(await Promise.all(entries));
   }

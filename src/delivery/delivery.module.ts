@@ -48,6 +48,7 @@ import { StoredRenditions } from './stored-renditions.js';
     Renditions,
     SheetMemory,
     SheetsService,
+    StandIns,
   ],
 })
 export class DeliveryModule {}

@@ -25,18 +25,12 @@ const SAFE = {
 @Injectable()
 export class PictureAnswers {
   private readonly currentCacheControl: string;
-  private standInCount = 0;
 
   constructor(
     private readonly hot: HotAnswers,
     private readonly settings: Settings,
   ) {
     this.currentCacheControl = currentPictureCacheControl(settings);
-  }
-
-  /** How many answers showed something in place of a picture, because the storage was away. */
-  get standIns(): number {
-    return this.standInCount;
   }
 
   /** Sends the current picture, or what stands in for it. Parameters and errors are those of `send`. */
@@ -80,9 +74,8 @@ export class PictureAnswers {
       if (again && verified) this.hot.remember(request.raw, { common, whole, etag, vary, again });
     };
     const { headers } = request;
-    if (away) {
-      this.standInCount++;
-      if (knowsAnother(headers, etag)) return sendDespiteCopy(reply, picture, common);
+    if (away && knowsAnother(headers, etag)) {
+      return this.sendDespiteCopy(request, reply, picture, cacheControl, origin, common);
     }
     // In the order of RFC 9110, section 13.2.2. Pictures have no Last-Modified, so conditions with dates are ignored.
     if (!meetsMatch(headers['if-match'], etag)) {
@@ -134,26 +127,29 @@ export class PictureAnswers {
     if (!('redirect' in shown)) return this.send(request, reply, shown, cacheControl, origin);
     const { redirect, verified, away } = shown;
     if (away && knowsAnother(request.headers, undefined)) throw away;
-    if (away) this.standInCount++;
     const caching = { 'Cache-Control': cacheControlOf(cacheControl, verified) };
     const headers = { Location: redirect, ...caching, ...cdnHeaders(this.settings, request.url, origin) };
     void reply.status(302).headers(headers).send();
   }
-}
 
-/**
- * Sends a drawing to a reader who has another copy, perhaps of the picture, of which the storage cannot tell now. By the status a CDN goes on
- * showing its copy, for `stale-if-error` (RFC 5861, section 4). Browsers, whose caches don't, show the drawing whatever the status is.
- */
-async function sendDespiteCopy(
-  reply: FastifyReply,
-  { format, load }: Picture,
-  headers: Record<string, string>,
-): Promise<void> {
-  const retry = { 'Retry-After': retryAfter('storage_unavailable'), 'Content-Type': `image/${format}` };
-  const bytes = await load();
-  void reply
-    .status(503)
-    .headers({ ...headers, ...retry })
-    .send(bytes);
+  /**
+   * Sends what stands in for a picture to a reader who has another copy, perhaps of the picture. By the status a CDN goes on showing its copy,
+   * for `stale-if-error` (RFC 5861, section 4). Browsers, whose caches don't, show what is sent whatever its status is.
+   */
+  private async sendDespiteCopy(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { format, load }: Picture,
+    cacheControl: string,
+    origin: Origin | undefined,
+    headers: Record<string, string>,
+  ): Promise<void> {
+    const bytes = await load();
+    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, bytes, cacheControl, origin);
+    const retry = { 'Retry-After': retryAfter('storage_unavailable'), 'Content-Type': `image/${format}` };
+    void reply
+      .status(503)
+      .headers({ ...headers, ...retry })
+      .send(bytes);
+  }
 }

@@ -63,7 +63,8 @@ export class SheetTiles {
     // Erased a moment ago, or replaced and deleted.
     const isGone = failure instanceof CodedError && failure.code === 'avatar_not_found';
     if (!isGone) this.log(id, failure);
-    return { id, version: undefined, verified: false, picture: await this.draw(tile, wish, failure) };
+    const picture = await this.draw(tile, wish, failure);
+    return { id, version: undefined, verified: false, picture, ...(isAway(failure) && { failure }) };
   }
 
   private async draw(

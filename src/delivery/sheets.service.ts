@@ -9,6 +9,7 @@ import { FairTurns } from '../images/fair-turns.js';
 import { ImagePipeline, UnreadableTiles } from '../images/image-pipeline.js';
 import { isErased } from '../model/manifest.js';
 import { sha256Hex } from '../model/sha256.js';
+import { isAway } from '../storage/object-store.js';
 import { type SheetLayout, isWithin, layOut, mostTiles } from '../model/sheet.js';
 import { FALLBACK_NAMES, Fallbacks } from './fallbacks.js';
 import type { Picture } from './picture.js';
@@ -38,6 +39,8 @@ interface Chosen {
   wish: SheetWish;
   layout: SheetLayout;
   tiles: readonly Tile[];
+  /** Counts how often they were chosen, from 1. */
+  round: number;
 }
 
 /** Why tiles could not be loaded, by their index. */
@@ -46,13 +49,20 @@ type Failures = ReadonlyMap<number, unknown>;
 /** Edge of a tile in px if the request names none. */
 const USUAL_SIZE = 64;
 
-/** How many tiles may wait to be read or drawn, over all sheets. */
+/** How many avatars and tiles may wait to be found, read or drawn, over all sheets. */
 const MAX_WAITING = 10_000;
+
+/** How often the tiles of a sheet are chosen, if avatars on it are erased while it is made. */
+const MOST_ROUNDS = 3;
+const ERASING = 'Avatars of the sheet are being erased faster than it can be made. Try again shortly.';
 
 /** Makes sheets: many avatars in one picture. */
 @Injectable()
 export class SheetsService {
-  /** Tiles are read and drawn in turns. Sheets share them fairly, so that one from memory overtakes one that has to be read. */
+  /**
+   * Avatars are found, and tiles read and drawn, in turns. Sheets share them fairly, so that one from memory overtakes one that has to be
+   * read.
+   */
   private readonly turns: FairTurns;
   /** Sheets being made, by ETag. */
   private readonly making = new SingleFlight<Buffer | Failures>();
@@ -77,7 +87,9 @@ export class SheetsService {
   async find({ ids, size }: SheetWish): Promise<Sheet> {
     const unique = new Set(ids);
     const layout = this.layOut(unique.size, size);
-    const avatars = [...(await this.lookups.findEach(unique)).values()];
+    const group = ids.join();
+    const find = (id: string) => this.turns.run(() => this.lookups.findOne(id), { group });
+    const avatars = await Promise.all([...unique].map(find));
     return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
   }
 
@@ -85,14 +97,18 @@ export class SheetsService {
    * The sheet as a picture. Its ETag follows the versions and the drawings. No picture is loaded for it.
    * @throws what `find` throws; what the store throws if it is away, an avatar is not in memory, and the default is nothing
    */
-  async show(wish: SheetWish): Promise<Picture> {
+  show(wish: SheetWish): Promise<Picture> {
+    return this.choose(wish, 1);
+  }
+
+  private async choose(wish: SheetWish, round: number): Promise<Picture> {
     const { layout, avatars } = await this.find(wish);
     const look = this.lookOf(wish, layout);
     const group = wish.ids.join();
     const tiles = await Promise.all(
       avatars.map((avatar) => this.turns.run(() => this.tiles.of(avatar, look), { group })),
     );
-    return this.pictureOf({ wish, layout, tiles });
+    return this.pictureOf({ wish, layout, tiles, round });
   }
 
   private layOut(count: number, wanted = USUAL_SIZE): SheetLayout {
@@ -117,6 +133,7 @@ export class SheetsService {
       format: 'webp',
       vary: [...new Set(tiles.flatMap(({ picture }) => picture?.vary ?? []))],
       verified: tiles.every(({ verified }) => verified),
+      away: tiles.map(({ failure }) => failure).find(isAway),
       again: undefined,
       load: () => this.load(etag, sheet),
     };
@@ -125,7 +142,10 @@ export class SheetsService {
   private async load(etag: string, sheet: Chosen): Promise<Buffer | Picture> {
     const made = this.memory.take(etag) ?? (await this.making.run(etag, () => this.make(etag, sheet)));
     // An erasure that was answered meanwhile must be seen.
-    if (this.showsErased(sheet)) return this.show(sheet.wish);
+    if (this.showsErased(sheet)) {
+      if (sheet.round === MOST_ROUNDS) throw new CodedError('busy', ERASING);
+      return this.choose(sheet.wish, sheet.round + 1);
+    }
     return Buffer.isBuffer(made)
       ? made
       : this.pictureOf({ ...sheet, tiles: await this.replace(etag, sheet, made) });

@@ -23,11 +23,17 @@ const LOG_WINDOW_MS = 10_000;
 export class StandIns {
   private readonly logger = new Logger(StandIns.name);
   private readonly repetitions = new LogThrottle(LOG_WINDOW_MS, 1);
+  private awayCount = 0;
 
   constructor(
     private readonly defaults: DefaultPictures,
     private readonly fallbacks: Fallbacks,
   ) {}
+
+  /** How often something stood in for a picture because the storage was away. */
+  get whileAwayCount(): number {
+    return this.awayCount;
+  }
 
   /**
    * What is shown for an avatar without a picture.
@@ -58,6 +64,7 @@ export class StandIns {
   ): Promise<Picture | Redirect> {
     const shown = isAway(error) ? await this.of(seed, wish, drawing, UNKNOWN) : undefined;
     if (!shown) throw error;
+    this.awayCount++;
     this.log(error);
     return { ...shown, away: error as Error };
   }

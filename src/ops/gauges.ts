@@ -141,12 +141,12 @@ export function registerDiscardedReads(registry: Registry, read: () => number): 
   );
 }
 
-/** @param read gives how many answers showed something in place of a picture */
+/** @param read gives how often a default stood in for a picture */
 export function registerStandIns(registry: Registry, read: () => number): void {
   registerCounter(
     registry,
     'visage_storage_stand_ins_total',
-    'Answers with a default in place of a picture, because the storage was away.',
+    'Defaults in place of a picture, because the storage was away.',
     { read: () => [[{}, read()]] },
   );
 }

@@ -6,9 +6,9 @@ import { Purges } from '../cdn/purges.js';
 import { Settings } from '../config/settings.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
-import { PictureAnswers } from '../delivery/picture-answers.js';
 import { Renditions } from '../delivery/renditions.js';
 import { SheetMemory } from '../delivery/sheet-memory.js';
+import { StandIns } from '../delivery/stand-ins.js';
 import { Connections } from '../http/connections.js';
 import { problemCodeOf } from '../http/problem.filter.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
@@ -42,7 +42,7 @@ export class ServiceMetrics implements OnModuleInit {
     private readonly server: HttpAdapterHost,
     private readonly connections: Connections,
     private readonly hot: HotAnswers,
-    private readonly answers: PictureAnswers,
+    private readonly standIns: StandIns,
     private readonly manifests: AvatarRepository,
     private readonly renditions: Renditions,
     private readonly drawings: DefaultPictures,
@@ -101,7 +101,7 @@ export class ServiceMetrics implements OnModuleInit {
 
   private readStorage(): void {
     const { registry } = this.metrics;
-    const { outbox, settings, circuit, discarded, health, answers } = this;
+    const { outbox, settings, circuit, discarded, health, standIns } = this;
     if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
     registerDisks(registry, {
       ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
@@ -110,7 +110,7 @@ export class ServiceMetrics implements OnModuleInit {
     });
     if (settings.storageBackend !== 'local') registerBreaker(registry, () => circuit.state);
     registerDiscardedReads(registry, () => discarded.count);
-    registerStandIns(registry, () => answers.standIns);
+    registerStandIns(registry, () => standIns.whileAwayCount);
     registerStorage(registry, () => {
       // The answer is for the next scrape: this one must not wait for a storage that hangs.
       void health.ask();

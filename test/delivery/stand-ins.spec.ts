@@ -130,7 +130,7 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
         expect([headers, head.status]).toEqual([headers, 503]);
         expect(problemOf(await get(`${path}${URL_DEFAULT}`, headers))).toEqual(AWAY);
       }
-      expect((await standInsOf(losable.service)) - before).toBe(8);
+      expect((await standInsOf(losable.service)) - before).toBe(12);
       for (const [headers, status] of [
         [{ 'if-none-match': etag }, 304],
         [{ 'if-none-match': `"x", ${etag}` }, 304],
@@ -145,7 +145,7 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
           'no-store',
         ]);
       }
-      expect((await standInsOf(losable.service)) - before).toBe(13);
+      expect((await standInsOf(losable.service)) - before).toBe(17);
     }
   });
 

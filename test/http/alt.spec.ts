@@ -268,7 +268,7 @@ describeS3('the alt text while the bucket is away', () => {
     const after = await startService({ ...waiting, OUTBOX_PATH });
     try {
       const again = new AvatarClient(after.url, 'Carol');
-      for (const suffix of ['', '/info', '/versions', '?default=identicon']) {
+      for (const suffix of ['', '/info', '/versions', '?default=404']) {
         expect(problemOf(await again.get(suffix))).toEqual({ status: 503, code: 'storage_unavailable' });
       }
       proxy.clear();

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import { pictureKey } from '../../src/model/keys.js';
+import { manifestKey, pictureKey } from '../../src/model/keys.js';
 import { type Losable, startLosable } from '../support/away.js';
 import { AvatarClient, expectStatus, jsonOf, versionOf } from '../support/avatar-client.js';
 import { behindProxy } from '../support/behind-proxy.js';
@@ -323,6 +323,11 @@ describe.each(backends)('sheets while the $name storage is away', (backend) => {
 
     const drawn = expectStatus(200, await getSheet(url, ids, '&default=mp'));
     expect(drawn.headers['cache-control']).toBe('no-store');
+    // A browser with another copy shows the drawing too, but does not keep it in its place.
+    const other = await getSheet(url, ids, '&default=mp', { 'if-none-match': '"other"' });
+    expect([other.status, other.body]).toEqual([503, drawn.body]);
+    const same = await getSheet(url, ids, '&default=mp', { 'if-none-match': drawn.headers.etag ?? '' });
+    expect(same.status).toBe(304);
     const now = jsonOf(expectStatus(200, await getSheet(url, ids, '&format=json'))) as MapJson;
     expect(now.tiles.map((tile) => tile.default)).toEqual([false, false, null]);
     expect(now.tiles.slice(0, 2).map(({ version }) => version)).toEqual(
@@ -342,19 +347,23 @@ describe.each(backends)('sheets while the $name storage is away', (backend) => {
 describeS3('a sheet of pictures that are not in memory', () => {
   let proxy: FaultProxy;
   let service: RunningService;
+  /** Finds one avatar after the other. */
+  let inTurn: RunningService;
   let elsewhere: RunningService;
 
   beforeEach(async () => {
     const direct = { ...(await s3Environment()), AVATAR_WARM_SIZES: '0' };
     const behind = await behindProxy(direct);
     proxy = behind.proxy;
-    [service, elsewhere] = await Promise.all([
-      startService({ ...behind.environment, STORAGE_S3_ATTEMPTS: '1', CACHE_MAX_AGE_MS: '0' }),
+    const asking = { ...behind.environment, STORAGE_S3_ATTEMPTS: '1', CACHE_MAX_AGE_MS: '0' };
+    [service, inTurn, elsewhere] = await Promise.all([
+      startService(asking),
+      startService({ ...asking, LOOKUP_CONCURRENCY: '1' }),
       startService(direct),
     ]);
   });
   afterEach(async () => {
-    await Promise.all([service.stop(), elsewhere.stop()]);
+    await Promise.all([service.stop(), inTurn.stop(), elsewhere.stop()]);
     await proxy.stop();
   });
   const upload = async (id: string, color: Rgb) =>
@@ -374,6 +383,27 @@ describeS3('a sheet of pictures that are not in memory', () => {
     reply();
     const colors = await colorsOf(expectStatus(200, await answer).body, map);
     expect([colors.get('erased')?.[3], colors.get('slow')]).toEqual([0, near(RED)]);
+  });
+
+  it('is refused if avatars on it are erased faster than it can be made', async () => {
+    const ids = ['first', 'second', 'third', 'last'];
+    for (const id of ids) await upload(id, GREEN);
+    let asked = proxy.hold({ operation: 'GetObject', key: manifestKey('last') });
+    const answer = getSheet(inTurn.url, ids);
+    for (const id of ids.slice(0, 3)) {
+      // The others have been found by now.
+      const reply = await (await asked).commitAndWait();
+      expectStatus(200, await new AvatarClient(inTurn.url, id).erase());
+      asked = proxy.hold({ operation: 'GetObject', key: manifestKey('last') });
+      reply();
+    }
+    expect(problemOf(await answer)).toEqual({ status: 503, code: 'busy' });
+    proxy.clear();
+    const colors = await colorsOf(
+      expectStatus(200, await getSheet(inTurn.url, ids)).body,
+      await mapOf(inTurn.url, ids),
+    );
+    expect([colors.get('first')?.[3], colors.get('last')]).toEqual([0, near(GREEN)]);
   });
 
   it('has the default in the place of one that cannot be fetched, until it can', async () => {
