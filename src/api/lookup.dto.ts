@@ -4,6 +4,7 @@ import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../mod
 import { isId } from '../model/keys.js';
 import { isRenditionSize } from '../model/rendition.js';
 import { isHashInAnyCase } from './aliases.dto.js';
+import { NOT_AN_ID } from './id.pipe.js';
 import { Must, lengthOf } from './json-body.js';
 import {
   ANY_CASE_HASH_SCHEMA,
@@ -31,8 +32,7 @@ export class LookupBody {
   @ApiPropertyOptional({ type: 'array', items: ID_SCHEMA, maxItems: MAX_ENTRIES })
   @Must((id) => typeof id === 'string' && isId(id), {
     each: true,
-    message:
-      'One of the ids is not an avatar id: 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - of which the first is a letter or digit, and not `lookup`.',
+    message: NOT_AN_ID,
   })
   @Must((ids, { hashes }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) > lengthOf(ids), {
     message: COUNT,

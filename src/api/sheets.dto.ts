@@ -5,6 +5,7 @@ import { ID, isId } from '../model/keys.js';
 import { isRenditionSize } from '../model/rendition.js';
 import { FALLBACK_NAMES } from '../delivery/fallbacks.js';
 import { RENDITION_SIZES } from '../model/formats.js';
+import { NOT_AN_ID } from './id.pipe.js';
 import { Must, checkBody, lengthOf } from './json-body.js';
 import { COLOR_SCHEMA, ID_SCHEMA, SIZE_SCHEMA, THUMBHASH_SCHEMA, VERSION_SCHEMA } from './openapi/schemas.js';
 
@@ -177,12 +178,8 @@ export class SheetMap {
 
 function AreIds(max: number, count: string): PropertyDecorator {
   const rules = [
-    Must((id) => typeof id === 'string' && isId(id), {
-      each: true,
-      message:
-        'One of the ids is not an avatar id: 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - of which the first is a letter or digit.',
-    }),
-    Must((ids) => Array.isArray(ids) && ids.length > 0 && lengthOf(ids) <= max, { message: count }),
+    Must((ids) => lengthOf(ids) > 0 && lengthOf(ids) <= max, { message: count }),
+    Must((id) => typeof id === 'string' && isId(id), { each: true, message: NOT_AN_ID }),
   ];
   return (target, property) => {
     for (const rule of rules) rule(target, property);

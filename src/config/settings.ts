@@ -202,7 +202,11 @@ export class Settings {
   @IsList()
   @IsUrl(
     { ...WEB_URL, disallow_auth: true, allow_query_components: false, allow_fragments: false },
-    { each: true, message: '$property must be URLs that start with https:// or http://, comma separated' },
+    {
+      each: true,
+      message:
+        '$property must be URLs that start with https:// or http://, without user, query, fragment, spaces and wildcards, comma separated',
+    },
   )
   avatarDefaultUrls: string[] = [];
 

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../errors.js';
 import { RENDITION_FORMATS } from '../../model/formats.js';
 import { headersOf } from './headers.js';
 import { DescribeId, DescribeNoneMatch } from './parameters.js';
-import { DescribeRefusals, READS } from './refusals.js';
+import { DescribeRefusals, READS, refusal } from './refusals.js';
 import { ENCODED_ID_SCHEMA, RENDITION_SCHEMA, VERSION_SCHEMA } from './schemas.js';
 
 const header = (name: string, description: string) =>
@@ -102,6 +102,7 @@ export function DescribePicture(summary: string, ...codes: ErrorCode[]) {
 /** The same for a call that may answer with something else, too. @param content by media type */
 export function DescribePictureAs(content: Content, summary: string, ...codes: ErrorCode[]) {
   const headers = SENT_HEADERS;
+  const unavailable = refusal(503, [...READS, 'picture_unreadable']);
   return applyDecorators(
     ApiOperation({ summary }),
     header(
@@ -134,5 +135,11 @@ export function DescribePictureAs(content: Content, summary: string, ...codes: E
       'unsatisfiable_range',
       ...codes,
     ),
+    ApiResponse({
+      status: 503,
+      ...unavailable,
+      content: { ...unavailable.content, ...content },
+      description: `${unavailable.description} A client that has a copy of another picture gets the default while the storage is away.`,
+    }),
   );
 }
