@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { hashEmail } from '../../src/model/alias.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { type Answer, send } from '../http/support/client.js';
+import { startLosable } from '../support/away.js';
 import { freePort } from '../support/ports.js';
 import { type RunningService, backends, startService, startServices } from '../support/service.js';
 import { needs } from '../support/tools.js';
@@ -178,3 +179,27 @@ needs('nginx')('a caching nginx that fetches from a replica which does not know 
 async function metrics({ url }: RunningService): Promise<string> {
   return (await send(url, { path: '/metrics' })).body.toString();
 }
+
+needs('nginx').each(backends)('a caching nginx while the $name storage is away', (backend) => {
+  it('goes on showing the picture, and takes no default in its place', async () => {
+    const losable = await startLosable(backend, { CACHE_CONTROL_MAX_AGE: '1', CACHE_MAX_STALE_MS: '0' });
+    const nginx = await startNginx(losable.service.url, await freePort());
+    try {
+      expectStatus(201, await new AvatarClient(losable.service.url, 'alice').upload(await numbered(1)));
+      const read = () => send(nginx.url, { path: '/v1/avatars/alice?default=initials' });
+      const { body } = expectStatus(200, await read());
+      await losable.loseStorage();
+      // A default is all that the service has.
+      const asked = await send(losable.service.url, { path: '/v1/avatars/alice?default=initials' });
+      expect([asked.status, asked.headers['cache-control']]).toEqual([200, 'no-store']);
+      await until(async () => {
+        const answer = expectStatus(200, await read());
+        expect(answer.body).toEqual(body);
+        return answer.headers['x-cache'] === 'STALE';
+      }, 'the copy to be stale');
+    } finally {
+      await nginx.stop();
+      await losable.stop();
+    }
+  });
+});
