@@ -15,7 +15,6 @@ import { isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/probl
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
-import { SHUTDOWN_SIGNALS } from './server.js';
 import { FORM_OVERHEAD_BYTES, isForm } from './uploads/upload-receiver.js';
 
 /** No route of ours has a longer path. */
@@ -69,7 +68,6 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   });
   // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total size is limited.
   server.maxHeadersCount = 0;
-  app.enableShutdownHooks([...SHUTDOWN_SIGNALS], { useProcessExit: true });
   serveDescription(app);
   return app;
 }

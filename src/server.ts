@@ -14,9 +14,6 @@ import { Connections } from './http/connections.js';
 import { answerInTurn } from './http/pipelining.js';
 import { NestLogger } from './ops/logging.js';
 
-/** The signals that end the service. */
-export const SHUTDOWN_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-
 /** The longest time between two searches for stalled connections, in ms. */
 const LOOK_FOR_STALLED_MS = 1000;
 /** The time between two searches for idle connections while the service stops, in ms. */
@@ -28,6 +25,7 @@ export class ServerLifecycle
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private readonly logger = new Logger(ServerLifecycle.name);
+  private readonly intervals: NodeJS.Timeout[] = [];
 
   constructor(
     private readonly host: HttpAdapterHost,
@@ -49,34 +47,30 @@ export class ServerLifecycle
     answerInTurn(server, (socket) => {
       connections.cut(socket, 'memory');
     });
-    setInterval(
-      () => {
-        connections.cutStalled(performance.now());
-      },
-      Math.min(LOOK_FOR_STALLED_MS, this.settings.answerTimeoutMs / 4),
-    ).unref();
+    this.every(Math.min(LOOK_FOR_STALLED_MS, this.settings.answerTimeoutMs / 4), () => {
+      connections.cutStalled(performance.now());
+    });
   }
 
   /** Drains the server. Readiness says `stopping` by now. Nest closes the server to new connections once this resolves. */
   async beforeApplicationShutdown(signal?: string): Promise<void> {
     this.logger.log({ signal }, 'stopping: requests in progress are finished first');
-    // A parent may pass the signal on a second time. Nest drops its listeners just before it exits, and the signal would then kill.
-    for (const each of SHUTDOWN_SIGNALS) process.on(each, () => undefined);
-    setTimeout(() => {
-      this.logger.fatal('SHUTDOWN_TIMEOUT_MS is over: stopped with requests unfinished');
-      process.exit(1);
-    }, this.settings.shutdownTimeoutMs).unref();
     this.connections.windDown();
     await sleep(this.settings.shutdownDrainMs);
     // Repeated, since connections become idle one by one.
-    setInterval(() => {
+    this.every(LOOK_FOR_IDLE_MS, () => {
       this.connections.closeIdle();
-    }, LOOK_FOR_IDLE_MS).unref();
+    });
   }
 
   /** Nest calls the hooks of the root module last, and then ends the process: a line that is still being written would come late or torn. */
   async onApplicationShutdown(): Promise<void> {
+    for (const interval of this.intervals) clearInterval(interval);
     this.logger.log('stopped');
     await this.log.written();
+  }
+
+  private every(ms: number, task: () => void): void {
+    this.intervals.push(setInterval(task, ms).unref());
   }
 }

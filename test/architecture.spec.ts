@@ -47,7 +47,7 @@ const LAYERS: Record<string, readonly string[]> = {
 };
 
 /** The root knows everything. */
-const ROOT = ['main.ts', 'app.ts', 'app.module.ts', 'server.ts', 'errors.ts', 'files.ts'];
+const ROOT = ['main.ts', 'service.ts', 'app.ts', 'app.module.ts', 'server.ts', 'errors.ts', 'files.ts'];
 
 interface SourceFile {
   path: string;

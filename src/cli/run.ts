@@ -37,7 +37,6 @@ export async function runCommand(
     if (!json) progress.aside(() => process.stdout.write(`${line}\n`));
   };
   const task = { dryRun, concurrency, logger, progress, say };
-  process.stdout.on('error', endWithoutReader);
   try {
     const outcome = await body(task, (source) => readSettings(environment, source, logger));
     progress.stop();
@@ -52,11 +51,6 @@ export async function runCommand(
     if (error instanceof InvalidSettings || error instanceof UsageError) return EXIT.usage;
     return isOutage(error) ? EXIT.unavailable : EXIT.problems;
   }
-}
-
-/** Nobody reads on, as with `| head`: the command still has to end its work, and to remove what it wrote for trials. */
-function endWithoutReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
 }
 
 function openLogger(verbose: boolean): Logger {

@@ -46,7 +46,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
  * keeps each combination of labels as long as it lives.
  */
 export class Metrics implements StoreObserver, PictureObserver {
-  readonly registry = new Registry();
+  readonly registry = Registry.merge([metricsOfProcess()]);
   private readonly requests = this.histogram(
     'visage_http_request_duration_seconds',
     'Time from the first byte of a request to the last byte of its answer.',
@@ -77,7 +77,6 @@ export class Metrics implements StoreObserver, PictureObserver {
   );
 
   constructor() {
-    collectDefaultMetrics({ register: this.registry });
     // Counters start at 0: `increase` and `rate` would miss the first event of a counter that starts with it.
     for (const code of ERROR_CODES) this.problems.inc({ code }, 0);
     for (const outcome of [...UPLOADS.values(), REFUSED]) this.uploads.inc({ outcome }, 0);
@@ -124,4 +123,15 @@ export class Metrics implements StoreObserver, PictureObserver {
   private histogram<T extends string>(name: string, help: string, labelNames: T[]): Histogram<T> {
     return new Histogram({ name, help, labelNames, registers: [this.registry], buckets: SECONDS });
   }
+}
+
+let ofProcess: Registry | undefined;
+
+/** Of its heap and event loop. They are observed once and never let go, however many services run in the process. */
+function metricsOfProcess(): Registry {
+  if (!ofProcess) {
+    ofProcess = new Registry();
+    collectDefaultMetrics({ register: ofProcess });
+  }
+  return ofProcess;
 }

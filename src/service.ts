@@ -1,0 +1,71 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type Logger, pino } from 'pino';
+import { createApp } from './app.js';
+import { loadSettings } from './config/load-settings.js';
+import type { Settings } from './config/settings.js';
+import { LOG_HOOKS, openLog, serializeError } from './ops/logging.js';
+import { UnfitStorage } from './ops/storage-report.js';
+import { preferMainThread } from './ops/thread-priority.js';
+import { prepareSpool } from './uploads/spooled-upload.js';
+
+/** The service with its settings and its log. */
+export interface Service {
+  app: NestFastifyApplication;
+  settings: Settings;
+  logger: Logger;
+}
+
+/** The service cannot listen, for a reason that its log names. */
+export class CannotListen extends Error {}
+
+/**
+ * Loads the settings and assembles the service, without listening yet.
+ * @param environment usually that of the process
+ * @throws InvalidSettings
+ */
+export async function openService(environment: Record<string, string | undefined>): Promise<Service> {
+  const { settings, complaints, warnings } = loadSettings(environment);
+  const logger = pino(
+    { level: settings.logLevel, hooks: LOG_HOOKS, serializers: { err: serializeError } },
+    openLog(),
+  );
+  for (const complaint of complaints) logger.error(complaint);
+  for (const warning of warnings) logger.warn(warning);
+  if (settings.apiKeys.length === 0) {
+    logger.warn('API_KEYS is not set: anybody who can reach the service can change avatars');
+  }
+  await prepareSpool(settings.uploadSpoolPath);
+  const app = await createApp(settings, logger);
+  try {
+    preferMainThread();
+  } catch (error) {
+    logger.warn(
+      { err: error },
+      'the system forbids thread priorities: reads may be slow while uploads are processed',
+    );
+  }
+  return { app, settings, logger };
+}
+
+/** Starts the parts of the service, and listens. @throws CannotListen if that takes a change of the settings or the storage */
+export async function listen({ app, settings, logger }: Service): Promise<void> {
+  try {
+    await app.listen({ port: settings.port, host: settings.host });
+  } catch (error) {
+    const advice =
+      error instanceof UnfitStorage
+        ? error.message
+        : ADVICE[(error as NodeJS.ErrnoException).code ?? '']?.(settings);
+    if (advice === undefined) throw error;
+    logger.fatal(advice);
+    throw new CannotListen(advice, { cause: error });
+  }
+}
+
+/** Tells what to do if the service cannot listen at its address. */
+const ADVICE: Record<string, (settings: Settings) => string> = {
+  EADDRINUSE: ({ port }) => `PORT ${port} is taken: stop what uses it, or set PORT to another`,
+  EACCES: ({ port }) => `PORT ${port} is not allowed for this user: set PORT to one above 1023`,
+  EADDRNOTAVAIL: ({ host }) =>
+    `HOST ${host} is no address of this machine: set HOST to one that is, or to 0.0.0.0 for all`,
+};
