@@ -1,6 +1,7 @@
 /** Jest 30 under ESM: https://jestjs.io/docs/ecmascript-modules (needs node --experimental-vm-modules). */
 export default {
-  testEnvironment: 'node',
+  // Node's, with processes to run services in.
+  testEnvironment: '<rootDir>/test/host/environment.mjs',
   roots: ['<rootDir>/test'],
   testRegex: String.raw`\.spec\.ts$`,
   extensionsToTreatAsEsm: ['.ts'],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
 import { Tracing, parseTrace } from '../support/strace.js';
 import { needs } from '../support/tools.js';
 import { type Audit, auditCalls } from './audit.js';
@@ -25,7 +25,7 @@ needs('strace')('the order of system calls', () => {
 
   const start = async (environment: Environment) => {
     tracing = await Tracing.ofCommand();
-    service = await startService(environment, tracing.prefix);
+    service = await startProcess(environment, tracing.prefix);
   };
   const change = async (method: string, path = '', body?: Buffer | string) => {
     const headers = typeof body === 'string' ? { 'content-type': 'application/json' } : {};

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { send } from '../http/support/client.js';
 import { sliceOf } from '../support/programme.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { COUNTED, type Point, TEMPORARY, bytesIn, killAtCall } from './kill-at-call.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
@@ -82,7 +82,7 @@ needs('strace')('kill -9 on a disk', () => {
       '$point: shows $shown',
       async ({ shown, ...point }) => {
         const id = `avatar-${++count}`;
-        service = await startService({ ...environment, ...COUNTED });
+        service = await startProcess({ ...environment, ...COUNTED });
         expect(await change(service, 'PUT', before === 'nothing' ? `other-${count}` : id, SMALL)).toBe(201);
         const [method = '', query = ''] = request.split(' ');
         const path = `/v1/avatars/${id}${query}`;

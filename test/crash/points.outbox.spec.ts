@@ -8,7 +8,7 @@ import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy, type Match } from '../support/fault-proxy.js';
 import { sliceOf } from '../support/programme.js';
 import { testS3 } from '../support/s3.js';
-import { type Environment, type RunningService, s3Environment, startService } from '../support/service.js';
+import { type Environment, type RunningService, s3Environment, startProcess } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { COUNTED, type Point, TEMPORARY, bytesIn, killAtCall } from './kill-at-call.js';
 import { LARGE, SMALL, Scene, change, until } from './scene.js';
@@ -118,7 +118,7 @@ const removing: Omit<Point, 'shown'>[] = [
   /** @returns the id of an avatar that only this test uses */
   async function startAway(): Promise<string> {
     await proxy.stop();
-    service = await startService({ ...environment, ...COUNTED });
+    service = await startProcess({ ...environment, ...COUNTED });
     return `avatar-${++count}`;
   }
 

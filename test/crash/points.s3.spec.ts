@@ -4,7 +4,7 @@ import { send } from '../http/support/client.js';
 import { FaultProxy, type Match } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
 import { describeS3 } from '../support/s3.js';
-import { type Environment, type RunningService, s3Environment, startService } from '../support/service.js';
+import { type Environment, type RunningService, s3Environment, startProcess } from '../support/service.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 
 interface Point {
@@ -90,7 +90,7 @@ describeS3('kill -9 on a bucket', () => {
 
   /** @returns the id of an avatar that only this test uses */
   async function start(endpoint: string, before: Shown): Promise<string> {
-    service = await startService({ ...environment, STORAGE_S3_ENDPOINT: endpoint });
+    service = await startProcess({ ...environment, STORAGE_S3_ENDPOINT: endpoint });
     const id = `avatar-${++count}`;
     if (before === 'small') expect(await change(service, 'PUT', id, SMALL)).toBe(201);
     return id;

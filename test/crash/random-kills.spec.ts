@@ -7,7 +7,7 @@ import { below } from '../http/support/mutations.js';
 import { openBackend } from '../support/backend.js';
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
 import { expectSound } from './scene.js';
 
 /** The number of kills for each backend. */
@@ -51,7 +51,7 @@ describe.each(backends)('random kills under load on $name', (backend) => {
           versions += await account(environment, avatars);
           avatars = Array.from({ length: WRITERS }, (_, i) => unknown(`writer-${i}-${kill}`));
         }
-        service = await startService(environment);
+        service = await startProcess(environment);
         answers += await killAfter(1 + below(LONGEST_LIFE, random), service, avatars);
         await service.stop();
       }

@@ -8,7 +8,7 @@ import { picture } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
 import { openBackend } from '../support/backend.js';
 import { TORTURE } from '../support/programme.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, local, startService } from '../support/service.js';
 
 const { min, max } = RENDITION_SIZES;
 const LADDER = new Settings().avatarSizes;
@@ -32,14 +32,14 @@ const AVATARS: { id: string; width: number; moves?: true; make: () => Promise<Bu
   { id: 'moving', width: 64, moves: true, make: () => picture('animatedGif') },
 ];
 
-describe.each(backends)('readers who ask for every name on $name', (backend) => {
+describe('readers who ask for every name', () => {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   let environment: Environment;
   let service: RunningService;
   const versions = new Map<string, string>();
 
   beforeAll(async () => {
-    environment = await backend.environment();
+    environment = await local.environment();
     service = await startService(environment);
     for (const { id, make } of AVATARS) {
       versions.set(id, versionOf(expectStatus(201, await clientOf(id).upload(await make()))));

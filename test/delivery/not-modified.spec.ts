@@ -2,7 +2,7 @@ import { picture } from '../http/support/pictures.js';
 import { RawConnection, chunk, head } from '../http/support/raw.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
 import { readMetrics, storeCalls, total } from '../support/scrape.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, local, startService } from '../support/service.js';
 
 /** More than the service reads of a body that nobody wants, and the system keeps, in bytes. */
 const SOCKET_BUFFERS = 64 * 1024 * 1024;
@@ -11,14 +11,14 @@ const SOCKET_BUFFERS = 64 * 1024 * 1024;
 const READS = ['', '?size=64&format=webp', '?size=100&format=png', '?animated=false'];
 const DRAWING = '?default=identicon&size=64';
 
-describe.each(backends)('a reader on $name who has the picture already', (backend) => {
+describe('a reader who has the picture already', () => {
   let environment: Environment;
   let service: RunningService;
   /** What the readers have, by what they asked for. */
   const etags = new Map<string, string>();
 
   beforeAll(async () => {
-    environment = { ...(await backend.environment()), AVATAR_WARM_SIZES: '0', CACHE_MAX_AGE_MS: '3600000' };
+    environment = { ...(await local.environment()), AVATAR_WARM_SIZES: '0', CACHE_MAX_AGE_MS: '3600000' };
     service = await startService(environment);
     const [shown, bare] = clients();
     const version = versionOf(expectStatus(201, await shown.upload(await picture('png'))));

@@ -3,18 +3,18 @@ import sharp from 'sharp';
 import { type Answer, problemOf } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, local, startService } from '../support/service.js';
 
 const BROWSER = { accept: 'image/avif,image/webp,image/*,*/*;q=0.8' };
 const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
 
-describe.each(backends)('pictures on $name', (backend) => {
+describe('pictures', () => {
   let environment: Environment;
   let service: RunningService;
   let count = 0;
 
   beforeAll(async () => {
-    environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '3600000' };
+    environment = { ...(await local.environment()), CACHE_MAX_AGE_MS: '3600000' };
     service = await startService(environment);
   });
   afterAll(() => service.stop());

@@ -6,7 +6,7 @@ import request from 'supertest';
 import { RawConnection, chunk, head } from '../http/support/raw.js';
 import { openBackend } from '../support/backend.js';
 import { listens } from '../support/ports.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
 
 /** Longer than any test takes, in ms, so that it never ends anything. */
 const FOR_EVER = '3600000';
@@ -25,7 +25,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
 
   const start = async (settings: Environment = {}) => {
     environment = { ...(await backend.environment()), ...settings };
-    service = await startService(environment);
+    service = await startProcess(environment);
   };
   const connect = async () => {
     const connection = await RawConnection.open(service.url);

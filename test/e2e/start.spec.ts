@@ -8,7 +8,7 @@ import { behindProxy } from '../support/behind-proxy.js';
 import { environmentOf } from '../support/patience.js';
 import { createBucket } from '../support/s3.js';
 import { startS3rver } from '../support/s3rver.js';
-import { type Environment, backends, startService } from '../support/service.js';
+import { type Environment, backends, startProcess } from '../support/service.js';
 
 interface Package {
   scripts: Record<string, string>;
@@ -19,7 +19,7 @@ const [local] = backends;
 describe('a start', () => {
   it('with a folder that cannot be created: listens, is not ready, and names the cause', async () => {
     // A parent that takes no folders, which Node's own recursive mkdir tries again for ever.
-    const service = await startService({ STORAGE_LOCAL_PATH: '/proc/x' });
+    const service = await startProcess({ STORAGE_LOCAL_PATH: '/proc/x' });
     expect(service.log()).toMatch(/the storage cannot be used/);
     expect(service.log()).toContain("mkdir '/proc/x'");
     expect((await fetch(`${service.url}/health/ready`)).status).toBe(503);
@@ -27,7 +27,7 @@ describe('a start', () => {
   });
 
   it('has no notice of the AWS SDK about Node in its log', async () => {
-    const service = await startService({
+    const service = await startProcess({
       STORAGE_BACKEND: 's3',
       STORAGE_S3_BUCKET: 'nothing',
       STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
@@ -38,13 +38,13 @@ describe('a start', () => {
   });
 
   it('warns of a misspelt variable', async () => {
-    const service = await startService({ CACHE_BYTE: '1' });
+    const service = await startProcess({ CACHE_BYTE: '1' });
     expect(service.log()).toMatch(/"level":40,.*CACHE_BYTE is not a setting of Visage.*CACHE_BYTES/);
     await service.stop();
   });
 
   it('logs the failures that it left out, and last of all that it stopped', async () => {
-    const service = await startService({ STORAGE_LOCAL_PATH: '/proc/x' });
+    const service = await startProcess({ STORAGE_LOCAL_PATH: '/proc/x' });
     for (let i = 0; i < 3; i++) expect((await fetch(`${service.url}/v1/avatars/a`)).status).toBe(503);
     expect(await service.stop()).toBe(0);
     const lines = service.log().trim().split('\n');
@@ -73,7 +73,7 @@ describe('a start', () => {
     afterAll(() => server.stop());
 
     it('ends with code 1, and says in one line why and what to do', async () => {
-      const failed: unknown = await startService(environment).catch((error: unknown) => error);
+      const failed: unknown = await startProcess(environment).catch((error: unknown) => error);
       expect(String(failed)).toMatch(/the service ended with 1:/);
       expect(String(failed)).toMatch(
         /"level":60,.*"msg":"STORAGE_REQUIRE_CONDITIONAL_WRITES is set, and bucket .* ignores .*: use a server .* ONE replica only"/,
@@ -84,7 +84,7 @@ describe('a start', () => {
     it('never becomes ready if the bucket was away when it started', async () => {
       const { proxy, environment: behind } = await behindProxy(environment);
       await proxy.stop();
-      const service = await startService(behind);
+      const service = await startProcess(behind);
       await proxy.resume();
       const readiness = async () => {
         const answer = await fetch(`${service.url}/health/ready`);
@@ -104,9 +104,9 @@ describe('a start', () => {
   });
 
   it('says in one line, without a stack, that its port is taken', async () => {
-    const service = await startService((await local?.environment()) ?? {});
+    const service = await startProcess((await local?.environment()) ?? {});
     const { port } = new URL(service.url);
-    const failed: unknown = await startService({ PORT: port }).catch((error: unknown) => error);
+    const failed: unknown = await startProcess({ PORT: port }).catch((error: unknown) => error);
     expect(String(failed)).toContain(`PORT ${port} is taken: stop what uses it, or set PORT to another`);
     expect(String(failed)).not.toContain('"stack"');
     await service.stop();

@@ -1,4 +1,4 @@
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { BOUNDARY, FORM, type Outgoing, fileForm, form, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
@@ -89,11 +89,11 @@ const FORMS: [name: string, code: string, outgoing: Body, parameter?: string][] 
   ],
 ];
 
-describe.each(backends)('bad forms on $name', (backend) => {
+describe('bad forms', () => {
   let harness: Harness;
 
   beforeAll(async () => {
-    harness = await Harness.start(await backend.environment());
+    harness = await Harness.start(await local.environment());
   });
   afterAll(() => harness.stop());
 

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { fileForm, form } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { PICTURES, type PictureName, jpegClaiming, picture, pngOf } from './support/pictures.js';
@@ -57,11 +57,11 @@ const DAMAGED: [name: string, make: () => Promise<Buffer> | Buffer][] = [
 
 const CUT: readonly PictureName[] = PICTURES;
 
-describe.each(backends)('bad pictures on $name', (backend) => {
+describe('bad pictures', () => {
   let harness: Harness;
 
   beforeAll(async () => {
-    harness = await Harness.start(await backend.environment());
+    harness = await Harness.start(await local.environment());
   });
   afterAll(() => harness.stop());
 

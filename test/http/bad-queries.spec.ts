@@ -1,4 +1,4 @@
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { FORM, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
@@ -79,12 +79,12 @@ const ODD = [
   `long=${'a'.repeat(4000)}`,
 ];
 
-describe.each(backends)('parameters on $name', (backend) => {
+describe('parameters', () => {
   let harness: Harness;
   const there = '/v1/avatars/there';
 
   beforeAll(async () => {
-    harness = await Harness.start(await backend.environment());
+    harness = await Harness.start(await local.environment());
     expect((await harness.put(there, { body: await picture('png') })).status).toBe(201);
   });
   afterAll(() => harness.stop());

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Environment, backends } from '../support/service.js';
+import { type Environment, backends, startProcess } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { fileForm, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -37,7 +37,7 @@ needs('root')('a disk that is full', () => {
     const start = async (options: string) => {
       await mount(options);
       environment = { ...(await local?.environment()), STORAGE_LOCAL_PATH: join(disk, 'objects') };
-      harness = await Harness.start(environment);
+      harness = await Harness.start(environment, {}, startProcess);
       for (const id of ['a', 'b', 'c']) {
         expect((await harness.put(`/v1/avatars/${id}`, { body: await picture('png') })).status).toBe(201);
       }
@@ -98,7 +98,7 @@ needs('root')('a disk that is full', () => {
       await start('size=8m');
       await fill(filler);
       await harness.stop();
-      harness = await Harness.start(environment);
+      harness = await Harness.start(environment, {}, startProcess);
       const ready = await harness.send({ path: '/health/ready' });
       expect(ready.status).toBe(200);
       expect(JSON.parse(ready.body.toString())).toMatchObject({
@@ -123,7 +123,11 @@ needs('root')('a disk that is full', () => {
   it('under the spool: refuses, keeps nothing, and recovers', async () => {
     await mount('size=1m');
     filler = join(disk, 'filler');
-    harness = await Harness.start({ ...(await local?.environment()), UPLOAD_SPOOL_PATH: disk });
+    harness = await Harness.start(
+      { ...(await local?.environment()), UPLOAD_SPOOL_PATH: disk },
+      {},
+      startProcess,
+    );
     await writeFile(filler, Buffer.alloc(900 * 1024));
     for (const outgoing of [{ body: photo }, fileForm(photo)]) {
       expect(await harness.refusal(outgoing)).toEqual(FULL);

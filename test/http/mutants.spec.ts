@@ -1,6 +1,6 @@
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
-import { backends } from '../support/service.js';
+import { backends, startProcess } from '../support/service.js';
 import { FORM, type Outgoing, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { MUTATIONS, type Random, below, pick } from './support/mutations.js';
@@ -30,7 +30,8 @@ const CONTENT_TYPES = [
 
 describe('mutants', () => {
   it(`of pictures and forms bring nothing down (seed ${SEED})`, async () => {
-    const harness = await Harness.start({ ...(await local?.environment()), UPLOAD_TIMEOUT_MS: '5000' });
+    const environment = { ...(await local?.environment()), UPLOAD_TIMEOUT_MS: '5000' };
+    const harness = await Harness.start(environment, {}, startProcess);
     const valid = await Promise.all(PICTURES.map((name) => picture(name)));
     await harness.takesUploads();
     const filesBefore = (await harness.service.openFiles()).sort();

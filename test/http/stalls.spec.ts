@@ -8,7 +8,7 @@ import { answerInTurn } from '../../src/http/pipelining.js';
 import { HANG_MS } from '../support/patience.js';
 import { TORTURE } from '../support/programme.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { FORM, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { noise } from './support/pictures.js';
@@ -34,12 +34,12 @@ type Metrics = ReturnType<typeof readMetrics>;
 
 const TIMED_OUT = { status: 408, code: 'upload_timeout' };
 
-describe.each(backends)('clients that stall on $name', (backend) => {
+describe('clients that stall', () => {
   let harness: Harness;
 
   beforeAll(async () => {
     harness = await Harness.start({
-      ...(await backend.environment()),
+      ...(await local.environment()),
       UPLOAD_TIMEOUT_MS: String(DEADLINE_MS),
       REQUEST_HEADERS_TIMEOUT_MS: String(HEADERS_DEADLINE_MS),
       ANSWER_TIMEOUT_MS: String(ANSWER_DEADLINE_MS),

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { endlessWebp, gif, gifFrame, repeated } from '../images/containers.js';
-import { backends } from '../support/service.js';
+import { backends, startProcess } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { type PictureName, jpegClaiming, picture, pngOf } from './support/pictures.js';
@@ -87,5 +87,5 @@ describe('limits of pixels and frames', () => {
 });
 
 async function startLocal(settings: Record<string, string>): Promise<Harness> {
-  return Harness.start({ ...(await local?.environment()), ...settings });
+  return Harness.start({ ...(await local?.environment()), ...settings }, {}, startProcess);
 }

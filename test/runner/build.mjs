@@ -1,4 +1,4 @@
-// Builds what is shipped, and the same code again in a form that starts in half the time, because the tests start the service
+// Builds what is shipped, and the same code again in forms that start in half the time or less, because the tests start the service
 // and the program some four hundred times.
 import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -26,13 +26,16 @@ const EXTERNAL = [
 ];
 
 /**
- * Makes `dist/test/main.js`, the service, and `dist/test/cli.js`, the program.
+ * Makes `dist/test/main.js`, the service, `dist/test/cli.js`, the program, and `dist/test/host.js`, which runs both again and again.
  * @param {string} folder an empty folder, in which both are started once
  */
 export async function buildService(folder) {
   await succeed('npm', ['run', 'build', '--silent']);
-  await bundle('main', './dist/main.js');
-  await bundle('cli', './dist/cli/main.js');
+  await Promise.all([
+    bundle('main', './dist/main.js'),
+    bundle('cli', './dist/cli/main.js'),
+    bundle('host', './test/host/host.mjs'),
+  ]);
   await stop();
   // A bundle looks for them next to itself.
   cpSync('dist/placeholders/assets', join(FOLDER, 'assets'), { recursive: true });
@@ -40,8 +43,10 @@ export async function buildService(folder) {
   await writeCodeCache('cli', ['import', '.'], folder, {});
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
-  // It creates everything and then exits, because its port is taken.
-  await writeCodeCache('main', [], folder, { HOST: '127.0.0.1', PORT: String(taken.address().port) });
+  // They create everything and then exit, because their port is taken.
+  const settings = { HOST: '127.0.0.1', PORT: String(taken.address().port) };
+  await writeCodeCache('main', [], folder, settings);
+  await writeCodeCache('host', [], folder, settings);
   taken.close();
 }
 

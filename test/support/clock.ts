@@ -1,3 +1,4 @@
+import { importing } from './patience.js';
 import type { RunningService } from './service.js';
 
 /**
@@ -7,7 +8,7 @@ import type { RunningService } from './service.js';
  * @param ms since 1970
  */
 export function clockAt(ms: number): Record<string, string> {
-  return { TEST_CLOCK_MS: String(ms), ...importing('standing-clock.mjs') };
+  return { TEST_CLOCK_MS: String(ms) };
 }
 
 /** The environment for a service whose monotonic clock stands still, except for these steps, which `moveClock` makes one after the other. */
@@ -19,8 +20,4 @@ export function clockMovedBy(...stepsMs: number[]): Record<string, string> {
 export async function moveClock(service: RunningService, left: number): Promise<void> {
   service.process.kill('SIGUSR2');
   await service.logged(new RegExp(`^${left} moves of the clock are left`, 'm'));
-}
-
-function importing(file: string): Record<string, string> {
-  return { NODE_OPTIONS: `--import ${new URL(file, import.meta.url).href}` };
 }

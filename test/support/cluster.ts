@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { freePort } from './ports.js';
-import { type Environment, type RunningService, startService, startServices } from './service.js';
+import { type Environment, type RunningService, startProcess, startProcesses } from './service.js';
 
 export interface ClusterRequest {
   method?: string;
@@ -29,7 +29,7 @@ export class Cluster {
   static async start(environments: readonly Environment[]): Promise<Cluster> {
     const ports = await Promise.all(environments.map(() => freePort()));
     const fixed = environments.map((environment, i) => ({ ...environment, PORT: String(ports[i]) }));
-    return new Cluster(fixed, await startServices(fixed));
+    return new Cluster(fixed, await startProcesses(fixed));
   }
 
   get size(): number {
@@ -64,7 +64,7 @@ export class Cluster {
     await exited;
     await this.at(replica).stop();
     await whileAway();
-    this.replicas[replica] = await startService(this.environments[replica] ?? {});
+    this.replicas[replica] = await startProcess(this.environments[replica] ?? {});
     return process.exitCode;
   }
 

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HANG_MS } from './patience.js';
+import { HANG_MS, importing } from './patience.js';
 import type { Environment, RunningService } from './service.js';
 
 /** The environment for a service whose memory can be read by `heldBy`. */
-export const MEASURED: Environment = {
-  NODE_OPTIONS: `--import ${new URL('memory-on-signal.mjs', import.meta.url).href}`,
-};
+export const MEASURED: Environment = importing('memory-on-signal.mjs');
 
 /** Collects the garbage of a service. @returns what something still points at, on the heap of JavaScript and beside it, in bytes */
 export async function heldBy(service: RunningService): Promise<number> {

@@ -19,5 +19,15 @@ const PATIENCE: Record<string, string> = {
 
 /** The environment of a service or program under test: from the machine it takes only the paths. */
 export function environmentOf(settings: Record<string, string>): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], TMPDIR: tmpdir(), NODE_NO_WARNINGS: '1', ...PATIENCE, ...settings };
+  return {
+    ...{ PATH: process.env['PATH'], TMPDIR: tmpdir(), NODE_NO_WARNINGS: '1' },
+    ...PATIENCE,
+    ...(settings['TEST_CLOCK_MS'] !== undefined && importing('standing-clock.mjs')),
+    ...settings,
+  };
+}
+
+/** The environment for a process that loads a file of this folder first. */
+export function importing(file: string): Record<string, string> {
+  return { NODE_OPTIONS: `--import ${new URL(file, import.meta.url).href}` };
 }

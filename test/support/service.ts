@@ -1,15 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
+import type { Host, Hosts } from '../host/hosts.mjs';
 import { HANG_MS, environmentOf } from './patience.js';
 import { createBucket, testS3 } from './s3.js';
 
 const STARTS_AT_ONCE = 4;
 
-/** The built service in a process of its own, the way users run it. */
+declare global {
+  /** Given by the environment of Jest. */
+  var hosts: Hosts;
+}
+
+/** The built service. */
 export interface RunningService {
   url: string;
   process: ChildProcess;
@@ -21,7 +28,7 @@ export interface RunningService {
   spooled(): Promise<string[]>;
   /** The regular files that it has open now, without its own program. */
   openFiles(): Promise<string[]>;
-  /** Stops it the way an orchestrator does. @returns its exit code */
+  /** Stops it the way an orchestrator does. @returns its exit code; 0 in a host, which goes on */
   stop(): Promise<number | null>;
   /** Kills it with SIGKILL. Resolves when it is gone. */
   kill(): Promise<void>;
@@ -30,17 +37,59 @@ export interface RunningService {
 export type Environment = Record<string, string>;
 
 /**
- * Starts the service (`npm test` builds it) in an empty folder of its own. Settings that are not in `environment` have their
- * defaults, except for deadlines, which are long.
+ * Starts the service (`npm test` builds it) in an empty folder of its own. Settings that are not in `environment` have their defaults,
+ * except for deadlines, which are long.
+ *
+ * It runs in a host, a process that other services had before it and will have after it, but none meanwhile. What a test sends to
+ * `process` goes to the host; a test about the process itself starts its own, see `startProcess`. So does one that gives Node options.
+ */
+export async function startService(environment: Environment): Promise<RunningService> {
+  if (environment['NODE_OPTIONS'] !== undefined) return startProcess(environment);
+  const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
+  const host = hosts.take();
+  const log = () => host.output + host.errors;
+  const end = async <T>(ended: Promise<T>): Promise<T> => {
+    const result = await ended;
+    hosts.give(host);
+    await rm(folder, { recursive: true, force: true });
+    return result;
+  };
+  const url = await listening(host.process, log, () => {
+    host.begin({ request: 'serve', folder, environment: serviceEnvironment(environment, folder) });
+  }).catch(async (error: unknown) => {
+    await end(host.closed);
+    throw error;
+  });
+  let stopped: Promise<number | null> | undefined;
+  return {
+    ...watch({ process: host.process, url, folder, log }),
+    stop: () =>
+      (stopped ??= end(host.hasEnded ? host.closed.then(() => host.process.exitCode) : stopIn(host))),
+    kill: async () => {
+      if (stopped) return;
+      host.process.kill('SIGKILL');
+      stopped = end(host.closed.then(() => null));
+      await stopped;
+    },
+  };
+}
+
+function stopIn(host: Host): Promise<number | null> {
+  const done = host.done();
+  host.ask({ request: 'stop' });
+  return done;
+}
+
+/**
+ * Starts the service in a process of its own, the way users run it.
  * @param prefix a command that becomes the service, as `strace -D` does
  */
-export async function startService(environment: Environment, prefix: string[] = []): Promise<RunningService> {
+export async function startProcess(environment: Environment, prefix: string[] = []): Promise<RunningService> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
-  const spool = join(folder, 'spool');
   const line = [...prefix, process.execPath, resolve('dist/test/main.js')];
   const child = spawn(line[0] ?? '', line.slice(1), {
     cwd: folder,
-    env: environmentOf({ PORT: '0', UPLOAD_SPOOL_PATH: spool, SHUTDOWN_DRAIN_MS: '0', ...environment }),
+    env: serviceEnvironment(environment, folder),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -52,36 +101,10 @@ export async function startService(environment: Environment, prefix: string[] = 
     await closed;
     await rm(folder, { recursive: true, force: true });
   };
-  const url = await new Promise<string>((resolveUrl, reject) => {
-    child.stdout.on('data', () => {
-      const found = /Server listening at (http:\/\/[^"]+)/.exec(output)?.[1];
-      if (found !== undefined) resolveUrl(found);
-    });
-    child.once('error', reject);
-    child.once('exit', (code) => {
-      reject(new Error(`the service ended with ${String(code)}:\n${output}`));
-    });
-  });
+  const log = () => output;
+  const url = await listening(child, log);
   return {
-    url,
-    process: child,
-    log: () => output,
-    logged: async (line) => {
-      const giveUp = performance.now() + HANG_MS;
-      while (!line.test(output)) {
-        if (performance.now() > giveUp) throw new Error(`the service did not log ${line.source}:\n${output}`);
-        await sleep(10);
-      }
-    },
-    spooled: () => readdir(spool),
-    openFiles: async () => {
-      const descriptors = `/proc/${String(child.pid)}/fd`;
-      const names = await readdir(descriptors);
-      const targets = await Promise.all(
-        names.map((name) => readlink(join(descriptors, name)).catch(() => '')),
-      );
-      return targets.filter((target) => target.startsWith('/') && !target.startsWith('/dev/'));
-    },
+    ...watch({ process: child, url, folder, log }),
     stop: async () => {
       await end('SIGTERM');
       return child.exitCode;
@@ -90,12 +113,81 @@ export async function startService(environment: Environment, prefix: string[] = 
   };
 }
 
+function serviceEnvironment(environment: Environment, folder: string): NodeJS.ProcessEnv {
+  const own = { PORT: '0', UPLOAD_SPOOL_PATH: join(folder, 'spool'), SHUTDOWN_DRAIN_MS: '0' };
+  return environmentOf({ ...own, ...environment });
+}
+
+/** Resolves with the URL of a service that starts in a process. @throws Error with its log if the process ends instead */
+async function listening(child: ChildProcess, log: () => string, begin?: () => void): Promise<string> {
+  const found = new AbortController();
+  const ended = once(child, 'exit', found).then(([code]) => {
+    throw new Error(`the service ended with ${String(code)}:\n${log()}`);
+  });
+  ended.catch(() => undefined);
+  begin?.();
+  try {
+    for (;;) {
+      const [, url] = /Server listening at (http:\/\/[^"]+)/.exec(log()) ?? [];
+      if (url !== undefined) return url;
+      await Promise.race([once(child.stdout ?? child, 'data', found), ended]);
+    }
+  } finally {
+    found.abort();
+  }
+}
+
+/** Ways to look at a service and its process. */
+function watch({
+  process: child,
+  url,
+  folder,
+  log,
+}: {
+  process: ChildProcess;
+  url: string;
+  folder: string;
+  log: () => string;
+}): Omit<RunningService, 'stop' | 'kill'> {
+  return {
+    url,
+    process: child,
+    log,
+    logged: async (line) => {
+      const giveUp = performance.now() + HANG_MS;
+      while (!line.test(log())) {
+        if (performance.now() > giveUp) throw new Error(`the service did not log ${line.source}:\n${log()}`);
+        await sleep(10);
+      }
+    },
+    spooled: () => readdir(join(folder, 'spool')),
+    openFiles: async () => {
+      const descriptors = `/proc/${String(child.pid)}/fd`;
+      const names = await readdir(descriptors);
+      const targets = await Promise.all(
+        names.map((name) => readlink(join(descriptors, name)).catch(() => '')),
+      );
+      return targets.filter((target) => target.startsWith('/') && !target.startsWith('/dev/'));
+    },
+  };
+}
+
 /** Starts several services, a few at a time. If one fails, it stops the others. */
-export async function startServices(environments: readonly Environment[]): Promise<RunningService[]> {
+export function startServices(environments: readonly Environment[]): Promise<RunningService[]> {
+  return startAll(environments, startService);
+}
+
+/** The same with processes of their own. */
+export function startProcesses(environments: readonly Environment[]): Promise<RunningService[]> {
+  return startAll(environments, startProcess);
+}
+
+async function startAll(
+  environments: readonly Environment[],
+  start: (environment: Environment) => Promise<RunningService>,
+): Promise<RunningService[]> {
   const limit = pLimit(STARTS_AT_ONCE);
-  const starts = await Promise.allSettled(
-    environments.map((environment) => limit(() => startService(environment))),
-  );
+  const starts = await Promise.allSettled(environments.map((environment) => limit(() => start(environment))));
   const services = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   const failed = starts.find((start) => start.status === 'rejected');
   if (failed === undefined) return services;
@@ -109,15 +201,17 @@ export interface Backend {
   environment(): Promise<Environment>;
 }
 
-export const backends: Backend[] = [
-  {
-    name: 'local',
-    environment: async () => ({
-      STORAGE_BACKEND: 'local',
-      STORAGE_LOCAL_PATH: await mkdtemp(join(tmpdir(), 'visage-objects-')),
-    }),
-  },
-];
+/** The backend for tests of what no store can change: the contract suite holds all drivers to the same behaviour. */
+export const local: Backend = {
+  name: 'local',
+  environment: async () => ({
+    STORAGE_BACKEND: 'local',
+    STORAGE_LOCAL_PATH: await mkdtemp(join(tmpdir(), 'visage-objects-')),
+  }),
+};
+
+/** All backends, for tests of what a store can change. */
+export const backends: Backend[] = [local];
 
 if (testS3) backends.push({ name: 's3', environment: s3Environment });
 

@@ -1,10 +1,19 @@
-// Makes the Date of a process stand still at TEST_CLOCK_MS. Loaded by `node --import`, see clock.ts.
-const now = Number(process.env.TEST_CLOCK_MS);
+// Makes the Date of a process stand still at TEST_CLOCK_MS, if that is set. Loaded by `node --import`, see clock.ts, and by hosts.
+const { Date: Moving } = globalThis;
+const { now: moving } = Moving;
 
-Date.now = () => now;
+/** @param {Record<string, string | undefined>} environment without TEST_CLOCK_MS, the clock goes on */
+export function setClockBy({ TEST_CLOCK_MS: text }) {
+  const ms = Number(text);
+  Moving.now = text === undefined ? moving : () => ms;
+  // A proxy, because dates that Node itself makes (of files, for instance) must remain instances of Date.
+  globalThis.Date =
+    text === undefined
+      ? Moving
+      : new Proxy(Moving, {
+          construct: (target, parts, newTarget) =>
+            Reflect.construct(target, parts.length === 0 ? [ms] : parts, newTarget),
+        });
+}
 
-// A proxy, because dates that Node itself makes (of files, for instance) must remain instances of Date.
-globalThis.Date = new Proxy(Date, {
-  construct: (target, parts, newTarget) =>
-    Reflect.construct(target, parts.length === 0 ? [now] : parts, newTarget),
-});
+setClockBy(process.env);

@@ -26,7 +26,10 @@ export interface Started {
   ended: Promise<Ended>;
 }
 
-/** Starts the program (`npm test` builds it) in an empty folder of its own, with the default settings but for `environment` and long deadlines. */
+/**
+ * Starts the program (`npm test` builds it) in a process and an empty folder of its own, with the default settings but for `environment`
+ * and long deadlines.
+ */
 export async function start(environment: Environment, ...parameters: string[]): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
   const child = spawn(process.execPath, [resolve('dist/test/cli.js'), ...parameters], {
@@ -45,8 +48,17 @@ export async function start(environment: Environment, ...parameters: string[]): 
   return { process: child, ended };
 }
 
+/** Runs a command the same way to its end, but in a host: a process that has run others before. */
 export async function visage(environment: Environment, ...parameters: string[]): Promise<Ended> {
-  return (await start(environment, ...parameters)).ended;
+  if (environment['NODE_OPTIONS'] !== undefined) return (await start(environment, ...parameters)).ended;
+  const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
+  const host = hosts.take();
+  host.begin({ request: 'run', folder, environment: environmentOf(environment), parameters });
+  const code = await host.done();
+  const { output: stdout, errors: stderr } = host;
+  hosts.give(host);
+  await rm(folder, { recursive: true, force: true });
+  return { code, signal: host.process.signalCode, stdout, stderr };
 }
 
 /** Runs a command with `--json`. @returns its exit code and its report. @throws Error with its log if there is no report */

@@ -23,8 +23,13 @@ export class Harness {
     private readonly headers: Record<string, string>,
   ) {}
 
-  static async start(environment: Environment, headers: Record<string, string> = {}): Promise<Harness> {
-    const service = await startService(environment);
+  /** @param start `startProcess` for a test about the process itself */
+  static async start(
+    environment: Environment,
+    headers: Record<string, string> = {},
+    start: (environment: Environment) => Promise<RunningService> = startService,
+  ): Promise<Harness> {
+    const service = await start(environment);
     running.add(service);
     return new Harness(service, environment, headers);
   }
