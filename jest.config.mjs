@@ -22,7 +22,8 @@ export default {
   setupFiles: ['<rootDir>/test/support/programme.ts'],
   // Not in the temporary folder, which is removed after the run.
   cacheDirectory: '<rootDir>/node_modules/.cache/jest',
-  maxWorkers: 2,
+  // One more than cores, since some tests wait.
+  maxWorkers: 3,
   // Long enough for any machine: it only tells that a test hangs.
   testTimeout: 300_000,
 };

@@ -12,6 +12,23 @@ const PROGRAMMES = {
   consistency: ['test/consistency/replicas.spec.ts'],
   migration: ['test/cli/migrate.live.spec.ts'],
   collection: ['test/cli/gc.live.spec.ts'],
+  properties: [
+    'test/avatars/manifest.spec.ts',
+    'test/placeholders/assets.spec.ts',
+    'test/http/openapi.spec.ts',
+  ],
+  reads: [
+    'test/delivery/random-reads.spec.ts',
+    'test/delivery/changes-among-reads.spec.ts',
+    'test/delivery/memory.spec.ts',
+    'test/delivery/default-pictures.spec.ts',
+  ],
+  replicas: [
+    'test/e2e/rolling-restart.spec.ts',
+    'test/http/aliases.spec.ts',
+    'test/contract',
+    'test/storage',
+  ],
   fuzzing: ['test/http/mutants.spec.ts'],
   deadlines: ['test/http/stalls.spec.ts', 'test/http/s3-away.spec.ts', 'test/storage/guarded.store.spec.ts'],
 };

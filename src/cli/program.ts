@@ -147,7 +147,7 @@ Exit codes:
     .option(
       '--seconds <seconds>',
       'how long writers race; reads beside writes take half as long',
-      wholeNumber,
+      seconds,
       20,
     )
     .action((options: CommonOptions & { seconds: number }) =>
@@ -158,6 +158,12 @@ Exit codes:
     );
 
   return program;
+}
+
+function seconds(text: string): number {
+  if (!/^\d{1,3}(\.\d)?$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError('It is a number from 0.1 to 999, with at most one decimal.');
+  return Number(text);
 }
 
 function wholeNumber(text: string): number {

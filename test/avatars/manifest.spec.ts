@@ -18,6 +18,7 @@ import {
   instantAfter,
   merge,
 } from '../../src/model/manifest.js';
+import { runs } from '../support/programme.js';
 
 const HISTORY = 3;
 const at = (tick: number) => new Date(tick).toISOString();
@@ -97,7 +98,7 @@ describe('apply', () => {
       fc.property(inOrders(intents), ([list, shuffled, repeated]) => {
         expect(all([...shuffled, ...repeated])).toEqual(all(list));
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 
@@ -108,7 +109,7 @@ describe('apply', () => {
         // Otherwise it only tells whether a description got lost with its version.
         expect(undescribed(all([...shuffled, ...repeated]))).toEqual(undescribed(all(list)));
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 
@@ -133,7 +134,7 @@ describe('apply', () => {
           if (last !== undefined) expect(said).toContainEqual(one);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -152,7 +153,7 @@ describe('apply', () => {
         const candidates = registered.filter((one) => one.at === last).map(({ hashes }) => hashes);
         if (stays) expect(candidates).toContainEqual(aliases?.hashes);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -179,7 +180,7 @@ describe('merge', () => {
           expect(merge(all(one), all(other), HISTORY)).toEqual(all([...one, ...other]));
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 
@@ -190,7 +191,7 @@ describe('merge', () => {
         const merged = merge(all(one, UNLIMITED), all(other, UNLIMITED), UNLIMITED);
         expect(merged).toEqual(all([...one, ...other], UNLIMITED));
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 
@@ -201,7 +202,7 @@ describe('merge', () => {
         expect(merge(older, all(list), HISTORY)).toEqual(all(list));
         expect(merge(all(list), older, HISTORY)).toEqual(all(list));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
@@ -299,7 +300,7 @@ describe('readManifest', () => {
       fc.property(fc.array(fc.oneof(intents, describes), { maxLength: 12 }), (list) => {
         expect(readManifest('id', writeManifest(all(list)))).toEqual(all(list));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -333,7 +334,7 @@ describe('readManifest', () => {
         const removed = apply(manifest, { type: 'remove', at: later }, HISTORY);
         expect(readManifest('id', writeManifest(merge(removed, full, HISTORY)))).toMatchObject({ id: 'id' });
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
     expect(accepted).toBeGreaterThan(0);
   });

@@ -4,7 +4,7 @@ import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../supp
 import { type Answer, send } from '../http/support/client.js';
 import { startLosable } from '../support/away.js';
 import { freePort } from '../support/ports.js';
-import { type RunningService, backends, startService, startServices } from '../support/service.js';
+import { type RunningService, backends, local, startService, startServices } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { type Nginx, startNginx } from './support/nginx.js';
 import { until } from './support/purge-api.js';
@@ -19,7 +19,7 @@ const purging = (nginx: string) => ({
   CDN_HTTP_URL: `${nginx}{path}*`,
 });
 
-needs('nginx').each(backends)('a caching nginx in front of the service on $name', (backend) => {
+needs('nginx')('a caching nginx in front of the service', () => {
   let service: RunningService;
   let nginx: Nginx;
   let count = 0;
@@ -27,7 +27,7 @@ needs('nginx').each(backends)('a caching nginx in front of the service on $name'
   beforeAll(async () => {
     const port = await freePort();
     service = await startService({
-      ...(await backend.environment()),
+      ...(await local.environment()),
       ...purging(`http://127.0.0.1:${port}`),
       CACHE_UNKNOWN_HASH_MS: '1000',
     });
@@ -152,7 +152,7 @@ needs('nginx').each(backends)('a caching nginx in front of the service on $name'
 
 needs('nginx')('a caching nginx that fetches from a replica which does not know of a change yet', () => {
   it('drops the old picture once that replica knows', async () => {
-    const environment = (await backends[0]?.environment()) ?? {};
+    const environment = await local.environment();
     const port = await freePort();
     const replica = { ...environment, ...purging(`http://127.0.0.1:${port}`) };
     const [here, stale] = (await startServices([replica, replica])) as [RunningService, RunningService];

@@ -13,7 +13,7 @@ import { describeS3 } from '../support/s3.js';
 import {
   type Environment,
   type RunningService,
-  backends,
+  local,
   s3Environment,
   startService,
 } from '../support/service.js';
@@ -38,7 +38,6 @@ afterEach(async () => {
   api.stop();
 });
 
-const local = async () => (await backends[0]?.environment()) ?? {};
 const start = async (environment: Environment): Promise<RunningService> => {
   const service = await startService(environment);
   running.push(service);
@@ -61,10 +60,10 @@ const tagsOf = ({ headers }: Answer): string[] | undefined => {
 };
 const outcome = (name: string) => `visage_cdn_purges_total{outcome="${name}"} `;
 
-describe.each(backends)('the tags of answers on $name', (backend) => {
+describe('the tags of answers', () => {
   it('are the same on every answer for an avatar, and do not tell its id', async () => {
     const { url } = await start({
-      ...(await backend.environment()),
+      ...(await local.environment()),
       ...byTag(api),
       AVATAR_DEFAULT_URLS: 'https://www.example.org/',
     });
@@ -122,7 +121,7 @@ describe.each(backends)('the tags of answers on $name', (backend) => {
 
   it('are purged at once and once more after each change, and an erasure waits for it', async () => {
     const memory = { CACHE_MAX_AGE_MS: '100', CACHE_UNKNOWN_HASH_MS: '100' };
-    const service = await start({ ...(await backend.environment()), ...byTag(api), ...memory });
+    const service = await start({ ...(await local.environment()), ...byTag(api), ...memory });
     const client = new AvatarClient(service.url, 'alice');
     const tag = tagsOf(await client.get('?default=identicon'))?.[0] ?? '';
     const hash = hashEmail('alice@example.org')[0] ?? '';
@@ -168,7 +167,11 @@ describe.each(backends)('the tags of answers on $name', (backend) => {
 
 describe('a hash that another replica knows to stand for nobody', () => {
   it('is purged once more when no replica can know that any more', async () => {
-    const environment = { ...(await local()), CACHE_MAX_AGE_MS: '0', CACHE_UNKNOWN_HASH_MS: '3000' };
+    const environment = {
+      ...(await local.environment()),
+      CACHE_MAX_AGE_MS: '0',
+      CACHE_UNKNOWN_HASH_MS: '3000',
+    };
     const service = await start({ ...environment, ...byTag(api) });
     const other = await start({ ...environment, ...byTag(api) });
     const client = new AvatarClient(service.url, 'alice');
@@ -194,7 +197,7 @@ describe('a hash that another replica knows to stand for nobody', () => {
 
 describe('a service without a CDN', () => {
   it('has no tags on its answers, and purges nothing', async () => {
-    const service = await start({ ...(await local()), ...byTag(api), CDN_PURGE: 'none' });
+    const service = await start({ ...(await local.environment()), ...byTag(api), CDN_PURGE: 'none' });
     const client = new AvatarClient(service.url, 'alice');
     expectStatus(201, await client.upload(await numbered(1)));
     expect(tagsOf(expectStatus(200, await client.get()))).toBeUndefined();
@@ -208,7 +211,7 @@ describe('a service without a CDN', () => {
 describe('a CDN that does not do what it is told', () => {
   it('is asked again until it accepts', async () => {
     api.answering = () => ({ status: api.asked.length > 2 ? 200 : 503 });
-    const service = await start({ ...(await local()), ...byTag(api), CACHE_MAX_AGE_MS: '0' });
+    const service = await start({ ...(await local.environment()), ...byTag(api), CACHE_MAX_AGE_MS: '0' });
     const client = new AvatarClient(service.url, 'alice');
     const { purged } = jsonOf(await client.erase()) as { purged: { accepted: boolean; tags: string[] } };
     expect(purged.accepted).toBe(false);
@@ -221,7 +224,7 @@ describe('a CDN that does not do what it is told', () => {
 
   it('does not hold up an upload, and an erasure only for so long', async () => {
     api.answering = () => 'hang';
-    const service = await start({ ...(await local()), ...byTag(api), CDN_TIMEOUT_MS: '300' });
+    const service = await start({ ...(await local.environment()), ...byTag(api), CDN_TIMEOUT_MS: '300' });
     const client = new AvatarClient(service.url, 'alice');
     expectStatus(201, await client.upload(await numbered(1)));
     expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ purged: { accepted: false } });
@@ -231,7 +234,7 @@ describe('a CDN that does not do what it is told', () => {
 
   it('has its refusal in the log, with advice and without the token, and is given up in the end', async () => {
     api.answering = () => ({ status: 403, body: TOKEN });
-    const service = await start({ ...(await local()), ...byTag(api), CDN_ATTEMPTS: '2' });
+    const service = await start({ ...(await local.environment()), ...byTag(api), CDN_ATTEMPTS: '2' });
     const client = new AvatarClient(service.url, 'alice');
     expectStatus(201, await client.upload(await numbered(1)));
     await service.logged(/answered 403 to a purge.*Check the token in CDN_HTTP_HEADERS/);
@@ -243,7 +246,7 @@ describe('a CDN that does not do what it is told', () => {
   it('is asked again for an erasure, however often it failed before', async () => {
     api.answering = () => ({ status: 503 });
     const service = await start({
-      ...(await local()),
+      ...(await local.environment()),
       ...byTag(api),
       CDN_ATTEMPTS: '2',
       CACHE_MAX_AGE_MS: '0',
@@ -263,7 +266,7 @@ describe('a CDN that does not do what it is told', () => {
     const held = once(gate, 'open').then(() => ({ status: 200 }));
     api.answering = () => held;
     const limits = { CDN_CONCURRENCY: '1', CDN_QUEUE: '2', CACHE_MAX_AGE_MS: '0' };
-    const service = await start({ ...(await local()), ...byTag(api), ...limits });
+    const service = await start({ ...(await local.environment()), ...byTag(api), ...limits });
     const clients = ['a', 'b', 'c', 'd'].map((id) => new AvatarClient(service.url, id));
     const tags = await Promise.all(
       clients.map(async (client) => tagsOf(await client.get('?default=identicon'))?.[0] ?? ''),
@@ -296,7 +299,7 @@ describe('visage erase with a CDN', () => {
     reportOf<{ purged?: number; findings: Finding[] }>(environment, 'erase', '--list', await listOf(...ids));
 
   it('purges each avatar, and names those that the CDN did not accept', async () => {
-    const environment = { ...(await local()), CACHE_MAX_AGE_MS: '0' };
+    const environment = { ...(await local.environment()), CACHE_MAX_AGE_MS: '0' };
     const service = await start(environment);
     expectStatus(201, await new AvatarClient(service.url, 'alice').upload(await numbered(1)));
     api.answering = ({ url }) => ({ status: url.endsWith(tagOfAvatar('alice')) ? 500 : 200 });
@@ -314,12 +317,12 @@ describe('visage erase with a CDN', () => {
     };
     const slow = { ...byTag(api), CDN_CONCURRENCY: '1', CDN_TIMEOUT_MS: '700', CACHE_MAX_AGE_MS: '0' };
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
-    const report = await erase({ ...(await local()), ...slow }, ...ids);
+    const report = await erase({ ...(await local.environment()), ...slow }, ...ids);
     expect(report).toMatchObject({ code: 0, erasures: ids.length, purged: ids.length, findings: [] });
   });
 
   it('purges once more at the end what the CDN refused', async () => {
-    const environment = { ...(await local()), ...byTag(api), CACHE_MAX_AGE_MS: '0' };
+    const environment = { ...(await local.environment()), ...byTag(api), CACHE_MAX_AGE_MS: '0' };
     api.answering = () => ({ status: api.asked.length > 1 ? 200 : 503 });
     expect(await erase(environment, 'alice')).toMatchObject({ code: 0, purged: 1, findings: [] });
     api.answering = () => ({ status: 503 });

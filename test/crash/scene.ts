@@ -10,7 +10,7 @@ import type { ObjectStore } from '../../src/storage/object-store.js';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { openBackend } from '../support/backend.js';
-import { type Environment, type RunningService, startProcess } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 /** Twice the age, in s, at which a temporary file's writer counts as dead. */
 const LONG_AGO_S = 7200;
@@ -32,7 +32,7 @@ export class Scene {
 
   /** Creates the storage, in which the avatars `small` and `large` have these pictures. */
   static async prepare(environment: Environment): Promise<Scene> {
-    const service = await startProcess(environment);
+    const service = await startService(environment);
     await change(service, 'PUT', 'small', SMALL);
     await change(service, 'PUT', 'large', LARGE);
     const masters = { small: await master(service, 'small'), large: await master(service, 'large') };
@@ -48,7 +48,7 @@ export class Scene {
    */
   async recover(id: string): Promise<Shown> {
     await this.age();
-    const service = await startProcess(this.environment);
+    const service = await startService(this.environment);
     try {
       expect(await this.temporary()).toEqual([]);
       await until(async () => (await waiting(service)) === 0);

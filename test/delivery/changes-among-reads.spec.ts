@@ -13,7 +13,7 @@ const READERS = 16;
 const AVATARS = 6;
 /** Readers and writers wait for each other, so that there are so many reads for each change on any machine. */
 const READS_PER_CHANGE = 20;
-const CHANGES = TORTURE ? 5000 : 60;
+const CHANGES = TORTURE ? 5000 : 30;
 
 const QUERIES = [
   '',

@@ -24,7 +24,7 @@ const drawn = async (from: DefaultPictures, wish: Partial<DefaultWish>) => {
 };
 
 describe('generated pictures', () => {
-  const NAMES = TORTURE ? 16_000 : 2000;
+  const NAMES = TORTURE ? 16_000 : 600;
 
   it(`stay within their share of CACHE_BYTES, whatever ${NAMES} people are called`, async () => {
     const cacheBytes = MIB;

@@ -9,9 +9,9 @@ import { type RunningService, backends, startService } from '../support/service.
 
 const [local] = backends;
 const MIB = 1024 * 1024;
-const MANY = TORTURE ? 65_536 : 16_384;
+const MANY = TORTURE ? 65_536 : 4096;
 const AT_ONCE = 32;
-const FOLLOWERS = 1200;
+const FOLLOWERS = TORTURE ? 1200 : 400;
 const SHOWN = '/v1/avatars/shown';
 
 /** What a process may hold beside the caches, since compiled code and the like come and go. */
@@ -34,19 +34,19 @@ const ATTACKS: Attack[] = [
   },
   {
     name: 'queries',
-    requests: MANY / 2,
+    requests: TORTURE ? MANY / 2 : MANY,
     status: 200,
     make: (i) => ({ path: `${SHOWN}?size=16&format=webp&x=${text(i, 1900)}` }),
   },
   {
     name: 'drawings',
-    requests: 768,
+    requests: TORTURE ? 768 : 256,
     status: 200,
     make: (i) => ({ path: `/v1/avatars/nobody?default=robohash&size=384&format=png&color=${text(i, 6)}` }),
   },
   {
     name: 'ids',
-    requests: MANY / 2,
+    requests: TORTURE ? MANY / 2 : MANY,
     status: 404,
     make: (i) => ({ path: `/v1/avatars/${text(i, 80)}` }),
   },
@@ -61,7 +61,7 @@ function text(i: number, length: number): string {
   return all.slice(0, length);
 }
 
-describe.each(sliceOf([8, 128], (budget) => budget === 8))('with CACHE_BYTES of %d MiB', (budget) => {
+describe.each(sliceOf([2, 8, 128], (budget) => budget === 2))('with CACHE_BYTES of %d MiB', (budget) => {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   let service: RunningService;
   /** What the service held after its first few requests. */

@@ -13,7 +13,7 @@ import { type RunningService, backends, startServices } from '../support/service
 
 const [local] = backends;
 
-const READS = TORTURE ? 200_000 : 12_000;
+const READS = TORTURE ? 200_000 : 4000;
 const AT_ONCE = 16;
 
 const SIZES = [15, 16, 17, 24, 32, 33, 48, 50, 64, 65, 100, 128, 200, 1023, 1024, 1025];

@@ -225,7 +225,7 @@ describeS3('a default, and a bucket', () => {
     return startAgain(settings);
   };
   afterEach(async () => {
-    await Promise.all(services.splice(0).map((service) => service.kill()));
+    await Promise.all(services.splice(0).map((service) => service.stop()));
     await proxy.stop();
   });
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AvatarEvents } from '../../src/avatars/avatar.events.js';
 import { AvatarObjects } from '../../src/avatars/avatar.objects.js';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
@@ -47,7 +48,7 @@ describe('renditions that wait for their turn', () => {
   };
   const turns = () => pipeline.turns().renditions;
   const until = async (holds: () => boolean) => {
-    while (!holds()) await new Promise(setImmediate);
+    while (!holds()) await sleep(1);
   };
 
   it('get it avatar by avatar, however many wait for the same avatar', async () => {
@@ -96,7 +97,7 @@ describe('renditions that wait for their turn', () => {
   });
 
   it('get a turn that long animations may not take', async () => {
-    open(2, 1000);
+    open(2, 500);
     answered = [];
     for (const id of ['long', 'longer']) await avatar(id, await longWebp());
     await avatar('small', await picture('animatedWebp'));
@@ -104,7 +105,7 @@ describe('renditions that wait for their turn', () => {
     const failed = Promise.allSettled(long);
     await until(() => turns().active + turns().waiting === 2);
     expect(turns()).toEqual({ active: 1, waiting: 1 });
-    // A machine may be so slow that this takes a second too.
+    // A machine may be so slow that this takes as long.
     await Promise.allSettled([ask('small', { size: 32, format: 'gif' })]);
     expect(await failed).toMatchObject([{ reason: { code: 'busy' } }, { reason: { code: 'busy' } }]);
     expect(answered[0]).toBe('small');

@@ -6,7 +6,7 @@ import request from 'supertest';
 import { RawConnection, chunk, head } from '../http/support/raw.js';
 import { openBackend } from '../support/backend.js';
 import { listens } from '../support/ports.js';
-import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
+import { type Environment, type RunningService, local, startProcess } from '../support/service.js';
 
 /** Longer than any test takes, in ms, so that it never ends anything. */
 const FOR_EVER = '3600000';
@@ -14,7 +14,7 @@ const FOR_EVER = '3600000';
 /** The number of the level in a line of the log. */
 const DEBUG = 20;
 
-describe.each(backends)('SIGTERM on $name', (backend) => {
+describe('SIGTERM', () => {
   let environment: Environment;
   let service: RunningService;
   const connections: { destroy(): void }[] = [];
@@ -24,7 +24,7 @@ describe.each(backends)('SIGTERM on $name', (backend) => {
   });
 
   const start = async (settings: Environment = {}) => {
-    environment = { ...(await backend.environment()), ...settings };
+    environment = { ...(await local.environment()), ...settings };
     service = await startProcess(environment);
   };
   const connect = async () => {

@@ -8,6 +8,7 @@ import { openBackend } from '../support/backend.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { LEGACY, leaveUpload } from '../support/older-service.js';
+import { TORTURE } from '../support/programme.js';
 import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
 import {
@@ -21,6 +22,9 @@ import { type Answer, problemOf } from './support/client.js';
 
 /** An avatar of an older service. */
 const OLDER = 'a-1';
+
+/** How often several change the aliases of an avatar at once. */
+const ROUNDS = TORTURE ? 40 : 4;
 
 const sum = (algorithm: 'md5' | 'sha256', text: string) => createHash(algorithm).update(text).digest('hex');
 const sums = (address: string) => [sum('md5', address), sum('sha256', address)];
@@ -215,7 +219,7 @@ describe.each(backends)('aliases on $name', (backend) => {
 
   it('ends with one set that is whole, whoever changes it on whichever replica, erasures among them', async () => {
     const all = Array.from({ length: 6 }, (_, i) => sum('md5', `racer-${i}`));
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const changes = Array.from({ length: 8 }, (_, i) => {
         const at = i % 2 === 0 ? service : other;
         if (i === 5) return client('race', at).erase();

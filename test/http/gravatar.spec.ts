@@ -6,7 +6,7 @@ import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.j
 import { openBackend } from '../support/backend.js';
 import { type Losable, startLosable } from '../support/away.js';
 import { difference, painted, reference } from '../support/pictures.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, local, startService } from '../support/service.js';
 import { type Answer, problemOf, send } from './support/client.js';
 import { picture } from './support/pictures.js';
 
@@ -47,7 +47,7 @@ class Person {
   }
 }
 
-describe.each(backends)('the contract of Gravatar on $name', (backend) => {
+describe('the contract of Gravatar', () => {
   let environment: Environment;
   let service: RunningService;
   /** With a picture, with none, and whom nobody has registered. */
@@ -57,7 +57,7 @@ describe.each(backends)('the contract of Gravatar on $name', (backend) => {
 
   beforeAll(async () => {
     environment = {
-      ...(await backend.environment()),
+      ...(await local.environment()),
       CACHE_MAX_AGE_MS: '3600000',
       AVATAR_DEFAULT_URLS: `${ALLOWED}, https://cdn.example`,
     };
@@ -443,7 +443,7 @@ describe.each(backends)('the contract of Gravatar on $name', (backend) => {
 describe('the settings of the contract of Gravatar', () => {
   let service: RunningService;
   beforeAll(async () => {
-    const environment = (await backends[0]?.environment()) ?? {};
+    const environment = await local.environment();
     service = await startService({ ...environment, GRAVATAR_MAX_SIZE: '2048', AVATAR_DEFAULT: 'wavatar' });
   });
   afterAll(async () => {

@@ -22,7 +22,7 @@ import { picture } from './support/pictures.js';
 const [local] = backends;
 
 /** Of each operation, so many requests that the document allows, and so many that it forbids. */
-const [ALLOWED, FORBIDDEN] = TORTURE ? [150, 150] : [13, 10];
+const [ALLOWED, FORBIDDEN] = TORTURE ? [150, 150] : [8, 6];
 
 const KEY = 'a-key';
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };

@@ -15,6 +15,7 @@ import {
   type Environment,
   type RunningService,
   backends,
+  local,
   s3Environment,
   startService,
 } from '../support/service.js';
@@ -42,7 +43,7 @@ const made = async (url: string, kind = 'sheet') => {
   return total(metrics, 'visage_pictures_total', { kind, outcome: 'made' });
 };
 
-describe.each(backends)('sheets on $name', (backend) => {
+describe('sheets', () => {
   let environment: Environment;
   let service: RunningService;
   let other: RunningService;
@@ -54,7 +55,7 @@ describe.each(backends)('sheets on $name', (backend) => {
     );
 
   beforeAll(async () => {
-    environment = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '0', AVATAR_DEFAULT: 'identicon' };
+    environment = { ...(await local.environment()), CACHE_MAX_AGE_MS: '0', AVATAR_DEFAULT: 'identicon' };
     [service, other] = await Promise.all([startService(environment), startService(environment)]);
     versions = {
       red: await put('red', await plain(RED), '?alt=Red%20all%20over'),

@@ -6,6 +6,7 @@ import { Blob, Face } from 'harfbuzzjs';
 import subsetFont from 'subset-font';
 import { fontFiles } from '../../src/placeholders/font-files.js';
 import { Fonts } from '../../src/placeholders/fonts.js';
+import { runs } from '../support/programme.js';
 
 const require = createRequire(import.meta.url);
 const { devDependencies } = require('../../package.json') as { devDependencies: Record<string, string> };
@@ -69,7 +70,7 @@ describe('the fonts and styles that are shipped', () => {
         const drawable = fonts.drawable(grapheme);
         if (drawable !== undefined) await fonts.outline(drawable);
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 

@@ -16,23 +16,37 @@ export async function listTests(jestArguments) {
 }
 
 /**
- * Takes `--json` and `--outputFile` out of Jest's arguments: the runner needs them itself, and `--listTests` means something else
- * by them.
- * @param {string[]} jestArguments
- * @returns {{ outputFile: string | undefined, others: string[] }}
+ * Takes the runner's own options out of the arguments for Jest. `--json` and `--outputFile` are among them: the runner needs them itself,
+ * and `--listTests` means something else by them.
+ * @param {string[]} args
+ * @returns {{ outputFile: string | undefined, changed: string | undefined, recordTimes: boolean, others: string[] }} changed: the commit
+ *   since which a change is looked for
  * @throws {Error} for `--json` alone, whose answer would be mixed with the runner's own lines
  */
-export function takeOutputFile(jestArguments) {
+export function takeOptions(args) {
   const { values, tokens } = parseArgs({
-    args: jestArguments,
-    options: { json: { type: 'boolean' }, outputFile: { type: 'string' } },
+    args,
+    options: {
+      json: { type: 'boolean' },
+      outputFile: { type: 'string' },
+      changed: { type: 'boolean' },
+      'record-times': { type: 'boolean' },
+    },
     strict: false,
     tokens: true,
   });
-  const { json = false, outputFile } = values;
+  const { json = false, outputFile, changed } = values;
   if (json && outputFile === undefined) throw new Error('--json needs --outputFile=FILE');
   const taken = tokens
-    .filter(({ kind, name }) => kind === 'option' && (name === 'json' || name === 'outputFile'))
+    .filter(({ kind, name }) => kind === 'option' && OWN.includes(name))
     .flatMap(({ index, inlineValue }) => (inlineValue === false ? [index, index + 1] : [index]));
-  return { outputFile, others: jestArguments.filter((_, index) => !taken.includes(index)) };
+  return {
+    outputFile,
+    // `--changed`, or `--changed=main`.
+    changed: changed === true ? 'HEAD' : changed,
+    recordTimes: values['record-times'] === true,
+    others: args.filter((_, index) => !taken.includes(index)),
+  };
 }
+
+const OWN = ['json', 'outputFile', 'changed', 'record-times'];

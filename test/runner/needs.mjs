@@ -13,7 +13,7 @@ const BUILT = /'dist\//;
  * @returns {{ s3: boolean, build: boolean, tools: string[] }}
  */
 export function needsOf(specs) {
-  const files = closure(specs.map((path) => resolve(path)));
+  const files = importsOf(specs);
   const tools = [...files.values()].flatMap((text) => [...text.matchAll(TOOL)].map(([, name]) => name));
   return {
     s3: files.has(S3),
@@ -22,10 +22,13 @@ export function needsOf(specs) {
   };
 }
 
-/** @returns the text of these files and of everything that they import, by path */
-function closure(paths) {
+/**
+ * @param {string[]} specs paths of test files
+ * @returns {Map<string, string>} the text of these files and of everything of ours that they import, by path
+ */
+export function importsOf(specs) {
   const files = new Map();
-  const open = [...paths];
+  const open = specs.map((path) => resolve(path));
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     if (files.has(path)) continue;
     const text = readFileSync(path, 'utf8');

@@ -30,7 +30,9 @@ const TOOLS = {
   },
   nginx: {
     package: ['nginx', 'libnginx-mod-http-cache-purge'],
-    probe: ['sh', '-c', 'nginx -v && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so'],
+    probe: ['sh', '-c', 'nginx -v 2>&1 && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so'],
+    // With 1.22, as in Debian 12, its module 2.3 crashes at each PURGE.
+    version: { pattern: /nginx\/(\d+\.\d+)/, least: '1.26' },
   },
   promtool: { package: 'prometheus', probe: ['promtool', '--version'] },
   root: { probe: ['sh', '-c', 'test "$(id -u)" = 0'] },

@@ -8,8 +8,9 @@ import type { TestS3 } from './s3.js';
 
 /** What an impostor does wrong. By default it is sound. */
 export interface Faults {
-  /** While an object is replaced, readers get the etag and metadata of the new one with the bytes of the old one, as versitygw's sidecar does. */
-  lies?: boolean;
+  /** While an object is replaced, readers get the etag and metadata of the new one with the bytes of the old one, as versitygw's sidecar does. `to readers`:
+   * until somebody has read them, if the old object was being read. */
+  lies?: boolean | 'to readers';
   /** Preconditions hold one after the other, but several writers at the same time may all pass. */
   races?: boolean;
   /** Preconditions are ignored. */
@@ -37,6 +38,8 @@ interface StoredObject {
   headers: Record<string, string>;
   bytes: Buffer;
   modifiedAt: Date;
+  /** Since it was written. */
+  reads?: number;
 }
 
 export interface Impostor extends TestS3 {
@@ -46,8 +49,9 @@ export interface Impostor extends TestS3 {
   stop: () => Promise<void>;
 }
 
-/** How long a lie lasts, in turns of the event loop. */
+/** How long a lie lasts, in turns of the event loop; and how long it waits for a reader, in ms. */
 const TURNS = 20;
+const READER_MS = 200;
 
 /** Starts a small S3 server in this process that does things wrong on demand. Sound servers are tried for real. */
 export async function startImpostor(faults: Faults = {}): Promise<Impostor> {
@@ -125,6 +129,7 @@ async function answer(
     fail(response, 404, 'NoSuchKey');
     return;
   }
+  found.reads = (found.reads ?? 0) + 1;
   const headers = { ...found.headers, ETag: found.etag, 'Last-Modified': found.modifiedAt.toUTCString() };
   if (request.headers['if-none-match'] === found.etag) {
     send(response, 304, headers);
@@ -132,6 +137,11 @@ async function answer(
   }
   const length = { 'Content-Length': String(found.bytes.length) };
   send(response, 200, { ...headers, ...length }, request.method === 'HEAD' ? '' : found.bytes);
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const giveUp = performance.now() + READER_MS;
+  while (!holds() && performance.now() < giveUp) await turn();
 }
 
 function permissionFor(method: string, isBucket: boolean): Permission {
@@ -179,9 +189,11 @@ async function put(
     headers: Object.fromEntries(kept) as Record<string, string>,
     bytes: faults.lies && before ? before.bytes : bytes,
     modifiedAt: new Date(),
+    reads: 0,
   };
   objects.set(path, object);
-  if (faults.lies) for (let i = 0; i < TURNS; i++) await turn();
+  if (faults.lies === 'to readers' && before?.reads) await until(() => object.reads > 0);
+  else if (faults.lies) for (let i = 0; i < TURNS; i++) await turn();
   object.bytes = bytes;
   send(response, 200, { ETag: faults.answersWithEtag ?? object.etag });
 }

@@ -11,4 +11,9 @@ export function sliceOf<T>(whole: readonly T[], inGate: (one: T) => boolean): T[
   return TORTURE ? [...whole] : whole.filter(inGate);
 }
 
+/** How often to try a property: so often in a long programme, a fifth of it in `npm test`. */
+export function runs(whole: number): number {
+  return TORTURE ? whole : whole / 5;
+}
+
 fc.configureGlobal({ seed: SEED });
