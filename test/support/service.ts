@@ -47,9 +47,12 @@ export async function startService(environment: Environment): Promise<RunningSer
   if (environment['NODE_OPTIONS'] !== undefined) return startProcess(environment);
   const folder = await mkdtemp(join(tmpdir(), 'visage-service-'));
   const host = hosts.take();
-  const log = () => host.output + host.errors;
+  /** Once it has ended: the host goes on with other services. */
+  let whole: string | undefined;
+  const log = () => whole ?? host.output + host.errors;
   const end = async <T>(ended: Promise<T>): Promise<T> => {
     const result = await ended;
+    whole = log();
     hosts.give(host);
     await rm(folder, { recursive: true, force: true });
     return result;
