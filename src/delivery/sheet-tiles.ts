@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { FoundOrNot } from '../avatars/lookup.js';
 import { CodedError } from '../errors.js';
 import { LogThrottle } from '../http/log-throttle.js';
@@ -28,7 +28,7 @@ const REPETITIONS_MS = 10_000;
 
 /** Chooses what the tiles of sheets show. */
 @Injectable()
-export class SheetTiles {
+export class SheetTiles implements OnApplicationShutdown {
   private readonly logger = new Logger(SheetTiles.name);
   private readonly repetitions = new LogThrottle(REPETITIONS_MS, MAX_LINES);
 
@@ -36,6 +36,11 @@ export class SheetTiles {
     private readonly pictures: PicturesService,
     private readonly standIns: StandIns,
   ) {}
+
+  /** Logs now what was left out so far. */
+  onApplicationShutdown(): void {
+    this.repetitions.flush();
+  }
 
   /**
    * Chooses the picture of an avatar, or draws its default.

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LogThrottle } from '../http/log-throttle.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureWish } from './choose-picture.js';
@@ -20,7 +20,7 @@ const LOG_WINDOW_MS = 10_000;
 
 /** Chooses what is shown in place of pictures. */
 @Injectable()
-export class StandIns {
+export class StandIns implements OnApplicationShutdown {
   private readonly logger = new Logger(StandIns.name);
   private readonly repetitions = new LogThrottle(LOG_WINDOW_MS, 1);
   private awayCount = 0;
@@ -29,6 +29,11 @@ export class StandIns {
     private readonly defaults: DefaultPictures,
     private readonly fallbacks: Fallbacks,
   ) {}
+
+  /** Logs now what was left out so far. */
+  onApplicationShutdown(): void {
+    this.repetitions.flush();
+  }
 
   /** How often something stood in for a picture because the storage was away. */
   get whileAwayCount(): number {

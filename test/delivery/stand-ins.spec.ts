@@ -13,6 +13,7 @@ import {
   type Environment,
   type RunningService,
   backends,
+  local,
   s3Environment,
   startService,
 } from '../support/service.js';
@@ -198,6 +199,15 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
 });
 
 describe('a default', () => {
+  it('that was left out of the log is counted there at the latest when the service stops', async () => {
+    const losable = await startLosable(local);
+    await losable.loseStorage();
+    for (let i = 0; i < 3; i++)
+      expectStatus(200, await send(losable.service.url, { path: '/v1/avatars/a?default=mp' }));
+    await losable.stop();
+    expect(losable.service.log()).toMatch(/"leftOut":2,.*more defaults were shown/);
+  });
+
   it('takes the place of nothing that is damaged', async () => {
     const environment = { ...(await backends[0]?.environment()), AVATAR_DEFAULT: 'mp' };
     await openBackend(environment).store(manifestKey('damaged'), Buffer.from('{'));

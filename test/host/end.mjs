@@ -1,2 +1,5 @@
-/** Begins the line that a host writes on standard output, with the exit code, and on standard error when a request is done. */
+/**
+ * Begins the line that a host writes on standard error, and on standard output with the exit code and whether it takes another request, when
+ * a request is done.
+ */
 export const END = '\u0004 done';

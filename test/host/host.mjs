@@ -1,6 +1,7 @@
 // Runs services and commands for the tests, one at a time, in one process: nothing is loaded and compiled a second time, so each starts in
 // a fraction of the time. `npm test` bundles it with the build; its parent asks by messages, see hosts.mjs.
 import 'reflect-metadata';
+import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import sharp from 'sharp';
@@ -13,8 +14,18 @@ import { END } from './end.mjs';
 setFlagsFromString('--heap-growing-percent=100');
 process.umask(0o077);
 
+/** How long a service or command may go on in the background after its end, in ms. If it does so for longer, nothing follows it here. */
+const REST_MS = 1000;
+
 /** The service that runs now. */
 let service;
+
+/** Calls to a store or a CDN that are not over. */
+const calls = new Set();
+subscribe('http.client.request.start', ({ request }) => {
+  calls.add(request);
+  request.once('close', () => calls.delete(request));
+});
 
 /** Each gives an exit code when it is done; `serve` goes on. */
 const REQUESTS = {
@@ -30,7 +41,6 @@ const REQUESTS = {
   stop: async () => {
     const timer = setTimeout(() => process.exit(1), service.settings.shutdownTimeoutMs);
     await service.app.close();
-    await atRest();
     clearTimeout(timer);
     service = undefined;
     return 0;
@@ -38,18 +48,22 @@ const REQUESTS = {
   run: (parameters) => runProgram(parameters, process.env),
 };
 
-/** Resolves when the service does nothing more in the background. In a process of its own, it would end with the process. */
-async function atRest() {
+/** Waits until nothing is done in the background any more: it would end with a process of its own. @returns whether that is so in time */
+async function comesToRest() {
+  const giveUp = performance.now() + REST_MS;
   for (let looks = 0; looks < 3; looks++) {
     await sleep(2);
     if (isAtWork()) looks = -1;
+    if (performance.now() > giveUp) return false;
   }
+  return true;
 }
 
 function isAtWork() {
   const { queue, process: pictures } = sharp.counters();
   return (
-    queue + pictures > 0 || process.getActiveResourcesInfo().some((name) => /^(FSReq|FILEHANDLE)/.test(name))
+    calls.size + queue + pictures > 0 ||
+    process.getActiveResourcesInfo().some((name) => /^(FSReq|FILEHANDLE)/.test(name))
   );
 }
 
@@ -61,11 +75,12 @@ process.on('message', ({ request, environment, folder, parameters }) => {
     setClockBy(environment);
   }
   // An error that nobody foresaw ends the process.
-  void REQUESTS[request](parameters).then((code) => {
+  void REQUESTS[request](parameters).then(async (code) => {
     if (code === undefined) return;
+    const goesOn = await comesToRest();
     process.chdir('/');
     process.stderr.write(`${END}\n`);
-    process.stdout.write(`${END} ${code}\n`);
+    process.stdout.write(`${END} ${code} ${goesOn}\n`);
   });
 });
 process.on('disconnect', () => process.exit());

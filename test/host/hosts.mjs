@@ -13,6 +13,8 @@ const SCRIPT = resolve('dist/test/host.js');
 class Host {
   output = '';
   errors = '';
+  /** Whether it takes another request: the last one has left nothing at work. */
+  goesOn = true;
   /** Told of each chunk of output. */
   heard = () => undefined;
 
@@ -52,8 +54,9 @@ class Host {
   done() {
     return new Promise((resolve) => {
       const look = () => {
-        const [, code] = END_LINE.exec(this.output) ?? [];
+        const [, code, goesOn] = END_LINE.exec(this.output) ?? [];
         if (code === undefined || !this.errors.endsWith(`${END}\n`)) return;
+        this.goesOn = goesOn === 'true';
         this.output = this.output.replace(END_LINE, '');
         this.errors = this.errors.slice(0, -END.length - 1);
         resolve(Number(code));
@@ -72,7 +75,7 @@ class Host {
   }
 }
 
-const END_LINE = new RegExp(`${END} (\\d+)\\n$`);
+const END_LINE = new RegExp(`${END} (\\d+) (true|false)\\n$`);
 
 export class Hosts {
   #idle = [];
@@ -91,7 +94,7 @@ export class Hosts {
     host.heard = () => undefined;
     host.hold(false);
     if (host.hasEnded) return;
-    if (this.#idle.length < KEPT) this.#idle.push(host);
+    if (host.goesOn && this.#idle.length < KEPT) this.#idle.push(host);
     else host.process.kill('SIGKILL');
   }
 
