@@ -1,6 +1,6 @@
 import { AvatarClient, expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
 import { hashEmail } from '../../src/model/alias.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, local, startService } from '../support/service.js';
 import { PurgeApi } from './support/purge-api.js';
 
 const SECRET = 'wJalrXUtnFEMI-example-secret';
@@ -30,7 +30,7 @@ afterEach(async () => {
 
 const start = async (more: Environment = {}) => {
   service = await startService({
-    ...((await backends[0]?.environment()) ?? {}),
+    ...(await local.environment()),
     CDN_PURGE: 'cloudfront',
     CDN_CLOUDFRONT_DISTRIBUTION_ID: 'E2EXAMPLE1ABCD',
     // The SDK's own variables.

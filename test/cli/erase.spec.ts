@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { manifestKey, pictureKey } from '../../src/model/keys.js';
 import { readManifest } from '../../src/model/manifest-format.js';
 import { openBackend } from '../support/backend.js';
-import { backends } from '../support/service.js';
+import { backends, local } from '../support/service.js';
 import { bytesOf, checksums, hashOf, putAliases, putAvatar, sample } from './support/avatars.js';
 import { type Finding, reportOf, visage } from './support/program.js';
 
@@ -97,8 +97,7 @@ describe.each(backends)('erase on $name', (backend) => {
 
 describe('erase', () => {
   it('counts an id that is listed twice once, with --dry-run too', async () => {
-    const [local] = backends;
-    const environment = (await local?.environment()) ?? {};
+    const environment = await local.environment();
     const start = Date.now() - 86_400_000;
     const instant = (minutes: number) => new Date(start + minutes * MINUTE_MS).toISOString();
     const picture = await sample(1);
@@ -113,8 +112,7 @@ describe('erase', () => {
   });
 
   it('logs how much each erasure removed', async () => {
-    const [local] = backends;
-    const environment = (await local?.environment()) ?? {};
+    const environment = await local.environment();
     await putAvatar(openBackend(environment), 'alice', [await sample(1)]);
     const erasedAt = new Date().toISOString();
     const list = await written(`alice,${erasedAt}`);
@@ -127,8 +125,7 @@ describe('erase', () => {
   });
 
   it('does not carry out the log of a dry run, and says so', async () => {
-    const [local] = backends;
-    const environment = (await local?.environment()) ?? {};
+    const environment = await local.environment();
     const store = openBackend(environment);
     await putAvatar(store, 'alice', [await sample(1)]);
     const before = await checksums(store);

@@ -3,12 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
-import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
+import { type Environment, type RunningService, local, startProcess } from '../support/service.js';
 import { Tracing, parseTrace } from '../support/strace.js';
 import { needs } from '../support/tools.js';
 import { type Audit, auditCalls } from './audit.js';
-
-const [local] = backends;
 
 needs('strace')('the order of system calls', () => {
   let folder: string;
@@ -43,7 +41,7 @@ needs('strace')('the order of system calls', () => {
 
   it('on a disk is write, fsync, name, fsync of the folders, answer; the same if the root folder is new', async () => {
     const root = join(folder, 'made', 'by', 'the-service');
-    await start({ ...(await local?.environment()), STORAGE_LOCAL_PATH: root });
+    await start({ ...(await local.environment()), STORAGE_LOCAL_PATH: root });
     const first = await change('PUT', '', await picture('png'));
     const { version } = JSON.parse(first.body.toString()) as { version: string };
     const answered = [

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { send } from '../http/support/client.js';
 import { sliceOf } from '../support/programme.js';
-import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
+import { type Environment, type RunningService, local, startProcess } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { COUNTED, type Point, TEMPORARY, bytesIn, killAtCall } from './kill-at-call.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
@@ -51,8 +51,6 @@ const erasing: Point[] = [
   { point: 'after a picture is deleted', at: ['rmdir', 1, /avatars/], shown: 'nothing' },
 ];
 
-const [local] = backends;
-
 needs('strace')('kill -9 on a disk', () => {
   let folder: string;
   let spool: string;
@@ -65,7 +63,7 @@ needs('strace')('kill -9 on a disk', () => {
     folder = await mkdtemp(join(tmpdir(), 'visage-crash-'));
     spool = join(folder, 'spool');
     const own = { STORAGE_LOCAL_PATH: join(folder, 'objects'), UPLOAD_SPOOL_PATH: spool };
-    environment = { ...(await local?.environment()), ...own };
+    environment = { ...(await local.environment()), ...own };
     scene = await Scene.prepare(environment);
   });
   afterEach(() => service.stop());

@@ -6,9 +6,8 @@ import { type Manifest } from '../../src/model/manifest.js';
 import { problemOf } from '../http/support/client.js';
 import { uniquePng } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, local, startService } from '../support/service.js';
 
-const [local] = backends;
 const NAMES = ['32.jpeg', '32.png', '32.webp', '32.avif', '32.gif'];
 const UNREADABLE = { status: 503, code: 'picture_unreadable' };
 
@@ -28,7 +27,7 @@ describe('a picture that was damaged in the storage', () => {
   let count = 0;
 
   beforeAll(async () => {
-    environment = { ...(await local?.environment()), AVATAR_WARM_SIZES: '0', AVATAR_HISTORY: '1' };
+    environment = { ...(await local.environment()), AVATAR_WARM_SIZES: '0', AVATAR_HISTORY: '1' };
     before = await startService(environment);
     after = await startService(environment);
   });

@@ -6,9 +6,7 @@ import { pipelineHere } from '../support/pipeline.js';
 import { TORTURE } from '../support/programme.js';
 import { readMetrics, total } from '../support/scrape.js';
 import { expectStatus } from '../support/avatar-client.js';
-import { type RunningService, backends, startServices } from '../support/service.js';
-
-const [local] = backends;
+import { type RunningService, local, startServices } from '../support/service.js';
 
 const READ = { verified: true, tokens: [] };
 const AT_ONCE = 50;
@@ -80,7 +78,7 @@ describe('generated pictures', () => {
 describe('many requests at the same time', () => {
   let services: RunningService[];
   beforeAll(async () => {
-    const environment = { ...(await local?.environment()) };
+    const environment = { ...(await local.environment()) };
     // The second one keeps no hot answers: each request reaches the controllers.
     services = await startServices([environment, { ...environment, LOG_LEVEL: 'debug' }]);
   });

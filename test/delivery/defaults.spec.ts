@@ -2,16 +2,14 @@ import sharp from 'sharp';
 import { problemOf } from '../http/support/client.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
-import { type RunningService, backends, startService } from '../support/service.js';
-
-const [local] = backends;
+import { type RunningService, local, startService } from '../support/service.js';
 
 describe('an avatar without a picture', () => {
   let service: RunningService;
 
   beforeAll(async () => {
     service = await startService({
-      ...(await local?.environment()),
+      ...(await local.environment()),
       AVATAR_DEFAULT: 'identicon',
       AVATAR_DEFAULT_URLS: 'https://img.example/avatars',
       CDN_PURGE: 'http',

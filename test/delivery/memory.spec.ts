@@ -5,9 +5,8 @@ import { noise } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
 import { MEASURED, heldBy } from '../support/memory.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type RunningService, local, startService } from '../support/service.js';
 
-const [local] = backends;
 const MIB = 1024 * 1024;
 const MANY = TORTURE ? 65_536 : 4096;
 const AT_ONCE = 32;
@@ -69,7 +68,7 @@ describe.each(sliceOf([2, 8, 128], (budget) => budget === 2))('with CACHE_BYTES 
 
   beforeAll(async () => {
     service = await startService({
-      ...(await local?.environment()),
+      ...(await local.environment()),
       ...MEASURED,
       CACHE_BYTES: String(budget * MIB),
       CACHE_MAX_AGE_MS: '3600000',

@@ -9,9 +9,7 @@ import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avat
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
 import { readMetrics, total } from '../support/scrape.js';
-import { type RunningService, backends, startServices } from '../support/service.js';
-
-const [local] = backends;
+import { type RunningService, local, startServices } from '../support/service.js';
 
 const READS = TORTURE ? 200_000 : 4000;
 const AT_ONCE = 16;
@@ -65,7 +63,7 @@ describe('random reads', () => {
 
   beforeAll(async () => {
     const environment = {
-      ...(await local?.environment()),
+      ...(await local.environment()),
       GRAVATAR_MAX_SIZE: '96',
       AVATAR_DEFAULT_URLS: ELSEWHERE,
     };

@@ -9,9 +9,8 @@ import { uniquePng } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
 import { rot } from '../support/rot.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, local, startService } from '../support/service.js';
 
-const [local] = backends;
 const EMAIL = 'alice@example.com';
 const [HASH = ''] = hashEmail(EMAIL);
 
@@ -25,7 +24,7 @@ describe('a disk that loses bits', () => {
   const fileOf = (name: string) => join(environment['STORAGE_LOCAL_PATH'] ?? '', keys[name] ?? '');
 
   beforeAll(async () => {
-    environment = { ...(await local?.environment()), AVATAR_WARM_SIZES: '0', CACHE_MAX_AGE_MS: '0' };
+    environment = { ...(await local.environment()), AVATAR_WARM_SIZES: '0', CACHE_MAX_AGE_MS: '0' };
     before = await startService(environment);
     const alice = new AvatarClient(before.url, 'alice');
     version = versionOf(expectStatus(201, await alice.upload(await uniquePng('alice'))));

@@ -2,9 +2,7 @@ import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type RunningService, backends, startServices } from '../support/service.js';
-
-const [local] = backends;
+import { type RunningService, local, startServices } from '../support/service.js';
 
 const HINT = 'Sec-CH-Prefers-Color-Scheme';
 const DARK = [{ [HINT]: 'dark' }, { [HINT]: '"dark"' }];
@@ -14,7 +12,7 @@ const ROUTES = [['/v1/avatars/nobody?size=64&default='], [`/avatar/${'0'.repeat(
 describe('a default on a page', () => {
   let services: RunningService[];
   beforeAll(async () => {
-    const environment = { ...(await local?.environment()) };
+    const environment = { ...(await local.environment()) };
     services = await startServices(
       ['3600000', '0'].map((age) => ({ ...environment, CACHE_MAX_AGE_MS: age })),
     );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf, send } from '../http/support/client.js';
 import { freePort, listens } from '../support/ports.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type RunningService, local, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 
 const FILE = 'deploy/haproxy.cfg';
@@ -20,7 +20,7 @@ needs('haproxy')(FILE, () => {
   /** The file itself, except for the address it listens on and the service's: the test does without containers. */
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'visage-haproxy-'));
-    service = await startService((await backends[0]?.environment()) ?? {});
+    service = await startService(await local.environment());
     const port = await freePort();
     const { host } = new URL(service.url);
     const config = readFileSync(FILE, 'utf8')

@@ -9,7 +9,7 @@ import { send } from '../http/support/client.js';
 import { AvatarClient, expectStatus } from '../support/avatar-client.js';
 import { difference, painted, reference } from '../support/pictures.js';
 import { freePort, listens } from '../support/ports.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type RunningService, local, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 
 /** As a program in CommonJS has them; of their types, what is used here. */
@@ -139,7 +139,7 @@ describe('an unmodified client', () => {
   let uploaded: Buffer;
 
   beforeAll(async () => {
-    service = await startService({ ...(await backends[0]?.environment()) });
+    service = await startService({ ...(await local.environment()) });
     world = { url: `${service.url}/`, dnsPort: await freePort() };
     uploaded = await painted(256, 256, reference(256, 256)).png().toBuffer();
     const avatar = new AvatarClient(service.url, 'ada');

@@ -1,12 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
-import { backends, startProcess } from '../support/service.js';
-
-const [local] = backends;
+import { local, startProcess } from '../support/service.js';
 
 /** The priority of the main thread, and those of the others. A higher number is a lower priority. */
 async function priorities(prefix?: string[]): Promise<[number, number[]]> {
-  const service = await startProcess((await local?.environment()) ?? {}, prefix);
+  const service = await startProcess(await local.environment(), prefix);
   try {
     const pid = Number(service.process.pid);
     const threads = readdirSync(`/proc/${pid}/task`).map(Number);

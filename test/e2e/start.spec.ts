@@ -8,13 +8,11 @@ import { behindProxy } from '../support/behind-proxy.js';
 import { environmentOf } from '../support/patience.js';
 import { createBucket } from '../support/s3.js';
 import { startS3rver } from '../support/s3rver.js';
-import { type Environment, backends, startProcess } from '../support/service.js';
+import { type Environment, local, startProcess } from '../support/service.js';
 
 interface Package {
   scripts: Record<string, string>;
 }
-
-const [local] = backends;
 
 describe('a start', () => {
   it('with a folder that cannot be created: listens, is not ready, and names the cause', async () => {
@@ -104,7 +102,7 @@ describe('a start', () => {
   });
 
   it('says in one line, without a stack, that its port is taken', async () => {
-    const service = await startProcess((await local?.environment()) ?? {});
+    const service = await startProcess(await local.environment());
     const { port } = new URL(service.url);
     const failed: unknown = await startProcess({ PORT: port }).catch((error: unknown) => error);
     expect(String(failed)).toContain(`PORT ${port} is taken: stop what uses it, or set PORT to another`);

@@ -15,6 +15,7 @@ import {
   type Environment,
   type RunningService,
   backends,
+  local,
   s3Environment,
   startService,
 } from '../support/service.js';
@@ -255,8 +256,7 @@ describe.each(backends)('aliases on $name', (backend) => {
 
 describe('a disk that fails', () => {
   it('never gets a hash into the log', async () => {
-    const [local] = backends;
-    const environment: Environment = { ...(await local?.environment()), LOG_LEVEL: 'trace' };
+    const environment: Environment = { ...(await local.environment()), LOG_LEVEL: 'trace' };
     const service = await startService(environment);
     await writeFile(join(environment['STORAGE_LOCAL_PATH'] ?? '', 'aliases'), 'no folder');
     const hash = sum('sha256', 'secret');

@@ -10,6 +10,7 @@ import {
   type Environment,
   type RunningService,
   backends,
+  local,
   s3Environment,
   startService,
   startServices,
@@ -160,7 +161,7 @@ describe.each(backends)('the alt text set later on $name', (backend) => {
 describe('the alt text', () => {
   it('needs a key', async () => {
     const API_KEYS = createHash('sha256').update(KEY).digest('hex');
-    const service = await startService({ ...(await backends[0]?.environment()), API_KEYS });
+    const service = await startService({ ...(await local.environment()), API_KEYS });
     try {
       const client = new AvatarClient(service.url, 'alice');
       expectStatus(201, await client.upload(await numbered(1), AUTHORIZED));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { FORM, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
@@ -11,14 +11,12 @@ const RIGHT = { authorization: `Bearer ${KEY}` };
 const BASE64_KEY = 'ab+/cd+/ZZ09+/+/ab+/cd+/ZZ09+/+/ab+/cd+/ZA==';
 const UNAUTHORIZED = { status: 401, code: 'unauthorized' };
 const SOCKET_BUFFERS = 16 * 1024 * 1024;
-const [local] = backends;
-
 describe('a service with API_KEYS', () => {
   let harness: Harness;
 
   beforeAll(async () => {
     const sums = ['another', KEY, BASE64_KEY].map((key) => createHash('sha256').update(key).digest('hex'));
-    harness = await Harness.start({ ...(await local?.environment()), API_KEYS: sums.join(',') }, RIGHT);
+    harness = await Harness.start({ ...(await local.environment()), API_KEYS: sums.join(',') }, RIGHT);
   });
   afterAll(() => harness.stop());
 

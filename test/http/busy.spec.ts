@@ -8,15 +8,13 @@ import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { describeS3 } from '../support/s3.js';
 import { total } from '../support/scrape.js';
-import { backends, s3Environment } from '../support/service.js';
+import { local, s3Environment } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture, pngOf } from './support/pictures.js';
 import { RawConnection, head, put } from './support/raw.js';
 
 const BUSY = { status: 503, code: 'busy' };
-const [local] = backends;
-
 /** More bytes than the sockets of both sides can hold. */
 const LARGE = 64 * 1024 * 1024;
 
@@ -97,7 +95,7 @@ describe('a busy service', () => {
   });
 
   it('does not retry a rendition that took too long for a while', async () => {
-    const storage = (await local?.environment()) ?? {};
+    const storage = await local.environment();
     const harness = await Harness.start({ ...storage, IMAGE_TIMEOUT_MS: '1000' });
     const version = '01890a5d-ac96-774b-bcce-b302099a8057';
     const master = join(storage['STORAGE_LOCAL_PATH'] ?? '', pictureKey('slow', version, 'master.webp'));
@@ -174,5 +172,5 @@ describeS3('a burst of readers', () => {
 });
 
 async function startLocal(settings: Record<string, string>): Promise<Harness> {
-  return Harness.start({ ...(await local?.environment()), ...settings });
+  return Harness.start({ ...(await local.environment()), ...settings });
 }

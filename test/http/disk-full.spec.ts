@@ -2,15 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Environment, backends, startProcess } from '../support/service.js';
+import { type Environment, local, startProcess } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { fileForm, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { noise, picture } from './support/pictures.js';
 
 const FULL = { status: 507, code: 'storage_full' };
-const [local] = backends;
-
 needs('root')('a disk that is full', () => {
   let disk: string;
   let filler: string;
@@ -36,7 +34,7 @@ needs('root')('a disk that is full', () => {
 
     const start = async (options: string) => {
       await mount(options);
-      environment = { ...(await local?.environment()), STORAGE_LOCAL_PATH: join(disk, 'objects') };
+      environment = { ...(await local.environment()), STORAGE_LOCAL_PATH: join(disk, 'objects') };
       harness = await Harness.start(environment, {}, startProcess);
       for (const id of ['a', 'b', 'c']) {
         expect((await harness.put(`/v1/avatars/${id}`, { body: await picture('png') })).status).toBe(201);
@@ -124,7 +122,7 @@ needs('root')('a disk that is full', () => {
     await mount('size=1m');
     filler = join(disk, 'filler');
     harness = await Harness.start(
-      { ...(await local?.environment()), UPLOAD_SPOOL_PATH: disk },
+      { ...(await local.environment()), UPLOAD_SPOOL_PATH: disk },
       {},
       startProcess,
     );

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ERROR_CODES } from '../../src/errors.js';
 import { statusOfCode } from '../../src/http/problem.js';
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { Harness } from './support/harness.js';
 
 interface Operation {
@@ -11,8 +11,6 @@ interface Operation {
 interface OpenApi {
   paths: Partial<Record<string, Partial<Record<string, Operation>>>>;
 }
-
-const [local] = backends;
 
 describe('docs/api.md', () => {
   const rows = [...readFileSync('docs/api.md', 'utf8').matchAll(/^\| `([a-z_]+)` +\| (\d{3}[\d, ]*?) +\|/gm)];
@@ -33,7 +31,7 @@ describe('OpenAPI', () => {
   let api: OpenApi;
 
   beforeAll(async () => {
-    const harness = await Harness.start((await local?.environment()) ?? {});
+    const harness = await Harness.start(await local.environment());
     api = JSON.parse((await harness.send({ path: '/docs-json' })).body.toString()) as OpenApi;
     await harness.stop();
   });

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { type Outgoing, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { RawConnection, head } from './support/raw.js';
-
-const [local] = backends;
 
 const KEY = 'a-key';
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };
@@ -47,7 +45,7 @@ describe('JSON bodies', () => {
 
   beforeAll(async () => {
     const API_KEYS = createHash('sha256').update(KEY).digest('hex');
-    harness = await Harness.start({ ...(await local?.environment()), API_KEYS }, AUTHORIZED);
+    harness = await Harness.start({ ...(await local.environment()), API_KEYS }, AUTHORIZED);
   });
   afterAll(() => harness.stop());
 

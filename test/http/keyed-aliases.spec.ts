@@ -8,7 +8,7 @@ import { AvatarClient, expectStatus, idOf, jsonOf, lookup, numbered } from '../s
 import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { storeCalls } from '../support/scrape.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, backends, local, startService } from '../support/service.js';
 import { problemOf, send } from './support/client.js';
 
 const KEY = 'k'.repeat(32);
@@ -154,7 +154,7 @@ describe.each(backends)('with ALIAS_KEY on $name', (backend) => {
     expectStatus(201, await keyed.client.upload(await numbered(1)));
     await keyed.set({ emails: [EMAIL] });
     const names = await stored();
-    const to = (await backends[0]?.environment()) ?? {};
+    const to = await local.environment();
     const config = join(to['STORAGE_LOCAL_PATH'] ?? '', '..', `${names.join()}.yaml`);
     await writeFile(config, `storage: { local: { path: ${to['STORAGE_LOCAL_PATH'] ?? ''} } }`);
     const routes = ['--from', backend.name, '--to', 'local', '--to-config', config];
@@ -175,7 +175,7 @@ describe('with ALIAS_KEY', () => {
 
   it('no log has a name of an alias, also if the disk fails', async () => {
     const environment: Environment = {
-      ...(await backends[0]?.environment()),
+      ...(await local.environment()),
       ALIAS_KEY: KEY,
       LOG_LEVEL: 'trace',
     };
@@ -195,7 +195,7 @@ describe('with ALIAS_KEY', () => {
     ['the end of a line', `${'k'.repeat(32)}\n`],
     ['other letters', 'ä'.repeat(32)],
   ])('a secret with %s is refused, and not repeated', async (_, key) => {
-    const environment = { ...(await backends[0]?.environment()), ALIAS_KEY: key };
+    const environment = { ...(await local.environment()), ALIAS_KEY: key };
     const { code, stdout, stderr } = await visage(environment, 'doctor');
     expect(code).not.toBe(0);
     expect(stdout + stderr).toMatch(

@@ -1,6 +1,6 @@
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
-import { backends, startProcess } from '../support/service.js';
+import { local, startProcess } from '../support/service.js';
 import { FORM, type Outgoing, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { MUTATIONS, type Random, below, pick } from './support/mutations.js';
@@ -10,8 +10,6 @@ import { PICTURES, picture } from './support/pictures.js';
 const [PICTURE_MUTANTS, FORM_MUTANTS] = TORTURE ? [2000, 300] : [260, 40];
 const CLIENTS = 8;
 const MAX_GROWTH_MB = 300;
-const [local] = backends;
-
 type Body = Omit<Outgoing, 'path' | 'method'>;
 
 const CONTENT_TYPES = [
@@ -30,7 +28,7 @@ const CONTENT_TYPES = [
 
 describe('mutants', () => {
   it(`of pictures and forms bring nothing down (seed ${SEED})`, async () => {
-    const environment = { ...(await local?.environment()), UPLOAD_TIMEOUT_MS: '5000' };
+    const environment = { ...(await local.environment()), UPLOAD_TIMEOUT_MS: '5000' };
     const harness = await Harness.start(environment, {}, startProcess);
     const valid = await Promise.all(PICTURES.map((name) => picture(name)));
     await harness.takesUploads();

@@ -3,7 +3,7 @@ import { encodeId } from '../../src/model/keys.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { randoms } from '../support/randoms.mjs';
 import { SEED, TORTURE } from '../support/programme.js';
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { type Answer, FORM, type Outgoing, form, send } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { type Random, below, pick } from './support/mutations.js';
@@ -18,8 +18,6 @@ import {
   validValue,
 } from './support/openapi.js';
 import { picture } from './support/pictures.js';
-
-const [local] = backends;
 
 /** Of each operation, so many requests that the document allows, and so many that it forbids. */
 const [ALLOWED, FORBIDDEN] = TORTURE ? [150, 150] : [8, 6];
@@ -90,7 +88,7 @@ describe('the OpenAPI document', () => {
 
   beforeAll(async () => {
     const environment = {
-      ...(await local?.environment()),
+      ...(await local.environment()),
       AVATAR_DEFAULT: 'identicon',
       AVATAR_DEFAULT_URLS: ELSEWHERE,
     };

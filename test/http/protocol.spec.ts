@@ -1,11 +1,10 @@
 import { gzipSync } from 'node:zlib';
-import { backends } from '../support/service.js';
+import { local } from '../support/service.js';
 import { type Answer, FORM, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
 import { RawConnection, chunk, head, put } from './support/raw.js';
 
-const [local] = backends;
 const CHUNKED = { 'Transfer-Encoding': 'chunked' };
 
 describe('HTTP/1.1', () => {
@@ -14,7 +13,7 @@ describe('HTTP/1.1', () => {
   const there = '/v1/avatars/there';
 
   beforeAll(async () => {
-    harness = await Harness.start({ ...(await local?.environment()), AVATAR_MAX_SIZE_BYTES: '100000' });
+    harness = await Harness.start({ ...(await local.environment()), AVATAR_MAX_SIZE_BYTES: '100000' });
     png = await picture('png');
     expect((await harness.put(there, { body: png })).status).toBe(201);
   });

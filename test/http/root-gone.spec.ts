@@ -1,21 +1,19 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Environment, backends } from '../support/service.js';
+import { type Environment, local } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
 
 const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
-const [local] = backends;
-
 describe('a local root that disappears while the service runs', () => {
   let harness: Harness;
   let root: string;
   let count = 0;
 
   beforeAll(async () => {
-    const environment = (await local?.environment()) ?? {};
+    const environment = await local.environment();
     root = environment['STORAGE_LOCAL_PATH'] ?? '';
     const forgetful = { CACHE_MAX_AGE_MS: '0', CACHE_BYTES: '0', HEALTH_MAX_AGE_MS: '0' };
     harness = await Harness.start({ ...environment, ...forgetful });
@@ -69,7 +67,7 @@ describe('a local root that disappears while the service runs', () => {
   });
 
   it('creates a root that is absent at the start, closed to other users of the machine', async () => {
-    const environment: Environment = { ...(await local?.environment()), CACHE_MAX_AGE_MS: '0' };
+    const environment: Environment = { ...(await local.environment()), CACHE_MAX_AGE_MS: '0' };
     const deeper = `${environment['STORAGE_LOCAL_PATH'] ?? ''}/not/yet`;
     const fresh = await Harness.start({ ...environment, STORAGE_LOCAL_PATH: deeper });
     expect(problemOf(await fresh.send({ path: '/v1/avatars/me' })).code).toBe('avatar_not_found');

@@ -430,7 +430,7 @@ describeS3('a sheet of pictures that are not in memory', () => {
 
 describe('a sheet with a damaged picture', () => {
   it('shows the default there, is kept by nobody, and the log says why', async () => {
-    const environment: Environment = { ...(await backends[0]?.environment()), AVATAR_WARM_SIZES: '0' };
+    const environment: Environment = { ...(await local.environment()), AVATAR_WARM_SIZES: '0' };
     const [before, after] = await Promise.all([startService(environment), startService(environment)]);
     try {
       const ids = ['damaged', 'whole'];
@@ -465,7 +465,7 @@ describe('a sheet with a damaged picture', () => {
   });
 
   it('shows the default of a picture that nothing can decode', async () => {
-    const environment: Environment = { ...(await backends[0]?.environment()), AVATAR_WARM_SIZES: '0' };
+    const environment: Environment = { ...(await local.environment()), AVATAR_WARM_SIZES: '0' };
     const [before, after] = await Promise.all([startService(environment), startService(environment)]);
     try {
       const client = new AvatarClient(before.url, 'odd');

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backends, startProcess } from '../support/service.js';
+import { local, startProcess } from '../support/service.js';
 import { Tracing } from '../support/strace.js';
 import { needs } from '../support/tools.js';
 import { FORM, form, problemOf } from './support/client.js';
@@ -13,7 +13,7 @@ needs('strace')('a slow disk', () => {
   let tracing: Tracing;
 
   beforeAll(async () => {
-    harness = await Harness.start((await backends[0]?.environment()) ?? {}, {}, startProcess);
+    harness = await Harness.start(await local.environment(), {}, startProcess);
     const options = ['-e', `inject=openat:delay_enter=${DELAY}`];
     tracing = await Tracing.ofProcess(Number(harness.service.process.pid), options);
   });

@@ -1,14 +1,12 @@
 import sharp from 'sharp';
 import { endlessWebp, gif, gifFrame, repeated } from '../images/containers.js';
-import { backends, startProcess } from '../support/service.js';
+import { local, startProcess } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { type PictureName, jpegClaiming, picture, pngOf } from './support/pictures.js';
 
 const TOO_LARGE = { status: 422, code: 'image_too_large' };
 const ANIMATED: readonly PictureName[] = ['animatedGif', 'animatedWebp'];
-const [local] = backends;
-
 describe('pictures with too many pixels', () => {
   let harness: Harness;
   beforeAll(async () => {
@@ -87,5 +85,5 @@ describe('limits of pixels and frames', () => {
 });
 
 async function startLocal(settings: Record<string, string>): Promise<Harness> {
-  return Harness.start({ ...(await local?.environment()), ...settings }, {}, startProcess);
+  return Harness.start({ ...(await local.environment()), ...settings }, {}, startProcess);
 }

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import request, { type Response } from 'supertest';
 import { meanDistance } from '../support/pictures.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, local, startService } from '../support/service.js';
 
 /** The service's description of an avatar. */
 export interface Info {
@@ -35,9 +35,7 @@ export class Gallery {
   private constructor(private readonly service: RunningService) {}
 
   static async open(settings: Environment = {}): Promise<Gallery> {
-    const [backend] = backends;
-    if (!backend) throw new Error('there is no backend to test on');
-    return new Gallery(await startService({ ...(await backend.environment()), ...settings }));
+    return new Gallery(await startService({ ...(await local.environment()), ...settings }));
   }
 
   close(): Promise<number | null> {

@@ -7,7 +7,7 @@ import { RawConnection, head, put } from '../http/support/raw.js';
 import { openBackend } from '../support/backend.js';
 import { describeS3 } from '../support/s3.js';
 import { type Metric, readMetrics, total } from '../support/scrape.js';
-import { type Environment, backends, s3Environment } from '../support/service.js';
+import { type Environment, backends, local, s3Environment } from '../support/service.js';
 import { scrape } from './support.js';
 
 const ROUTE = '/v1/avatars/:id';
@@ -232,7 +232,7 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
 });
 
 it('starts every counter of problems, uploads and pictures at 0', async () => {
-  const harness = await Harness.start((await backends[0]?.environment()) ?? {});
+  const harness = await Harness.start(await local.environment());
   const now = await scrape(harness.service.url);
   const at = (name: string, label: string) => now.get(name)?.samples.map(({ labels }) => labels[label]);
   expect(at('visage_http_problems_total', 'code')).toEqual([...ERROR_CODES]);
@@ -246,7 +246,7 @@ it('starts every counter of problems, uploads and pictures at 0', async () => {
 describe('/metrics of a service at work', () => {
   let harness: Harness;
   beforeEach(async () => {
-    const environment = (await backends[0]?.environment()) ?? {};
+    const environment = await local.environment();
     harness = await Harness.start({ ...environment, IMAGE_CONCURRENCY: '1', IMAGE_QUEUE: '1' });
   });
   afterEach(() => harness.stop());
