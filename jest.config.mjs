@@ -19,7 +19,7 @@ export default {
       },
     ],
   },
-  setupFiles: ['<rootDir>/test/support/programme.ts'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/equal-bytes.ts'],
   // Not in the temporary folder, which is removed after the run.
   cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   // One more than cores, since some tests wait.

@@ -10,7 +10,7 @@ const PROGRAMMES = {
   'crash-points': ['test/crash/points'],
   'random-kills': ['test/crash/random-kills.spec.ts'],
   consistency: ['test/consistency/replicas.spec.ts'],
-  migration: ['test/cli/migrate.live.spec.ts'],
+  migration: ['test/cli/migrate.live.spec.ts', 'test/cli/import.spec.ts'],
   collection: ['test/cli/gc.live.spec.ts'],
   properties: [
     'test/avatars/manifest.spec.ts',

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { type GarbageRules, collectable } from '../../src/model/garbage.js';
 import { type Version, apply, emptyManifest } from '../../src/model/manifest.js';
+import { fc } from '../support/properties.js';
 
 const GRACE = 1000;
 const START = Date.parse('2026-01-01T00:00:00Z');

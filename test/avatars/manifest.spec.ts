@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import {
   ManifestUnreadable,
   faultOfIntent,
@@ -19,6 +18,7 @@ import {
   merge,
 } from '../../src/model/manifest.js';
 import { runs } from '../support/programme.js';
+import { fc } from '../support/properties.js';
 
 const HISTORY = 3;
 const at = (tick: number) => new Date(tick).toISOString();

@@ -1,9 +1,9 @@
 import { mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { readCsv, readJsonLines } from '../../src/cli/import-sources.js';
 import type { Entry } from '../../src/cli/importer.js';
+import { fc } from '../support/properties.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'visage-lists-'));
 /** A name that CSV has to quote, doubled quotes and all. */

@@ -14,7 +14,7 @@ import { describeRoutes } from './support/routes.js';
 
 /** As many as somebody wants to see moved, 10000 for one. */
 const BY_HAND = process.env['MIGRATE_AVATARS'];
-const AVATARS = Number(BY_HAND ?? (TORTURE ? 150 : 16));
+const AVATARS = Number(BY_HAND ?? (TORTURE ? 150 : 8));
 /** At which quarters of the avatars a run is killed. */
 const CUTS = sliceOf([1, 2, 3], (quarter) => quarter === 2);
 const HOURS = 3_600_000;

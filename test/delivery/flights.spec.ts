@@ -2,12 +2,12 @@ import { AvatarClient, expectStatus } from '../support/avatar-client.js';
 import { RawConnection, head } from '../http/support/raw.js';
 import { painted, reference } from '../support/pictures.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { type RunningService, local, startService } from '../support/service.js';
 
 const CLIENTS = 50;
 const HIT = '?size=256&format=webp';
 
-describe.each(backends)('many requests for one picture on $name', (backend) => {
+describe('many requests for one picture', () => {
   let service: RunningService;
   let source: Buffer;
   let count = 0;
@@ -15,7 +15,7 @@ describe.each(backends)('many requests for one picture on $name', (backend) => {
   beforeAll(async () => {
     source = await painted(512, 512, reference(512, 512)).jpeg().toBuffer();
     service = await startService({
-      ...(await backend.environment()),
+      ...(await local.environment()),
       CACHE_MAX_AGE_MS: '3600000',
       AVATAR_WARM_SIZES: '0',
     });

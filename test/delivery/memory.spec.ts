@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Agent, type OutgoingHttpHeaders } from 'node:http';
-import { send } from '../http/support/client.js';
+import { Agent } from 'node:http';
+import { type Outgoing, send } from '../http/support/client.js';
 import { noise } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
 import { MEASURED, heldBy } from '../support/memory.js';
@@ -8,7 +8,6 @@ import { TORTURE, sliceOf } from '../support/programme.js';
 import { type RunningService, local, startService } from '../support/service.js';
 
 const MIB = 1024 * 1024;
-const MANY = TORTURE ? 65_536 : 4096;
 const AT_ONCE = 32;
 const FOLLOWERS = TORTURE ? 1200 : 400;
 const SHOWN = '/v1/avatars/shown';
@@ -19,37 +18,54 @@ const NOISE = 4 * MIB;
 /** Requests that are all different. What is held for one of them must go when others come. */
 interface Attack {
   name: string;
+  /** So many that, kept, they would be more than the smallest budget and the noise. */
   requests: number;
+  /** Takes longer than the gate has time for. */
+  isSlow?: true;
   status: number;
-  make: (i: number) => { path: string; headers?: OutgoingHttpHeaders };
+  make: (i: number) => Omit<Outgoing, 'agent'>;
 }
 
-const ATTACKS: Attack[] = [
+const ALL_ATTACKS: Attack[] = [
   {
     name: 'values of Accept',
-    requests: MANY,
+    requests: TORTURE ? 65_536 : 4096,
     status: 200,
     make: (i) => ({ path: `${SHOWN}?size=16`, headers: { accept: `image/webp, image/${text(i, 1900)}` } }),
   },
   {
     name: 'queries',
-    requests: TORTURE ? MANY / 2 : MANY,
+    requests: TORTURE ? 32_768 : 4096,
     status: 200,
     make: (i) => ({ path: `${SHOWN}?size=16&format=webp&x=${text(i, 1900)}` }),
   },
   {
     name: 'drawings',
-    requests: TORTURE ? 768 : 256,
+    requests: 1024,
+    isSlow: true,
     status: 200,
     make: (i) => ({ path: `/v1/avatars/nobody?default=robohash&size=384&format=png&color=${text(i, 6)}` }),
   },
   {
     name: 'ids',
-    requests: TORTURE ? MANY / 2 : MANY,
+    requests: 32_768,
+    isSlow: true,
     status: 404,
     make: (i) => ({ path: `/v1/avatars/${text(i, 80)}` }),
   },
+  {
+    name: 'thousands of ids',
+    requests: TORTURE ? 64 : 24,
+    status: 200,
+    make: (i) => ({
+      method: 'POST',
+      path: '/v1/avatars/lookup',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ids: Array.from({ length: 1000 }, (_, j) => text(1000 * i + j, 80)) }),
+    }),
+  },
 ];
+const ATTACKS = sliceOf(ALL_ATTACKS, ({ isSlow }) => !isSlow);
 
 /** A text of so many characters, another one for each number. */
 function text(i: number, length: number): string {
@@ -75,7 +91,7 @@ describe.each(sliceOf([2, 8, 128], (budget) => budget === 2))('with CACHE_BYTES 
       AVATAR_WARM_SIZES: '0',
     });
     expectStatus(201, await new AvatarClient(service.url, 'shown').upload(await numbered(1)));
-    for (const attack of ATTACKS) await run(attack, -128, 0);
+    for (const attack of ATTACKS) await run(attack, -Math.ceil(attack.requests / 32), 0);
     before = await heldBy(service);
   });
   afterAll(async () => {

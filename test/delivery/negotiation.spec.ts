@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { acceptClass, acceptedFormats } from '../../src/delivery/negotiation.js';
+import { fc } from '../support/properties.js';
 
 const OPAQUE = { master: 'jpeg', animated: false } as const;
 const TRANSPARENT = { master: 'webp', animated: false } as const;

@@ -11,7 +11,7 @@ import { randoms } from '../support/randoms.mjs';
 import { readMetrics, total } from '../support/scrape.js';
 import { type RunningService, local, startServices } from '../support/service.js';
 
-const READS = TORTURE ? 200_000 : 4000;
+const READS = TORTURE ? 200_000 : 2000;
 const AT_ONCE = 16;
 
 const SIZES = [15, 16, 17, 24, 32, 33, 48, 50, 64, 65, 100, 128, 200, 1023, 1024, 1025];

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import type { Version } from '../../src/model/manifest.js';
 import {
   type Rendition,
@@ -9,6 +8,7 @@ import {
   renditionName,
 } from '../../src/model/rendition.js';
 import { MASTER_FORMATS, RENDITION_FORMATS, RENDITION_SIZES } from '../../src/model/formats.js';
+import { fc } from '../support/properties.js';
 
 const { min, max } = RENDITION_SIZES;
 

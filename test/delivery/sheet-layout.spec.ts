@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { isWithin, layOut, mostTiles, positionOf } from '../../src/model/sheet.js';
+import { fc } from '../support/properties.js';
 
 const counts = fc.integer({ min: 1, max: 1200 });
 const sizes = fc.integer({ min: 16, max: 1024 });

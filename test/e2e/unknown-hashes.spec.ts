@@ -3,16 +3,16 @@ import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, idOf, numbered } from '../support/avatar-client.js';
 import { clockMovedBy, moveClock } from '../support/clock.js';
 import { storeCalls } from '../support/scrape.js';
-import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+import { type Environment, type RunningService, local, startServices } from '../support/service.js';
 
 const MINUTE_MS = 60_000;
 
-describe.each(backends)('a hash that stands for nobody on $name', (backend) => {
+describe('a hash that stands for nobody', () => {
   let service: RunningService;
   let other: RunningService;
   beforeEach(async () => {
     const environment: Environment = {
-      ...(await backend.environment()),
+      ...(await local.environment()),
       AVATAR_WARM_SIZES: '0',
       // A scrape would otherwise start a health check as soon as the last one is too old.
       HEALTH_MAX_AGE_MS: '3600000',

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { END } from './end.mjs';
 
 /** How many wait for the next test. More are only for tests of many replicas. */
-const KEPT = 4;
+const KEPT = 6;
 
 /** `npm test` builds it. */
 const SCRIPT = resolve('dist/test/host.js');

@@ -16,7 +16,7 @@ import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy, type Held } from '../support/fault-proxy.js';
 import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
-import { type RunningService, backends, s3Environment, startService } from '../support/service.js';
+import { type RunningService, local, s3Environment, startService } from '../support/service.js';
 import { FORM, form, problemOf, send } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
@@ -25,7 +25,7 @@ const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 
 const NOTHING = { version: null, default: true, thumbhash: null, color: null, alt: null, animated: false };
 
-describe.each(backends)('lookups on $name', (backend) => {
+describe('lookups', () => {
   let harness: Harness;
   let service: RunningService;
   let other: RunningService;
@@ -33,7 +33,7 @@ describe.each(backends)('lookups on $name', (backend) => {
 
   beforeAll(async () => {
     const environment = {
-      ...(await backend.environment()),
+      ...(await local.environment()),
       CACHE_MAX_AGE_MS: '0',
       AVATAR_DEFAULT: 'identicon',
     };
@@ -171,7 +171,7 @@ describe.each(backends)('lookups on $name', (backend) => {
 
   it('costs no call to the store where all is fresh in memory', async () => {
     warm = await startService({
-      ...(await backend.environment()),
+      ...(await local.environment()),
       CACHE_MAX_AGE_MS: '3600000',
       AVATAR_WARM_SIZES: '0',
     });

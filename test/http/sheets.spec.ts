@@ -141,7 +141,7 @@ describe('sheets', () => {
 
   it('are the same by POST, for up to 1000 of the longest ids', async () => {
     const ids = Array.from({ length: 998 }, (_, i) => String(i).padStart(80, 'A'));
-    const body = { ids: ['red', ...ids, 'green'], size: 16, default: 'identicon', format: 'json' };
+    const body = { ids: ['red', ...ids, 'green'], size: 16, default: 'mp', format: 'json' };
     const map = jsonOf(expectStatus(200, await postSheet(service.url, body))) as MapJson;
     expect([map.columns, map.rows, map.url, map.tiles.length]).toEqual([32, 32, undefined, 1000]);
     const sheet = expectStatus(200, await postSheet(service.url, { ...body, format: 'webp' }));

@@ -1,7 +1,6 @@
 import { type FileHandle, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import sharp from 'sharp';
 import { CodedError } from '../../src/errors.js';
 import type { Dimensions } from '../../src/images/containers/dimensions.js';
@@ -14,6 +13,7 @@ import { pngOf } from '../http/support/pictures.js';
 import { painted, pngClaiming, reference } from '../support/pictures.js';
 import { pipelineHere } from '../support/pipeline.js';
 import { SEED } from '../support/programme.js';
+import { fc } from '../support/properties.js';
 import { randoms } from '../support/randoms.mjs';
 import {
   canvas,

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { SCHEMES, colorsOf, colorsOn, contrast, greyOf } from '../../src/placeholders/colors.js';
+import { fc } from '../support/properties.js';
 
 const READABLE = 4.5;
 

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { chosenInitials, initialsOf, isRightToLeft } from '../../src/placeholders/initials.js';
+import { fc } from '../support/properties.js';
 
 /** In the order they are read in. */
 const NAMES: readonly (readonly [what: string, name: string, initials: string])[] = [

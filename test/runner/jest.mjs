@@ -5,6 +5,8 @@ import { succeed } from './processes.mjs';
 /** What Node is given to run Jest. */
 export const JEST = [
   '--experimental-vm-modules',
+  // Each test file makes much garbage that is soon dead: with more room, it is collected less often.
+  '--max-semi-space-size=64',
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
 ];

@@ -1,5 +1,3 @@
-import fc from 'fast-check';
-
 /** Whether this is a long programme (`npm run torture`) rather than `npm test`. */
 export const TORTURE = process.env['TORTURE'] !== undefined;
 
@@ -15,5 +13,3 @@ export function sliceOf<T>(whole: readonly T[], inGate: (one: T) => boolean): T[
 export function runs(whole: number): number {
   return TORTURE ? whole : whole / 5;
 }
-
-fc.configureGlobal({ seed: SEED });

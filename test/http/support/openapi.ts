@@ -1,6 +1,6 @@
 import { Ajv, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.js';
 import { type Random, below, pick } from './mutations.js';
 
 /** A JSON schema as OpenAPI 3.0 has it. */
@@ -154,11 +154,13 @@ function text(random: Random): string {
   return Array.from({ length: 1 + below(12, random) }, () => pick(CHARACTERS, random)).join('');
 }
 
+/** By their patterns: it takes fast-check long to make one. */
+const arbitraries = new Map<string, fc.Arbitrary<string>>();
+
 function matching(pattern: string, random: Random): string {
-  const [value = ''] = fc.sample(fc.stringMatching(new RegExp(pattern, 'u')), {
-    seed: below(2 ** 31, random),
-    numRuns: 1,
-  });
+  const known = arbitraries.get(pattern) ?? fc.stringMatching(new RegExp(pattern, 'u'));
+  arbitraries.set(pattern, known);
+  const [value = ''] = fc.sample(known, { seed: below(2 ** 31, random), numRuns: 1 });
   return value;
 }
 
