@@ -12,6 +12,7 @@ interface Change {
   /** The folder whose entry changed. */
   folder: string;
   what: string;
+  began: number;
   ended: number;
 }
 
@@ -50,6 +51,7 @@ export function auditCalls(calls: Call[], root: string): Audit {
 
   let since: Change[] = [];
   let open: Change[] = [];
+  const removed: Call[] = [];
   for (const call of [...calls].sort((a, b) => a.began - b.began)) {
     const { name, result, began, ended } = call;
     const [path = '', target = ''] = quoted(call);
@@ -70,16 +72,21 @@ export function auditCalls(calls: Call[], root: string): Audit {
       const change = {
         folder: dirname(named),
         what: `${name} ${named.slice(root.length + 1) || basename(named)}`,
+        began,
         ended,
       };
       since.push(change);
       open.push(change);
-      if (name === 'rmdir') open = open.filter(({ folder }) => folder !== named);
+      if (name === 'rmdir') removed.push(call);
     }
     const status = name.startsWith('write') ? SUCCESS.exec(call.arguments)?.[1] : undefined;
     if (status === undefined) continue;
-    for (const { folder, what, ended: changed } of open) {
-      if (!synced(folder, changed, began))
+    for (const { folder, what, began: changing, ended: changed } of open) {
+      // Nothing of a folder that is gone has to last. It was empty then, so what emptied it came before, even if that call began later.
+      const isGone = removed.some(
+        (removal) => quoted(removal)[0] === folder && removal.ended > changing && removal.ended < began,
+      );
+      if (!isGone && !synced(folder, changed, began))
         audit.violations.push(`${status} goes out before the fsync of ${folder} after ${what}`);
     }
     audit.answers.push({ status: Number(status), effects: since.map(({ what }) => what) });
