@@ -132,7 +132,7 @@ class Traffic {
       if (i % 5 === 0) await (await this.send('GET', `${id}?size=32&format=webp`)).arrayBuffer();
       if (i % 11 === 0) await this.send('DELETE', id);
       if (i % 13 === 0) await this.erase(id);
-      await sleep(50);
+      await sleep(TORTURE ? 50 : 200);
     }
   }
 

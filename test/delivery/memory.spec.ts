@@ -57,7 +57,7 @@ const ALL_ATTACKS: Attack[] = [
   },
   {
     name: 'thousands of ids',
-    requests: TORTURE ? 64 : 24,
+    requests: TORTURE ? 64 : 30,
     status: 200,
     atOnce: 2,
     make: (i) => ({
