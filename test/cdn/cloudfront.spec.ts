@@ -1,6 +1,7 @@
 import { AvatarClient, expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
 import { hashEmail } from '../../src/model/alias.js';
-import { type Environment, type RunningService, local, startService } from '../support/service.js';
+import { local } from '../support/local.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { PurgeApi } from './support/purge-api.js';
 
 const SECRET = 'wJalrXUtnFEMI-example-secret';

@@ -8,15 +8,11 @@ import { tagOfAvatar } from '../../src/model/purging.js';
 import { type Finding, reportOf, visage } from '../cli/support/program.js';
 import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import { s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
+import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
-import {
-  type Environment,
-  type RunningService,
-  local,
-  s3Environment,
-  startService,
-} from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { PurgeApi, until } from './support/purge-api.js';
 
 const TOKEN = 'a-very-secret-token';

@@ -1,10 +1,10 @@
 import { ADOPTION_COMPLETE, manifestKey } from '../../src/model/keys.js';
 import { AvatarClient, expectStatus, jsonOf } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { LEGACY, leaveUpload } from '../support/older-service.js';
 import { describeS3 } from '../support/s3.js';
-import { type Environment, backends, s3Environment, startService } from '../support/service.js';
+import { type Environment, startService } from '../support/service.js';
 import { checksums } from './support/avatars.js';
 import { reportOf, visage } from './support/program.js';
 import { describeRoutes } from './support/routes.js';

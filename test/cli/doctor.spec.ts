@@ -1,13 +1,12 @@
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { backends, openBackend, s3Environment } from '../support/backends.js';
 import { countOf, putAvatar, sample } from './support/avatars.js';
 import { type Report, checksOf, doctor, resultsOf } from './support/doctor.js';
 import { start, visage } from './support/program.js';
-import { openBackend } from '../support/backend.js';
 import { clockAt } from '../support/clock.js';
 import { describeS3 } from '../support/s3.js';
-import { backends, s3Environment } from '../support/service.js';
 
 const TRIALS = ['conditional-writes', 'races', 'reads', 'listing', 'latency', 'pictures', 'fonts'];
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { manifestKey, pictureKey } from '../../src/model/keys.js';
 import { readManifest } from '../../src/model/manifest-format.js';
-import { openBackend } from '../support/backend.js';
-import { backends, local } from '../support/service.js';
+import { backends, openBackend } from '../support/backends.js';
+import { local } from '../support/local.js';
 import { bytesOf, checksums, hashOf, putAliases, putAvatar, sample } from './support/avatars.js';
 import { type Finding, reportOf, visage } from './support/program.js';
 

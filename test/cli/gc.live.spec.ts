@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { manifestKey, pictureKey, versionOf } from '../../src/model/keys.js';
 import { readManifest } from '../../src/model/manifest-format.js';
 import { numbered } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { clockAt } from '../support/clock.js';
 import { TORTURE } from '../support/programme.js';
-import { type Environment, backends, startService } from '../support/service.js';
+import { type Environment, startService } from '../support/service.js';
 import { SECOND_MS, bytesOf, checksums, timesOf } from './support/avatars.js';
 import { reportOf } from './support/program.js';
 

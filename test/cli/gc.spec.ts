@@ -5,9 +5,9 @@ import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
 import { writeManifest } from '../../src/model/manifest-format.js';
 import { apply } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { clockAt } from '../support/clock.js';
-import { type Environment, backends } from '../support/service.js';
+import type { Environment } from '../support/service.js';
 import { SECOND_MS, checksums, hashOf, putAliases, putAvatar, sample, timesOf } from './support/avatars.js';
 import { reportOf } from './support/program.js';
 

@@ -1,9 +1,9 @@
 import { manifestKey, pictureKey } from '../../src/model/keys.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { testS3 } from '../support/s3.js';
-import { type Environment, backends } from '../support/service.js';
+import type { Environment } from '../support/service.js';
 import { checksums, putAvatar, sample } from './support/avatars.js';
 import { reportOf, visage } from './support/program.js';
 

@@ -3,7 +3,7 @@ import { decodeId, manifestKey, pictureKey, versionOf } from '../../src/model/ke
 import { readManifest } from '../../src/model/manifest-format.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { numbered } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend } from '../support/backends.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
 import { testS3 } from '../support/s3.js';

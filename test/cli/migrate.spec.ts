@@ -6,9 +6,10 @@ import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
 import { readManifest, writeManifest } from '../../src/model/manifest-format.js';
 import { type Manifest, apply, emptyManifest } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend, s3Environment } from '../support/backends.js';
+import { local } from '../support/local.js';
 import { s3Client, testS3 } from '../support/s3.js';
-import { type Environment, local, s3Environment } from '../support/service.js';
+import type { Environment } from '../support/service.js';
 import {
   type Sample,
   bytesOf,

@@ -8,9 +8,8 @@ import { writeManifest } from '../../src/model/manifest-format.js';
 import { type Manifest, type Version, apply } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { picture as animated } from '../http/support/pictures.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { clockAt } from '../support/clock.js';
-import { backends } from '../support/service.js';
 import { checksums, hashOf, putAliases, putAvatar, sample, timesOf } from './support/avatars.js';
 import { type Finding, reportOf, visage } from './support/program.js';
 

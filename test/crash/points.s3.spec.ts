@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { send } from '../http/support/client.js';
+import { s3Environment } from '../support/backends.js';
 import { FaultProxy, type Match } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
 import { describeS3 } from '../support/s3.js';
-import { type Environment, type RunningService, s3Environment, startProcess } from '../support/service.js';
+import { type Environment, type RunningService, startProcess } from '../support/service.js';
 import { LARGE, SMALL, Scene, type Shown, change, until } from './scene.js';
 
 interface Point {

@@ -4,10 +4,10 @@ import sharp from 'sharp';
 import { type Manifest, currentVersion } from '../../src/model/manifest.js';
 import { send } from '../http/support/client.js';
 import { below } from '../http/support/mutations.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
-import { type Environment, type RunningService, backends, startProcess } from '../support/service.js';
+import { type Environment, type RunningService, startProcess } from '../support/service.js';
 import { expectSound } from './scene.js';
 
 /** The number of kills for each backend. */

@@ -9,7 +9,7 @@ import type { Manifest } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend } from '../support/backends.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 
 /** Twice the age, in s, at which a temporary file's writer counts as dead. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pictureKey } from '../../src/model/keys.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+import { type Environment, type RunningService, startServices } from '../support/service.js';
 
 const BROWSER = { accept: 'image/avif,image/webp,image/*,*/*;q=0.8' };
 

@@ -4,8 +4,9 @@ import { problemOf } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { type Losable, startLosable } from '../support/away.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
+import { backends } from '../support/backends.js';
 import { HANG_MS } from '../support/patience.js';
-import { backends, startService } from '../support/service.js';
+import { startService } from '../support/service.js';
 
 const clientsOf = (url: string) => ({
   replaced: new AvatarClient(url, 'replaced'),

@@ -1,16 +1,10 @@
 import sharp from 'sharp';
 import { picture } from '../http/support/pictures.js';
 import { AvatarClient, type VersionJson, expectStatus, jsonOf, lookup } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
+import { local } from '../support/local.js';
 import { painted, reference } from '../support/pictures.js';
-import {
-  type Environment,
-  type RunningService,
-  backends,
-  local,
-  startService,
-  startServices,
-} from '../support/service.js';
+import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
 
 /** In px: the most that may be asked for. */
 const MOST = 1024;

@@ -3,9 +3,10 @@ import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
+import { backends } from '../support/backends.js';
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
-import { type RunningService, backends, startServices } from '../support/service.js';
+import { type RunningService, startServices } from '../support/service.js';
 
 /** CACHE_MAX_AGE_MS of each replica. */
 const AGES = [1000, 0];

@@ -6,7 +6,8 @@ import { type Manifest } from '../../src/model/manifest.js';
 import { problemOf } from '../http/support/client.js';
 import { uniquePng } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
-import { type Environment, type RunningService, local, startService } from '../support/service.js';
+import { local } from '../support/local.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 const NAMES = ['32.jpeg', '32.png', '32.webp', '32.avif', '32.gif'];
 const UNREADABLE = { status: 503, code: 'picture_unreadable' };

@@ -2,11 +2,12 @@ import { Settings } from '../../src/config/settings.js';
 import { DefaultPictures, type DefaultWish } from '../../src/delivery/default-pictures.js';
 import { Placeholders } from '../../src/placeholders/placeholders.js';
 import { send } from '../http/support/client.js';
+import { local } from '../support/local.js';
 import { pipelineHere } from '../support/pipeline.js';
 import { TORTURE } from '../support/programme.js';
 import { readMetrics, total } from '../support/scrape.js';
 import { expectStatus } from '../support/avatar-client.js';
-import { type RunningService, local, startServices } from '../support/service.js';
+import { type RunningService, startServices } from '../support/service.js';
 
 const READ = { verified: true, tokens: [] };
 const AT_ONCE = 50;

@@ -2,7 +2,8 @@ import sharp from 'sharp';
 import { problemOf } from '../http/support/client.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
-import { type RunningService, local, startService } from '../support/service.js';
+import { local } from '../support/local.js';
+import { type RunningService, startService } from '../support/service.js';
 
 describe('an avatar without a picture', () => {
   let service: RunningService;

@@ -1,8 +1,9 @@
 import { AvatarClient, expectStatus } from '../support/avatar-client.js';
 import { RawConnection, head } from '../http/support/raw.js';
+import { local } from '../support/local.js';
 import { painted, reference } from '../support/pictures.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type RunningService, local, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 
 const CLIENTS = 50;
 const HIT = '?size=256&format=webp';

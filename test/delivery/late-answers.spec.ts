@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
 import { describeS3 } from '../support/s3.js';
-import { type RunningService, s3Environment, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 
 /** What was read is soon too old. */
 const MAX_AGE_MS = 2;

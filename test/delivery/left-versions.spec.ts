@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pictureKey } from '../../src/model/keys.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { painted, reference } from '../support/pictures.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 /** In px; none of the sizes. */
 const EDGE = 100;

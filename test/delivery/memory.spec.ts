@@ -3,9 +3,10 @@ import { Agent } from 'node:http';
 import { type Outgoing, send } from '../http/support/client.js';
 import { noise } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { local } from '../support/local.js';
 import { MEASURED, heldBy } from '../support/memory.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
-import { type RunningService, local, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 
 const MIB = 1024 * 1024;
 const AT_ONCE = 32;

@@ -6,9 +6,10 @@ import { MOVING_FORMATS, RENDITION_FORMATS, RENDITION_SIZES } from '../../src/mo
 import { problemOf, send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend } from '../support/backends.js';
+import { local } from '../support/local.js';
 import { TORTURE } from '../support/programme.js';
-import { type Environment, type RunningService, local, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 const { min, max } = RENDITION_SIZES;
 const LADDER = new Settings().avatarSizes;

@@ -3,7 +3,8 @@ import sharp from 'sharp';
 import { type Answer, problemOf } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
-import { type Environment, type RunningService, local, startService } from '../support/service.js';
+import { local } from '../support/local.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 const BROWSER = { accept: 'image/avif,image/webp,image/*,*/*;q=0.8' };
 const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';

@@ -6,10 +6,11 @@ import { RENDITION_FORMATS } from '../../src/model/formats.js';
 import { type Answer, send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
+import { local } from '../support/local.js';
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
 import { readMetrics, total } from '../support/scrape.js';
-import { type RunningService, local, startServices } from '../support/service.js';
+import { type RunningService, startServices } from '../support/service.js';
 
 const READS = TORTURE ? 200_000 : 2000;
 const AT_ONCE = 16;

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Answer } from '../http/support/client.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
-import { type RunningService, backends, startServices } from '../support/service.js';
+import { backends } from '../support/backends.js';
+import { type RunningService, startServices } from '../support/service.js';
 
 const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
 const DRAWING = '?default=identicon&size=32&format=png';

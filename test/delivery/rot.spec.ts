@@ -7,9 +7,10 @@ import { reportOf } from '../cli/support/program.js';
 import { problemOf, send } from '../http/support/client.js';
 import { uniquePng } from '../http/support/pictures.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
+import { local } from '../support/local.js';
 import { rot } from '../support/rot.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type Environment, type RunningService, local, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 const EMAIL = 'alice@example.com';
 const [HASH = ''] = hashEmail(EMAIL);

@@ -1,8 +1,9 @@
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { local } from '../support/local.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type RunningService, local, startServices } from '../support/service.js';
+import { type RunningService, startServices } from '../support/service.js';
 
 const HINT = 'Sec-CH-Prefers-Color-Scheme';
 const DARK = [{ [HINT]: 'dark' }, { [HINT]: '"dark"' }];

@@ -4,19 +4,13 @@ import { ADOPTION_COMPLETE, manifestKey } from '../../src/model/keys.js';
 import { type Answer, problemOf, send } from '../http/support/client.js';
 import { type Losable, startLosable } from '../support/away.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
+import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { readMetrics, total } from '../support/scrape.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
-import {
-  type Environment,
-  type RunningService,
-  backends,
-  local,
-  s3Environment,
-  startService,
-} from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 const ELSEWHERE = 'https://cdn.example/nobody.png';
 const URL_DEFAULT = encodeURIComponent(ELSEWHERE);

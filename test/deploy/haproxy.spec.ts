@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf, send } from '../http/support/client.js';
+import { local } from '../support/local.js';
 import { freePort, listens } from '../support/ports.js';
-import { type RunningService, local, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 
 const FILE = 'deploy/haproxy.cfg';

@@ -1,7 +1,7 @@
-import { openBackend } from '../support/backend.js';
 import { AvatarClient, expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
-import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+import { backends, openBackend } from '../support/backends.js';
 import { SECRET, painted, reference, talkative } from '../support/pictures.js';
+import { type Environment, type RunningService, startServices } from '../support/service.js';
 
 const READ = '7c4f0f86-6b0f-4f0e-9c4e-0d3b0f1b2a55';
 const READ_TWICE = '7c4f0f86-6b0f-4f0e-9c4e-0d3b0f1b2a56';

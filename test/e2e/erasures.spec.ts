@@ -12,12 +12,12 @@ import {
   numbered,
   versionOf,
 } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { LEGACY, leaveUpload } from '../support/older-service.js';
 import { describeS3 } from '../support/s3.js';
-import { type Environment, type RunningService, s3Environment, startServices } from '../support/service.js';
+import { type Environment, type RunningService, startServices } from '../support/service.js';
 
 const HOUR_MS = '3600000';
 

@@ -7,9 +7,10 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { send } from '../http/support/client.js';
 import { AvatarClient, expectStatus } from '../support/avatar-client.js';
+import { local } from '../support/local.js';
 import { difference, painted, reference } from '../support/pictures.js';
 import { freePort, listens } from '../support/ports.js';
-import { type RunningService, local, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 
 /** As a program in CommonJS has them; of their types, what is used here. */

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
-import { local, startProcess } from '../support/service.js';
+import { local } from '../support/local.js';
+import { startProcess } from '../support/service.js';
 
 /** The priority of the main thread, and those of the others. A higher number is a lower priority. */
 async function priorities(prefix?: string[]): Promise<[number, number[]]> {

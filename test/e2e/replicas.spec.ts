@@ -2,8 +2,8 @@ import sharp from 'sharp';
 import request from 'supertest';
 import { readManifest } from '../../src/model/manifest-format.js';
 import type { Manifest } from '../../src/model/manifest.js';
-import { openBackend } from '../support/backend.js';
-import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+import { backends, openBackend } from '../support/backends.js';
+import { type Environment, type RunningService, startServices } from '../support/service.js';
 
 const UPLOADS = 100;
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { uniquePng } from '../http/support/pictures.js';
+import { backends } from '../support/backends.js';
 import { Cluster, type ClusterAnswer, type ClusterRequest } from '../support/cluster.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
-import { backends } from '../support/service.js';
 
 const REPLICAS = 3;
 const WORKERS = TORTURE ? 4 : 2;

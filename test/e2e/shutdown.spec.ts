@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import request from 'supertest';
 import { RawConnection, chunk, head } from '../http/support/raw.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend } from '../support/backends.js';
+import { local } from '../support/local.js';
 import { listens } from '../support/ports.js';
-import { type Environment, type RunningService, local, startProcess } from '../support/service.js';
+import { type Environment, type RunningService, startProcess } from '../support/service.js';
 
 /** Longer than any test takes, in ms, so that it never ends anything. */
 const FOR_EVER = '3600000';

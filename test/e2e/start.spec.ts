@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { behindProxy } from '../support/behind-proxy.js';
+import { local } from '../support/local.js';
 import { environmentOf } from '../support/patience.js';
 import { createBucket } from '../support/s3.js';
 import { startS3rver } from '../support/s3rver.js';
-import { type Environment, local, startProcess } from '../support/service.js';
+import { type Environment, startProcess } from '../support/service.js';
 
 interface Package {
   scripts: Record<string, string>;

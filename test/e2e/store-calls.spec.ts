@@ -1,19 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ADOPTION_COMPLETE } from '../../src/model/keys.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
+import type { Backend } from '../support/local.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
 import { HANG_MS } from '../support/patience.js';
 import { storeCalls } from '../support/scrape.js';
-import {
-  type Backend,
-  type Environment,
-  type RunningService,
-  backends,
-  startService,
-  startServices,
-} from '../support/service.js';
+import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
 
 const created = async (client: AvatarClient, i: number) =>
   versionOf(expectStatus(201, await client.upload(await numbered(i))));

@@ -2,8 +2,9 @@ import { hashEmail } from '../../src/model/alias.js';
 import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, idOf, numbered } from '../support/avatar-client.js';
 import { clockMovedBy, moveClock } from '../support/clock.js';
+import { local } from '../support/local.js';
 import { storeCalls } from '../support/scrape.js';
-import { type Environment, type RunningService, local, startServices } from '../support/service.js';
+import { type Environment, type RunningService, startServices } from '../support/service.js';
 
 const MINUTE_MS = 60_000;
 

@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import request from 'supertest';
-import { type Environment, type RunningService, backends, startServices } from '../support/service.js';
+import { backends, openBackend } from '../support/backends.js';
 import { HANG_MS } from '../support/patience.js';
 import { clockAt } from '../support/clock.js';
-import { openBackend } from '../support/backend.js';
 import { s3Client, testS3 } from '../support/s3.js';
+import { type Environment, type RunningService, startServices } from '../support/service.js';
 
 interface Url {
   url: string;

@@ -5,12 +5,12 @@ import { type Manifest, emptyManifest } from '../../src/model/manifest.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { type Answer, problemOf, send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TORTURE, sliceOf } from '../support/programme.js';
 import { describeS3 } from '../support/s3.js';
-import { type Environment, type RunningService, s3Environment, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { ATTEMPTS, FAULTS, HANGING_TIMEOUT_MS, type Row } from './support/faults.js';
 import { SERVICE_CALLS, type ServiceCall, type State, type Subject } from './support/service-calls.js';
 

@@ -4,21 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AvatarClient, expectStatus, idOf, jsonOf, lookup, numbered } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { local } from '../support/local.js';
 import { LEGACY, leaveUpload } from '../support/older-service.js';
 import { TORTURE } from '../support/programme.js';
 import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
-import {
-  type Environment,
-  type RunningService,
-  backends,
-  local,
-  s3Environment,
-  startService,
-} from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { type Answer, problemOf } from './support/client.js';
 
 /** An avatar of an older service. */

@@ -3,19 +3,13 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AvatarClient, expectStatus, jsonOf, lookup, numbered, versionOf } from '../support/avatar-client.js';
+import { backends, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
+import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
-import {
-  type Environment,
-  type RunningService,
-  backends,
-  local,
-  s3Environment,
-  startService,
-  startServices,
-} from '../support/service.js';
 import { until } from '../cdn/support/purge-api.js';
+import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
 import { type Answer, problemOf, send } from './support/client.js';
 
 const KEY = 'secret';

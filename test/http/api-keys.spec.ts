@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { local } from '../support/service.js';
+import { local } from '../support/local.js';
 import { FORM, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
@@ -16,7 +16,10 @@ describe('a service with API_KEYS', () => {
 
   beforeAll(async () => {
     const sums = ['another', KEY, BASE64_KEY].map((key) => createHash('sha256').update(key).digest('hex'));
-    harness = await Harness.start({ ...(await local.environment()), API_KEYS: sums.join(',') }, RIGHT);
+    harness = await Harness.start(
+      { ...(await local.environment()), API_KEYS: sums.join(',') },
+      { headers: RIGHT },
+    );
   });
   afterAll(() => harness.stop());
 

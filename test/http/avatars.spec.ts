@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import request from 'supertest';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { backends } from '../support/backends.js';
+import { type RunningService, startService } from '../support/service.js';
 import { noise } from './support/pictures.js';
 
 describe.each(backends)('avatars over HTTP on $name', (backend) => {

@@ -1,4 +1,4 @@
-import { local } from '../support/service.js';
+import { local } from '../support/local.js';
 import { BOUNDARY, FORM, type Outgoing, fileForm, form, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';

@@ -1,8 +1,9 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { manifestKey } from '../../src/model/keys.js';
 import { statusOf } from '../../src/storage/s3/s3-errors.js';
+import { local } from '../support/local.js';
 import { s3Client, testS3 } from '../support/s3.js';
-import { type Environment, local } from '../support/service.js';
+import type { Environment } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';

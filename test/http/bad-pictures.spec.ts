@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { local } from '../support/service.js';
+import { local } from '../support/local.js';
 import { fileForm, form } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { PICTURES, type PictureName, jpegClaiming, picture, pngOf } from './support/pictures.js';

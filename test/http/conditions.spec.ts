@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
+import { local } from '../support/local.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type RunningService, local, startServices } from '../support/service.js';
+import { type RunningService, startServices } from '../support/service.js';
 import { type Answer, type Outgoing, problemOf, send } from './support/client.js';
 import { picture } from './support/pictures.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backends } from '../support/backends.js';
 import { SEED } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
-import { backends } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Environment, local, startProcess } from '../support/service.js';
+import { local } from '../support/local.js';
+import { type Environment, startProcess } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { fileForm, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -35,7 +36,7 @@ needs('root')('a disk that is full', () => {
     const start = async (options: string) => {
       await mount(options);
       environment = { ...(await local.environment()), STORAGE_LOCAL_PATH: join(disk, 'objects') };
-      harness = await Harness.start(environment, {}, startProcess);
+      harness = await Harness.start(environment, { start: startProcess });
       for (const id of ['a', 'b', 'c']) {
         expect((await harness.put(`/v1/avatars/${id}`, { body: await picture('png') })).status).toBe(201);
       }
@@ -96,7 +97,7 @@ needs('root')('a disk that is full', () => {
       await start('size=8m');
       await fill(filler);
       await harness.stop();
-      harness = await Harness.start(environment, {}, startProcess);
+      harness = await Harness.start(environment, { start: startProcess });
       const ready = await harness.send({ path: '/health/ready' });
       expect(ready.status).toBe(200);
       expect(JSON.parse(ready.body.toString())).toMatchObject({
@@ -123,8 +124,7 @@ needs('root')('a disk that is full', () => {
     filler = join(disk, 'filler');
     harness = await Harness.start(
       { ...(await local.environment()), UPLOAD_SPOOL_PATH: disk },
-      {},
-      startProcess,
+      { start: startProcess },
     );
     await writeFile(filler, Buffer.alloc(900 * 1024));
     for (const outgoing of [{ body: photo }, fileForm(photo)]) {

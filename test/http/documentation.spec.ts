@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ERROR_CODES } from '../../src/errors.js';
 import { statusOfCode } from '../../src/http/problem.js';
-import { local } from '../support/service.js';
+import { local } from '../support/local.js';
 import { Harness } from './support/harness.js';
 
 interface Operation {

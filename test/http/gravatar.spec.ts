@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
 import { type Losable, startLosable } from '../support/away.js';
+import { backends, openBackend } from '../support/backends.js';
+import { local } from '../support/local.js';
 import { difference, painted, reference } from '../support/pictures.js';
-import { type Environment, type RunningService, backends, local, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { type Answer, problemOf, send } from './support/client.js';
 import { picture } from './support/pictures.js';
 

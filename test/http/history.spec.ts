@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { v7 as uuidv7 } from 'uuid';
 import { statusOf } from '../../src/storage/s3/s3-errors.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { s3Client, testS3 } from '../support/s3.js';
 import {
   AvatarClient,
@@ -14,7 +14,7 @@ import {
   postLookup,
   versionOf,
 } from '../support/avatar-client.js';
-import { type Environment, type RunningService, backends, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { type Answer, problemOf } from './support/client.js';
 
 const GRACE_MS = 300_000;

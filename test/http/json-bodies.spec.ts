@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { local } from '../support/service.js';
+import { local } from '../support/local.js';
 import { type Outgoing, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { RawConnection, head } from './support/raw.js';
@@ -45,7 +45,7 @@ describe('JSON bodies', () => {
 
   beforeAll(async () => {
     const API_KEYS = createHash('sha256').update(KEY).digest('hex');
-    harness = await Harness.start({ ...(await local.environment()), API_KEYS }, AUTHORIZED);
+    harness = await Harness.start({ ...(await local.environment()), API_KEYS }, { headers: AUTHORIZED });
   });
   afterAll(() => harness.stop());
 

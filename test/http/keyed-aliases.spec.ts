@@ -5,10 +5,11 @@ import { hashEmail } from '../../src/model/alias.js';
 import { pathsOf, tagOfHash, tagsOf } from '../../src/model/purging.js';
 import { reportOf, visage } from '../cli/support/program.js';
 import { AvatarClient, expectStatus, idOf, jsonOf, lookup, numbered } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend } from '../support/backends.js';
 import { clockAt } from '../support/clock.js';
+import { local } from '../support/local.js';
 import { storeCalls } from '../support/scrape.js';
-import { type Environment, type RunningService, backends, local, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { problemOf, send } from './support/client.js';
 
 const KEY = 'k'.repeat(32);

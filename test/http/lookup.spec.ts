@@ -12,11 +12,13 @@ import {
   versionOf,
 } from '../support/avatar-client.js';
 import { until } from '../cdn/support/purge-api.js';
+import { s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy, type Held } from '../support/fault-proxy.js';
+import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
-import { type RunningService, local, s3Environment, startService } from '../support/service.js';
+import { type RunningService, startService } from '../support/service.js';
 import { FORM, form, problemOf, send } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';

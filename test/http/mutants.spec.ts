@@ -1,6 +1,7 @@
+import { local } from '../support/local.js';
 import { SEED, TORTURE } from '../support/programme.js';
 import { randoms } from '../support/randoms.mjs';
-import { local, startProcess } from '../support/service.js';
+import { startProcess } from '../support/service.js';
 import { FORM, type Outgoing, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { MUTATIONS, type Random, below, pick } from './support/mutations.js';
@@ -29,7 +30,7 @@ const CONTENT_TYPES = [
 describe('mutants', () => {
   it(`of pictures and forms bring nothing down (seed ${SEED})`, async () => {
     const environment = { ...(await local.environment()), UPLOAD_TIMEOUT_MS: '5000' };
-    const harness = await Harness.start(environment, {}, startProcess);
+    const harness = await Harness.start(environment, { start: startProcess });
     const valid = await Promise.all(PICTURES.map((name) => picture(name)));
     await harness.takesUploads();
     const filesBefore = (await harness.service.openFiles()).sort();

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { encodeId } from '../../src/model/keys.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
+import { local } from '../support/local.js';
 import { randoms } from '../support/randoms.mjs';
 import { SEED, TORTURE } from '../support/programme.js';
-import { local } from '../support/service.js';
 import { type Answer, FORM, type Outgoing, form, send } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { type Random, below, pick } from './support/mutations.js';
@@ -93,7 +93,7 @@ describe('the OpenAPI document', () => {
       AVATAR_DEFAULT_URLS: ELSEWHERE,
     };
     const API_KEYS = createHash('sha256').update(KEY).digest('hex');
-    harness = await Harness.start({ ...environment, API_KEYS }, AUTHORIZED);
+    harness = await Harness.start({ ...environment, API_KEYS }, { headers: AUTHORIZED });
     document = JSON.parse((await harness.send({ path: '/docs-json' })).body.toString()) as OpenApi;
     schemas = new Schemas(document.components.schemas);
     calls = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import request from 'supertest';
-import { type RunningService, backends, startService } from '../support/service.js';
+import { backends } from '../support/backends.js';
+import { type RunningService, startService } from '../support/service.js';
 
 describe.each(backends)('preconditions and history on $name', (backend) => {
   let service: RunningService;

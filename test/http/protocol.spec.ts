@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { local } from '../support/service.js';
+import { local } from '../support/local.js';
 import { type Answer, FORM, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';

@@ -1,14 +1,14 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openBackend } from '../support/backend.js';
+import { openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { HANG_MS } from '../support/patience.js';
 import { TORTURE } from '../support/programme.js';
 import { describeS3 } from '../support/s3.js';
-import { type Environment, s3Environment } from '../support/service.js';
+import type { Environment } from '../support/service.js';
 import { problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';

@@ -5,20 +5,15 @@ import sharp from 'sharp';
 import { manifestKey, pictureKey } from '../../src/model/keys.js';
 import { type Losable, startLosable } from '../support/away.js';
 import { AvatarClient, expectStatus, jsonOf, versionOf } from '../support/avatar-client.js';
+import { backends, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
+import { local } from '../support/local.js';
 import { animation, difference } from '../support/pictures.js';
 import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
 import { readMetrics, storeCalls, total } from '../support/scrape.js';
-import {
-  type Environment,
-  type RunningService,
-  backends,
-  local,
-  s3Environment,
-  startService,
-} from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 import { problemOf, send } from './support/client.js';
 import { type MapJson, colorsOf, getSheet, mapOf, postSheet } from './support/sheets.js';
 

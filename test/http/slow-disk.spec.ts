@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { local, startProcess } from '../support/service.js';
+import { local } from '../support/local.js';
+import { startProcess } from '../support/service.js';
 import { Tracing } from '../support/strace.js';
 import { needs } from '../support/tools.js';
 import { FORM, form, problemOf } from './support/client.js';
@@ -13,7 +14,7 @@ needs('strace')('a slow disk', () => {
   let tracing: Tracing;
 
   beforeAll(async () => {
-    harness = await Harness.start(await local.environment(), {}, startProcess);
+    harness = await Harness.start(await local.environment(), { start: startProcess });
     const options = ['-e', `inject=openat:delay_enter=${DELAY}`];
     tracing = await Tracing.ofProcess(Number(harness.service.process.pid), options);
   });

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { local } from '../support/service.js';
+import { local } from '../support/local.js';
 import { BOUNDARY, FORM, fileForm, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { RawConnection, chunk, head } from './support/raw.js';

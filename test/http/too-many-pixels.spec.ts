@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { endlessWebp, gif, gifFrame, repeated } from '../images/containers.js';
-import { local, startProcess } from '../support/service.js';
+import { local } from '../support/local.js';
+import { startProcess } from '../support/service.js';
 import { fileForm } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { type PictureName, jpegClaiming, picture, pngOf } from './support/pictures.js';
@@ -85,5 +86,5 @@ describe('limits of pixels and frames', () => {
 });
 
 async function startLocal(settings: Record<string, string>): Promise<Harness> {
-  return Harness.start({ ...(await local.environment()), ...settings }, {}, startProcess);
+  return Harness.start({ ...(await local.environment()), ...settings }, { start: startProcess });
 }

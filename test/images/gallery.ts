@@ -1,7 +1,8 @@
 import sharp from 'sharp';
 import request, { type Response } from 'supertest';
+import { local } from '../support/local.js';
 import { meanDistance } from '../support/pictures.js';
-import { type Environment, type RunningService, local, startService } from '../support/service.js';
+import { type Environment, type RunningService, startService } from '../support/service.js';
 
 /** The service's description of an avatar. */
 export interface Info {

@@ -4,10 +4,11 @@ import { ERROR_CODES } from '../../src/errors.js';
 import { Harness } from '../http/support/harness.js';
 import { picture, pngOf } from '../http/support/pictures.js';
 import { RawConnection, head, put } from '../http/support/raw.js';
-import { openBackend } from '../support/backend.js';
+import { backends, openBackend, s3Environment } from '../support/backends.js';
+import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { type Metric, readMetrics, total } from '../support/scrape.js';
-import { type Environment, backends, local, s3Environment } from '../support/service.js';
+import type { Environment } from '../support/service.js';
 import { scrape } from './support.js';
 
 const ROUTE = '/v1/avatars/:id';

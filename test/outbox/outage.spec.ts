@@ -11,19 +11,13 @@ import {
   postLookup,
   versionOf,
 } from '../support/avatar-client.js';
-import { openBackend } from '../support/backend.js';
+import { openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { leaveUpload } from '../support/older-service.js';
 import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
-import {
-  type Environment,
-  type RunningService,
-  s3Environment,
-  startService,
-  startServices,
-} from '../support/service.js';
+import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
 
 interface Ready {
   status: string;

@@ -1,5 +1,5 @@
-// Builds what is shipped, without a look at its types, and the same code again in forms that start in half the time or less, because the tests start the service
-// and the program some four hundred times.
+// Builds what is shipped, without a look at its types, and the same code again in forms that start in half the time or less, because the
+// tests start the service and the program some six hundred times.
 import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -112,7 +112,10 @@ const oneClassValidator = {
   },
 };
 
-/** The service tries its storage once in the life of the process. A host lives longer, and does so once for each server and each folder of folders. */
+/**
+ * The service tries its storage once in the life of the process. A host lives longer: it tries each server once, and for local storages each
+ * folder that they are in.
+ */
 const triedOnce = {
   name: 'a storage is tried once',
   setup({ onLoad }) {

@@ -1,7 +1,8 @@
 import { rename } from 'node:fs/promises';
+import type { Backend } from './local.js';
 import { FaultProxy } from './fault-proxy.js';
 import { storeCalls } from './scrape.js';
-import { type Backend, type Environment, type RunningService, startService } from './service.js';
+import { type Environment, type RunningService, startService } from './service.js';
 
 /** A service whose storage can be taken away. Unless the settings say otherwise, it trusts nothing that it knows: each read asks the storage. */
 export interface Losable {

@@ -1,5 +1,5 @@
 import { numbered } from './avatar-client.js';
-import { openBackend } from './backend.js';
+import { openBackend } from './backends.js';
 import type { Environment } from './service.js';
 
 /** The name of an upload of the older service. */

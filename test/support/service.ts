@@ -7,7 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Host, Hosts } from '../host/hosts.mjs';
 import { HANG_MS, environmentOf } from './patience.js';
-import { createBucket, testS3 } from './s3.js';
 
 const STARTS_AT_ONCE = 4;
 
@@ -196,38 +195,4 @@ async function startAll(
   if (failed === undefined) return services;
   await Promise.all(services.map((service) => service.stop()));
   throw failed.reason;
-}
-
-/** A backend to run a suite on. Every call of `environment` gives a new, empty storage. */
-export interface Backend {
-  name: 'local' | 's3';
-  environment(): Promise<Environment>;
-}
-
-/** The backend for tests of what no store can change: the contract suite holds all drivers to the same behaviour. */
-export const local: Backend = {
-  name: 'local',
-  environment: async () => ({
-    STORAGE_BACKEND: 'local',
-    STORAGE_LOCAL_PATH: await mkdtemp(join(tmpdir(), 'visage-objects-')),
-  }),
-};
-
-/** All backends, for tests of what a store can change. */
-export const backends: Backend[] = [local];
-
-if (testS3) backends.push({ name: 's3', environment: s3Environment });
-
-/** A new bucket, for tests in a `describeS3`. @throws {Error} if the S3 suite is left out */
-export async function s3Environment(): Promise<Environment> {
-  if (!testS3) throw new Error('SKIP_S3=1 leaves the S3 suite out');
-  return {
-    STORAGE_BACKEND: 's3',
-    STORAGE_S3_ENDPOINT: testS3.endpoint,
-    STORAGE_S3_REGION: testS3.region,
-    STORAGE_S3_BUCKET: await createBucket(testS3),
-    STORAGE_S3_ACCESS_KEY_ID: testS3.accessKeyId,
-    STORAGE_S3_SECRET_ACCESS_KEY: testS3.secretAccessKey,
-    STORAGE_S3_USE_PATH_STYLE: 'true',
-  };
 }

@@ -1,4 +1,5 @@
-import { type Backend, backends } from '../../support/service.js';
+import { backends } from '../../support/backends.js';
+import type { Backend } from '../../support/local.js';
 
 const routes: { from: Backend; to: Backend; route: string }[] = backends.flatMap((from) =>
   backends.filter((to) => to !== from).map((to) => ({ from, to, route: `${from.name} to ${to.name}` })),

@@ -1,7 +1,7 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openBackend } from '../../support/backend.js';
+import { openBackend } from '../../support/backends.js';
 import { HANG_MS } from '../../support/patience.js';
 import { type Environment, type RunningService, startService } from '../../support/service.js';
 import { type Answer, type Outgoing, problemOf, send } from './client.js';
@@ -12,6 +12,13 @@ import { RawConnection } from './raw.js';
 const running = new Set<RunningService>();
 afterAll(() => Promise.all([...running].map((service) => service.stop())));
 
+interface HarnessOptions {
+  /** That writers have to send. */
+  headers?: Record<string, string>;
+  /** `startProcess` for a test about the process itself. */
+  start?: (environment: Environment) => Promise<RunningService>;
+}
+
 /** A running service, and ways to see what a request left behind. */
 export class Harness {
   private count = 0;
@@ -19,15 +26,12 @@ export class Harness {
   private constructor(
     readonly service: RunningService,
     private readonly environment: Environment,
-    /** Headers that writers have to send. */
     private readonly headers: Record<string, string>,
   ) {}
 
-  /** @param start `startProcess` for a test about the process itself */
   static async start(
     environment: Environment,
-    headers: Record<string, string> = {},
-    start: (environment: Environment) => Promise<RunningService> = startService,
+    { headers = {}, start = startService }: HarnessOptions = {},
   ): Promise<Harness> {
     const service = await start(environment);
     running.add(service);
