@@ -39,8 +39,7 @@ export class SheetsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const url = this.urls.at(request, pathOf(wish));
-    await this.answer(wish, request, reply, url);
+    await this.answer(wish, request, reply, () => this.urls.at(request, pathOf(wish)));
   }
 
   @Post()
@@ -58,9 +57,9 @@ export class SheetsController {
     wish: SheetQuery | SheetBody,
     request: FastifyRequest,
     reply: FastifyReply,
-    url?: string,
+    url?: () => string,
   ): Promise<void> {
-    if (wish.format === 'json') return this.sendMap(wish, request, reply, url);
+    if (wish.format === 'json') return this.sendMap(wish, request, reply, url?.());
     const { ids, size, default: fallback, scheme } = wish;
     const { dark } = preferencesOf(request);
     const picture = await this.sheets.show({ ids, size, default: fallback, scheme, dark });

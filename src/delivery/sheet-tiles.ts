@@ -63,8 +63,7 @@ export class SheetTiles implements OnApplicationShutdown {
    */
   async replace(tile: Tile, failure: unknown, wish: TileWish): Promise<Tile> {
     const { id, version } = tile;
-    const isOverload = failure instanceof CodedError && failure.code === 'busy';
-    if (!version || (isOverload && !(failure instanceof TooSlow))) throw failure;
+    if (!version || isOverload(failure)) throw failure;
     // Erased a moment ago, or replaced and deleted.
     const isGone = failure instanceof CodedError && failure.code === 'avatar_not_found';
     if (!isGone) this.log(id, failure);
@@ -90,4 +89,9 @@ export class SheetTiles implements OnApplicationShutdown {
     });
     if (isFirst) this.logger.error({ id, err: failure }, message);
   }
+}
+
+/** Whether a tile failed for lack of a turn. A picture that takes too long has had its turn. */
+export function isOverload(failure: unknown): boolean {
+  return failure instanceof CodedError && failure.code === 'busy' && !(failure instanceof TooSlow);
 }

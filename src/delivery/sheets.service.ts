@@ -14,7 +14,7 @@ import { type SheetLayout, isWithin, layOut, mostTiles } from '../model/sheet.js
 import { FALLBACK_NAMES, Fallbacks } from './fallbacks.js';
 import type { Picture } from './picture.js';
 import { SheetMemory } from './sheet-memory.js';
-import { SheetTiles, type Tile, type TileWish } from './sheet-tiles.js';
+import { SheetTiles, type Tile, type TileWish, isOverload } from './sheet-tiles.js';
 
 /** A request for a sheet. */
 export interface SheetWish extends Omit<TileWish, 'size' | 'default'> {
@@ -39,6 +39,8 @@ interface Chosen {
   wish: SheetWish;
   layout: SheetLayout;
   tiles: readonly Tile[];
+  /** In which its tasks take turns. */
+  group: string;
   /** Counts how often they were chosen, from 1. */
   round: number;
 }
@@ -49,8 +51,12 @@ type Failures = ReadonlyMap<number, unknown>;
 /** Edge of a tile in px if the request names none. */
 const USUAL_SIZE = 64;
 
-/** How many avatars and tiles may wait to be found, read or drawn, over all sheets. */
+/** How many tiles may wait to be found, read or drawn, over all sheets. */
 const MAX_WAITING = 10_000;
+
+/** The group of the sheets with avatars that this process has not read, and how many of their tiles may wait. Anybody can make up ids. */
+const UNREAD = 'unread';
+const MAX_UNREAD_WAITING = 2000;
 
 /** How often the tiles of a sheet are chosen, if avatars on it are erased while it is made. */
 const MOST_ROUNDS = 3;
@@ -60,8 +66,8 @@ const ERASING = 'Avatars of the sheet are being erased faster than it can be mad
 @Injectable()
 export class SheetsService {
   /**
-   * Avatars are found, and tiles read and drawn, in turns. Sheets share them fairly, so that one from memory overtakes one that has to be
-   * read.
+   * Tiles are found, read and drawn in turns. Sheets of avatars in memory share them fairly; those with others share one part, so that
+   * sheets of made-up ids hold up one another, and a few others.
    */
   private readonly turns: FairTurns;
   /** Sheets being made, by ETag. */
@@ -85,11 +91,9 @@ export class SheetsService {
    * @throws CodedError `sheet_too_large`, `busy`
    */
   async find({ ids, size }: SheetWish): Promise<Sheet> {
-    const unique = new Set(ids);
-    const layout = this.layOut(unique.size, size);
-    const group = ids.join();
-    const find = (id: string) => this.turns.run(() => this.lookups.findOne(id), { group });
-    const avatars = await Promise.all([...unique].map(find));
+    const unique = [...new Set(ids)];
+    const layout = this.layOut(unique.length, size);
+    const avatars = await this.inTurns(this.groupOf(unique), unique, (id) => this.lookups.findOne(id));
     return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
   }
 
@@ -102,13 +106,30 @@ export class SheetsService {
   }
 
   private async choose(wish: SheetWish, round: number): Promise<Picture> {
-    const { layout, avatars } = await this.find(wish);
+    const unique = [...new Set(wish.ids)];
+    const layout = this.layOut(unique.length, wish.size);
     const look = this.lookOf(wish, layout);
-    const group = wish.ids.join();
-    const tiles = await Promise.all(
-      avatars.map((avatar) => this.turns.run(() => this.tiles.of(avatar, look), { group })),
+    const group = this.groupOf(unique);
+    const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
+    const tiles = await this.inTurns(group, unique, choose);
+    return this.pictureOf({ wish, layout, tiles, group, round });
+  }
+
+  /** Does something for each of the tiles, as soon as its turn comes. Nothing is begun unless all of them may wait. */
+  private inTurns<In, Out>(
+    group: string,
+    tiles: readonly In[],
+    task: (tile: In) => Promise<Out>,
+  ): Promise<Out[]> {
+    const queue = group === UNREAD ? MAX_UNREAD_WAITING : MAX_WAITING;
+    return this.turns.all(
+      tiles.map((tile) => () => task(tile)),
+      { group, queue },
     );
-    return this.pictureOf({ wish, layout, tiles, round });
+  }
+
+  private groupOf(ids: readonly string[]): string {
+    return ids.every((id) => this.repository.lastKnown(id)) ? ids.join() : UNREAD;
   }
 
   private layOut(count: number, wanted = USUAL_SIZE): SheetLayout {
@@ -148,19 +169,27 @@ export class SheetsService {
     }
     return Buffer.isBuffer(made)
       ? made
-      : this.pictureOf({ ...sheet, tiles: await this.replace(etag, sheet, made) });
+      : this.pictureOf({ ...sheet, tiles: await this.replace(sheet, made) });
   }
 
-  /** @returns the bytes, or the tiles that could not be loaded */
+  /**
+   * @returns the bytes, or the tiles that could not be loaded
+   * @throws CodedError `busy`: without one of the tiles nobody needs the others
+   */
   private async make(etag: string, sheet: Chosen): Promise<Buffer | Failures> {
-    const { layout, tiles } = sheet;
-    const loads = tiles.map(({ picture }) => this.turns.run(() => bytesOf(picture), { group: etag }));
-    const loaded = await Promise.allSettled(loads);
-    const failures = new Map(
-      loaded.flatMap((one, i) => (one.status === 'rejected' ? [[i, one.reason as unknown] as const] : [])),
-    );
+    const { layout, tiles, group } = sheet;
+    const failures = new Map<number, unknown>();
+    const load = async ([i, { picture }]: [number, Tile]) => {
+      try {
+        return await bytesOf(picture);
+      } catch (error) {
+        if (isOverload(error)) throw error;
+        failures.set(i, error);
+        return undefined;
+      }
+    };
+    const pictures = await this.inTurns(group, [...tiles.entries()], load);
     if (failures.size > 0) return failures;
-    const pictures = loaded.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
     try {
       const bytes = await this.pipeline.compose(pictures, layout);
       if (!this.showsErased(sheet)) this.memory.keep(etag, bytes, shownBy(tiles));
@@ -172,11 +201,14 @@ export class SheetsService {
   }
 
   /** By each caller for itself: with another default, the same pictures have the same ETag. */
-  private replace(etag: string, { wish, layout, tiles }: Chosen, failures: Failures): Promise<Tile[]> {
+  private async replace({ wish, layout, tiles, group }: Chosen, failures: Failures): Promise<Tile[]> {
     const look = this.lookOf(wish, layout);
-    const replace = (tile: Tile, i: number) =>
-      this.turns.run(() => this.tiles.replace(tile, failures.get(i), look), { group: etag });
-    return Promise.all(tiles.map(async (tile, i) => (failures.has(i) ? replace(tile, i) : tile)));
+    const replaced = [...tiles];
+    await this.inTurns(group, [...failures], async ([i, failure]) => {
+      const tile = tiles[i];
+      if (tile) replaced[i] = await this.tiles.replace(tile, failure, look);
+    });
+    return replaced;
   }
 
   private lookOf({ default: name, scheme, dark }: SheetWish, { size }: SheetLayout): TileWish {

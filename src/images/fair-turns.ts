@@ -17,8 +17,14 @@ export interface TaskOptions {
   costly?: boolean | undefined;
 }
 
-interface Waiting {
-  costly: boolean;
+/** The place of a task in the queue. */
+type Place = Required<Pick<TaskOptions, 'costly'>> & {
+  group: string;
+  /** The tasks of one call of `all` have the same. */
+  batch?: symbol | undefined;
+};
+
+interface Waiting extends Place {
   start(): void;
   refuse(): void;
 }
@@ -48,36 +54,66 @@ export class FairTurns {
     return this.count.waiting;
   }
 
+  /** How many groups share the turns: those with tasks that run or wait. */
+  get sharing(): number {
+    return this.groups.size;
+  }
+
   /**
    * Runs a task when its turn comes. Tasks of one group start in the order they came, but cheap ones may overtake costly ones.
    * @throws CodedError `busy` the queue is full, or eight costly tasks of the group are waiting already. A full queue refuses the
    * last task of the group that has the most tasks waiting. That may be a task that has waited for a while.
    */
   async run<T>(task: () => Promise<T>, { group = '', costly = false }: TaskOptions = {}): Promise<T> {
-    await this.turn(group, costly);
+    return this.runAt({ group, costly }, task);
+  }
+
+  /**
+   * Runs tasks that are of use only together. Nothing is queued unless there is room for all of them, and once one of them fails, those that
+   * still wait leave the queue.
+   * @param options.queue how many tasks of the group may wait; undefined: as many as the queue takes
+   * @throws CodedError `busy` there is no room for all of them; what the first one to fail throws
+   */
+  async all<T>(
+    tasks: readonly (() => Promise<T>)[],
+    { group = '', queue = Infinity }: Pick<TaskOptions, 'group'> & { queue?: number } = {},
+  ): Promise<T[]> {
+    const room = this.options.queue - this.count.waiting + this.options.turns - this.count.active;
+    const waiting = this.groups.get(group)?.waiting.length ?? 0;
+    if (tasks.length > Math.min(room, queue - waiting)) throw busy();
+    const place = { group, costly: false, batch: Symbol(group) };
     try {
-      return await task();
-    } finally {
-      this.end(group, costly);
+      return await Promise.all(tasks.map((task) => this.runAt(place, task)));
+    } catch (error) {
+      this.drop(place);
+      throw error;
     }
   }
 
-  private turn(name: string, costly: boolean): Promise<void> {
+  private async runAt<T>(place: Place, task: () => Promise<T>): Promise<T> {
+    await this.turn(place);
+    try {
+      return await task();
+    } finally {
+      this.end(place);
+    }
+  }
+
+  private turn(place: Place): Promise<void> {
     return new Promise((resolve, reject) => {
-      const group = this.groups.get(name) ?? { active: 0, waiting: [] };
-      this.groups.set(name, group);
-      const waitingCostly = group.waiting.filter((one) => one.costly).length;
+      const group = this.groups.get(place.group) ?? { active: 0, waiting: [] };
       const refuse = () => {
-        reject(new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.'));
+        reject(busy());
       };
-      if (costly && waitingCostly >= MAX_COSTLY_WAITING) {
+      if (place.costly && group.waiting.filter((one) => one.costly).length >= MAX_COSTLY_WAITING) {
         refuse();
         return;
       }
-      group.waiting.push({ costly, start: resolve, refuse });
+      this.groups.set(place.group, group);
+      group.waiting.push({ ...place, start: resolve, refuse });
       this.count.waiting++;
       this.startNext();
-      if (this.count.waiting > this.options.queue) this.refuseOne(name);
+      if (this.count.waiting > this.options.queue) this.refuseOne(place.group);
     });
   }
 
@@ -97,16 +133,32 @@ export class FairTurns {
     next.start();
   }
 
-  private end(name: string, costly: boolean): void {
+  private end({ group: name, costly }: Place): void {
     this.count.active--;
     this.count.costly -= Number(costly);
     const group = this.groups.get(name);
     if (group) {
       group.active--;
       this.groups.delete(name);
-      if (group.active + group.waiting.length > 0) this.groups.set(name, group);
+      this.groups.set(name, group);
+      this.forgetIfIdle(name);
     }
     this.startNext();
+  }
+
+  private drop({ group: name, batch }: Place): void {
+    const group = this.groups.get(name);
+    if (!group) return;
+    const left = group.waiting.filter((one) => one.batch !== batch);
+    this.count.waiting -= group.waiting.length - left.length;
+    group.waiting = left;
+    this.forgetIfIdle(name);
+  }
+
+  /** Each turn looks at all groups. */
+  private forgetIfIdle(name: string): void {
+    const group = this.groups.get(name);
+    if (group?.active === 0 && group.waiting.length === 0) this.groups.delete(name);
   }
 
   /** @param newcomer the group whose task came last. That task is refused unless another group has more tasks waiting. */
@@ -116,5 +168,10 @@ export class FairTurns {
     for (const name of this.groups.keys()) if (lengthOf(name) > lengthOf(longest)) longest = name;
     this.groups.get(longest)?.waiting.pop()?.refuse();
     this.count.waiting--;
+    this.forgetIfIdle(longest);
   }
+}
+
+function busy(): CodedError {
+  return new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.');
 }

@@ -211,6 +211,26 @@ describe('sheets', () => {
     }
   });
 
+  it('of made-up ids are refused before others are, and end no sheet that was accepted', async () => {
+    const warm = await startService({ ...environment, CACHE_MAX_AGE_MS: '3600000' });
+    try {
+      const ids = Object.keys(versions);
+      expectStatus(200, await getSheet(warm.url, ids));
+      const madeUp = (sheet: number) => Array.from({ length: 200 }, (_, i) => `u${sheet}-${i}`);
+      const [known, ...strange] = await Promise.all([
+        ...[getSheet(warm.url, ids)],
+        ...Array.from({ length: 60 }, (_, sheet) => getSheet(warm.url, madeUp(sheet), '&default=404')),
+      ]);
+      expectStatus(200, known);
+      const refused = strange.filter(({ status }) => status !== 200);
+      expect(new Set(refused.map((answer) => problemOf(answer).code))).toEqual(new Set(['busy']));
+      // Ten fill the queue.
+      expect(strange.length - refused.length).toBeGreaterThanOrEqual(10);
+    } finally {
+      await warm.stop();
+    }
+  });
+
   it('are never for a CDN, which would not find them by an avatar', async () => {
     const purging = { CDN_PURGE: 'http', CDN_HTTP_URL: 'http://127.0.0.1:9/{tag}' };
     const purged = await startService({ ...environment, ...purging });

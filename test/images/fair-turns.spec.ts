@@ -140,6 +140,80 @@ describe('a full queue', () => {
   });
 });
 
+describe('tasks that are of use only together', () => {
+  const together = (turns: FairTurns, names: string, started: string[], options?: { queue?: number }) => {
+    const ends = new Map<string, { end: () => void; fail: () => void }>();
+    const result = turns.all(
+      names.split(' ').map((name) => () => {
+        started.push(name);
+        return new Promise<string>((resolve, reject) => {
+          ends.set(name, {
+            end: () => {
+              resolve(`${name} done`);
+            },
+            fail: () => {
+              reject(new Error(name));
+            },
+          });
+        });
+      }),
+      { group: names.charAt(0), ...options },
+    );
+    return { result, ends };
+  };
+
+  it('share the turns of their group, and give their results in their own order', async () => {
+    const all = tasks(2);
+    const { ends, result } = together(all.turns, 'a1 a2 a3', all.started);
+    await all.come('b1');
+    for (const name of ['a2', 'a1', 'a3']) {
+      ends.get(name)?.end();
+      await settled();
+    }
+    expect(await result).toEqual(['a1 done', 'a2 done', 'a3 done']);
+    expect(all.started).toEqual(['a1', 'a2', 'b1', 'a3']);
+  });
+
+  it('are refused together, before any of them is queued', async () => {
+    const all = tasks(1, 4);
+    await all.come('a1 a2');
+    const busy = { code: 'busy' };
+    await expect(together(all.turns, 'b1 b2 b3 b4', all.started).result).rejects.toMatchObject(busy);
+    await expect(together(all.turns, 'b1 b2', all.started, { queue: 1 }).result).rejects.toMatchObject(busy);
+    expect([all.turns.waiting, all.started]).toEqual([1, ['a1']]);
+    void together(all.turns, 'b1 b2 b3', all.started).result;
+    expect(all.turns.waiting).toBe(4);
+    // Nobody who waits already makes room for them.
+    expect(all.refused).toEqual([]);
+  });
+
+  it('leave the queue once one of them fails, and leave the others of their group alone', async () => {
+    const all = tasks(1);
+    const { ends, result } = together(all.turns, 'a1 a2 a3', all.started);
+    await all.come('a4 b1');
+    ends.get('a1')?.fail();
+    await expect(result).rejects.toThrow('a1');
+    await settled();
+    expect(await all.endAll()).toBe('a1 b1 a4');
+    expect([all.turns.active, all.turns.waiting]).toEqual([0, 0]);
+  });
+});
+
+it('groups without a task are forgotten, so that refused ones do not slow down all turns', async () => {
+  const all = tasks(1, 1);
+  await all.come('a1 b1 c1 d1 e1');
+  await all.come('f1 f2 f3 f4 f5 f6 f7 f8 f9', { costly: true });
+  await expect(
+    all.turns.all(
+      [1, 2].map((n) => () => Promise.resolve(n)),
+      { group: 'g' },
+    ),
+  ).rejects.toMatchObject({ code: 'busy' });
+  expect([all.turns.sharing, all.refused.length]).toEqual([2, 12]);
+  await all.endAll();
+  expect(all.turns.sharing).toBe(0);
+});
+
 function bound(all: Tasks) {
   return {
     come: all.come.bind(all),
