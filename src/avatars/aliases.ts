@@ -18,7 +18,7 @@ import {
 } from '../storage/object-store.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarRepository, type Vouched } from './avatar.repository.js';
-import { type ReadToken, isFresh } from './read-token.js';
+import { type ReadToken, isFresh, isKeepable } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
@@ -39,6 +39,8 @@ interface Entry {
   /** Undefined if the store has no such alias. */
   readonly id: string | undefined;
   readonly token: ReadToken;
+  /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
+  newerThan: number;
 }
 
 /**
@@ -163,9 +165,10 @@ export class Aliases {
 
   /** Stores a pointer if there is none. @returns whether there was none */
   async restore(name: string, id: string): Promise<boolean> {
+    const begunAt = performance.now();
     try {
       await this.store.store(aliasKey(name), writeAlias(id), { ifAbsent: true, ...MANIFEST_ATTRIBUTES });
-      this.remember(name, id);
+      this.remember(name, id, begunAt, performance.now());
       return true;
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
@@ -175,21 +178,27 @@ export class Aliases {
 
   /** @returns whether it pointed elsewhere before */
   private async point(name: string, id: string): Promise<boolean> {
+    const begunAt = performance.now();
     const elsewhere = targetOf(await this.get(name, { forChange: true })) !== id;
     if (elsewhere) await this.store.store(aliasKey(name), writeAlias(id), MANIFEST_ATTRIBUTES);
-    this.remember(name, id);
+    this.remember(name, id, begunAt, performance.now());
     this.reading.leave(name);
     return elsewhere;
   }
 
-  private remember(name: string, id: string | undefined, readAt = performance.now()): Entry {
+  /**
+   * @param readAt when the call to the store began, by the monotonic clock in ms: others may have changed it since
+   * @param newerThan as in the entry
+   */
+  private remember(name: string, id: string | undefined, readAt: number, newerThan = readAt): Entry {
     const known = this.cache.get(name);
     if (known && known.id === id) {
       // Answers made from it stay valid.
       known.token.readAt = readAt;
+      known.newerThan = newerThan;
       return known;
     }
-    const entry = { id, token: { readAt, maxAgeMs: this.maxAgeOf(id), gone: false } };
+    const entry = { id, token: { readAt, maxAgeMs: this.maxAgeOf(id), gone: false }, newerThan };
     this.cache.set(name, entry);
     return entry;
   }
@@ -209,7 +218,7 @@ export class Aliases {
   private async readCached(name: string): Promise<Resolved> {
     try {
       const { id, token } = this.fresh(name) ?? (await this.readOnce(name));
-      return { id, verified: true, tokens: isFresh(token) ? [token] : undefined };
+      return { id, verified: isKeepable(token), tokens: isFresh(token) ? [token] : undefined };
     } catch (error) {
       const known = isAway(error) ? this.cache.get(name) : undefined;
       if (!known || performance.now() - known.token.readAt >= this.settings.cacheMaxStaleMs) throw error;
@@ -233,7 +242,7 @@ export class Aliases {
     }
     // An alias that was registered or read here meanwhile is newer than the read.
     const latest = this.cache.peek(name);
-    return latest && latest.token.readAt >= readAt ? latest : this.remember(name, id, readAt);
+    return latest && latest.newerThan >= readAt ? latest : this.remember(name, id, readAt);
   }
 
   /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */

@@ -24,7 +24,7 @@ import {
 import { AvatarEvents } from './avatar.events.js';
 import { type CachedManifest, ManifestCache, type Snapshot } from './manifest-cache.js';
 import { PendingChanges } from './pending-changes.js';
-import { type ReadToken, isFresh } from './read-token.js';
+import { type ReadToken, isFresh, isKeepable } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
@@ -42,8 +42,8 @@ const MAX_DAMAGED = 1000;
 /** Tells how far something that is known about an avatar can be trusted. */
 export interface Vouched {
   /**
-   * Whether the store confirmed it at most `CACHE_MAX_AGE_MS` ago. Otherwise the store is away, this was last known, and the avatar may be
-   * erased by now: nobody may cache an answer made from it.
+   * Whether the store confirmed it at most `CACHE_MAX_AGE_MS` ago, or a second. Otherwise the store is away or slow, this was last known,
+   * and the avatar may be erased by now: nobody may cache an answer made from it.
    */
   verified: boolean;
 }
@@ -195,7 +195,7 @@ export class AvatarRepository {
     const mayRepeat = isFresh(token) && this.pending.of(id).length === 0;
     return {
       manifest: this.withPending(snapshot.manifest),
-      verified: true,
+      verified: isKeepable(token),
       tokens: mayRepeat ? [token] : undefined,
     };
   }
@@ -252,12 +252,14 @@ export class AvatarRepository {
   /** Writes a manifest if the store still has the one before. @returns whether it had */
   private async swap(id: string, before: Snapshot, manifest: Manifest): Promise<boolean> {
     const bytes = writeManifest(manifest);
+    const begunAt = performance.now();
     try {
       const { etag } = await this.store.store(manifestKey(id), bytes, {
         ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
         ...MANIFEST_ATTRIBUTES,
       });
-      this.cache.keep(id, { manifest, etag, bytes: bytes.length }, performance.now());
+      // Others may have built on it before its answer came; reads that began before the answer may have missed it.
+      this.cache.keep(id, { manifest, etag, bytes: bytes.length }, begunAt, performance.now());
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
       // The store may have written it all the same.
@@ -283,9 +285,9 @@ export class AvatarRepository {
     const latest = this.cache.get(id);
     if (latest !== known) {
       // A change that was committed here during the read is newer than the read.
-      return latest && latest.token.readAt >= readAt
+      return latest && latest.newerThan >= readAt
         ? latest
-        : { snapshot, token: { id, readAt, maxAgeMs: 0, gone: true } };
+        : { snapshot, token: { id, readAt, maxAgeMs: 0, gone: true }, newerThan: readAt };
     }
     if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
     // Answers made from this snapshot stay valid.

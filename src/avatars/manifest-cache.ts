@@ -18,6 +18,8 @@ export interface Snapshot {
 export interface CachedManifest {
   readonly snapshot: Snapshot;
   readonly token: ReadToken;
+  /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
+  readonly newerThan: number;
 }
 
 /** Keeps the manifests that this process has read, each with the time at which the store last confirmed it. */
@@ -43,9 +45,13 @@ export class ManifestCache {
     return this.entries.get(id);
   }
 
-  keep(id: string, snapshot: Snapshot, readAt: number): CachedManifest {
+  /**
+   * @param readAt when the call to the store began, by the monotonic clock in ms: others may have changed it since
+   * @param newerThan as in the entry
+   */
+  keep(id: string, snapshot: Snapshot, readAt: number, newerThan = readAt): CachedManifest {
     const token = { id, readAt, maxAgeMs: this.settings.cacheMaxAgeMs, gone: false };
-    const entry = { snapshot, token };
+    const entry = { snapshot, token, newerThan };
     this.entries.set(id, entry);
     return entry;
   }

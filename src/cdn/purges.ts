@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { AvatarEvents, type AvatarListener, type Purged } from '../avatars/avatar.events.js';
+import { keepableMs } from '../avatars/read-token.js';
 import { Settings } from '../config/settings.js';
 import { LogThrottle } from '../http/log-throttle.js';
 import { type Purgeable, pathsOf, tagsOf } from '../model/purging.js';
@@ -140,8 +141,9 @@ export class Purges implements AvatarListener, OnModuleInit {
   private repeatsOf({ registered }: Purgeable): number[] {
     const { cacheMaxAgeMs, cacheUnknownHashMs } = this.settings;
     const arrived = performance.now() + ON_ITS_WAY_MS;
-    const late = registered && cacheUnknownHashMs > cacheMaxAgeMs;
-    return [arrived + cacheMaxAgeMs, ...(late ? [arrived + cacheUnknownHashMs] : [])];
+    const keepable = keepableMs(cacheMaxAgeMs);
+    const late = registered && cacheUnknownHashMs > keepable;
+    return [arrived + keepable, ...(late ? [arrived + cacheUnknownHashMs] : [])];
   }
 
   private schedule(job: Job, waitMs: number): void {

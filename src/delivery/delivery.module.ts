@@ -11,6 +11,7 @@ import { LeftVersions } from './left-versions.js';
 import { PictureAnswers } from './picture-answers.js';
 import { PicturesService } from './pictures.service.js';
 import { Renditions } from './renditions.js';
+import { SecondLook } from './second-look.js';
 import { SheetMemory } from './sheet-memory.js';
 import { SheetTiles } from './sheet-tiles.js';
 import { SheetsService } from './sheets.service.js';
@@ -31,6 +32,7 @@ import { StoredRenditions } from './stored-renditions.js';
     PictureAnswers,
     PicturesService,
     Renditions,
+    SecondLook,
     SheetMemory,
     SheetTiles,
     SheetsService,

@@ -45,7 +45,7 @@ export class GravatarService {
     try {
       return await this.find(hash, wish, drawing);
     } catch (error) {
-      return { shown: await this.standIns.whileAway(error, hash, wish, drawing) };
+      return { shown: await this.standIns.instead(error, hash, wish, drawing) };
     }
   }
 
@@ -59,7 +59,7 @@ export class GravatarService {
     if (!version) return { shown: await this.standIns.of(seed, wish, drawing, both), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const still = { ...wish, animated: false, common: 'png' } as const;
-    const instead = (error: unknown) => this.standIns.whileAway(error, seed, wish, drawing);
+    const instead = (error: unknown) => this.standIns.instead(error, seed, wish, drawing);
     return { shown: { ...this.pictures.current(id, version, still, both), instead }, id };
   }
 }

@@ -40,7 +40,8 @@ export interface Picture extends StandIn {
   again: Again | undefined;
   /**
    * Loads the bytes, or makes them.
-   * @returns another picture to show instead, if this one is not there any more and would take long to make
+   * @returns another picture to show instead: if this one is not there any more and would take long to make, or the same one for nobody to
+   * keep, if by now it may be outdated
    * @throws CodedError `avatar_not_found`, `rendition_not_found` if it was erased meanwhile; `picture_unreadable`, `busy`; what the
    * pipeline and the store throw
    */

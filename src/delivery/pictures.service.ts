@@ -24,6 +24,7 @@ import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture
 import { LeftVersions } from './left-versions.js';
 import type { Again, Picture, PictureRead, Redirect } from './picture.js';
 import { Renditions } from './renditions.js';
+import { SecondLook } from './second-look.js';
 import { type DrawingWish, StandIns } from './stand-ins.js';
 
 /** Selects pictures of a version whose keys are wanted. */
@@ -55,6 +56,7 @@ export class PicturesService {
     private readonly left: LeftVersions,
     private readonly background: BackgroundRenditions,
     private readonly standIns: StandIns,
+    private readonly secondLook: SecondLook,
     private readonly settings: Settings,
   ) {}
 
@@ -64,7 +66,7 @@ export class PicturesService {
    * @throws CodedError `manifest_unreadable`; what the store throws, if nothing is to stand in
    */
   async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | Redirect | undefined> {
-    const instead = (error: unknown) => this.standIns.whileAway(error, id, wish, drawing);
+    const instead = (error: unknown) => this.standIns.instead(error, id, wish, drawing);
     let current: Current;
     try {
       current = await this.avatars.get(id);
@@ -83,14 +85,19 @@ export class PicturesService {
     const chosen = choosePicture(id, version, wish, this.sizes, isAtHand);
     const { picture, key, better, etag, format, vary } = chosen;
     if (better) this.background.plan(better);
-    const { verified } = read;
-    const again = this.againOf(read, key, better);
-    // An AVIF that was at hand and has vanished would take long to make: another format is shown meanwhile.
-    const load =
-      wish.format === undefined && format === 'avif'
-        ? async () => (await this.renditions.find(picture)) ?? this.current(id, version, wish, read)
-        : () => this.load(picture, noPicture);
-    return { etag, format, vary, verified, again, load };
+    const facts = { etag, format, vary, verified: read.verified, again: this.againOf(read, key, better) };
+    const load = async () => {
+      const known = this.renditions.take(key);
+      if (known) return known;
+      // An AVIF that was at hand and has vanished would take long to make: another format is shown meanwhile.
+      const canWait = wish.format !== undefined || format !== 'avif';
+      const bytes = canWait ? await this.load(picture, noPicture) : await this.renditions.find(picture);
+      if (!bytes) return this.current(id, version, wish, read);
+      const seen = await this.secondLook.at(id, version.version, read);
+      if (seen === 'erased') throw noPicture();
+      return seen === 'current' ? bytes : unkept(facts, bytes);
+    };
+    return { ...facts, load };
   }
 
   /** One rendition of one version, current or not. @returns undefined if there is none, or it was erased */
@@ -107,15 +114,25 @@ export class PicturesService {
     const rendition =
       named || canonical.size === undefined ? canonical : { ...canonical, unstored: true as const };
     const picture = { id, version, rendition };
-    return {
+    const key = keyOfPicture(picture);
+    const facts = {
       etag: etagOfPicture(picture),
       format: rendition.format,
       vary: [],
       verified: read.verified,
       // Only the store can tell whether it has been deleted.
-      again: named && this.againOf(read, keyOfPicture(picture)),
-      load: () => this.load(picture, noRendition),
+      again: named && this.againOf(read, key),
     };
+    const load = async () => {
+      // What has left the history had to be looked for, which may have taken long as well.
+      const known = named && this.renditions.take(key);
+      if (known) return known;
+      const bytes = await this.load(picture, noRendition);
+      const seen = await this.secondLook.at(id, version, read);
+      if (seen === 'erased') throw noRendition();
+      return seen === 'unknown' ? unkept(facts, bytes) : bytes;
+    };
+    return { ...facts, load };
   }
 
   /** The URL at which a browser gets the current picture. @returns undefined if there is none, or it was erased meanwhile */
@@ -176,6 +193,11 @@ export class PicturesService {
     if (!version || !isRenditionOf(version, rendition)) return;
     throw pictureUnreadable(masterKey(id, version), 'It is not in the storage.');
   }
+}
+
+/** A picture that was right when it was asked for, but may be outdated or erased by now. */
+function unkept(facts: Omit<Picture, 'load'>, bytes: Buffer): Picture {
+  return { ...facts, verified: false, again: undefined, load: () => Promise.resolve(bytes) };
 }
 
 function noPicture(): CodedError {

@@ -74,7 +74,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     const known = this.take(key);
     if (known) return known;
     this.misses++;
-    return this.cache.fetch(key, { context: picture });
+    return this.fetch(picture);
   }
 
   take(key: string): Buffer | undefined {
@@ -101,7 +101,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     return this.finding.run(key, async () => {
       const found = await this.fromStore(picture, true);
       if (found && found.damage === undefined) {
-        this.cache.set(key, found.bytes);
+        this.remember(picture, found.bytes);
         return found.bytes;
       }
       this.storedAvifs.delete(key);
@@ -111,7 +111,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
 
   /** Makes sure that a picture is at hand. It does not count as a read. @throws what `get` throws */
   async prepare(picture: PictureRef): Promise<void> {
-    await this.cache.fetch(keyOfPicture(picture), { context: picture });
+    await this.fetch(picture);
   }
 
   /** Keeps the master of a new version in memory: should the store go away now, everything can be made from it. */
@@ -119,8 +119,9 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     this.remember({ id, version, rendition: { format } }, inOwnMemory(master));
   }
 
+  /** Keeps a picture in memory, unless it was erased while it was read or made. */
   remember(picture: PictureRef, bytes: Buffer): void {
-    this.cache.set(keyOfPicture(picture), bytes);
+    if (!this.stored.isErased(picture)) this.cache.set(keyOfPicture(picture), bytes);
   }
 
   /** Whether a picture that was made would still be there for the next reader. */
@@ -147,6 +148,14 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   async ensureKept(picture: PictureRef): Promise<boolean> {
     const bytes = await this.get(picture);
     return bytes !== undefined && this.stored.ensure(picture, bytes);
+  }
+
+  private async fetch(picture: PictureRef): Promise<Buffer | undefined> {
+    const key = keyOfPicture(picture);
+    const bytes = await this.cache.fetch(key, { context: picture });
+    // `erased` does not see what is being fetched.
+    if (this.stored.isErased(picture)) this.cache.delete(key);
+    return bytes;
   }
 
   private async load(key: string, picture: PictureRef): Promise<Buffer | undefined> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { type FoundOrNot, Lookup } from '../avatars/lookup.js';
+import { keepableMs } from '../avatars/read-token.js';
 import { SingleFlight } from '../avatars/single-flight.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
@@ -41,6 +42,8 @@ interface Chosen {
   tiles: readonly Tile[];
   /** In which its tasks take turns. */
   group: string;
+  /** When the first of its avatars was looked for, by the monotonic clock, in ms. */
+  chosenAt: number;
   /** Counts how often they were chosen, from 1. */
   round: number;
 }
@@ -110,9 +113,10 @@ export class SheetsService {
     const layout = this.layOut(unique.length, wish.size);
     const look = this.lookOf(wish, layout);
     const group = this.groupOf(unique);
+    const chosenAt = performance.now();
     const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
     const tiles = await this.inTurns(group, unique, choose);
-    return this.pictureOf({ wish, layout, tiles, group, round });
+    return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
   }
 
   /** Does something for each of the tiles, as soon as its turn comes. Nothing is begun unless all of them may wait. */
@@ -167,9 +171,9 @@ export class SheetsService {
       if (sheet.round === MOST_ROUNDS) throw new CodedError('busy', ERASING);
       return this.choose(sheet.wish, sheet.round + 1);
     }
-    return Buffer.isBuffer(made)
-      ? made
-      : this.pictureOf({ ...sheet, tiles: await this.replace(sheet, made) });
+    if (!Buffer.isBuffer(made)) return this.pictureOf({ ...sheet, tiles: await this.replace(sheet, made) });
+    if (this.isKeepable(sheet)) return made;
+    return { ...this.pictureOf(sheet), verified: false, load: () => Promise.resolve(made) };
   }
 
   /**
@@ -213,6 +217,11 @@ export class SheetsService {
 
   private lookOf({ default: name, scheme, dark }: SheetWish, { size }: SheetLayout): TileWish {
     return { default: name && this.fallbacks.named(name), scheme, dark, size };
+  }
+
+  /** Whether a browser may keep it: otherwise another replica may have erased an avatar on it long ago. */
+  private isKeepable({ chosenAt }: Chosen): boolean {
+    return performance.now() - chosenAt <= keepableMs(this.settings.cacheMaxAgeMs);
   }
 
   /** Whether an avatar was erased since the tiles were chosen. Looks at memory only. */

@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { CodedError } from '../errors.js';
 import { LogThrottle } from '../http/log-throttle.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureWish } from './choose-picture.js';
@@ -12,7 +13,7 @@ export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'sch
   default?: Fallback | undefined;
 };
 
-/** Nobody may keep what is shown while the storage is away. */
+/** Nobody may keep what is shown instead of a picture. */
 const UNKNOWN: PictureRead = { verified: false, tokens: undefined };
 
 /** During an outage the log says so once in this time, in ms. */
@@ -58,20 +59,23 @@ export class StandIns implements OnApplicationShutdown {
   }
 
   /**
-   * What is shown while the storage cannot tell whether there is a picture, or give it.
-   * @throws the same error if it is no outage, or nothing is to be shown: an outage never looks like `avatar_not_found`
+   * What is shown if a picture cannot be given: while the storage is away, or because it was erased a moment ago.
+   * @param error why it cannot be given
+   * @throws the same error if it is another one, or nothing is to be shown: an outage never looks like `avatar_not_found`
    */
-  async whileAway(
+  async instead(
     error: unknown,
     seed: string,
     wish: PictureWish,
     drawing: DrawingWish,
   ): Promise<Picture | Redirect> {
-    const shown = isAway(error) ? await this.of(seed, wish, drawing, UNKNOWN) : undefined;
+    const away = isAway(error);
+    const shown = away || isGone(error) ? await this.of(seed, wish, drawing, UNKNOWN) : undefined;
     if (!shown) throw error;
+    if (!away) return shown;
     this.awayCount++;
     this.log(error);
-    return { ...shown, away: error as Error };
+    return { ...shown, away: error };
   }
 
   /** The drawing for an avatar without a picture. @returns undefined if nothing is to be drawn */
@@ -94,4 +98,8 @@ export class StandIns implements OnApplicationShutdown {
       this.logger.error({ err: error }, 'a default is shown in place of a picture: the storage is away');
     }
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof CodedError && error.code === 'avatar_not_found';
 }

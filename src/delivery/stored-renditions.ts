@@ -54,9 +54,8 @@ export class StoredRenditions {
     const key = keyOfPicture(picture);
     const underWay = this.keeping.get(key);
     if (underWay) return underWay;
+    if (this.isErased(picture)) return Promise.resolve(false);
     const { id, version, rendition } = picture;
-    const known = this.repository.lastKnown(id);
-    if (known && isErased(known, version)) return Promise.resolve(false);
     const keeping = this.objects
       .storeRendition(id, version, rendition, bytes, () => this.repository.readFresh(id))
       .finally(() => this.keeping.delete(key));
@@ -86,6 +85,12 @@ export class StoredRenditions {
     const keeping = this.keeping.get(key);
     if (keeping) return keeping;
     return (await this.store.exists(key)) || this.keep(picture, bytes);
+  }
+
+  /** Whether a picture is known to be erased. Looks at memory only. */
+  isErased({ id, version }: PictureRef): boolean {
+    const known = this.repository.lastKnown(id);
+    return known !== undefined && isErased(known, version);
   }
 
   /** Resolves once none of these pictures is being stored. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
+import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
 import { s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
@@ -9,22 +9,26 @@ import { type RunningService, startService } from '../support/service.js';
 /** What was read is soon too old. */
 const MAX_AGE_MS = 2;
 
+/** For how long the services that have the default believe what they know. */
+const DEFAULT_AGE_MS = 1000;
+
 describeS3('an answer of the bucket that arrives late', () => {
   let proxy: FaultProxy;
   let service: RunningService;
+  /** With the default of CACHE_MAX_AGE_MS. */
+  let usual: RunningService;
 
   beforeAll(async () => {
     const behind = await behindProxy(await s3Environment());
     proxy = behind.proxy;
-    const settings = {
-      AVATAR_WARM_SIZES: '0',
-      CACHE_MAX_AGE_MS: String(MAX_AGE_MS),
-      STORAGE_S3_ATTEMPTS: '1',
-    };
-    service = await startService({ ...behind.environment, ...settings });
+    const settings = { ...behind.environment, AVATAR_WARM_SIZES: '0', STORAGE_S3_ATTEMPTS: '1' };
+    [service, usual] = await Promise.all([
+      startService({ ...settings, CACHE_MAX_AGE_MS: String(MAX_AGE_MS) }),
+      startService(settings),
+    ]);
   });
   afterAll(async () => {
-    await service.stop();
+    await Promise.all([service.stop(), usual.stop()]);
     await proxy.stop();
   });
 
@@ -49,5 +53,18 @@ describeS3('an answer of the bucket that arrives late', () => {
       expect(answer.status).toBe(status);
       expect(answer.headers.etag?.split('/')[0]).not.toBe(before?.split('/')[0]);
     }
+  });
+
+  it('to a write is no younger than the write: what others did since then is seen in time', async () => {
+    const id = 'written-late';
+    const asked = proxy.hold({ operation: 'PutObject', key: `manifests/${id}.json` });
+    const upload = new AvatarClient(usual.url, id).upload(await numbered(1));
+    const reply = await (await asked).commitAndWait();
+    expectStatus(200, await new AvatarClient(service.url, id).erase());
+    await sleep(DEFAULT_AGE_MS);
+    reply();
+    const version = versionOf(expectStatus(201, await upload));
+    // Its master is in the memory of this service.
+    expectStatus(404, await new AvatarClient(usual.url, id).get(`/${version}/32.webp`));
   });
 });

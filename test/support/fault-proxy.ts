@@ -119,7 +119,10 @@ export class FaultProxy {
       this.sockets.add(socket);
       // A client that disconnects is not an error of the proxy.
       socket.on('error', () => socket.destroy());
-      socket.once('close', () => this.sockets.delete(socket));
+      socket.once('close', () => {
+        this.sockets.delete(socket);
+        this.holding.delete(socket);
+      });
     });
     this.server.on('request', (incoming: IncomingMessage, response: ServerResponse) => {
       // If one side breaks off in the middle, the other one's connection is closed too.
@@ -281,9 +284,7 @@ export class FaultProxy {
   }
 
   private keep(socket: Socket): void {
-    if (socket.destroyed) return;
-    this.holding.add(socket);
-    socket.once('close', () => this.holding.delete(socket));
+    if (!socket.destroyed) this.holding.add(socket);
   }
 
   /** Records a request, and decides what happens to it. */
