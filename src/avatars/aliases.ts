@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { aliasesOf, listsAlias, targetOf, writeAlias } from '../model/alias.js';
+import { aliasesOf, isNoAlias, listsAlias, targetOf, writeAlias, writeNoAlias } from '../model/alias.js';
 import { AliasNames } from '../model/alias-names.js';
 import { aliasKey } from '../model/keys.js';
 import { instantAfter } from '../model/manifest.js';
@@ -14,6 +16,7 @@ import {
   ObjectDamaged,
   ObjectStore,
   PreconditionFailed,
+  type StoredObject,
   isAway,
 } from '../storage/object-store.js';
 import { AvatarEvents } from './avatar.events.js';
@@ -23,6 +26,8 @@ import { SingleFlight } from './single-flight.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
 const CONCURRENCY = 8;
+
+const BUSY = 'Too many avatars are taking over an address or hash at the same time. Try again shortly.';
 
 /** Memory of an entry, generously: a hash, an id and the objects around them. */
 const ENTRY_BYTES = 512;
@@ -35,6 +40,9 @@ export interface Resolved extends Vouched {
   tokens: readonly ReadToken[] | undefined;
 }
 
+/** An alias as the store has it. Without an etag it is damaged. */
+type Pointer = Pick<StoredObject, 'bytes'> & { etag?: string };
+
 interface Entry {
   /** Undefined if the store has no such alias. */
   readonly id: string | undefined;
@@ -46,7 +54,8 @@ interface Entry {
 /**
  * Maps hashes of e-mail addresses to avatars. An object for each hash points at an id, and counts only if the manifest of that id lists
  * the hash. Pointers are stored before the manifest and removed after it: a crash in between leaves a pointer that does not count. After a
- * change of a list, `reconcile` compares both, since another replica may have changed the same hash.
+ * change of a list, `reconcile` compares both, since another replica may have changed the same hash. A pointer is made to lead to nobody
+ * before it is deleted, and nobody stores another one in between.
  */
 @Injectable()
 export class Aliases {
@@ -111,7 +120,7 @@ export class Aliases {
     const at = instantAfter(await this.repository.readFresh(id), new Date());
     let pointed = false;
     await each(names, async (name) => {
-      if (await this.point(name, id)) pointed = true;
+      if (await this.point(name, id, () => true)) pointed = true;
     });
     const touched = new Set(names);
     await this.repository.change(id, (manifest) => {
@@ -125,16 +134,19 @@ export class Aliases {
   }
 
   /**
-   * Removes pointers to an avatar, and unreadable ones. Leaves pointers that now lead to another avatar.
+   * Removes pointers to an avatar, unreadable ones, and what an interrupted removal left. Leaves pointers that lead to another avatar.
+   * @param id undefined: leaves those that lead to any
    * @returns how many were removed
    */
-  async remove(id: string, names: readonly string[]): Promise<number> {
+  async remove(id: string | undefined, names: readonly string[]): Promise<number> {
     let removed = 0;
     await each(names, async (name) => {
-      const object = await this.get(name, { forChange: true });
-      if (!object || (targetOf(object) ?? id) !== id) return;
+      const pointer = await this.settled(name);
+      if (!pointer || (targetOf(pointer) ?? id) !== id) return;
+      if (pointer.etag !== undefined && !(await this.swap(name, writeNoAlias(randomUUID()), pointer))) return;
       await this.store.delete(aliasKey(name));
       this.cache.delete(name);
+      this.reading.leave(name);
       removed++;
     });
     return removed;
@@ -152,7 +164,7 @@ export class Aliases {
       const isListed = (name: string) => listsAlias(manifest, name);
       let restored = 0;
       await each(names.filter(isListed), async (name) => {
-        if (!(await this.store.exists(aliasKey(name))) && (await this.restore(name, id))) restored++;
+        if (await this.restore(name, id)) restored++;
       });
       const unlisted = names.filter((name) => !isListed(name));
       const now = await this.remove(id, unlisted);
@@ -163,27 +175,63 @@ export class Aliases {
     }
   }
 
-  /** Stores a pointer if there is none. @returns whether there was none */
-  async restore(name: string, id: string): Promise<boolean> {
-    const begunAt = performance.now();
+  /** Stores a pointer if there is none. @returns whether there was none @throws CodedError `busy`, and what the store throws */
+  restore(name: string, id: string): Promise<boolean> {
+    return this.point(name, id, (pointer) => pointer === undefined || isNoAlias(pointer));
+  }
+
+  /**
+   * Stores a pointer.
+   * @param over whether to store it in place of one that leads elsewhere or nowhere
+   * @returns whether it was stored
+   */
+  private async point(
+    name: string,
+    id: string,
+    over: (pointer: Pointer | undefined) => boolean,
+  ): Promise<boolean> {
+    const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
+    for (let attempt = 1; ; attempt++) {
+      const begunAt = performance.now();
+      const pointer = await this.settled(name);
+      const stands = targetOf(pointer) === id;
+      if (!stands && !over(pointer)) return false;
+      if (stands || (await this.swap(name, writeAlias(id), pointer))) {
+        this.remember(name, id, begunAt, performance.now());
+        this.reading.leave(name);
+        return !stands;
+      }
+      if (performance.now() > deadline) throw new CodedError('busy', BUSY);
+      await sleep(Math.random() * Math.min(20 * attempt, 200));
+    }
+  }
+
+  /**
+   * Reads a pointer, for a change of it. If it is being removed, waits for the deletion, which would take what is stored before it arrives;
+   * but not for one that was interrupted.
+   */
+  private async settled(name: string): Promise<Pointer | undefined> {
+    const interrupted = performance.now() + this.settings.avatarCommitTimeoutMs / 2;
+    for (let attempt = 1; ; attempt++) {
+      const pointer = await this.get(name, { forChange: true });
+      if (!pointer || !isNoAlias(pointer) || performance.now() > interrupted) return pointer;
+      await sleep(Math.random() * Math.min(20 * attempt, 200));
+    }
+  }
+
+  /** Replaces a pointer. @param before undefined: there was none @returns false if it is another one by now */
+  private async swap(name: string, bytes: Buffer, before: Pointer | undefined): Promise<boolean> {
+    const precondition =
+      before === undefined
+        ? { ifAbsent: true as const }
+        : before.etag !== undefined && { ifMatch: before.etag };
     try {
-      await this.store.store(aliasKey(name), writeAlias(id), { ifAbsent: true, ...MANIFEST_ATTRIBUTES });
-      this.remember(name, id, begunAt, performance.now());
+      await this.store.store(aliasKey(name), bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
       return true;
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
       throw error;
     }
-  }
-
-  /** @returns whether it pointed elsewhere before */
-  private async point(name: string, id: string): Promise<boolean> {
-    const begunAt = performance.now();
-    const elsewhere = targetOf(await this.get(name, { forChange: true })) !== id;
-    if (elsewhere) await this.store.store(aliasKey(name), writeAlias(id), MANIFEST_ATTRIBUTES);
-    this.remember(name, id, begunAt, performance.now());
-    this.reading.leave(name);
-    return elsewhere;
   }
 
   /**
@@ -237,7 +285,7 @@ export class Aliases {
     const readAt = performance.now();
     const object = await this.get(name);
     const id = targetOf(object);
-    if (object && id === undefined) {
+    if (object && id === undefined && !isNoAlias(object)) {
       throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
     }
     // An alias that was registered or read here meanwhile is newer than the read.
@@ -246,7 +294,7 @@ export class Aliases {
   }
 
   /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */
-  private async get(name: string, options?: CallOptions): Promise<{ bytes: Buffer } | undefined> {
+  private async get(name: string, options?: CallOptions): Promise<Pointer | undefined> {
     try {
       const object = await this.store.get(aliasKey(name), options);
       return object === 'unchanged' ? undefined : object;

@@ -3,14 +3,17 @@ import { AvatarEvents } from '../avatars/avatar.events.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { Settings } from '../config/settings.js';
-import { listsAlias, targetOf } from '../model/alias.js';
+import { isNoAlias, listsAlias, targetOf } from '../model/alias.js';
 import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
 import { manifestOf, readUnlessDamaged } from './read-object.js';
 
 /** The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. */
-export type AliasFault = { fault: 'unreadable' } | { fault: 'unlisted'; id: string };
+export type AliasFault =
+  | { fault: 'unreadable' }
+  /** Without an id, an interrupted removal left the alias of nobody. */
+  | { fault: 'unlisted'; id: string | undefined };
 
 /** Finds faulty aliases, one at a time. */
 export class AliasInspector {
@@ -36,12 +39,19 @@ export class AliasInspector {
     return (await this.look(listed)) && (await this.look(listed));
   }
 
+  /** Removes an alias that no manifest lists, unless one does by now. */
+  async remove({ id }: { id: string | undefined }, { name }: ListedAlias): Promise<void> {
+    await (id === undefined ? this.aliases.remove(id, [name]) : this.aliases.reconcile(id, [name]));
+  }
+
   private async look({ key, name, modifiedAt }: ListedAlias): Promise<AliasFault | undefined> {
     const object = await readUnlessDamaged(this.store, key);
     if (!object) return undefined;
     const id = object === 'damaged' ? undefined : targetOf(object);
-    if (id === undefined) return { fault: 'unreadable' };
+    const left = object !== 'damaged' && isNoAlias(object);
+    if (id === undefined && !left) return { fault: 'unreadable' };
     if (Date.now() - modifiedAt.getTime() <= this.settings.avatarGraceMs) return undefined;
+    if (id === undefined) return { fault: 'unlisted', id };
     try {
       return listsAlias(await manifestOf(this.store, id), name) ? undefined : { fault: 'unlisted', id };
     } catch (error) {

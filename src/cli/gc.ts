@@ -48,7 +48,7 @@ export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
     const found = await inspector.inspect(listed);
     if (found?.fault !== 'unlisted') return;
     facts.aliases++;
-    if (!dryRun) await inspector.aliases.reconcile(found.id, [listed.name]);
+    if (!dryRun) await inspector.remove(found, listed);
   });
   return { findings, facts };
 

@@ -2,7 +2,7 @@ import type { Aliases } from '../avatars/aliases.js';
 import { damageOf } from '../avatars/damage.js';
 import { CodedError } from '../errors.js';
 import type { ImagePipeline } from '../images/image-pipeline.js';
-import { aliasesOf } from '../model/alias.js';
+import { aliasesOf, isNoAlias } from '../model/alias.js';
 import { type GarbageRules, collectable } from '../model/garbage.js';
 import { aliasKey, isLegacy, manifestKey, versionOf } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
@@ -105,7 +105,8 @@ export class Inspector {
   /** An alias that points at another avatar was taken over, and is no problem. */
   private async alias(id: string, name: string): Promise<Repairable[]> {
     const key = aliasKey(name);
-    if (await this.store.exists(key)) return [];
+    const pointer = await readUnlessDamaged(this.store, key);
+    if (pointer === 'damaged' || (pointer && !isNoAlias(pointer))) return [];
     const repair = () => this.aliases.restore(name, id);
     return [{ ...finding('missing_alias', key, 'The manifest lists it, but it is missing.'), repair }];
   }

@@ -23,16 +23,35 @@ export function hashEmail(email: string): string[] {
 
 /** The id that an alias object points at. @returns undefined if there is no object, or it is not an alias */
 export function targetOf(object: { bytes: Buffer } | undefined): string | undefined {
-  if (!object) return undefined;
-  try {
-    const alias = JSON.parse(object.bytes.toString()) as { schema?: unknown; id?: unknown } | null;
-    return alias?.schema === 1 && typeof alias.id === 'string' && isId(alias.id) ? alias.id : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const id = object && parse(object)?.id;
+  return typeof id === 'string' && isId(id) ? id : undefined;
 }
 
 export function writeAlias(id: string): Buffer {
   return Buffer.from(JSON.stringify({ schema: 1, id }));
+}
+
+/**
+ * Writes the alias of nobody. It takes the place of one that is about to be deleted: bytes can be swapped by their etag, but few servers
+ * delete by one, and a deletion that arrives late would take what others have registered since.
+ * @param removal differs for each removal, so that its etag does
+ */
+export function writeNoAlias(removal: string): Buffer {
+  return Buffer.from(JSON.stringify({ schema: 1, id: null, removal }));
+}
+
+/** Whether an object is the alias of nobody. */
+export function isNoAlias(object: { bytes: Buffer }): boolean {
+  return parse(object)?.id === null;
+}
+
+/** @returns undefined unless the object has the schema of aliases */
+function parse({ bytes }: { bytes: Buffer }): { id?: unknown } | undefined {
+  try {
+    const alias = JSON.parse(bytes.toString()) as { schema?: unknown; id?: unknown } | null;
+    return alias?.schema === 1 ? alias : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
-import { writeAlias } from '../../src/model/alias.js';
+import { writeAlias, writeNoAlias } from '../../src/model/alias.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
 import { writeManifest } from '../../src/model/manifest-format.js';
 import { apply } from '../../src/model/manifest.js';
@@ -31,7 +31,11 @@ describe.each(backends)('gc on $name', (backend) => {
     reportOf<Facts>({ ...environment, ...clockAt(now) }, 'gc', ...more);
 
   beforeEach(async () => {
-    environment = { ...(await backend.environment()), AVATAR_GRACE_MS: String(GRACE_MS) };
+    environment = {
+      ...(await backend.environment()),
+      AVATAR_GRACE_MS: String(GRACE_MS),
+      AVATAR_COMMIT_TIMEOUT_MS: '400',
+    };
     store = openBackend(environment);
   });
 
@@ -56,6 +60,8 @@ describe.each(backends)('gc on $name', (backend) => {
     await store.store(aliasKey(hashOf(7)), writeAlias('bent'));
     await store.store(aliasKey(hashOf(8)), writeAlias(''));
     await store.store(aliasKey(hashOf(5)), Buffer.from('{'));
+    const cutOff = aliasKey(hashOf(9));
+    await store.store(cutOff, writeNoAlias('cut off'));
     const probe = 'probes/of-a-service-that-was-killed';
     await store.store(probe, Buffer.from('probe'));
     const all = Object.keys(await checksums(store));
@@ -76,12 +82,12 @@ describe.each(backends)('gc on $name', (backend) => {
       dryRun: true,
       objects: 4,
       versions: 2,
-      aliases: 2,
+      aliases: 3,
     });
     expect(Object.keys(await checksums(store))).toEqual([...all, young, youngAlias].sort());
     expect(await store.exists(probe)).toBe(true);
     const report = await gcAt(now);
-    expect(report).toMatchObject({ code: 1, objects: 4, versions: 2, aliases: 2 });
+    expect(report).toMatchObject({ code: 1, objects: 4, versions: 2, aliases: 3 });
     expect([...report.findings].sort((a, b) => (a.where < b.where ? -1 : 1))).toEqual([
       {
         code: 'manifest_unreadable',
@@ -90,7 +96,7 @@ describe.each(backends)('gc on $name', (backend) => {
       },
       { code: 'manifest_unreadable', where: 'manifests/broken.json', message: 'it is not JSON' },
     ]);
-    const garbage = [left, leftRendition, neverCommitted, ...unlisted];
+    const garbage = [left, leftRendition, neverCommitted, cutOff, ...unlisted];
     expect(Object.keys(await checksums(store))).toEqual(
       [...all.filter((key) => !garbage.includes(key)), young, youngAlias].sort(),
     );

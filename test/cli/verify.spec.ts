@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
-import { writeAlias } from '../../src/model/alias.js';
+import { writeAlias, writeNoAlias } from '../../src/model/alias.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
 import { writeManifest } from '../../src/model/manifest-format.js';
 import { type Manifest, type Version, apply } from '../../src/model/manifest.js';
@@ -114,6 +114,11 @@ const damages: Record<
     await store.delete(aliasKey(hashOf(9)));
     return ['missing_alias', aliasKey(hashOf(9)), true];
   },
+  async aliasOfNobody(store, id) {
+    await putAliases(store, id, [hashOf(10)]);
+    await store.store(aliasKey(hashOf(10)), writeNoAlias('cut off'));
+    return ['missing_alias', aliasKey(hashOf(10)), true];
+  },
   async notes(store, id) {
     await store.store(`avatars/${id}/notes.txt`, Buffer.from('?'));
     return ['unknown_object', `avatars/${id}/notes.txt`, false];
@@ -207,6 +212,7 @@ describe.each(backends)('verify on $name', (backend) => {
     await store.store(aliasKey(hashOf(2)), writeAlias('alice'));
     await store.store(aliasKey(hashOf(3)), Buffer.from('{'));
     await store.store(aliasKey(hashOf(4)), writeAlias(''));
+    await store.store(aliasKey(hashOf(5)), writeNoAlias('cut off'));
     await store.store('aliases/notes.txt', Buffer.from('?'));
     const { first, last } = await timesOf(store);
     const inTime = await verifyAt(first + GRACE_MS);
@@ -217,7 +223,8 @@ describe.each(backends)('verify on $name', (backend) => {
     ];
     expect(told(inTime.findings)).toEqual([...atAnyAge].sort());
     const tooLate = await verifyAt(last + GRACE_MS + 1, '--repair');
-    expect(told(tooLate.findings)).toEqual([...atAnyAge, `orphaned_alias ${aliasKey(hashOf(2))}`].sort());
+    const orphans = [hashOf(2), hashOf(5)].map((hash) => `orphaned_alias ${aliasKey(hash)}`);
+    expect(told(tooLate.findings)).toEqual([...atAnyAge, ...orphans].sort());
   });
 
   it('prints a line for each finding without --json', async () => {

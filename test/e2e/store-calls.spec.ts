@@ -61,19 +61,22 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
   let environment: Environment;
   /** Trusts a manifest for an hour. */
   let trusting: RunningService;
+  /** Does so as well, and has read nothing yet. */
+  let stranger: RunningService;
   /** Trusts no manifest, as if CACHE_MAX_AGE_MS were always over. */
   let asking: RunningService;
   let count = 0;
 
   beforeAll(async () => {
     ({ proxy, environment } = await counted(backend));
-    [trusting, asking] = (await startServices([environment, { ...environment, CACHE_MAX_AGE_MS: '0' }])) as [
-      RunningService,
-      RunningService,
-    ];
+    [trusting, stranger, asking] = (await startServices([
+      environment,
+      environment,
+      { ...environment, CACHE_MAX_AGE_MS: '0' },
+    ])) as [RunningService, RunningService, RunningService];
   });
   afterAll(async () => {
-    await Promise.all([trusting.stop(), asking.stop()]);
+    await Promise.all([trusting, stranger, asking].map((service) => service.stop()));
     await proxy?.stop();
   });
 
@@ -108,7 +111,7 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
     const id = avatar();
     await created(new AvatarClient(trusting.url, id), 1);
     // Waits for the last of its calls, which comes after the rendition is stored.
-    await expectCalls(asking, id, COLD, (client) => found(client, SMALL));
+    await expectCalls(stranger, id, COLD, (client) => found(client, SMALL));
     expect(await keysOf(environment, `avatars/${id}/`)).toHaveLength(2);
     await expectCalls(trusting, id, ERASURE, async (client) => {
       expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ objects: 2 });
@@ -119,10 +122,26 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
   it('are five for a rendition that nobody has asked for, and one after CACHE_MAX_AGE_MS', async () => {
     const id = avatar();
     await created(new AvatarClient(trusting.url, id), 1);
-    await expectCalls(asking, id, COLD, (client) => found(client, SMALL));
+    await expectCalls(stranger, id, COLD, (client) => found(client, SMALL));
+    await found(new AvatarClient(asking.url, id), SMALL);
     await expectCalls(asking, id, [GET_MANIFEST], (client) => found(client, SMALL));
     const conditions = proxy?.seen.map(({ headers }) => headers['if-none-match']);
     expect(conditions ?? ['"etag"']).toEqual([expect.any(String)]);
+  });
+
+  it('are six if it takes longer than CACHE_MAX_AGE_MS, since it may be erased by then', async () => {
+    const id = avatar();
+    await created(new AvatarClient(trusting.url, id), 1);
+    const { url } = asking;
+    const before = await storeCalls(url);
+    proxy?.clear();
+    await found(new AvatarClient(url, id), SMALL);
+    await until(async () => (await storeCalls(url)) - before >= 6);
+    const { seen } = proxy ?? {};
+    expect(
+      seen?.filter(({ operation, key }) => `${operation} ${key}`.includes('manifests/')).length ?? 3,
+    ).toBe(3);
+    expect((await storeCalls(url)) - before).toBe(6);
   });
 
   it('are none for what is in memory', async () => {
