@@ -144,10 +144,12 @@ export class AvatarRepository {
   /** Whether what was read with a token would be read again. Looks at the clock and at memory only. */
   holds(token: ReadToken): boolean {
     if (!isFresh(token)) return false;
-    if (token.id === undefined) return true;
-    if (this.pending.of(token.id).length > 0) return false;
-    this.cache.countHit();
-    return true;
+    return token.id === undefined || this.pending.of(token.id).length === 0;
+  }
+
+  /** Counts a manifest that was not read again because its token holds. */
+  countHit({ id }: ReadToken): void {
+    if (id !== undefined) this.cache.countHit();
   }
 
   /**

@@ -169,7 +169,9 @@ export class HotAnswers implements OnModuleDestroy {
     if (!answer) return undefined;
     const { tokens, memory, better } = answer.again;
     if (better !== undefined && memory.isAtHand(better)) return undefined;
-    return tokens.every((token) => this.reads.holds(token)) ? answer : undefined;
+    if (!tokens.every((token) => this.reads.holds(token))) return undefined;
+    for (const token of tokens) this.reads.countHit(token);
+    return answer;
   }
 }
 
