@@ -31,7 +31,7 @@ export class BackgroundRenditions implements AvatarListener, OnModuleInit {
     const { avatarWarmSizes, avatarSizes } = this.settings;
     for (const size of avatarWarmSizes.filter((one) => one > 0 && one < version.width)) {
       const rendition = chooseRendition(version, { size, format: 'webp' }, avatarSizes);
-      this.plan({ id, version: version.version, rendition });
+      this.plan({ id, version: version.version, master: version.master, rendition });
     }
   }
 

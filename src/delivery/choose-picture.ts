@@ -60,7 +60,7 @@ export function choosePicture(
   const still = animated === undefined ? lessMotion : !animated;
   const formats = asked === undefined ? acceptedFormats(version, accept, still, common) : [asked];
   const candidates = formats.map((format) => ({
-    ...{ id, version: version.version },
+    ...{ id, version: version.version, master: version.master },
     rendition: chooseRendition(version, { size, exact, format, still }, sizes),
   }));
   // An AVIF takes long to make. Meanwhile the client gets another format that it accepts.

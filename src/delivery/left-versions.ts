@@ -56,7 +56,7 @@ export class LeftVersions {
 
   private async read(id: string, version: string): Promise<RenditionSource | undefined> {
     for (const format of MASTER_FORMATS) {
-      const picture = { id, version, rendition: { format } };
+      const picture = { id, version, master: format, rendition: { format } };
       const found = await this.stored.get(picture);
       if (!found) continue;
       const measures = measureMaster(found.bytes, format);

@@ -101,7 +101,11 @@ export class PicturesService {
   }
 
   /** One rendition of one version, current or not. @returns undefined if there is none, or it was erased */
-  async rendition({ id, version, rendition: asked }: PictureRef): Promise<Picture | undefined> {
+  async rendition({
+    id,
+    version,
+    rendition: asked,
+  }: Omit<PictureRef, 'master'>): Promise<Picture | undefined> {
     const { manifest, incomplete, ...read } = await this.repository.readCached(id);
     if (isErased(manifest, version)) return undefined;
     // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
@@ -113,7 +117,7 @@ export class PicturesService {
     // What has left the history is deleted soon: no more is stored of it.
     const rendition =
       named || canonical.size === undefined ? canonical : { ...canonical, unstored: true as const };
-    const picture = { id, version, rendition };
+    const picture = { id, version, master: source.master, rendition };
     const key = keyOfPicture(picture);
     const facts = {
       etag: etagOfPicture(picture),
@@ -140,7 +144,8 @@ export class PicturesService {
     const { version: current, verified } = await this.avatars.get(id);
     if (!current) return undefined;
     const { version } = current;
-    const picture = { id, version, rendition: chooseRendition(current, request, this.sizes) };
+    const rendition = chooseRendition(current, request, this.sizes);
+    const picture = { id, version, master: current.master, rendition };
     const key = keyOfPicture(picture);
     // The backend cannot serve a picture that still waits in the outbox.
     if (this.settings.urlMode === 'service' || this.pending.holds(id, version)) {

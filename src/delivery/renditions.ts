@@ -8,7 +8,6 @@ import { Settings } from '../config/settings.js';
 import { ImagePipeline, type Rendering, TooSlow } from '../images/image-pipeline.js';
 import { inOwnMemory } from '../images/own-memory.js';
 import type { CacheUsage } from '../model/cache-usage.js';
-import { MASTER_FORMATS } from '../model/formats.js';
 import { prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
 import type { Instant, Version } from '../model/manifest.js';
 import { type PictureRef, type Rendition, canBeMade, keyOfPicture } from '../model/rendition.js';
@@ -23,6 +22,12 @@ const TOO_SLOW_ENTRIES = 10_000;
 
 /** How many renditions that take long to make are remembered as stored. Each takes about 200 bytes. */
 const STORED_ENTRIES = 20_000;
+
+/**
+ * The group in whose turns renditions of sizes are made that the store does not keep. Anybody can ask for thousands of them, so those of all
+ * avatars share one part; the sizes of `AVATAR_SIZES` are made avatar by avatar. It is no id.
+ */
+const OTHER_SIZES = 'other sizes';
 
 /**
  * Gives the bytes of masters and renditions: from memory, otherwise from the store, otherwise made from the master and stored. Callers that
@@ -116,7 +121,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
 
   /** Keeps the master of a new version in memory: should the store go away now, everything can be made from it. */
   published(id: string, { version, master: format }: Version, master: Buffer): void {
-    this.remember({ id, version, rendition: { format } }, inOwnMemory(master));
+    this.remember({ id, version, master: format, rendition: { format } }, inOwnMemory(master));
   }
 
   /** Keeps a picture in memory, unless it was erased while it was read or made. */
@@ -159,7 +164,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   private async load(key: string, picture: PictureRef): Promise<Buffer | undefined> {
-    const { id, version, rendition } = picture;
+    const { id, rendition } = picture;
     const { size, format, still, exact } = rendition;
     if (!canBeMade(rendition)) return undefined;
     const isKept = this.isKept(rendition);
@@ -176,9 +181,10 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     if (damage !== undefined) {
       this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');
     }
-    const master = await this.master(id, version);
+    const master = await this.master(picture);
     if (!master) return undefined;
-    const bytes = await this.render(key, id, master, { size, format, still, exact });
+    const group = isKept ? id : OTHER_SIZES;
+    const bytes = await this.render(key, group, master, { size, format, still, exact });
     if (isKept) {
       void this.stored.keepInBackground(picture, bytes).then((stored) => {
         if (stored) this.isNowStored(key, picture);
@@ -197,11 +203,11 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   /** Makes a rendition. @throws TooSlow without an attempt if the last one took too long and is less than `TOO_SLOW_MS` ago */
-  private async render(key: string, id: string, master: Buffer, rendering: Rendering): Promise<Buffer> {
+  private async render(key: string, group: string, master: Buffer, rendering: Rendering): Promise<Buffer> {
     const left = this.tooSlow.getRemainingTTL(key);
     if (left > 0) throw new TooSlow({ logged: true, retryAfter: Math.ceil(left / 1000) });
     try {
-      return await this.pipeline.render(master, rendering, id);
+      return await this.pipeline.render(master, rendering, group);
     } catch (error) {
       if (!(error instanceof TooSlow)) throw error;
       this.tooSlow.set(key, true);
@@ -217,8 +223,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     try {
       return await this.stored.get(picture);
     } catch (error) {
-      const { id, version, rendition } = picture;
-      const canBeRendered = rendition.size !== undefined && this.masterInMemory(id, version) !== undefined;
+      const canBeRendered =
+        picture.rendition.size !== undefined && this.cache.has(keyOfPicture(masterOf(picture)));
       const canDoWithout = optional || canBeRendered;
       if (!isAway(error) || !canDoWithout) throw error;
       return undefined;
@@ -226,18 +232,13 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   /** Finds the master of a version, which may have left the manifest: its URLs work as long as its master is there. */
-  private async master(id: string, version: string): Promise<Buffer | undefined> {
-    const known = this.masterInMemory(id, version);
-    if (known) return known;
-    for (const format of MASTER_FORMATS) {
-      const master = await this.get({ id, version, rendition: { format } });
-      if (master) return master;
-    }
-    return undefined;
+  private master(picture: PictureRef): Promise<Buffer | undefined> {
+    const master = masterOf(picture);
+    const known = this.cache.get(keyOfPicture(master));
+    return known ? Promise.resolve(known) : this.get(master);
   }
+}
 
-  private masterInMemory(id: string, version: string): Buffer | undefined {
-    const keys = MASTER_FORMATS.map((format) => keyOfPicture({ id, version, rendition: { format } }));
-    return keys.map((key) => this.cache.get(key)).find((bytes) => bytes !== undefined);
-  }
+function masterOf(picture: PictureRef): PictureRef {
+  return { ...picture, rendition: { format: picture.master } };
 }

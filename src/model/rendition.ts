@@ -38,6 +38,8 @@ export type RenditionSource = Pick<Version, 'master' | 'width' | 'animated'>;
 export interface PictureRef {
   id: string;
   version: string;
+  /** The format of the version's master. */
+  master: MasterFormat;
   rendition: Rendition;
 }
 
@@ -139,6 +141,6 @@ export function masterKey(
 }
 
 /** The key of a picture. Exact ones are not stored; their keys only identify them in memory. */
-export function keyOfPicture({ id, version, rendition }: PictureRef): string {
+export function keyOfPicture({ id, version, rendition }: Omit<PictureRef, 'master'>): string {
   return pictureKey(id, version, renditionName(rendition));
 }

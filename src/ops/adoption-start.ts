@@ -12,7 +12,7 @@ export class AdoptionStart implements OnApplicationBootstrap {
 
   /** If the store is away, the first read of an unknown avatar looks later. */
   async onApplicationBootstrap(): Promise<void> {
-    const { reachable } = await this.health.ask();
+    const { reachable } = await this.health.askInTime();
     if (reachable) await this.marker.complete();
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
 import { ADOPTION_COMPLETE } from '../../src/model/keys.js';
 import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { backends, openBackend } from '../support/backends.js';
@@ -28,6 +29,13 @@ const COLD = [
   'GetObject avatars/ID/VERSION/master.jpeg',
   `PutObject ${RENDITION}`,
   GET_MANIFEST,
+];
+
+const GET_ALIAS = 'GetObject aliases/HASH.json';
+/** With one hash. */
+const ERASURE_WITH_ALIAS = [
+  ...[GET_MANIFEST, GET_ALIAS, 'PutObject aliases/HASH.json', 'DeleteObject aliases/HASH.json'],
+  ...[PUT_MANIFEST, GET_MANIFEST, GET_ALIAS, LIST, 'DeleteObject avatars/ID/VERSION/master.jpeg'],
 ];
 
 interface Change {
@@ -93,7 +101,10 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
     // A rendition is stored after it was served.
     await until(async () => (await storeCalls(url)) - before >= calls.length);
     const made = proxy?.seen.map(({ operation, key }) =>
-      `${operation} ${key}`.replace(id, 'ID').replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'VERSION'),
+      `${operation} ${key}`
+        .replace(id, 'ID')
+        .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'VERSION')
+        .replace(/[0-9a-f]{32}/, 'HASH'),
     );
     expect(made ?? calls).toEqual(calls);
     expect((await storeCalls(url)) - before).toBe(calls.length);
@@ -117,6 +128,25 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
       expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ objects: 2 });
     });
     expect(await keysOf(environment, `avatars/${id}/`)).toEqual([]);
+  });
+
+  it('are one more for an erasure with hashes, and four for each of them', async () => {
+    const id = avatar();
+    const before = new AvatarClient(trusting.url, id);
+    await created(before, 1);
+    expectStatus(200, await before.setAliases({ hashes: [count.toString(16).padStart(32, '0')] }));
+    await expectCalls(trusting, id, ERASURE_WITH_ALIAS, async (client) => {
+      expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ objects: 1, aliases: 1 });
+    });
+  });
+
+  it('are five for a rendition of a transparent picture as well', async () => {
+    const id = avatar();
+    const background = { r: 9, g: 9, b: 90, alpha: 0.5 };
+    const picture = sharp({ create: { width: 48, height: 48, channels: 4, background } }).png();
+    expectStatus(201, await new AvatarClient(trusting.url, id).upload(await picture.toBuffer()));
+    const cold = COLD.map((call) => call.replace('master.jpeg', 'master.webp'));
+    await expectCalls(stranger, id, cold, (client) => found(client, SMALL));
   });
 
   it('are five for a rendition that nobody has asked for, and one after CACHE_MAX_AGE_MS', async () => {

@@ -1,5 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { AdoptionMarker } from '../../src/avatars/adoption-marker.js';
 import { Settings } from '../../src/config/settings.js';
+import { ADOPTION_COMPLETE, PROBES } from '../../src/model/keys.js';
+import { AdoptionStart } from '../../src/ops/adoption-start.js';
 import { StorageHealth } from '../../src/ops/storage-health.js';
 import { UnfitStorage } from '../../src/ops/storage-report.js';
 import { DiscardedReads } from '../../src/storage/discarded-reads.js';
@@ -142,6 +145,17 @@ describe('the trials of the storage', () => {
     expect(await health.ask()).toEqual({ backend: 'memory', reachable: true, conditionalWrites: 'unknown' });
     store.away = false;
     expect(await health.ask()).toMatchObject({ conditionalWrites: 'honoured' });
+  });
+
+  it('are not waited for by what has to be done before the first request', async () => {
+    class SlowToWrite extends MemoryStore {
+      override store(...write: Parameters<MemoryStore['store']>) {
+        return write[0].startsWith(PROBES) ? new Promise<never>(() => undefined) : super.store(...write);
+      }
+    }
+    const store = new SlowToWrite();
+    await new AdoptionStart(healthOf(store, {}), new AdoptionMarker(store)).onApplicationBootstrap();
+    expect(await store.exists(ADOPTION_COMPLETE)).toBe(true);
   });
 
   it('end the start of a service that requires what the storage does not do', async () => {
