@@ -12,7 +12,7 @@ import { aliasKey } from '../model/keys.js';
 import { instantAfter } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import {
-  type CallOptions,
+  type GetOptions,
   ObjectDamaged,
   ObjectStore,
   PreconditionFailed,
@@ -46,6 +46,8 @@ type Pointer = Pick<StoredObject, 'bytes'> & { etag?: string };
 interface Entry {
   /** Undefined if the store has no such alias. */
   readonly id: string | undefined;
+  /** Undefined if the store had no object, or a damaged one. */
+  etag: string | undefined;
   readonly token: ReadToken;
   /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
   newerThan: number;
@@ -196,8 +198,9 @@ export class Aliases {
       const pointer = await this.settled(name);
       const stands = targetOf(pointer) === id;
       if (!stands && !over(pointer)) return false;
-      if (stands || (await this.swap(name, writeAlias(id), pointer))) {
-        this.remember(name, id, begunAt, performance.now());
+      const stored = stands ? pointer : await this.swap(name, writeAlias(id), pointer);
+      if (stored) {
+        this.remember(name, { id, etag: stored.etag }, begunAt, performance.now());
         this.reading.leave(name);
         return !stands;
       }
@@ -214,22 +217,26 @@ export class Aliases {
     const interrupted = performance.now() + this.settings.avatarCommitTimeoutMs / 2;
     for (let attempt = 1; ; attempt++) {
       const pointer = await this.get(name, { forChange: true });
-      if (!pointer || !isNoAlias(pointer) || performance.now() > interrupted) return pointer;
+      if (pointer === undefined || pointer === 'unchanged') return undefined;
+      if (!isNoAlias(pointer) || performance.now() > interrupted) return pointer;
       await sleep(Math.random() * Math.min(20 * attempt, 200));
     }
   }
 
-  /** Replaces a pointer. @param before undefined: there was none @returns false if it is another one by now */
-  private async swap(name: string, bytes: Buffer, before: Pointer | undefined): Promise<boolean> {
+  /** Replaces a pointer. @param before undefined: there was none @returns undefined if it is another one by now */
+  private async swap(
+    name: string,
+    bytes: Buffer,
+    before: Pointer | undefined,
+  ): Promise<{ etag: string } | undefined> {
     const precondition =
       before === undefined
         ? { ifAbsent: true as const }
         : before.etag !== undefined && { ifMatch: before.etag };
     try {
-      await this.store.store(aliasKey(name), bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
-      return true;
+      return await this.store.store(aliasKey(name), bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
     } catch (error) {
-      if (error instanceof PreconditionFailed) return false;
+      if (error instanceof PreconditionFailed) return undefined;
       throw error;
     }
   }
@@ -238,15 +245,21 @@ export class Aliases {
    * @param readAt when the call to the store began, by the monotonic clock in ms: others may have changed it since
    * @param newerThan as in the entry
    */
-  private remember(name: string, id: string | undefined, readAt: number, newerThan = readAt): Entry {
+  private remember(
+    name: string,
+    { id, etag }: Pick<Entry, 'id' | 'etag'>,
+    readAt: number,
+    newerThan = readAt,
+  ): Entry {
     const known = this.cache.get(name);
     if (known && known.id === id) {
       // Answers made from it stay valid.
       known.token.readAt = readAt;
+      known.etag = etag;
       known.newerThan = newerThan;
       return known;
     }
-    const entry = { id, token: { readAt, maxAgeMs: this.maxAgeOf(id), gone: false }, newerThan };
+    const entry = { id, etag, token: { readAt, maxAgeMs: this.maxAgeOf(id), gone: false }, newerThan };
     this.cache.set(name, entry);
     return entry;
   }
@@ -281,28 +294,34 @@ export class Aliases {
     return this.reading.run(name, () => this.read(name), cacheMaxAgeMs);
   }
 
+  /** Asks only whether a known pointer has changed: such calls do not queue behind those for hashes that anybody can make up. */
   private async read(name: string): Promise<Entry> {
     const readAt = performance.now();
-    const object = await this.get(name);
-    const id = targetOf(object);
-    if (object && id === undefined && !isNoAlias(object)) {
-      throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
-    }
+    const known = this.cache.peek(name);
+    const object = await this.get(name, { ...(known?.etag !== undefined && { ifNoneMatch: known.etag }) });
+    const found = object === 'unchanged' && known ? known : entryOf(object);
     // An alias that was registered or read here meanwhile is newer than the read.
     const latest = this.cache.peek(name);
-    return latest && latest.newerThan >= readAt ? latest : this.remember(name, id, readAt);
+    return latest && latest.newerThan >= readAt ? latest : this.remember(name, found, readAt);
   }
 
   /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */
-  private async get(name: string, options?: CallOptions): Promise<Pointer | undefined> {
+  private async get(name: string, options: GetOptions): Promise<Pointer | 'unchanged' | undefined> {
     try {
-      const object = await this.store.get(aliasKey(name), options);
-      return object === 'unchanged' ? undefined : object;
+      return await this.store.get(aliasKey(name), options);
     } catch (error) {
       if (!(error instanceof ObjectDamaged)) throw error;
       return { bytes: Buffer.alloc(0) };
     }
   }
+}
+
+/** @throws CodedError `manifest_unreadable` */
+function entryOf(object: Pointer | 'unchanged' | undefined): Pick<Entry, 'id' | 'etag'> {
+  if (object === undefined || object === 'unchanged') return { id: undefined, etag: undefined };
+  const id = targetOf(object);
+  if (id !== undefined || isNoAlias(object)) return { id, etag: object.etag };
+  throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
 }
 
 async function each(names: readonly string[], task: (name: string) => Promise<void>): Promise<void> {

@@ -57,7 +57,7 @@ export class LeftVersions {
   private async read(id: string, version: string): Promise<RenditionSource | undefined> {
     for (const format of MASTER_FORMATS) {
       const picture = { id, version, master: format, rendition: { format } };
-      const found = await this.stored.get(picture);
+      const found = await this.stored.get(picture, { guessed: true });
       if (!found) continue;
       const measures = measureMaster(found.bytes, format);
       const damage = found.damage ?? (measures ? undefined : 'Its header cannot be read.');

@@ -5,7 +5,13 @@ import { damageOf } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { isErased, versionNamed } from '../model/manifest.js';
 import { type PictureRef, keyOfPicture } from '../model/rendition.js';
-import { ObjectDamaged, ObjectStore, StorageBusy, isAway } from '../storage/object-store.js';
+import {
+  type CallOptions,
+  ObjectDamaged,
+  ObjectStore,
+  StorageBusy,
+  isAway,
+} from '../storage/object-store.js';
 
 /** A picture as the store has it. */
 export interface StoredPicture {
@@ -29,7 +35,7 @@ export class StoredRenditions {
   ) {}
 
   /** Reads a picture from the outbox or the store. @returns undefined if it is not there @throws what the store throws */
-  async get(picture: PictureRef): Promise<StoredPicture | undefined> {
+  async get(picture: PictureRef, options?: CallOptions): Promise<StoredPicture | undefined> {
     const { id, version, rendition } = picture;
     const pending = await this.pending.master(id, version);
     if (pending) {
@@ -37,7 +43,7 @@ export class StoredRenditions {
       return isMaster ? { bytes: pending.bytes, damage: undefined } : undefined;
     }
     try {
-      const object = await this.store.get(keyOfPicture(picture));
+      const object = await this.store.get(keyOfPicture(picture), options);
       if (object === undefined || object === 'unchanged') return undefined;
       return { bytes: object.bytes, damage: this.damageOf(object.bytes, picture) };
     } catch (error) {

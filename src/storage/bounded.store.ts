@@ -12,7 +12,8 @@ const CHANGES = 'changes';
  *
  * Changes wait in one line, readers in one line for each folder of keys: a reader who knows the manifest already does not wait for
  * the picture behind all those who ask for a manifest, and is not refused because of them. Readers who only ask whether
- * something has changed have a line of their own: a flood of made-up ids does not hurt those who ask for existing avatars.
+ * something has changed have a line of their own: a flood of made-up ids does not hurt those who ask for existing avatars. So have those whose
+ * key is a guess.
  */
 export class BoundedStore extends WrappedStore {
   /** As many as S3 gives in one answer. */
@@ -34,5 +35,6 @@ const WRITES = new Set<StoreOperation>(['store', 'delete', 'deleteMany']);
 function lineOf({ operation, key, reading }: WrappedCall): string {
   if (WRITES.has(operation) || reading.forChange) return CHANGES;
   const folder = key.slice(0, key.indexOf('/') + 1);
+  if (reading.guessed) return `${folder} guessed`;
   return reading.ifNoneMatch === undefined ? folder : `${folder} known`;
 }

@@ -19,6 +19,8 @@ export interface GetOptions extends CallOptions {
 export interface CallOptions {
   /** A change waits for this call: if calls have to queue, it does not queue behind readers. */
   forChange?: true;
+  /** A reader may have made up the key: if calls have to queue, those who ask for objects that exist do not queue behind this one. */
+  guessed?: true;
 }
 
 export interface StoredObject {

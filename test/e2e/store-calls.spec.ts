@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { ADOPTION_COMPLETE } from '../../src/model/keys.js';
-import { AvatarClient, expectStatus, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
+import { AvatarClient, expectStatus, idOf, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { backends, openBackend } from '../support/backends.js';
 import type { Backend } from '../support/local.js';
 import { behindProxy } from '../support/behind-proxy.js';
@@ -172,6 +172,17 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
       seen?.filter(({ operation, key }) => `${operation} ${key}`.includes('manifests/')).length ?? 3,
     ).toBe(3);
     expect((await storeCalls(url)) - before).toBe(6);
+  });
+
+  it('are a question whether it has changed for a hash that is known', async () => {
+    const id = avatar();
+    const hash = count.toString(16).padStart(32, 'a');
+    expectStatus(200, await new AvatarClient(trusting.url, id).setAliases({ hashes: [hash] }));
+    expect(await idOf(asking.url, hash)).toBe(id);
+    // The avatar is read for the hash, and once more for its picture.
+    await expectCalls(asking, id, [GET_ALIAS, GET_MANIFEST, GET_MANIFEST], () => idOf(asking.url, hash));
+    const conditions = proxy?.seen.map(({ headers }) => headers['if-none-match']);
+    expect(conditions ?? Array(3).fill('"etag"')).toEqual(Array(3).fill(expect.any(String)));
   });
 
   it('are none for what is in memory', async () => {

@@ -123,6 +123,18 @@ describeS3('BoundedStore', () => {
     await Promise.all(calls);
   });
 
+  it('lets readers of objects that exist pass those who guess keys', async () => {
+    const store = new BoundedStore(openGuarded(NEVER_MS), { ...TURNS, queue: 2 });
+    const held = proxy.hold({});
+    const calls = ['a/x', 'a/y', 'a/z'].map((key) => store.get(key, { guessed: true }));
+    const one = await held;
+    await expect(store.get('a/q', { guessed: true })).rejects.toThrow(StorageBusy);
+    calls.push(store.get('a/b'));
+    one.pass();
+    await Promise.all(calls);
+    expect(proxy.seen.flatMap(({ key }) => key || [])).toEqual(['a/x', 'a/y', 'a/b', 'a/z']);
+  });
+
   it('needs a turn for each page of a listing, and holds none while its reader looks at the page', async () => {
     const store = new BoundedStore(openGuarded(NEVER_MS), TURNS);
     const many = Array.from({ length: 1001 }, (_, n) => `many/${String(n).padStart(4, '0')}`);
