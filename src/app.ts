@@ -12,6 +12,7 @@ import { OPEN, answerPreflights } from './http/cors.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
 import { isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
+import { RefusalLog } from './http/refusal-log.js';
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
@@ -25,16 +26,17 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   const connections = new Connections(settings, logger);
   // As much as an upload may have: many clients send the whole body before they look at the answer that refuses it.
   const mostUnread = settings.avatarMaxSizeBytes + FORM_OVERHEAD_BYTES;
+  const refusals = new RefusalLog(logger);
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      refuseEarly(error, request, reply, mostUnread);
+      refuseEarly(error, request, reply, mostUnread, refusals);
     },
     clientErrorHandler: (error, socket) => {
-      answerClientError(error, socket, logger, mostUnread);
+      answerClientError(error, socket, refusals, mostUnread);
     },
     multipart: false,
     // Requests that arrive while the service stops are answered as usual; their connections end with the answer.
@@ -60,11 +62,11 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   rememberRoutes(fastify);
   takeBodiesRaw(fastify, mostUnread);
   checkHosts(fastify);
-  logRequests(fastify, logger);
+  logRequests(fastify, logger, refusals);
   answerPreflights(fastify);
   const server = app.getHttpServer();
   server.on('checkExpectation', (request, response) => {
-    refuseExpectation(request, response, logger, mostUnread);
+    refuseExpectation(request, response, refusals, mostUnread);
   });
   // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total size is limited.
   server.maxHeadersCount = 0;
@@ -101,22 +103,28 @@ function checkHosts(fastify: FastifyInstance): void {
   });
 }
 
-/** Logs every change, and reads that failed unless the log has the same failure already. LOG_LEVEL=debug logs all requests. */
-function logRequests(fastify: FastifyInstance, logger: Logger): void {
+/**
+ * Logs every change, and reads that failed unless the log has the same failure already; of what is refused without a key, one of a kind.
+ * LOG_LEVEL=debug logs all requests.
+ */
+function logRequests(fastify: FastifyInstance, logger: Logger, refusals: RefusalLog): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     const { method, url, log } = request;
     const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
     // The 503 of readiness is an answer, not a problem, and comes with every probe while the service stops.
     const failed = status >= 500 && code !== undefined && !isLeftOut(request);
-    const level = isRead(request) && !failed ? 'debug' : 'info';
+    const level = (isRead(request) || method === 'OPTIONS') && !failed ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) {
       const path = loggedPath(url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
-      log[level]({ method, path, status, ...(code !== undefined && { code }), ms }, 'request');
+      const fields = { method, path, status, ...(code !== undefined && { code }), ms };
+      if (level === 'info' && refusals.concerns(code)) refusals.log({ ...fields, code }, 'request', log);
+      else log[level](fields, 'request');
     }
     done();
   });
   fastify.addHook('onClose', (_instance, done) => {
     tellLeftOut();
+    refusals.flush();
     done();
   });
 }

@@ -3,10 +3,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.js';
 import { closeAfterAnswer, lingeringClose } from './linger.js';
 import { lastAnswerOf } from './problem.js';
+import type { RefusalLog } from './refusal-log.js';
 
 const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 const REQUEST_CHANNEL = 'http.server.request.start';
@@ -34,14 +34,14 @@ const MALFORMED = [
 export function answerClientError(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  logger: Logger,
+  log: RefusalLog,
   mostBytes: number,
 ): void {
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else if (error.code !== REQUEST_TIMEOUT) refuse(error, socket, logger, mostBytes);
+  else if (error.code !== REQUEST_TIMEOUT) refuse(error, socket, log, mostBytes);
   else {
     void hasArrivedAfterAll(socket).then((hasArrived) => {
-      if (!hasArrived && socket.writable) refuse(error, socket, logger, mostBytes);
+      if (!hasArrived && socket.writable) refuse(error, socket, log, mostBytes);
     });
   }
 }
@@ -65,10 +65,10 @@ function hasArrivedAfterAll(socket: Socket): Promise<boolean> {
   });
 }
 
-function refuse(error: NodeJS.ErrnoException, socket: Socket, logger: Logger, mostBytes: number): void {
+function refuse(error: NodeJS.ErrnoException, socket: Socket, log: RefusalLog, mostBytes: number): void {
   const [status, code, detail] = REFUSALS[error.code ?? ''] ?? MALFORMED;
   const requestId = randomUUID();
-  logger.info({ reqId: requestId, reason: error.code, status, code }, 'no request could be read');
+  log.log({ reqId: requestId, reason: error.code, status, code }, 'no request could be read');
   const { headers, body } = lastAnswerOf(status, code, detail, requestId);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
@@ -94,12 +94,12 @@ function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }):
 export function refuseExpectation(
   request: IncomingMessage,
   response: ServerResponse,
-  logger: Logger,
+  log: RefusalLog,
   mostBytes: number,
 ): void {
   const requestId = randomUUID();
   const [status, code] = [417, 'bad_request'] as const;
-  logger.info({ reqId: requestId, status, code }, 'the expectation of a request was refused');
+  log.log({ reqId: requestId, status, code }, 'the expectation of a request was refused');
   const detail = 'The only expectation that is met is 100-continue. Leave out the Expect header.';
   const { headers, body } = lastAnswerOf(status, code, detail, requestId);
   closeAfterAnswer(request, mostBytes);

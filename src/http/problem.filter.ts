@@ -4,6 +4,7 @@ import { CodedError, type ErrorCode } from '../errors.js';
 import { allowedMethods } from './known-routes.js';
 import { LogThrottle } from './log-throttle.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
+import type { RefusalLog } from './refusal-log.js';
 import { refuseRest } from './refuse-rest.js';
 
 const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
@@ -57,12 +58,14 @@ export function refuseEarly(
   request: FastifyRequest,
   reply: FastifyReply,
   mostBytes: number,
+  refusals: RefusalLog,
 ): void {
   refuseRest(request, reply, mostBytes);
   sendProblem(error, request, reply);
   const { method, log } = request;
-  const level = method === 'GET' || method === 'HEAD' ? 'debug' : 'info';
-  log[level]({ method, status: reply.statusCode, code: problemCodeOf(request) }, 'request');
+  const fields = { method, status: reply.statusCode, code: problemCodeOf(request) };
+  if (method === 'GET' || method === 'HEAD') log.debug(fields, 'request');
+  else refusals.log(fields, 'request', log);
 }
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {

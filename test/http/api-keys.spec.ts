@@ -49,6 +49,56 @@ describe('a service with API_KEYS', () => {
     });
   });
 
+  it('logs one of many refusals of strangers and how many there were, each of a caller with a key, and no preflight', async () => {
+    const sums = createHash('sha256').update(KEY).digest('hex');
+    const strict = await Harness.start(
+      { ...(await local.environment()), API_KEYS: sums },
+      { headers: RIGHT },
+    );
+    const { service } = strict;
+    const path = '/v1/avatars/logged';
+    const preflight = { origin: 'https://a.example', 'access-control-request-method': 'GET' };
+    for (let i = 0; i < 5; i++) {
+      const headers = { authorization: 'Bearer wrong' };
+      expect((await strict.send({ method: 'PUT', path, headers, body: 'x' })).status).toBe(401);
+      expect((await strict.send({ method: 'POST', path: '/nowhere', headers })).status).toBe(404);
+      expect((await strict.send({ method: 'OPTIONS', path, headers: preflight })).status).toBe(204);
+      expect((await strict.put(path, { body: Buffer.from('x') })).status).toBe(415);
+      for (const request of [
+        'hello\r\n\r\n',
+        head('PUT', path, { Expect: 'tea' }),
+        head('PUT', '/v1/avatars/%zz'),
+      ]) {
+        const connection = await RawConnection.open(service.url);
+        connection.send(request);
+        await connection.answer();
+        connection.close();
+      }
+    }
+    await strict.stop();
+    const lines = service
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"code"'))
+      .map((line) => JSON.parse(line) as { msg: string; code: string; leftOut?: number });
+    const told = lines.map(({ msg, code, leftOut = 0 }) => [msg, code, leftOut].join());
+    const left = 'more requests were refused like this one';
+    const counted: Record<string, number> = {};
+    for (const line of told) counted[line] = (counted[line] ?? 0) + 1;
+    expect(counted).toEqual({
+      'request,unauthorized,0': 1,
+      [`${left},unauthorized,4`]: 1,
+      'request,route_not_found,0': 1,
+      [`${left},route_not_found,4`]: 1,
+      'request,bad_request,0': 1,
+      'no request could be read,bad_request,0': 1,
+      'the expectation of a request was refused,bad_request,0': 1,
+      [`${left},bad_request,4`]: 3,
+      'request,unsupported_image,0': 5,
+    });
+    expect(service.log()).not.toContain('OPTIONS');
+  });
+
   it('lets everybody read, and anybody with a key write', async () => {
     const path = '/v1/avatars/mine';
     expect((await harness.put(path, { body: await picture('png') })).status).toBe(201);

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { Settings } from '../../src/config/settings.js';
 import { answerClientError } from '../../src/http/client-error.js';
+import { RefusalLog } from '../../src/http/refusal-log.js';
 import { RequestBody, withDeadline } from '../../src/uploads/request-body.js';
 import { UploadReceiver } from '../../src/uploads/upload-receiver.js';
 import { listenSomewhere } from '../support/ports.js';
@@ -29,8 +30,9 @@ describe('a body', () => {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: 50,
     });
+    const refusals = new RefusalLog(pino({ level: 'silent' }));
     server.on('clientError', (error, socket) => {
-      answerClientError(error, socket as IncomingMessage['socket'], pino({ level: 'silent' }), 1000);
+      answerClientError(error, socket as IncomingMessage['socket'], refusals, 1000);
     });
     url = `http://127.0.0.1:${await listenSomewhere(server)}`;
   });
