@@ -87,7 +87,8 @@ export class ReadinessAnswer {
     type: 'string',
     enum: ['ready', 'degraded', 'unavailable', 'stopping'],
     description:
-      'degraded: the bucket is away and changes wait in the outbox, or the storage is full and takes no uploads.',
+      'degraded: the bucket is away, as it is for all replicas, so changes wait in the outbox or fail; or the storage is full and takes no ' +
+      'uploads.',
   })
   status!: 'ready' | 'degraded' | 'unavailable' | 'stopping';
 

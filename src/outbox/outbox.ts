@@ -160,7 +160,7 @@ export class Outbox<Change = unknown> {
   }
 
   /** Whether the next change will be accepted. */
-  hasRoom(): boolean {
+  private hasRoom(): boolean {
     const { maxEntries, maxBytes, maxAgeMs } = this.limits;
     const { entries, bytes, oldestAgeMs, setAside } = this.report();
     return entries + this.writing.size + setAside < maxEntries && bytes < maxBytes && oldestAgeMs <= maxAgeMs;

@@ -162,6 +162,21 @@ describeS3('an S3 server that is of no use', () => {
       expect(await readiness()).toMatchObject({ code: 200, status: 'ready' });
     });
 
+    it('lets requests in without an outbox as well, since no other replica has another bucket', async () => {
+      const path = '/v1/avatars/in-memory';
+      const plain = await Harness.start({ ...withOutbox, STORAGE_FALLBACK: 'none', AVATAR_WARM_SIZES: '0' });
+      expect((await plain.put(path, { body: await picture('png') })).status).toBe(201);
+      await proxy.stop();
+      expect(await readiness(plain)).toMatchObject({ code: 200, status: 'degraded' });
+      expect((await plain.send({ path: `${path}?size=32` })).status).toBe(200);
+      const refused = await plain.send({ method: 'DELETE', path });
+      expect(problemOf(refused)).toEqual(UNAVAILABLE);
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+      await proxy.resume();
+      expect(await readiness(plain)).toMatchObject({ code: 200, status: 'ready' });
+      await plain.stop();
+    });
+
     it('answers readiness while the bucket keeps a check waiting, and says so', async () => {
       const { proxy: stalling } = await behindProxy(usable);
       const asked = await Harness.start({
