@@ -29,6 +29,7 @@ const PROGRAMMES = {
     'test/contract',
     'test/storage',
   ],
+  erasures: ['test/delivery/erasures-among-reads.spec.ts'],
   fuzzing: ['test/http/mutants.spec.ts'],
   deadlines: ['test/http/stalls.spec.ts', 'test/http/s3-away.spec.ts', 'test/storage/guarded.store.spec.ts'],
 };

@@ -77,7 +77,7 @@ describeS3('the service without a fallback', () => {
     });
     opened.push(service);
     // What it has found holds for a while: the sooner it is asked, the sooner it looks again.
-    await becomes(200);
+    await becomes('ready');
     template = await makeTemplate();
     const learned = await pLimit(AT_ONCE).map(SERVICE_CALLS, cellsOf);
     cells = sliceOf(learned.flat(), ({ scope }) => scope === 'once');
@@ -125,14 +125,16 @@ describeS3('the service without a fallback', () => {
 
   it('says so in its readiness, and is ready again afterwards', async () => {
     await proxy.stop();
-    await becomes(503);
+    await becomes('degraded');
     await proxy.resume();
-    await becomes(200);
+    await becomes('ready');
   });
 
-  /** Waits until readiness answers this status. */
-  async function becomes(status: number): Promise<void> {
-    while ((await send(service.url, { path: '/health/ready' })).status !== status) await sleep(100);
+  /** Waits until readiness says this. */
+  async function becomes(status: string): Promise<void> {
+    const now = async () =>
+      JSON.parse((await send(service.url, { path: '/health/ready' })).body.toString()) as { status: string };
+    while ((await now()).status !== status) await sleep(100);
   }
 
   /** Makes an avatar with two versions through the service. Requests are tried on copies of it. */

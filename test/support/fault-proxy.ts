@@ -35,6 +35,8 @@ export type Fault =
   | { type: 'short-body' }
   /** The reply's body with another last byte. */
   | { type: 'other-byte' }
+  /** The server carries out the request, and its reply comes so many ms later. */
+  | { type: 'slow'; delayMs: () => number }
   /** The request waits until the test decides; see {@link FaultProxy.hold}. */
   | { type: 'held'; arrived: (held: Held) => void };
 
@@ -218,6 +220,10 @@ export class FaultProxy {
     const reply = await this.forward(incoming, await buffer(incoming));
     const { head, body } = raw(reply, method);
     switch (fault?.type) {
+      case 'slow':
+        await sleep(fault.delayMs());
+        send(response, reply, method);
+        return;
       case undefined:
         send(response, reply, method);
         return;
