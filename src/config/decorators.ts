@@ -34,15 +34,21 @@ export function IsList(convert: (item: string) => unknown = String): PropertyDec
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? split(value) : value));
 }
 
-/** An http or https URL without user and password, because the log prints it. It is kept without its trailing slashes. */
+/**
+ * An http or https URL without user and password, because the log prints it, and without a query and a fragment, since paths are appended. It
+ * is kept without its trailing slashes.
+ */
 export function IsWebUrl(): PropertyDecorator {
   return all(
     Transform(({ value }: { value: unknown }) =>
       typeof value === 'string' ? value.replace(/\/+$/, '') : value,
     ),
     IsUrl(
-      { ...WEB_URL, disallow_auth: true },
-      { message: '$property must be a URL without user and password that starts with http:// or https://' },
+      { ...WEB_URL, disallow_auth: true, allow_query_components: false, allow_fragments: false },
+      {
+        message:
+          '$property must be a URL without user, password, query and fragment that starts with http:// or https://',
+      },
     ),
   );
 }

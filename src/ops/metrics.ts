@@ -80,7 +80,7 @@ export class Metrics implements StoreObserver, PictureObserver {
     // Counters start at 0: `increase` and `rate` would miss the first event of a counter that starts with it.
     for (const code of ERROR_CODES) this.problems.inc({ code }, 0);
     for (const outcome of [...UPLOADS.values(), REFUSED]) this.uploads.inc({ outcome }, 0);
-    for (const kind of ['master', 'rendition']) {
+    for (const kind of ['master', 'rendition', 'sheet']) {
       for (const outcome of [...PICTURES, ...NO_PICTURE]) this.pictures.inc({ kind, outcome }, 0);
     }
     registerGauge(

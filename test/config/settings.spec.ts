@@ -455,11 +455,12 @@ describe('loadSettings', () => {
   });
 
   it.each(['STORAGE_S3_ENDPOINT', 'STORAGE_S3_PUBLIC_ENDPOINT', 'PUBLIC_BASE_URL', 'SERVICE_BASE_URL'])(
-    'refuses a user and password in %s, and does not print them',
+    'refuses a user and password, a query and a fragment in %s, and does not print them',
     (name) => {
-      for (const url of ['http://usr:hush@host.example', 'https://hush@host.example/', 'http://:hush@host']) {
+      const bad = ['http://usr:hush@host.example', 'https://hush@host.example/', 'http://:hush@host'];
+      for (const url of [...bad, 'http://host.example/?hush=1', 'http://host.example/#hush']) {
         expect(problemsOf({ [name]: url })).toEqual([
-          `${name} must be a URL without user and password that starts with http:// or https://`,
+          `${name} must be a URL without user, password, query and fragment that starts with http:// or https://`,
         ]);
       }
       expect(problemsOf({ [name]: 'http://minio:9000/' })).toEqual([]);

@@ -30,7 +30,10 @@ describeS3('an S3 server that is of no use', () => {
   const silent = createServer((socket) => sockets.push(socket));
   const sockets: Socket[] = [];
   /** Answers like a proxy in front of the bucket. */
-  const page = createHttpServer((_, response) => response.end('<html>Welcome</html>'));
+  const page = createHttpServer(({ url = '' }, response) => {
+    if (url.startsWith('/away')) response.writeHead(503).end();
+    else response.end('<html>Welcome</html>');
+  });
 
   beforeAll(async () => {
     usable = {
@@ -95,6 +98,12 @@ describeS3('an S3 server that is of no use', () => {
       /is no S3 server/,
       /STORAGE_S3_ENDPOINT/,
     ],
+    [
+      'behind a proxy that says only that it is away',
+      () => ({ STORAGE_S3_ENDPOINT: `${pageUrl()}/away` }),
+      /HTTP 503, without a reason/,
+      /the storage cannot be used/,
+    ],
   ])('%s: answers 503 in time and logs the cause', async (_, broken, cause, advice) => {
     const harness = await Harness.start({ ...usable, ...broken() });
     const atStart = harness.service.log();
@@ -121,6 +130,7 @@ describeS3('an S3 server that is of no use', () => {
     expect(await harness.spooled()).toEqual([]);
     while ((await harness.service.openFiles()).length > 0) await sleep(20);
     expect(harness.service.log()).toMatch(cause);
+    expect(harness.service.log()).not.toContain('"stack"');
     await harness.stop();
   });
 

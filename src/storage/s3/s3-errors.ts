@@ -83,7 +83,10 @@ function withAdvice(error: unknown): unknown {
     const advice = ADVICE.find(([pattern]) => pattern.test(name))?.[1];
     if (advice !== undefined) return new Error(`${name}: ${advice}`, { cause: error });
   }
-  return error;
+  const status = statusOf(error);
+  // What the SDK calls the error of an answer without a body.
+  if (nameOf(error) !== 'Unknown' || status === undefined) return error;
+  return new Error(`HTTP ${status}, without a reason`, { cause: error });
 }
 
 /** By its code, if it has one: the SDK also calls a connection that was reset a TimeoutError. */
