@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import type { Answer } from '../http/support/client.js';
 import { send } from '../http/support/client.js';
 import { AvatarClient, type VersionJson, expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
@@ -111,6 +112,17 @@ describeS3('a picture that is being loaded', () => {
     });
     expect([answer.status, answer.headers['cache-control']]).toEqual([status, 'no-store']);
     expect(answer.headers.etag ?? '').not.toContain(avatar.version);
+  });
+
+  it('is not shown in a sheet once another replica has erased its avatar', async () => {
+    const avatar = await upload();
+    const id = avatar.client.path.split('/').at(-1) ?? '';
+    const path = `/v1/sheets?ids=${id}&size=16&default=404`;
+    const sheet = await during(brief, avatar, path, async () => {
+      expectStatus(200, await avatar.client.erase());
+    });
+    const { channels } = await sharp(expectStatus(200, sheet).body).stats();
+    expect(channels[3]?.max).toBe(0);
   });
 
   it.each([
