@@ -6,7 +6,7 @@ import pLimit from 'p-limit';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { aliasesOf, isNoAlias, listsAlias, targetOf, writeAlias, writeNoAlias } from '../model/alias.js';
+import { aliasesOf, isNoAlias, listsAlias, targetOf, writeAlias } from '../model/alias.js';
 import { AliasNames } from '../model/alias-names.js';
 import { aliasKey } from '../model/keys.js';
 import { instantAfter } from '../model/manifest.js';
@@ -56,8 +56,9 @@ interface Entry {
 /**
  * Maps hashes of e-mail addresses to avatars. An object for each hash points at an id, and counts only if the manifest of that id lists
  * the hash. Pointers are stored before the manifest and removed after it: a crash in between leaves a pointer that does not count. After a
- * change of a list, `reconcile` compares both, since another replica may have changed the same hash. A pointer is made to lead to nobody
- * before it is deleted, and nobody stores another one in between.
+ * change of a list, `reconcile` compares both, since another replica may have changed the same hash. A pointer that is removed
+ * is swapped for one that leads to nobody, which is deleted much later: few servers delete on a condition, and a deletion that arrives late
+ * would take what others have registered since.
  */
 @Injectable()
 export class Aliases {
@@ -136,22 +137,26 @@ export class Aliases {
   }
 
   /**
-   * Removes pointers to an avatar, unreadable ones, and what an interrupted removal left. Leaves pointers that lead to another avatar.
-   * @param id undefined: leaves those that lead to any
-   * @returns how many were removed
+   * Takes the avatar out of pointers to it, and out of unreadable ones. Leaves pointers that lead to another avatar.
+   * @returns how many there were
    */
-  async remove(id: string | undefined, names: readonly string[]): Promise<number> {
+  async remove(id: string, names: readonly string[]): Promise<number> {
     let removed = 0;
     await each(names, async (name) => {
-      const pointer = await this.settled(name);
-      if (!pointer || (targetOf(pointer) ?? id) !== id) return;
-      if (pointer.etag !== undefined && !(await this.swap(name, writeNoAlias(randomUUID()), pointer))) return;
-      await this.store.delete(aliasKey(name));
+      const pointer = await this.read(name);
+      if (!pointer || isNoAlias(pointer) || (targetOf(pointer) ?? id) !== id) return;
+      if (!(await this.swap(name, undefined, pointer))) return;
       this.cache.delete(name);
       this.reading.leave(name);
       removed++;
     });
     return removed;
+  }
+
+  /** Deletes a pointer that has led to nobody for long. One that leads to an avatar by now stays. */
+  async discard(name: string): Promise<void> {
+    const pointer = await this.read(name);
+    if (pointer && isNoAlias(pointer)) await this.store.delete(aliasKey(name));
   }
 
   /**
@@ -195,10 +200,10 @@ export class Aliases {
     const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
     for (let attempt = 1; ; attempt++) {
       const begunAt = performance.now();
-      const pointer = await this.settled(name);
+      const pointer = await this.read(name);
       const stands = targetOf(pointer) === id;
       if (!stands && !over(pointer)) return false;
-      const stored = stands ? pointer : await this.swap(name, writeAlias(id), pointer);
+      const stored = stands ? pointer : await this.swap(name, id, pointer);
       if (stored) {
         this.remember(name, { id, etag: stored.etag }, begunAt, performance.now());
         this.reading.leave(name);
@@ -209,26 +214,24 @@ export class Aliases {
     }
   }
 
-  /**
-   * Reads a pointer, for a change of it. If it is being removed, waits for the deletion, which would take what is stored before it arrives;
-   * but not for one that was interrupted.
-   */
-  private async settled(name: string): Promise<Pointer | undefined> {
-    const interrupted = performance.now() + this.settings.avatarCommitTimeoutMs / 2;
-    for (let attempt = 1; ; attempt++) {
-      const pointer = await this.get(name, { forChange: true });
-      if (pointer === undefined || pointer === 'unchanged') return undefined;
-      if (!isNoAlias(pointer) || performance.now() > interrupted) return pointer;
-      await sleep(Math.random() * Math.min(20 * attempt, 200));
-    }
+  /** Reads a pointer, for a change of it. */
+  private async read(name: string): Promise<Pointer | undefined> {
+    const pointer = await this.get(name, { forChange: true });
+    return pointer === 'unchanged' ? undefined : pointer;
   }
 
-  /** Replaces a pointer. @param before undefined: there was none @returns undefined if it is another one by now */
+  /**
+   * Replaces a pointer.
+   * @param id undefined: by one that leads to nobody
+   * @param before undefined: there was none
+   * @returns undefined if it is another one by now
+   */
   private async swap(
     name: string,
-    bytes: Buffer,
+    id: string | undefined,
     before: Pointer | undefined,
   ): Promise<{ etag: string } | undefined> {
+    const bytes = writeAlias(id, randomUUID());
     const precondition =
       before === undefined
         ? { ifAbsent: true as const }
@@ -290,12 +293,12 @@ export class Aliases {
   /** Callers share the answer of a request under way, unless it began before `CACHE_MAX_AGE_MS`: what it tells may be as old. */
   private readOnce(name: string): Promise<Entry> {
     const { cacheMaxAgeMs } = this.settings;
-    if (cacheMaxAgeMs === 0) return this.read(name);
-    return this.reading.run(name, () => this.read(name), cacheMaxAgeMs);
+    if (cacheMaxAgeMs === 0) return this.revalidate(name);
+    return this.reading.run(name, () => this.revalidate(name), cacheMaxAgeMs);
   }
 
   /** Asks only whether a known pointer has changed: such calls do not queue behind those for hashes that anybody can make up. */
-  private async read(name: string): Promise<Entry> {
+  private async revalidate(name: string): Promise<Entry> {
     const readAt = performance.now();
     const known = this.cache.peek(name);
     const object = await this.get(name, { ...(known?.etag !== undefined && { ifNoneMatch: known.etag }) });

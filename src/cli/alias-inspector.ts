@@ -9,11 +9,11 @@ import type { ObjectStore } from '../storage/object-store.js';
 import type { ListedAlias } from './listing.js';
 import { manifestOf, readUnlessDamaged } from './read-object.js';
 
-/** The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. */
-export type AliasFault =
-  | { fault: 'unreadable' }
-  /** Without an id, an interrupted removal left the alias of nobody. */
-  | { fault: 'unlisted'; id: string | undefined };
+/**
+ * The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. One that points at nobody has been
+ * removed, which is no damage, but it is of no use either.
+ */
+export type AliasFault = { fault: 'unreadable' } | { fault: 'unlisted'; id: string } | { fault: 'removed' };
 
 /** Finds faulty aliases, one at a time. */
 export class AliasInspector {
@@ -39,9 +39,10 @@ export class AliasInspector {
     return (await this.look(listed)) && (await this.look(listed));
   }
 
-  /** Removes an alias that no manifest lists, unless one does by now. */
-  async remove({ id }: { id: string | undefined }, { name }: ListedAlias): Promise<void> {
-    await (id === undefined ? this.aliases.remove(id, [name]) : this.aliases.reconcile(id, [name]));
+  /** Deletes an alias that has been removed, or that no manifest lists, unless one does by now. */
+  async delete(found: Exclude<AliasFault, { fault: 'unreadable' }>, { name }: ListedAlias): Promise<void> {
+    if (found.fault === 'unlisted') await this.aliases.reconcile(found.id, [name]);
+    await this.aliases.discard(name);
   }
 
   private async look({ key, name, modifiedAt }: ListedAlias): Promise<AliasFault | undefined> {
@@ -51,7 +52,7 @@ export class AliasInspector {
     const left = object !== 'damaged' && isNoAlias(object);
     if (id === undefined && !left) return { fault: 'unreadable' };
     if (Date.now() - modifiedAt.getTime() <= this.settings.avatarGraceMs) return undefined;
-    if (id === undefined) return { fault: 'unlisted', id };
+    if (id === undefined) return { fault: 'removed' };
     try {
       return listsAlias(await manifestOf(this.store, id), name) ? undefined : { fault: 'unlisted', id };
     } catch (error) {

@@ -46,9 +46,9 @@ export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
   const aliases = listAliases(store, nothing);
   await examineEach(aliases, task, { where: ({ key }) => key, report }, async (listed) => {
     const found = await inspector.inspect(listed);
-    if (found?.fault !== 'unlisted') return;
+    if (!found || found.fault === 'unreadable') return;
     facts.aliases++;
-    if (!dryRun) await inspector.remove(found, listed);
+    if (!dryRun) await inspector.delete(found, listed);
   });
   return { findings, facts };
 

@@ -62,7 +62,7 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
       if (found?.fault === 'unlisted') {
         const message = 'No manifest lists it. Run visage gc to delete it.';
         findings.push({ code: 'orphaned_alias', where: listed.key, message });
-      } else if (found) {
+      } else if (found?.fault === 'unreadable') {
         const message = 'It cannot be read. Register the address or hash again.';
         findings.push({ code: 'alias_unreadable', where: listed.key, message });
       }

@@ -27,17 +27,13 @@ export function targetOf(object: { bytes: Buffer } | undefined): string | undefi
   return typeof id === 'string' && isId(id) ? id : undefined;
 }
 
-export function writeAlias(id: string): Buffer {
-  return Buffer.from(JSON.stringify({ schema: 1, id }));
-}
-
 /**
- * Writes the alias of nobody. It takes the place of one that is about to be deleted: bytes can be swapped by their etag, but few servers
- * delete by one, and a deletion that arrives late would take what others have registered since.
- * @param removal differs for each removal, so that its etag does
+ * Writes an alias.
+ * @param id undefined: the alias of nobody, which takes the place of one that is removed
+ * @param write differs for each write, so that no two have the same etag: an attempt that arrives late must not replace a later write
  */
-export function writeNoAlias(removal: string): Buffer {
-  return Buffer.from(JSON.stringify({ schema: 1, id: null, removal }));
+export function writeAlias(id: string | undefined, write?: string): Buffer {
+  return Buffer.from(JSON.stringify({ schema: 1, id: id ?? null, write }));
 }
 
 /** Whether an object is the alias of nobody. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
-import { writeAlias, writeNoAlias } from '../../src/model/alias.js';
+import { writeAlias } from '../../src/model/alias.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
 import { writeManifest } from '../../src/model/manifest-format.js';
 import { apply } from '../../src/model/manifest.js';
@@ -60,8 +60,8 @@ describe.each(backends)('gc on $name', (backend) => {
     await store.store(aliasKey(hashOf(7)), writeAlias('bent'));
     await store.store(aliasKey(hashOf(8)), writeAlias(''));
     await store.store(aliasKey(hashOf(5)), Buffer.from('{'));
-    const cutOff = aliasKey(hashOf(9));
-    await store.store(cutOff, writeNoAlias('cut off'));
+    const removed = aliasKey(hashOf(9));
+    await store.store(removed, writeAlias(undefined));
     const probe = 'probes/of-a-service-that-was-killed';
     await store.store(probe, Buffer.from('probe'));
     const all = Object.keys(await checksums(store));
@@ -96,7 +96,7 @@ describe.each(backends)('gc on $name', (backend) => {
       },
       { code: 'manifest_unreadable', where: 'manifests/broken.json', message: 'it is not JSON' },
     ]);
-    const garbage = [left, leftRendition, neverCommitted, cutOff, ...unlisted];
+    const garbage = [left, leftRendition, neverCommitted, removed, ...unlisted];
     expect(Object.keys(await checksums(store))).toEqual(
       [...all.filter((key) => !garbage.includes(key)), young, youngAlias].sort(),
     );
