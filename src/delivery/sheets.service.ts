@@ -54,12 +54,14 @@ type Failures = ReadonlyMap<number, unknown>;
 /** Edge of a tile in px if the request names none. */
 const USUAL_SIZE = 64;
 
-/** How many tiles may wait to be found, read or drawn, over all sheets. */
-const MAX_WAITING = 10_000;
+/**
+ * How many tiles there may be of all sheets in the making when another one is accepted. It bounds how long that one waits. Those of sheets
+ * with avatars that this process has not read may be fewer: anybody can make up ids.
+ */
+const MOST_TILES = { all: 3000, unread: 2000 };
 
-/** The group of the sheets with avatars that this process has not read, and how many of their tiles may wait. Anybody can make up ids. */
+/** The group of the sheets with avatars that this process has not read. */
 const UNREAD = 'unread';
-const MAX_UNREAD_WAITING = 2000;
 
 /** How often the tiles of a sheet are chosen, if avatars on it are erased while it is made. */
 const MOST_ROUNDS = 3;
@@ -73,6 +75,8 @@ export class SheetsService {
    * sheets of made-up ids hold up one another, and a few others.
    */
   private readonly turns: FairTurns;
+  /** How many tiles the sheets in the making have. */
+  private readonly tileCount = { all: 0, unread: 0 };
   /** Sheets being made, by ETag. */
   private readonly making = new SingleFlight<Buffer | Failures>();
 
@@ -85,7 +89,8 @@ export class SheetsService {
     private readonly repository: AvatarRepository,
     private readonly settings: Settings,
   ) {
-    this.turns = new FairTurns({ turns: settings.lookupConcurrency, queue: MAX_WAITING });
+    // Sheets are refused before their tiles take turns.
+    this.turns = new FairTurns({ turns: settings.lookupConcurrency, queue: Infinity });
   }
 
   /**
@@ -96,7 +101,10 @@ export class SheetsService {
   async find({ ids, size }: SheetWish): Promise<Sheet> {
     const unique = [...new Set(ids)];
     const layout = this.layOut(unique.length, size);
-    const avatars = await this.inTurns(this.groupOf(unique), unique, (id) => this.lookups.findOne(id));
+    const group = this.groupOf(unique);
+    this.assertRoom(group, unique.length);
+    const find = (id: string) => this.lookups.findOne(id);
+    const avatars = await this.inMaking(group, unique.length, () => this.inTurns(group, unique, find));
     return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
   }
 
@@ -115,21 +123,42 @@ export class SheetsService {
     const group = this.groupOf(unique);
     const chosenAt = performance.now();
     const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
-    const tiles = await this.inTurns(group, unique, choose);
+    this.assertRoom(group, unique.length);
+    const tiles = await this.inMaking(group, unique.length, () => this.inTurns(group, unique, choose));
     return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
   }
 
-  /** Does something for each of the tiles, as soon as its turn comes. Nothing is begun unless all of them may wait. */
+  /** Does something for each of the tiles, as soon as its turn comes. */
   private inTurns<In, Out>(
     group: string,
     tiles: readonly In[],
     task: (tile: In) => Promise<Out>,
   ): Promise<Out[]> {
-    const queue = group === UNREAD ? MAX_UNREAD_WAITING : MAX_WAITING;
     return this.turns.all(
       tiles.map((tile) => () => task(tile)),
-      { group, queue },
+      { group },
     );
+  }
+
+  /** @throws CodedError `busy` */
+  private assertRoom(group: string, tiles: number): void {
+    const { all, unread } = this.tileCount;
+    if (all + tiles <= MOST_TILES.all && (group !== UNREAD || unread + tiles <= MOST_TILES.unread)) return;
+    throw new CodedError('busy', 'Too many sheets are being made. Try again shortly.');
+  }
+
+  /** Counts tiles as long as something is done for their sheet. */
+  private async inMaking<T>(group: string, tiles: number, task: () => Promise<T>): Promise<T> {
+    const count = (by: number) => {
+      this.tileCount.all += by;
+      if (group === UNREAD) this.tileCount.unread += by;
+    };
+    count(tiles);
+    try {
+      return await task();
+    } finally {
+      count(-tiles);
+    }
   }
 
   private groupOf(ids: readonly string[]): string {
@@ -165,7 +194,8 @@ export class SheetsService {
   }
 
   private async load(etag: string, sheet: Chosen): Promise<Buffer | Picture> {
-    const made = this.memory.take(etag) ?? (await this.making.run(etag, () => this.make(etag, sheet)));
+    const make = () => this.inMaking(sheet.group, sheet.tiles.length, () => this.make(etag, sheet));
+    const made = this.memory.take(etag) ?? (await this.making.run(etag, make));
     // An erasure that was answered meanwhile must be seen.
     if (this.showsErased(sheet)) {
       if (sheet.round === MOST_ROUNDS) throw new CodedError('busy', ERASING);

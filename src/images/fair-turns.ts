@@ -71,16 +71,14 @@ export class FairTurns {
   /**
    * Runs tasks that are of use only together. Nothing is queued unless there is room for all of them, and once one of them fails, those that
    * still wait leave the queue.
-   * @param options.queue how many tasks of the group may wait; undefined: as many as the queue takes
    * @throws CodedError `busy` there is no room for all of them; what the first one to fail throws
    */
   async all<T>(
     tasks: readonly (() => Promise<T>)[],
-    { group = '', queue = Infinity }: Pick<TaskOptions, 'group'> & { queue?: number } = {},
+    { group = '' }: Pick<TaskOptions, 'group'> = {},
   ): Promise<T[]> {
     const room = this.options.queue - this.count.waiting + this.options.turns - this.count.active;
-    const waiting = this.groups.get(group)?.waiting.length ?? 0;
-    if (tasks.length > Math.min(room, queue - waiting)) throw busy();
+    if (tasks.length > room) throw busy();
     const place = { group, costly: false, batch: Symbol(group) };
     try {
       return await Promise.all(tasks.map((task) => this.runAt(place, task)));

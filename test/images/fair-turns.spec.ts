@@ -141,7 +141,7 @@ describe('a full queue', () => {
 });
 
 describe('tasks that are of use only together', () => {
-  const together = (turns: FairTurns, names: string, started: string[], options?: { queue?: number }) => {
+  const together = (turns: FairTurns, names: string, started: string[]) => {
     const ends = new Map<string, { end: () => void; fail: () => void }>();
     const result = turns.all(
       names.split(' ').map((name) => () => {
@@ -157,7 +157,7 @@ describe('tasks that are of use only together', () => {
           });
         });
       }),
-      { group: names.charAt(0), ...options },
+      { group: names.charAt(0) },
     );
     return { result, ends };
   };
@@ -179,7 +179,6 @@ describe('tasks that are of use only together', () => {
     await all.come('a1 a2');
     const busy = { code: 'busy' };
     await expect(together(all.turns, 'b1 b2 b3 b4', all.started).result).rejects.toMatchObject(busy);
-    await expect(together(all.turns, 'b1 b2', all.started, { queue: 1 }).result).rejects.toMatchObject(busy);
     expect([all.turns.waiting, all.started]).toEqual([1, ['a1']]);
     void together(all.turns, 'b1 b2 b3', all.started).result;
     expect(all.turns.waiting).toBe(4);
