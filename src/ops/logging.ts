@@ -1,6 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Logger as Pino, destination, stdSerializers } from 'pino';
-import { isAway } from '../storage/object-store.js';
 
 /** Nest's loggers that write a line for each class at the start. */
 const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
@@ -22,10 +21,10 @@ export function openLog(): DestinationStream {
   return destination({ dest: 1, minLength: 1, sync: false });
 }
 
-/** For pino: an error with the messages of its causes as one sentence. That a storage is away is no defect, so it needs no stack. */
+/** For pino: an error with the messages of its causes as one sentence. */
 export function serializeError(error: Error): Record<string, unknown> {
-  const { stack, message, ...serialized } = stdSerializers.err(error);
-  return { ...serialized, message: message.replaceAll('.: ', ': '), ...(!isAway(error) && { stack }) };
+  const serialized = stdSerializers.err(error);
+  return { ...serialized, message: serialized.message.replaceAll('.: ', ': ') };
 }
 
 /** The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may look like a hash. */
