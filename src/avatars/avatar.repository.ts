@@ -9,7 +9,7 @@ import type { CacheUsage } from '../model/cache-usage.js';
 import { aliasesOf } from '../model/alias.js';
 import { manifestKey } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
-import { type Intent, type Manifest, apply, emptyManifest } from '../model/manifest.js';
+import { type Intent, type Manifest, apply, emptyManifest, isErased } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { KeyedMutex } from '../storage/keyed-mutex.js';
 import {
@@ -160,6 +160,12 @@ export class AvatarRepository {
     const entry = this.cache.get(id);
     if (!entry && this.pending.of(id).length === 0) return undefined;
     return this.withPending(entry?.snapshot.manifest ?? emptyManifest(id));
+  }
+
+  /** Whether a version is known to be erased, also by an erasure that waits. Looks at memory only. */
+  knowsErased(id: string, version: string): boolean {
+    const known = this.lastKnown(id);
+    return known !== undefined && isErased(known, version);
   }
 
   /**

@@ -22,8 +22,7 @@ export class SecondLook {
    * @param read gave the version
    */
   async at(id: string, version: string, { verified, tokens }: PictureRead): Promise<Seen> {
-    const known = this.repository.lastKnown(id);
-    if (known && isErased(known, version)) return 'erased';
+    if (this.repository.knowsErased(id, version)) return 'erased';
     if (!verified) return 'unknown';
     if (tokens?.every((token) => this.repository.holds(token))) return 'current';
     try {

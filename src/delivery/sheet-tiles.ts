@@ -6,7 +6,7 @@ import { TooSlow } from '../images/image-pipeline.js';
 import { isAway } from '../storage/object-store.js';
 import type { Picture } from './picture.js';
 import { PicturesService } from './pictures.service.js';
-import { type DrawingWish, StandIns } from './stand-ins.js';
+import { type DrawingWish, StandIns, isGone } from './stand-ins.js';
 
 /** How the tiles of a sheet look. */
 export interface TileWish extends Pick<DrawingWish, 'default' | 'scheme'> {
@@ -64,9 +64,7 @@ export class SheetTiles implements OnApplicationShutdown {
   async replace(tile: Tile, failure: unknown, wish: TileWish): Promise<Tile> {
     const { id, version } = tile;
     if (!version || isOverload(failure)) throw failure;
-    // Erased a moment ago, or replaced and deleted.
-    const isGone = failure instanceof CodedError && failure.code === 'avatar_not_found';
-    if (!isGone) this.log(id, failure);
+    if (!isGone(failure)) this.log(id, failure);
     const picture = await this.draw(tile, wish, failure);
     return { id, version: undefined, verified: false, picture, ...(isAway(failure) && { failure }) };
   }

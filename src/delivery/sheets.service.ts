@@ -8,7 +8,6 @@ import { CodedError } from '../errors.js';
 import { etagOf } from '../http/conditional.js';
 import { FairTurns } from '../images/fair-turns.js';
 import { ImagePipeline, UnreadableTiles } from '../images/image-pipeline.js';
-import { isErased } from '../model/manifest.js';
 import { sha256Hex } from '../model/sha256.js';
 import { isAway } from '../storage/object-store.js';
 import { type SheetLayout, isWithin, layOut, mostTiles } from '../model/sheet.js';
@@ -101,10 +100,7 @@ export class SheetsService {
   async find({ ids, size }: SheetWish): Promise<Sheet> {
     const unique = [...new Set(ids)];
     const layout = this.layOut(unique.length, size);
-    const group = this.groupOf(unique);
-    this.assertRoom(group, unique.length);
-    const find = (id: string) => this.lookups.findOne(id);
-    const avatars = await this.inMaking(group, unique.length, () => this.inTurns(group, unique, find));
+    const avatars = await this.accept(this.groupOf(unique), unique, (id) => this.lookups.findOne(id));
     return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
   }
 
@@ -123,8 +119,7 @@ export class SheetsService {
     const group = this.groupOf(unique);
     const chosenAt = performance.now();
     const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
-    this.assertRoom(group, unique.length);
-    const tiles = await this.inMaking(group, unique.length, () => this.inTurns(group, unique, choose));
+    const tiles = await this.accept(group, unique, choose);
     return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
   }
 
@@ -140,11 +135,18 @@ export class SheetsService {
     );
   }
 
-  /** @throws CodedError `busy` */
-  private assertRoom(group: string, tiles: number): void {
+  /** Does something for the avatar of each tile of a new sheet. @throws CodedError `busy` too many sheets are being made */
+  private async accept<Out>(
+    group: string,
+    ids: readonly string[],
+    task: (id: string) => Promise<Out>,
+  ): Promise<Out[]> {
     const { all, unread } = this.tileCount;
-    if (all + tiles <= MOST_TILES.all && (group !== UNREAD || unread + tiles <= MOST_TILES.unread)) return;
-    throw new CodedError('busy', 'Too many sheets are being made. Try again shortly.');
+    const { length } = ids;
+    if (all + length > MOST_TILES.all || (group === UNREAD && unread + length > MOST_TILES.unread)) {
+      throw new CodedError('busy', 'Too many sheets are being made. Try again shortly.');
+    }
+    return this.inMaking(group, length, () => this.inTurns(group, ids, task));
   }
 
   /** Counts tiles as long as something is done for their sheet. */
@@ -256,10 +258,7 @@ export class SheetsService {
 
   /** Whether an avatar was erased since the tiles were chosen. Looks at memory only. */
   private showsErased({ tiles }: Chosen): boolean {
-    return tiles.some(({ id, version }) => {
-      const manifest = version && this.repository.lastKnown(id);
-      return version !== undefined && manifest !== undefined && isErased(manifest, version.version);
-    });
+    return tiles.some(({ id, version }) => version && this.repository.knowsErased(id, version.version));
   }
 }
 

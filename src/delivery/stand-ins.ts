@@ -100,6 +100,7 @@ export class StandIns implements OnApplicationShutdown {
   }
 }
 
-function isGone(error: unknown): boolean {
+/** Whether a picture cannot be given because it was erased a moment ago, or replaced and deleted. */
+export function isGone(error: unknown): boolean {
   return error instanceof CodedError && error.code === 'avatar_not_found';
 }

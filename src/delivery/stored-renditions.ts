@@ -3,7 +3,7 @@ import { AvatarObjects } from '../avatars/avatar.objects.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { damageOf } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
-import { isErased, versionNamed } from '../model/manifest.js';
+import { versionNamed } from '../model/manifest.js';
 import { type PictureRef, keyOfPicture } from '../model/rendition.js';
 import {
   type CallOptions,
@@ -95,8 +95,7 @@ export class StoredRenditions {
 
   /** Whether a picture is known to be erased. Looks at memory only. */
   isErased({ id, version }: PictureRef): boolean {
-    const known = this.repository.lastKnown(id);
-    return known !== undefined && isErased(known, version);
+    return this.repository.knowsErased(id, version);
   }
 
   /** Resolves once none of these pictures is being stored. */

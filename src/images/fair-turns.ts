@@ -17,14 +17,14 @@ export interface TaskOptions {
   costly?: boolean | undefined;
 }
 
-/** The place of a task in the queue. */
-type Place = Required<Pick<TaskOptions, 'costly'>> & {
+/** Where a task waits. The tasks of one call of `all` share theirs. */
+interface Place {
   group: string;
-  /** The tasks of one call of `all` have the same. */
-  batch?: symbol | undefined;
-};
+  costly: boolean;
+}
 
-interface Waiting extends Place {
+interface Waiting {
+  place: Place;
   start(): void;
   refuse(): void;
 }
@@ -79,7 +79,7 @@ export class FairTurns {
   ): Promise<T[]> {
     const room = this.options.queue - this.count.waiting + this.options.turns - this.count.active;
     if (tasks.length > room) throw busy();
-    const place = { group, costly: false, batch: Symbol(group) };
+    const place = { group, costly: false };
     try {
       return await Promise.all(tasks.map((task) => this.runAt(place, task)));
     } catch (error) {
@@ -103,12 +103,12 @@ export class FairTurns {
       const refuse = () => {
         reject(busy());
       };
-      if (place.costly && group.waiting.filter((one) => one.costly).length >= MAX_COSTLY_WAITING) {
+      if (place.costly && group.waiting.filter((one) => one.place.costly).length >= MAX_COSTLY_WAITING) {
         refuse();
         return;
       }
       this.groups.set(place.group, group);
-      group.waiting.push({ ...place, start: resolve, refuse });
+      group.waiting.push({ place, start: resolve, refuse });
       this.count.waiting++;
       this.startNext();
       if (this.count.waiting > this.options.queue) this.refuseOne(place.group);
@@ -117,7 +117,7 @@ export class FairTurns {
 
   private startNext(): void {
     if (this.count.active >= this.options.turns) return;
-    const mayStart = ({ costly }: Waiting) =>
+    const mayStart = ({ place: { costly } }: Waiting) =>
       !costly || this.count.costly < Math.max(1, this.options.turns - 1);
     const ready = [...this.groups.values()].filter(({ waiting }) => waiting.some(mayStart));
     if (ready.length === 0) return;
@@ -126,7 +126,7 @@ export class FairTurns {
     if (!next) return;
     this.count.waiting--;
     this.count.active++;
-    this.count.costly += Number(next.costly);
+    this.count.costly += Number(next.place.costly);
     group.active++;
     next.start();
   }
@@ -144,13 +144,13 @@ export class FairTurns {
     this.startNext();
   }
 
-  private drop({ group: name, batch }: Place): void {
-    const group = this.groups.get(name);
+  private drop(place: Place): void {
+    const group = this.groups.get(place.group);
     if (!group) return;
-    const left = group.waiting.filter((one) => one.batch !== batch);
+    const left = group.waiting.filter((one) => one.place !== place);
     this.count.waiting -= group.waiting.length - left.length;
     group.waiting = left;
-    this.forgetIfIdle(name);
+    this.forgetIfIdle(place.group);
   }
 
   /** Each turn looks at all groups. */
