@@ -8,6 +8,7 @@ import { PicturesService } from '../delivery/pictures.service.js';
 import { preferencesOf } from '../delivery/preferences.js';
 import { CodedError } from '../errors.js';
 import { etagOf, preconditionOf } from '../http/conditional.js';
+import { sendJson } from '../http/json-answer.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { Public } from '../http/public.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';
@@ -99,7 +100,7 @@ export class AvatarsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExistsAnswer> {
     const { exists, verified } = await this.avatars.exists(id);
-    setFreshness(reply, verified);
+    void reply.header('Cache-Control', freshness(verified));
     return { exists };
   }
 
@@ -110,12 +111,12 @@ export class AvatarsController {
     @Param('id', ValidId) id: string,
     @Query(PicturePipe) { size, format, animated }: UrlQuery,
     @Req() request: FastifyRequest,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<UrlAnswer> {
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     const wish = { size, format, still: animated === false };
     const { key, url, version, expiresAt, verified } = found(await this.pictures.getUrl(id, wish));
-    setFreshness(reply, verified);
-    return { url: url ?? this.urls.of(request, key), version, expiresAt };
+    const answer: UrlAnswer = { url: url ?? this.urls.of(request, key), version, expiresAt };
+    sendJson(request, reply, answer, freshness(verified));
   }
 
   @Get(':id/info')
@@ -127,7 +128,7 @@ export class AvatarsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
     const { version, verified } = await this.avatars.get(id);
-    setFreshness(reply, verified);
+    void reply.header('Cache-Control', freshness(verified));
     return this.versionAnswers.of(request, id, found(version));
   }
 
@@ -157,8 +158,8 @@ export class AvatarsController {
 }
 
 /** Clients may keep facts about the current picture, but have to ask again before they use them. */
-function setFreshness(reply: FastifyReply, verified: boolean): void {
-  void reply.header('Cache-Control', cacheControlOf('no-cache', verified));
+function freshness(verified: boolean): string {
+  return cacheControlOf('no-cache', verified);
 }
 
 /** An erasure removes everything, whatever is current. */

@@ -4,11 +4,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Found, Lookup } from '../avatars/lookup.js';
 import { cacheControlOf } from '../delivery/cache-control.js';
 import { PicturesService } from '../delivery/pictures.service.js';
-import { etagOf, matchesNoneMatch } from '../http/conditional.js';
+import { sendJson } from '../http/json-answer.js';
 import { PublicUrls } from '../http/public-urls.js';
 import type { RenditionFormat } from '../model/formats.js';
 import type { Version } from '../model/manifest.js';
-import { sha256Hex } from '../model/sha256.js';
 import { JsonBody } from './json-body.js';
 import { LookupBody, type LookupEntry } from './lookup.dto.js';
 import { DescribeLookup } from './openapi/lookup.js';
@@ -35,12 +34,9 @@ export class LookupController {
     const { avatars, hashes } = await this.lookups.find(new Set(wish.ids), new Set(asked));
     const answered = (found: Map<string, Found>) =>
       Object.fromEntries([...found].map(([name, one]) => [name, this.entry(request, name, one, wish)]));
-    const body = Buffer.from(JSON.stringify({ avatars: answered(avatars), hashes: answered(hashes) }));
-    const etag = etagOf(sha256Hex(body));
+    const answer = { avatars: answered(avatars), hashes: answered(hashes) };
     const verified = [...avatars.values(), ...hashes.values()].every((found) => found.verified);
-    void reply.headers({ ETag: etag, 'Cache-Control': cacheControlOf('private, no-cache', verified) });
-    if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
-    else void reply.type('application/json; charset=utf-8').send(body);
+    sendJson(request, reply, answer, cacheControlOf('private, no-cache', verified));
   }
 
   /** @param name the id or hash that the client asked for */

@@ -6,10 +6,9 @@ import { cacheControlOf, currentPictureCacheControl } from '../delivery/cache-co
 import { PictureAnswers } from '../delivery/picture-answers.js';
 import { preferencesOf } from '../delivery/preferences.js';
 import { SheetsService } from '../delivery/sheets.service.js';
-import { etagOf, matchesNoneMatch } from '../http/conditional.js';
+import { sendJson } from '../http/json-answer.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { Public } from '../http/public.js';
-import { sha256Hex } from '../model/sha256.js';
 import { positionOf } from '../model/sheet.js';
 import { JsonBody } from './json-body.js';
 import { DescribePostedSheet, DescribeSheet } from './openapi/sheets.js';
@@ -84,11 +83,7 @@ export class SheetsController {
       animated: version?.animated ?? false,
     }));
     const map: SheetMap = { ...layout, ...(url !== undefined && { url }), tiles };
-    const body = Buffer.from(JSON.stringify(map));
-    const etag = etagOf(sha256Hex(body));
-    void reply.headers({ ETag: etag, 'Cache-Control': cacheControlOf(this.cacheControl, verified) });
-    if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
-    else void reply.type('application/json; charset=utf-8').send(body);
+    sendJson(request, reply, map, cacheControlOf(this.cacheControl, verified));
   }
 }
 

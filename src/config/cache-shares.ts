@@ -5,21 +5,18 @@ const SHARES = {
   manifests: 1 / 8,
   aliases: 1 / 32,
   defaultPictures: 1 / 16,
-  hotAnswers: 1 / 8,
+  hotAnswers: 3 / 32,
+  hotKeys: 1 / 32,
   leftVersions: 1 / 64,
   sheets: 1 / 32,
 } as const;
 
 /** How many bytes each cache of this process may hold. Together they are CACHE_BYTES. */
 export function cacheSharesOf({ cacheBytes }: Settings): Record<keyof typeof SHARES | 'pictures', number> {
-  const { manifests, aliases, defaultPictures, hotAnswers, leftVersions, sheets } = SHARES;
-  return {
-    manifests: cacheBytes * manifests,
-    aliases: cacheBytes * aliases,
-    defaultPictures: cacheBytes * defaultPictures,
-    hotAnswers: cacheBytes * hotAnswers,
-    leftVersions: cacheBytes * leftVersions,
-    sheets: cacheBytes * sheets,
-    pictures: cacheBytes * (1 - manifests - aliases - defaultPictures - hotAnswers - leftVersions - sheets),
-  };
+  const others = Object.values(SHARES).reduce((sum, share) => sum + share, 0);
+  const bytes = Object.entries({ ...SHARES, pictures: 1 - others }).map(([name, share]) => [
+    name,
+    cacheBytes * share,
+  ]);
+  return Object.fromEntries(bytes) as Record<keyof typeof SHARES | 'pictures', number>;
 }

@@ -7,6 +7,7 @@ import { Fallbacks } from './fallbacks.js';
 import { GravatarRequests } from './gravatar-requests.js';
 import { GravatarService } from './gravatar.service.js';
 import { HotAnswers } from './hot-answers.js';
+import { HotKeys } from './hot-keys.js';
 import { LeftVersions } from './left-versions.js';
 import { PictureAnswers } from './picture-answers.js';
 import { PicturesService } from './pictures.service.js';
@@ -28,6 +29,7 @@ import { StoredRenditions } from './stored-renditions.js';
     GravatarRequests,
     GravatarService,
     HotAnswers,
+    HotKeys,
     LeftVersions,
     PictureAnswers,
     PicturesService,

@@ -10,6 +10,7 @@ import { namesHost } from '../http/host.js';
 import { requestId } from '../http/request-id.js';
 import { AcceptClasses } from './accept-classes.js';
 import { Flights } from './flights.js';
+import { HotKeys } from './hot-keys.js';
 import type { Again } from './picture.js';
 import { wantsDark, wantsLess } from './preferences.js';
 
@@ -36,12 +37,6 @@ interface Prepared extends Pick<HotAnswer, 'etag' | 'again'> {
 /** Approximate memory of one answer beside its key, in bytes. */
 const BYTES_OF_HEADERS = 2048;
 
-/** Longer URLs are not remembered. */
-const MAX_URL_CHARACTERS = 2048;
-
-/** Paths of pictures. Requests for the same picture at the same time share one answer. */
-const PICTURE = /^\/(?:avatar\/|v1\/avatars\/(?:[^/?]+(?:\?|$)|[^/?]+\/[^/?]+\/))/;
-
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
@@ -63,6 +58,7 @@ export class HotAnswers implements OnModuleDestroy {
 
   constructor(
     private readonly reads: AvatarRepository,
+    private readonly keys: HotKeys,
     settings: Settings,
   ) {
     const { logLevel, cacheMaxAgeMs } = settings;
@@ -87,13 +83,20 @@ export class HotAnswers implements OnModuleDestroy {
     const { common, whole, etag, again, vary } = answer;
     if (!this.answers || this.stopped) return;
     this.misses++;
-    if (url.length > MAX_URL_CHARACTERS) return;
-    const key = vary.length === 0 ? url : this.keyOf(url, headers);
+    const key = this.keys.of(url);
+    if (key === undefined) return;
+    const withHeaders = this.withHeaders(key, headers);
     const withLength = [...lines(whole), 'content-length', ''];
-    this.answers.set(key, { etag, again, common: lines(common), whole: withLength, length: undefined });
+    this.answers.set(vary.length === 0 ? key : withHeaders, {
+      etag,
+      again,
+      common: lines(common),
+      whole: withLength,
+      length: undefined,
+    });
     // After this answer, since its client came first; but without waiting for its transfer, which the client can hold up.
     setImmediate(() => {
-      this.flights.end(this.keyOf(url, headers));
+      this.flights.end(withHeaders);
     });
   }
 
@@ -103,8 +106,9 @@ export class HotAnswers implements OnModuleDestroy {
     this.listeners = (server.listeners('request') as Listener[]).map((listener) => listener.bind(server));
     server.removeAllListeners('request');
     server.on('request', (request, response) => {
-      if (!isPlainRead(request)) this.pass(request, response);
-      else if (!this.tryAnswer(request, response)) this.takeTurn(request, response);
+      const key = isPlainRead(request) ? this.keys.of(request.url ?? '') : undefined;
+      if (key === undefined) this.pass(request, response);
+      else if (!this.tryAnswer(key, request, response)) this.takeTurn(key, request, response);
     });
   }
 
@@ -119,26 +123,26 @@ export class HotAnswers implements OnModuleDestroy {
     for (const listener of this.listeners) listener(request, response);
   }
 
-  private takeTurn(request: IncomingMessage, response: ServerResponse): void {
-    const { url = '', headers } = request;
-    if (!this.stopped && PICTURE.test(url)) {
-      const key = this.keyOf(url, headers);
+  /** Requests for the same picture at the same time share one answer. */
+  private takeTurn(key: string, request: IncomingMessage, response: ServerResponse): void {
+    if (!this.stopped) {
+      const flight = this.withHeaders(key, request.headers);
       const follow = () => {
-        if (!this.tryAnswer(request, response)) this.pass(request, response);
+        if (!this.tryAnswer(key, request, response)) this.pass(request, response);
       };
-      if (this.flights.follow(key, follow)) return;
-      this.flights.lead(key);
+      if (this.flights.follow(flight, follow)) return;
+      this.flights.lead(flight);
       response.once('close', () => {
-        this.flights.end(key);
+        this.flights.end(flight);
       });
     }
     this.pass(request, response);
   }
 
   /** Answers from memory if possible. @returns whether it did */
-  private tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
-    const { url = '', headers } = request;
-    const hot = this.valid(url) ?? this.valid(this.keyOf(url, headers));
+  private tryAnswer(key: string, request: IncomingMessage, response: ServerResponse): boolean {
+    const { headers } = request;
+    const hot = this.valid(key) ?? this.valid(this.withHeaders(key, headers));
     if (!hot) return false;
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
     if (matchesNoneMatch(headers['if-none-match'], hot.etag)) {
@@ -159,9 +163,9 @@ export class HotAnswers implements OnModuleDestroy {
   }
 
   /** The same for all requests that get the same answer, whatever else their headers say. */
-  private keyOf(url: string, headers: IncomingMessage['headers']): string {
+  private withHeaders(key: string, headers: IncomingMessage['headers']): string {
     const hints = `${wantsLess(headers)}\n${wantsDark(headers)}`;
-    return `${url}\n${this.acceptClasses.of(headers.accept)}\n${hints}`;
+    return `${key}\n${this.acceptClasses.of(headers.accept)}\n${hints}`;
   }
 
   private valid(key: string): Prepared | undefined {

@@ -20,7 +20,7 @@ const TOO_SLOW_MS = 60_000;
 /** How many such renditions are remembered. */
 const TOO_SLOW_ENTRIES = 10_000;
 
-/** How many renditions that take long to make are remembered as stored. Each takes about 200 bytes. */
+/** How many pictures are remembered as stored. Each takes about 200 bytes. */
 const STORED_ENTRIES = 20_000;
 
 /**
@@ -39,6 +39,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   private readonly cache: LRUCache<string, Buffer, PictureRef>;
   /** Keys of AVIFs that the store has. They are remembered apart from their bytes, which may not fit in memory. */
   private readonly storedAvifs = new LRUCache<string, true>({ max: STORED_ENTRIES });
+  /** Keys of pictures that were whole in the store, of those that have been read for readers who go there. */
+  private readonly seenWhole = new LRUCache<string, true>({ max: STORED_ENTRIES });
   private readonly finding = new SingleFlight<Buffer | undefined>();
   private readonly tooSlow = new LRUCache<string, true>({ max: TOO_SLOW_ENTRIES, ttl: TOO_SLOW_MS });
   private hits = 0;
@@ -146,13 +148,18 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   /**
-   * Makes sure that the store has the whole picture, for readers that go there directly.
+   * Makes sure that the store has the whole picture, for readers that go there directly. It is read once by this process; from then on the
+   * store is only asked whether it is there.
    * @returns whether it has; false if its version was erased or its master is gone
    * @throws what `get` throws
    */
   async ensureKept(picture: PictureRef): Promise<boolean> {
+    const key = keyOfPicture(picture);
+    if (this.seenWhole.has(key) && (await this.stored.has(picture))) return true;
     const bytes = await this.get(picture);
-    return bytes !== undefined && this.stored.ensure(picture, bytes);
+    if (bytes === undefined || !(await this.stored.ensure(picture, bytes))) return false;
+    this.seenWhole.set(key, true);
+    return true;
   }
 
   private async fetch(picture: PictureRef): Promise<Buffer | undefined> {

@@ -84,13 +84,18 @@ export class StoredRenditions {
     });
   }
 
-  /** Makes sure that the store has a picture. @returns whether it has; false if its version was erased */
-  async ensure(picture: PictureRef, bytes: Buffer): Promise<boolean> {
+  /** Whether the store has a picture, or has it as soon as it is stored. @returns false if its version was erased */
+  has(picture: PictureRef): Promise<boolean> {
     const key = keyOfPicture(picture);
     // It may be replacing a damaged one.
     const keeping = this.keeping.get(key);
     if (keeping) return keeping;
-    return (await this.store.exists(key)) || this.keep(picture, bytes);
+    return this.isErased(picture) ? Promise.resolve(false) : this.store.exists(key);
+  }
+
+  /** Makes sure that the store has a picture. @returns whether it has; false if its version was erased */
+  async ensure(picture: PictureRef, bytes: Buffer): Promise<boolean> {
+    return (await this.has(picture)) || this.keep(picture, bytes);
   }
 
   /** Whether a picture is known to be erased. Looks at memory only. */

@@ -4,14 +4,18 @@ import { AvatarEvents } from '../../src/avatars/avatar.events.js';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
 import { PendingChanges } from '../../src/avatars/pending-changes.js';
 import { Settings } from '../../src/config/settings.js';
+import { Fallbacks } from '../../src/delivery/fallbacks.js';
+import { GravatarRequests } from '../../src/delivery/gravatar-requests.js';
 import { HotAnswers } from '../../src/delivery/hot-answers.js';
+import { HotKeys } from '../../src/delivery/hot-keys.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { send } from '../http/support/client.js';
 
 it('a hot answer tells the length of the bytes that it sends, even if others took their place in memory', async () => {
   const settings = new Settings();
   const reads = new AvatarRepository(new MemoryStore(), new PendingChanges(), new AvatarEvents(), settings);
-  const hot = new HotAnswers(reads, settings);
+  const requests = new GravatarRequests(settings, new Fallbacks(settings));
+  const hot = new HotAnswers(reads, new HotKeys(requests, settings), settings);
   let bytes = Buffer.alloc(0);
   let controllers = 0;
   const server = createServer((request, response) => {

@@ -52,6 +52,9 @@ const said = ({ status, headers, body }: Answer) => ({
 
 const legible = ({ body, ...rest }: ReturnType<typeof said>) => ({ ...rest, body: body.toString('base64') });
 
+/** The same text, whose first character is percent-encoded. */
+const escaped = (text: string) => `%${text.charCodeAt(0).toString(16)}${text.slice(1)}`;
+
 const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 
 describe('random reads', () => {
@@ -96,24 +99,49 @@ describe('random reads', () => {
         ...(random() < 0.2 ? [`animated=${oneOf(['true', 'false', 'auto', 'maybe'])}`] : []),
         ...(random() < 0.3 ? [`default=${oneOf(DEFAULTS)}`] : []),
       ];
-      return query.length === 0 ? '' : `?${query.join('&')}`;
+      return query.length === 0 ? '' : `?${spelled(query).join('&')}`;
+    };
+    /** Ways to write the same, and what only looks like it. */
+    const spelled = (query: readonly string[]) => {
+      const [some = 'size=64', ...others] = query;
+      if (random() < 0.6 || some.startsWith('format')) return query;
+      const [name = '', value = ''] = some.split('=');
+      return oneOf([
+        [...others, some],
+        [...query, `x=${oneOf(SIZES)}`],
+        [...query, some],
+        [...query, 'size=32'],
+        ['', ...query, '=1'],
+        [name, ...others],
+        [`${name}=0${value}`, ...others],
+        [`${name}=%${value.charCodeAt(0).toString(16)}${value.slice(1)}`, ...others],
+        [`%${name.charCodeAt(0).toString(16)}${name.slice(1)}=${value}`, ...others],
+        [`${name}=${value}+`, ...others],
+        [`${name}=${value}%`, ...others],
+        [`${name}=${value}#`, ...others],
+        [`${name.toUpperCase()}=${value}`, ...others],
+        [`${name}=${value};x=1`, ...others],
+      ]);
     };
     const path = () => {
-      const id = oneOf(avatars);
+      const plain = oneOf(avatars);
+      const id = random() < 0.1 ? plain.replace(/^./, (letter) => escaped(letter)) : plain;
       const kind = random();
       if (kind < 0.6) return `/v1/avatars/${id}${wish()}`;
       if (kind < 0.85) {
         const still = random() < 0.3 ? '-still' : '';
         const name = random() < 0.2 ? 'master' : `${oneOf(SIZES)}${still}`;
         const extension = oneOf([...RENDITION_FORMATS, 'bmp']);
-        return `/v1/avatars/${id}/${oneOf(versions.get(id) ?? [NOBODY])}/${name}.${extension}`;
+        return `/v1/avatars/${id}/${oneOf(versions.get(plain) ?? [NOBODY])}/${name}.${extension}`;
       }
       const query = [
         `s=${oneOf(SIZES)}`,
         ...(random() < 0.5 ? [`d=${oneOf(DEFAULTS)}`] : []),
         ...(random() < 0.2 ? ['f=y'] : []),
       ];
-      return `/avatar/${md5(`${id}@example.org`)}${oneOf(['', '', '.jpg', '.webp'])}?${query.join('&')}`;
+      const hash = md5(`${plain}@example.org`);
+      const written = random() < 0.1 ? hash.toUpperCase() : hash;
+      return `/avatar/${written}${oneOf(['', '', '.jpg', '.webp'])}?${spelled(query).join('&')}`;
     };
     const ifNoneMatch = (own: string) =>
       oneOf([own, own, own, `W/${own}`, `"other", ${own}`, '*', oneOf(etags)]);
@@ -180,8 +208,8 @@ describe('random reads', () => {
     if (!accept.includes('image/avif') || /[?&]format=(?!auto)/.test(read.path)) return false;
     const headers = { ...read.headers, accept: accept.replace(/image\/avif(?:;q=[\d.]+)?,?/, '') };
     const without = await ask(cold, { ...read, headers });
-    if (both.every(({ status }) => status === 416)) {
-      // It has no ETag to tell the format by, only the length of the picture.
+    if (both.every(({ status }) => status === 416 || status === 412)) {
+      // It has no ETag to tell the format by, only a problem that does.
       const avif = await ask(cold, { ...read, path: asAvif(read.path) });
       return both.every((one) => [without, avif].some((possible) => isDeepStrictEqual(one, possible)));
     }

@@ -193,6 +193,20 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
     await expectCalls(trusting, id, [], () => found(client));
   });
 
+  if (backend.name === 's3') {
+    it('are a read of the whole picture for its first presigned URL, and a question whether it is there for the next', async () => {
+      const presigning = await startService({ ...environment, URL_MODE: 'presigned', CACHE_BYTES: '0' });
+      const id = avatar();
+      await created(new AvatarClient(trusting.url, id), 1);
+      await found(new AvatarClient(trusting.url, id), SMALL);
+      const ask = (client: AvatarClient) => found(client, `/url${SMALL}`);
+      const [read, look] = [`GetObject ${RENDITION}`, `HeadObject ${RENDITION}`];
+      await expectCalls(presigning, id, [GET_MANIFEST, read, look], ask);
+      await expectCalls(presigning, id, [GET_MANIFEST, look], ask);
+      await presigning.stop();
+    });
+  }
+
   it('are one for an id without a picture', async () => {
     const absent = async (client: AvatarClient) => expectStatus(404, await client.get());
     await expectCalls(trusting, avatar(), [GET_MANIFEST], absent);

@@ -186,6 +186,10 @@ describe.each(backends)('URLs on $name', (backend) => {
         .get(path)
         .expect(200);
       await expectPicture((again.body as Url).url);
+      await request(presigned?.url ?? '')
+        .get(path)
+        .set('if-none-match', String(again.headers['etag']))
+        .expect(304);
       await store.delete(`avatars/~4de/${version}/master.jpeg`);
       await request(presigned?.url ?? '')
         .get('/v1/avatars/Me/url')

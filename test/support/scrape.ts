@@ -39,11 +39,12 @@ export function total(metrics: Map<string, Metric>, name: string, labels: Record
     .reduce((sum, { value }) => sum + value, 0);
 }
 
-/** The number of calls to the storage that a service has made, without health checks. */
+/** The number of calls to the storage that a service has made, without health checks and the signing of URLs. */
 export async function storeCalls(url: string): Promise<number> {
   const metrics = readMetrics(await (await fetch(`${url}/metrics`)).text());
   const name = 'visage_store_call_duration_seconds_count';
-  return total(metrics, name) - total(metrics, name, { operation: 'check' });
+  const others = ['check', 'getUrl'].map((operation) => total(metrics, name, { operation }));
+  return others.reduce((calls, count) => calls - count, total(metrics, name));
 }
 
 function readSample(line: string): Sample {

@@ -7,11 +7,12 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiQuery,
+  ApiResponse,
 } from '@nestjs/swagger';
 import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from '../avatars.dto.js';
 import { ALT_SCHEMA, CROP_SCHEMA } from '../upload.query.js';
 import { headersOf } from './headers.js';
-import { DescribeId, DescribePrecondition } from './parameters.js';
+import { DescribeId, DescribeNoneMatch, DescribePrecondition } from './parameters.js';
 import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from './refusals.js';
 import { INSTANT_SCHEMA } from './schemas.js';
 
@@ -87,7 +88,13 @@ export function DescribeUrl() {
       summary: 'Get the URL of the current picture',
       description: 'The URL leads to the service, to the CDN, or straight to the bucket if it is presigned.',
     }),
-    ApiOkResponse({ type: UrlAnswer, headers: headersOf('Cache-Control'), description: 'The URL.' }),
+    DescribeNoneMatch('The ETag of the last answer.'),
+    ApiOkResponse({ type: UrlAnswer, headers: headersOf('Cache-Control', 'ETag'), description: 'The URL.' }),
+    ApiResponse({
+      status: 304,
+      headers: headersOf('Cache-Control', 'ETag'),
+      description: 'The URL is that of the answer that If-None-Match names.',
+    }),
     DescribeRefusals(
       ...READS,
       'avatar_not_found',
