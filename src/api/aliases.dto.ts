@@ -8,11 +8,13 @@ import { ANY_CASE_HASH_SCHEMA, HASH_SCHEMA, ID_SCHEMA } from './openapi/schemas.
 const MAX_ENTRIES = 50;
 const TOO_MANY = `An avatar has at most ${MAX_ENTRIES} addresses and hashes together. Send fewer.`;
 
-/** `\p{Cs}`: half of a surrogate pair, which has no UTF-8 to hash. */
-const PART = '[^\\s\\p{Cc}\\p{Cs}]+';
+/** `\p{Cs}`: half of a surrogate pair, which has no UTF-8 to hash. `\p{Cf}`: invisible, so nobody would type it who hashes the address. */
+const TEXT = '[^\\s\\p{Cc}\\p{Cf}\\p{Cs}@]+';
+/** A name in quotes may have an @ (RFC 5321, section 4.1.2). */
+const LOCAL_PART = `(?:"[^\\s\\p{Cc}\\p{Cf}\\p{Cs}]+"|${TEXT})`;
 /** RFC 5321, section 4.5.3.1.3. */
 const ADDRESS_CHARACTERS = 254;
-const ADDRESS = new RegExp(`^(?=.{3,${ADDRESS_CHARACTERS}}$)${PART}@${PART}$`, 'u');
+const ADDRESS = new RegExp(`^(?=.{3,${ADDRESS_CHARACTERS}}$)${LOCAL_PART}@${TEXT}$`, 'u');
 
 /** The e-mail addresses that stand for an avatar from now on. */
 export class AliasesBody {
@@ -24,17 +26,18 @@ export class AliasesBody {
     type: 'array',
     items: {
       type: 'string',
-      pattern: `^\\s*${PART}@${PART}\\s*$`,
+      pattern: `^\\s*${LOCAL_PART}@${TEXT}\\s*$`,
       maxLength: ADDRESS_CHARACTERS,
       example: 'alice@example.com',
     },
     maxItems: MAX_ENTRIES,
     description:
-      'E-mail addresses. Visage trims and lower-cases them, and keeps only their MD5 and SHA-256, or with ALIAS_KEY their HMAC-SHA256. White space around an address does not count towards its length.',
+      'E-mail addresses. Visage trims and lower-cases them, and keeps only their MD5 and SHA-256, or with ALIAS_KEY their HMAC-SHA256; also of the NFC of an address and of both names of an international domain. White space around an address does not count towards its length.',
   })
   @Must(isAddress, {
     each: true,
-    message: 'One of the emails is not an e-mail address. Correct or remove it.',
+    message:
+      'One of the emails is not an e-mail address, or has a space or an invisible character in it. Correct or remove it.',
   })
   @ArrayMaxSize(MAX_ENTRIES, { message: TOO_MANY })
   @IsArray({ message: 'emails has to be a list of e-mail addresses.' })

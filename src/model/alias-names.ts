@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { hashEmail } from './alias.js';
+import { hashEmail, spellingsOf } from './alias.js';
 import { isHash } from './keys.js';
 import { sha256Hex } from './sha256.js';
 
@@ -22,10 +22,11 @@ export class AliasNames {
     this.fingerprint = sha256Hex(`alias key:${key}`).slice(0, FINGERPRINT_DIGITS);
   }
 
-  /** The hashes that stand for an address: its MD5 and SHA-256, or its HMAC-SHA256 by the key. */
+  /** The hashes that stand for an address: MD5 and SHA-256 of its spellings, or their HMAC-SHA256 by the key. */
   hashEmail(email: string): string[] {
-    if (this.key === undefined) return hashEmail(email);
-    return [createHmac('sha256', this.key).update(email.trim().toLowerCase()).digest('hex')];
+    const { key } = this;
+    if (key === undefined) return hashEmail(email);
+    return spellingsOf(email).map((text) => createHmac('sha256', key).update(text).digest('hex'));
   }
 
   /** The name of the alias for a hash. @returns undefined if such a hash can stand for nobody */

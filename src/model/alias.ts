@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { isId } from './keys.js';
 import type { Manifest } from './manifest.js';
 
@@ -12,13 +13,30 @@ export function aliasesOf({ aliases }: Manifest): readonly string[] {
   return aliases?.hashes ?? [];
 }
 
+/** A domain with a name in ASCII and one in other letters. */
+const INTERNATIONAL = /[^\x21-\x7e]|(?:^|\.)xn--/;
+
 /**
- * The hashes that stand for an e-mail address, as Gravatar and Libravatar compute them: MD5 and SHA-256 in hex of the trimmed, lower-cased
- * address.
+ * The texts that clients hash for an e-mail address, trimmed and lower-cased as Gravatar and Libravatar want it. A letter with an accent can be
+ * one character or two (Unicode Standard Annex 15), and a domain with such letters has a name in ASCII, too (RFC 5890): those are the same address.
+ * @returns one text for most addresses, at most four
  */
+export function spellingsOf(email: string): string[] {
+  const given = email.trim().toLowerCase();
+  const composed = given.normalize('NFC');
+  const domainAt = composed.lastIndexOf('@') + 1;
+  const [start, domain] = [composed.slice(0, domainAt), composed.slice(domainAt)];
+  const names = INTERNATIONAL.test(domain) ? [domainToASCII(domain), domainToUnicode(domain)] : [];
+  // An empty name says that it is no domain.
+  const others = names.filter((name) => name !== '').map((name) => start + name);
+  return [...new Set([given, composed, ...others])];
+}
+
+/** The hashes that stand for an e-mail address, as Gravatar and Libravatar compute them: MD5 and SHA-256 in hex of its spellings. */
 export function hashEmail(email: string): string[] {
-  const text = email.trim().toLowerCase();
-  return ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex'));
+  return spellingsOf(email).flatMap((text) =>
+    ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex')),
+  );
 }
 
 /** The id that an alias object points at. @returns undefined if there is no object, or it is not an alias */

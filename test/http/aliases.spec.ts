@@ -185,6 +185,21 @@ describe.each(backends)('aliases on $name', (backend) => {
     expect(await idOf(other.url, hash)).toBe(id);
   });
 
+  it('registers an address in every spelling that somebody may hash', async () => {
+    const composed = 'j\u00f6rg@m\u00fcnchen.example';
+    const ascii = 'j\u00f6rg@xn--mnchen-3ya.example';
+    const decomposed = composed.normalize('NFD');
+    const [byName, byAscii] = [sums(composed), sums(ascii)];
+    const all = [...byName, ...byAscii].sort();
+    for (const email of [' J\u00d6RG@M\u00fcnchen.example', 'j\u00f6rg@XN--mnchen-3ya.example'])
+      expect(await set('spellings', { emails: [email] })).toEqual(all);
+    expect(await set('spellings', { emails: [decomposed] })).toEqual([...all, ...sums(decomposed)].sort());
+    for (const hash of [...all, ...sums(decomposed)]) expect(await idOf(other.url, hash)).toBe('spellings');
+    // No domain, but nothing says that it can't be registered.
+    expect(await set('spellings', { emails: ['"a@b"@xn--99'] })).toEqual(sums('"a@b"@xn--99').sort());
+    await set('spellings', { emails: [] });
+  });
+
   const md5 = sum('md5', 'x');
   it.each<[name: string, body: string, parameter: string]>([
     ['neither list', '{}', 'hashes'],
@@ -197,6 +212,8 @@ describe.each(backends)('aliases on $name', (backend) => {
     ['an address with a space', '{"emails":["a b@c"]}', 'emails'],
     ['an address with NUL', '{"emails":["a\\u0000@c"]}', 'emails'],
     ['an address with half a character', '{"emails":["\\ud800@c"]}', 'emails'],
+    ['an address with an invisible space', '{"emails":["a\\u200b@c"]}', 'emails'],
+    ['an address with two @', '{"emails":["a@b@c"]}', 'emails'],
     ['an empty address', '{"emails":[""]}', 'emails'],
     ['a number for an address', '{"emails":[1]}', 'emails'],
     ['too long an address', JSON.stringify({ emails: [`${'a'.repeat(254)}@b`] }), 'emails'],
