@@ -1,5 +1,5 @@
-import { type Dirent, createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { type Dirent, constants, createReadStream } from 'node:fs';
+import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable, pipeline } from 'node:stream';
@@ -14,10 +14,10 @@ import { read } from './read-object.js';
 /**
  * The pictures to import from a path of this machine: a list (`.csv`, `.jsonl`), or a folder in the layout of the service that
  * Visage grew from.
- * @throws UsageError if there is neither
+ * @throws UsageError if there is neither, or it may not be read
  */
 export async function entriesAt(path: string): Promise<AsyncIterable<readonly Entry[]>> {
-  const found = await statOf(path);
+  const found = await readableAt(path);
   if (!found) throw new UsageError(`There is no file or folder ${path}.`);
   if (found.isFile()) {
     if (extname(path) === '.csv') return alone(readCsv(path));
@@ -25,7 +25,17 @@ export async function entriesAt(path: string): Promise<AsyncIterable<readonly En
     throw new UsageError(`${path} is neither a folder nor a list with a name that ends with .csv or .jsonl.`);
   }
   const avatars = join(path, 'avatars');
-  return grouped(filesIn((await statOf(avatars))?.isDirectory() ? avatars : path));
+  return grouped(filesIn((await readableAt(avatars))?.isDirectory() ? avatars : path));
+}
+
+async function readableAt(path: string) {
+  try {
+    const found = await statOf(path);
+    if (found) await access(path, found.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK);
+    return found;
+  } catch (error) {
+    throw new UsageError(`${path} can't be read; let this user read it: ${(error as Error).message}`);
+  }
 }
 
 /**

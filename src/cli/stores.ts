@@ -43,7 +43,7 @@ export function readSettings(
 /** Opens a store that has to be there. A missing folder would look like a store without avatars. */
 export function openExisting(settings: Settings): ObjectStore {
   const store = openStore(settings);
-  if (store instanceof LocalStore && !existsSync(store.location)) {
+  if (store instanceof LocalStore && isMissing(store.location)) {
     throw new UsageError(
       `There is no folder ${store.location}. Set STORAGE_LOCAL_PATH to the one with the avatars.`,
     );
@@ -54,7 +54,16 @@ export function openExisting(settings: Settings): ObjectStore {
 /** Opens a store to write to. A dry run does not make a missing folder, which counts as empty. */
 export function openTarget(settings: Settings, dryRun: boolean): ObjectStore {
   const store = openStore(settings);
-  return dryRun && store instanceof LocalStore && !existsSync(store.location) ? new MemoryStore() : store;
+  return dryRun && store instanceof LocalStore && isMissing(store.location) ? new MemoryStore() : store;
+}
+
+/** Whether there is nothing at a path. If this user may not look, the first call to the store says so. */
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EACCES';
+  }
 }
 
 /**
