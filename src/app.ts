@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
@@ -6,17 +7,18 @@ import type { Logger } from 'pino';
 import { describeApi } from './api/openapi/document.js';
 import { AppModule } from './app.module.js';
 import type { Settings } from './config/settings.js';
-import { answerClientError, refuseExpectation } from './http/client-error.js';
+import { answerClientError, refuseExpectation, refuseTunnel } from './http/client-error.js';
 import { Connections } from './http/connections.js';
 import { OPEN, answerPreflights } from './http/cors.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
 import { isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
+import { assertQuery } from './http/query.js';
 import { RefusalLog } from './http/refusal-log.js';
-import { refuseRest } from './http/refuse-rest.js';
+import { mostUnread, refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
-import { FORM_OVERHEAD_BYTES, isForm } from './uploads/upload-receiver.js';
+import { isForm } from './uploads/upload-receiver.js';
 
 /** No route of ours has a longer path. */
 const LOGGED_PATH_CHARACTERS = 300;
@@ -24,8 +26,7 @@ const LOGGED_PATH_CHARACTERS = 300;
 /** Assembles the service, without listening yet. */
 export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
   const connections = new Connections(settings, logger);
-  // As much as an upload may have: many clients send the whole body before they look at the answer that refuses it.
-  const mostUnread = settings.avatarMaxSizeBytes + FORM_OVERHEAD_BYTES;
+  const mostBytes = mostUnread(settings);
   const refusals = new RefusalLog(logger);
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
@@ -33,10 +34,10 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     genReqId: requestId,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      refuseEarly(error, request, reply, mostUnread, refusals);
+      refuseEarly(error, request, reply, mostBytes, refusals);
     },
     clientErrorHandler: (error, socket) => {
-      answerClientError(error, socket, refusals, mostUnread);
+      answerClientError(error, socket, refusals, mostBytes);
     },
     multipart: false,
     // Requests that arrive while the service stops are answered as usual; their connections end with the answer.
@@ -60,13 +61,16 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   );
   const fastify: FastifyInstance = adapter.getInstance();
   rememberRoutes(fastify);
-  takeBodiesRaw(fastify, mostUnread);
-  checkHosts(fastify);
+  takeBodiesRaw(fastify, mostBytes);
+  checkRequests(fastify);
   logRequests(fastify, logger, refusals);
   answerPreflights(fastify);
   const server = app.getHttpServer();
   server.on('checkExpectation', (request, response) => {
-    refuseExpectation(request, response, refusals, mostUnread);
+    refuseExpectation(request, response, refusals, mostBytes);
+  });
+  server.on('connect', (_request, socket) => {
+    refuseTunnel(socket as Socket, refusals, mostBytes);
   });
   // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total size is limited.
   server.maxHeadersCount = 0;
@@ -78,7 +82,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
  * Leaves every body to the upload receiver, and ends a body that nobody read. Content-Type counts only for forms: the bytes of a bare
  * picture tell its format.
  */
-function takeBodiesRaw(fastify: FastifyInstance, mostUnread: number): void {
+function takeBodiesRaw(fastify: FastifyInstance, mostBytes: number): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => {
     done(null);
@@ -88,15 +92,16 @@ function takeBodiesRaw(fastify: FastifyInstance, mostUnread: number): void {
     done();
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {
-    refuseRest(request, reply, mostUnread);
+    refuseRest(request, reply, mostBytes);
     done(null, payload);
   });
 }
 
-/** Refuses requests without a proper Host, and sets the headers that every answer has. */
-function checkHosts(fastify: FastifyInstance): void {
+/** Refuses requests without a proper Host or query, and sets the headers that every answer has. */
+function checkRequests(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     assertHost(request.raw);
+    assertQuery(request.url);
     reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff' });
     if (isRead(request)) reply.headers(OPEN);
     done();
@@ -133,9 +138,13 @@ function isRead({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** Serves the OpenAPI description at `/docs` and `/docs-json`, and redirects `/` there. */
+/** Serves the OpenAPI description at `/docs` and `/docs-json`, and redirects `/` there. Another release has another one. */
 function serveDescription(app: NestFastifyApplication): void {
-  SwaggerModule.setup('docs', app, () => describeApi(app));
   const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', ({ url }, reply, done) => {
+    if (url === '/' || url.startsWith('/docs')) reply.header('Cache-Control', 'no-cache');
+    done();
+  });
+  SwaggerModule.setup('docs', app, () => describeApi(app));
   fastify.get('/', (_request, reply) => reply.redirect('docs'));
 }

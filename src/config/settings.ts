@@ -188,8 +188,9 @@ export class Settings {
   @Max(RENDITION_SIZES.max, { each: true })
   avatarWarmSizes = [64, 128, 256];
 
-  @IsIn(['404', ...PLACEHOLDER_KINDS])
-  avatarDefault: '404' | PlaceholderKind = '404';
+  /** `mm` is an older name of `mp` (https://docs.gravatar.com/api/avatars/images/). */
+  @IsIn(['404', 'mm', ...PLACEHOLDER_KINDS])
+  avatarDefault: '404' | 'mm' | PlaceholderKind = '404';
 
   /** White space would not be seen, such as the end of a line from a file, and would change every hash. */
   @IsOptional()

@@ -18,16 +18,21 @@ export class Fallbacks {
   private readonly urls: readonly URL[];
 
   constructor({ avatarDefault, avatarDefaultUrls }: Settings) {
-    this.usual = avatarDefault === '404' ? 'nothing' : { kind: avatarDefault };
     this.urls = avatarDefaultUrls.map((url) => new URL(url));
+    this.usual = drawingNamed(avatarDefault) ?? 'nothing';
   }
 
   /** @param text a name, or a URL @returns undefined if it is no name that we know, and no allowed URL */
   named(text: string): Fallback | undefined {
     if (text === '404') return 'nothing';
-    const kind = text === 'mm' ? 'mp' : PLACEHOLDER_KINDS.find((one) => one === text);
-    if (kind) return { kind };
+    const drawing = drawingNamed(text);
+    if (drawing) return drawing;
     const url = allowedUrl(text, this.urls);
     return url === undefined ? undefined : { url };
   }
+}
+
+function drawingNamed(text: string): { kind: PlaceholderKind } | undefined {
+  const kind = text === 'mm' ? 'mp' : PLACEHOLDER_KINDS.find((one) => one === text);
+  return kind && { kind };
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
+import { isWellEscaped } from '../http/query.js';
 import { isRenditionSize } from '../model/rendition.js';
 import { GravatarRequests } from './gravatar-requests.js';
 
@@ -51,7 +52,7 @@ export class HotKeys {
   }
 
   private read(url: string): string | undefined {
-    if (url.length > MAX_URL_CHARACTERS || url.includes('#')) return undefined;
+    if (url.length > MAX_URL_CHARACTERS || url.includes('#') || !isWellEscaped(url)) return undefined;
     const mark = url.indexOf('?');
     const [path, query] = mark < 0 ? [url, ''] : [url.slice(0, mark), url.slice(mark + 1)];
     if (!isUsual(path)) return undefined;
@@ -87,15 +88,13 @@ export class HotKeys {
 /** Whether a path is written without an escape, or only with those that `encodeURIComponent` makes. A CDN may know no others. */
 function isUsual(path: string): boolean {
   if (path.startsWith('/avatar/')) return path === path.toLowerCase() && !path.includes('%');
-  if (!path.includes('%')) return true;
-  try {
-    return path.split('/').every((part) => encodeURIComponent(decodeURIComponent(part)) === part);
-  } catch {
-    return false;
-  }
+  return (
+    !path.includes('%') ||
+    path.split('/').every((part) => encodeURIComponent(decodeURIComponent(part)) === part)
+  );
 }
 
-/** The values of these parameters. @returns undefined if one is repeated, or an escape is malformed or in a name */
+/** The values of these parameters. @returns undefined if one is repeated, or a name has an escape */
 function valuesOf(query: string, names: readonly string[]): Map<string, string> | undefined {
   const values = new Map<string, string>();
   if (query === '') return values;
@@ -105,12 +104,8 @@ function valuesOf(query: string, names: readonly string[]): Map<string, string> 
     if (/[%+]/.test(name)) return undefined;
     if (!names.includes(name)) continue;
     if (values.has(name)) return undefined;
-    try {
-      const value = equals < 0 ? '' : part.slice(equals + 1);
-      values.set(name, decodeURIComponent(value.replaceAll('+', ' ')));
-    } catch {
-      return undefined;
-    }
+    const value = equals < 0 ? '' : part.slice(equals + 1);
+    values.set(name, decodeURIComponent(value.replaceAll('+', ' ')));
   }
   return values;
 }

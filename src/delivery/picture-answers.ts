@@ -6,7 +6,7 @@ import { CodedError } from '../errors.js';
 import { knowsAnother, matchesNoneMatch, meetsMatch } from '../http/conditional.js';
 import { retryAfter } from '../http/problem.js';
 import { partOf } from '../http/range.js';
-import { refuseRest } from '../http/refuse-rest.js';
+import { mostUnread, refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
 import { type Origin, cdnHeaders } from './cdn-headers.js';
 import { HotAnswers } from './hot-answers.js';
@@ -85,7 +85,7 @@ export class PictureAnswers {
       remember();
       // Written to the socket, since Fastify would answer a HEAD with Content-Length: 0 (RFC 9110, section 8.6).
       // That also passes by the hook that refuses the rest of a body.
-      refuseRest(request, reply, this.settings.avatarMaxSizeBytes);
+      refuseRest(request, reply, mostUnread(this.settings));
       reply.headers(common).hijack();
       reply.raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end();
       return;

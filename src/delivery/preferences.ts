@@ -17,15 +17,18 @@ export function preferencesOf({ headers }: { headers: IncomingHttpHeaders }): Pr
 }
 
 // The specification puts the values of hints in quotes (https://wicg.github.io/user-preference-media-features-headers/), Chromium does not.
+// An item may have parameters, and those that nobody knows are ignored (RFC 9651, section 3.1.2).
+const REDUCE = /^ *(?:reduce|"reduce") *(?:;|$)/;
+const DARK = /^ *(?:dark|"dark") *(?:;|$)/;
 
 /** Whether a client asks for less motion, or less data. */
 export function wantsLess(headers: IncomingHttpHeaders): boolean {
   const motion = headers['sec-ch-prefers-reduced-motion'];
-  return motion === 'reduce' || motion === '"reduce"' || headers['save-data'] === 'on';
+  return (motion !== undefined && REDUCE.test(String(motion))) || headers['save-data'] === 'on';
 }
 
 /** Whether a client asks for colors for a dark page. */
 export function wantsDark(headers: IncomingHttpHeaders): boolean {
   const scheme = headers['sec-ch-prefers-color-scheme'];
-  return scheme === 'dark' || scheme === '"dark"';
+  return scheme !== undefined && DARK.test(String(scheme));
 }

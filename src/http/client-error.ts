@@ -69,7 +69,17 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, log: RefusalLog, m
   const [status, code, detail] = REFUSALS[error.code ?? ''] ?? MALFORMED;
   const requestId = randomUUID();
   log.log({ reqId: requestId, reason: error.code, status, code }, 'no request could be read');
-  const { headers, body } = lastAnswerOf(status, code, detail, requestId);
+  const answer = lastAnswerOf(status, code, detail, requestId);
+  sendLast(socket, status, answer, mostBytes);
+}
+
+/** Writes the last answer on a connection, and closes it. */
+function sendLast(
+  socket: Socket,
+  status: number,
+  { headers, body }: { headers: Record<string, string | number>; body: string },
+  mostBytes: number,
+): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
   if (isAnswering(socket)) {
@@ -79,6 +89,24 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, log: RefusalLog, m
     socket.write(answer);
     lingeringClose(socket, mostBytes);
   }
+}
+
+/**
+ * Answers CONNECT, which asks for a tunnel to another server, and closes the connection. Without this, Node closes it without an answer.
+ * @param mostBytes see `lingeringClose`
+ */
+export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number): void {
+  const requestId = randomUUID();
+  const [status, code] = [405, 'method_not_allowed'] as const;
+  log.log({ reqId: requestId, method: 'CONNECT', status, code }, 'a tunnel was refused');
+  const { headers, body } = lastAnswerOf(
+    status,
+    code,
+    'This is no proxy. Send GET, HEAD, POST, PUT or DELETE.',
+    requestId,
+  );
+  // Nothing is allowed at the address of another server: RFC 9110, section 10.2.1.
+  sendLast(socket, status, { headers: { ...headers, allow: '' }, body }, mostBytes);
 }
 
 /** As Node's own handler of such errors sees it. */

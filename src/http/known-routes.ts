@@ -21,8 +21,11 @@ export function rememberRoutes(fastify: FastifyInstance): void {
  * @returns their names in order; none if there is no such path
  */
 export function allowedMethods({ server, url }: FastifyRequest): string[] {
-  const path = (url.split('?', 1)[0] ?? '').split('/');
-  const known = (routesOf.get(server.server) ?? []).filter((route) => matches(route.url.split('/'), path));
+  const [path = ''] = url.split('?', 1);
+  const routes = routesOf.get(server.server) ?? [];
+  const exact = routes.filter((route) => route.url === path);
+  const parts = path.split('/');
+  const known = exact.length > 0 ? exact : routes.filter((route) => matches(route.url.split('/'), parts));
   return [...new Set(known.flatMap(({ method }) => method))].sort();
 }
 

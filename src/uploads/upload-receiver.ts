@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
+import { FORM_OVERHEAD_BYTES } from '../http/refuse-rest.js';
 import { RequestBody, assertNotEncoded, tooBusy, withDeadline } from './request-body.js';
 import { LEAST_BUFFER_BYTES, SpooledUpload, tooLarge } from './spooled-upload.js';
 import { receiveForm } from './upload-form.js';
@@ -12,9 +13,6 @@ export interface ReceivedUpload {
   sha256: string;
   fields: Readonly<Record<string, unknown>>;
 }
-
-/** Room for boundaries, headers and fields around a file. */
-export const FORM_OVERHEAD_BYTES = 64 * 1024;
 
 /** How much of one upload may wait in memory to be written, and how much of all uploads, beyond their least. */
 const MOST_BUFFER_BYTES = 1024 * 1024;

@@ -6,8 +6,15 @@ import { readMetrics, total } from '../support/scrape.js';
 import { type RunningService, startServices } from '../support/service.js';
 
 const HINT = 'Sec-CH-Prefers-Color-Scheme';
-const DARK = [{ [HINT]: 'dark' }, { [HINT]: '"dark"' }];
-const LIGHT = [{}, { [HINT]: 'light' }, { [HINT]: '"light"' }, { [HINT]: 'DARK' }, { [HINT]: 'darker' }];
+const DARK = ['dark', '"dark"', '"dark";a=1', 'dark ;b'].map((hint) => ({ [HINT]: hint }));
+const LIGHT = [
+  {},
+  { [HINT]: 'light' },
+  { [HINT]: '"light"' },
+  { [HINT]: 'DARK' },
+  { [HINT]: 'darker' },
+  { [HINT]: 'light;a=dark' },
+];
 const ROUTES = [['/v1/avatars/nobody?size=64&default='], [`/avatar/${'0'.repeat(32)}?s=64&d=`]] as const;
 
 describe('a default on a page', () => {
@@ -89,7 +96,7 @@ describe('a default on a page', () => {
       for (const headers of [{}, ...DARK]) await get(hot, url, headers);
       const before = await answers();
       for (const headers of [{}, ...DARK]) await get(hot, url, headers);
-      expect((await answers()) - before).toBe(3);
+      expect((await answers()) - before).toBe(1 + DARK.length);
     });
   });
 

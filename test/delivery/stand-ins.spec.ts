@@ -203,7 +203,7 @@ describe('a default', () => {
   });
 
   it('takes the place of nothing that is damaged', async () => {
-    const environment = { ...(await local.environment()), AVATAR_DEFAULT: 'mp' };
+    const environment = { ...(await local.environment()), AVATAR_DEFAULT: 'mm' };
     await openBackend(environment).store(manifestKey('damaged'), Buffer.from('{'));
     const service = await startService(environment);
     for (const query of ['', '?default=retro', '?default=404']) {

@@ -124,6 +124,20 @@ describe('parameters', () => {
     },
   );
 
+  it.each(['%', '%zz=1', 'size=%zz', 'default=initials&name=%zz', 'name=100%&size=64', 'name=%ff', 'x=%'])(
+    'refuses ?%s, which nobody can decode, but not at /avatar/',
+    async (query) => {
+      await harness.leavesNothing(async () => {
+        // Twice: the second answer may come from memory.
+        for (const path of [there, there, `${there}/info`, '/v1/sheets', '/v1/avatars/absent']) {
+          const problem = problemOf(await harness.send({ path: `${path}?${query}` }));
+          expect(problem).toEqual({ status: 400, code: 'bad_request' });
+        }
+        expect((await harness.send({ path: `/avatar/${'0'.repeat(32)}?${query}` })).status).toBe(200);
+      });
+    },
+  );
+
   it.each(ODD.map((query) => [query.slice(0, 30), query]))(
     'makes sense of ?%s or refuses it',
     async (_, query) => {

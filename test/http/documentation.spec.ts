@@ -45,7 +45,7 @@ describe('OpenAPI', () => {
     ['delete', '/v1/avatars/{id}', [204, 400, 401, 412, 503, 507]],
     ['get', '/v1/avatars/{id}', [200, 304, 400, 404, 503]],
     ['get', '/v1/avatars/{id}/exists', [200, 400, 503]],
-    ['get', '/v1/avatars/{id}/url', [200, 400, 404, 503]],
+    ['get', '/v1/avatars/{id}/url', [200, 304, 400, 404, 503]],
     ['get', '/v1/avatars/{id}/info', [200, 400, 404, 503]],
     ['get', '/v1/avatars/{id}/aliases', [200, 400, 401, 503]],
     ['put', '/v1/avatars/{id}/aliases', [200, 400, 401, 408, 413, 503, 507]],

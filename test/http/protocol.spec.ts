@@ -147,9 +147,29 @@ describe('HTTP/1.1', () => {
         expect(problemOf(await harness.send({ method, path: '/nowhere' })).code).toBe('route_not_found');
         const asset = await harness.send({ method, path: '/docs/swagger-ui.css' });
         expect([asset.status, asset.headers.allow]).toEqual([405, 'GET, HEAD']);
+        const call = await harness.send({ method, path: '/v1/avatars/lookup' });
+        expect([call.status, call.headers.allow]).toEqual([405, 'POST']);
       });
     },
   );
+
+  it('answers a CONNECT, though it is no proxy', async () => {
+    const connection = await open();
+    connection.send(head('CONNECT', 'example.org:443'));
+    const answer = await connection.answer();
+    expect([problemOf(answer), answer.headers.allow]).toEqual([
+      { status: 405, code: 'method_not_allowed' },
+      '',
+    ]);
+    expect(await connection.closes()).toBe(true);
+  });
+
+  it('lets nobody keep the description of the API, which a release may change', async () => {
+    for (const path of ['/', '/docs', '/docs-json']) {
+      const { status, headers } = await harness.send({ path });
+      expect([path, status < 400, headers['cache-control']]).toEqual([path, true, 'no-cache']);
+    }
+  });
 
   it.each(['PATCH', 'PUT', 'QUERY'])(
     'looks at the method %s before a Content-Type that is malformed',

@@ -20,7 +20,7 @@ export function DescribeLookup() {
     ApiOperation({
       summary: 'Look up as many as 1000 avatars at once, by their ids and by hashes of e-mail addresses',
       description:
-        'Send 1 to 1000 ids and hashes together. To upload the picture of an avatar whose id is "lookup", use PUT.',
+        'Send 1 to 1000 ids and hashes together. `lookup` is no id, so the path takes nothing else.',
     }),
     DescribeNoneMatch('The ETag of the last answer to the same lookup.'),
     ApiExtraModels(LookupBody),
