@@ -20,6 +20,16 @@ import {
   portsOf,
 } from './support/kubernetes.js';
 
+const GIB = 2 ** 30;
+
+/** The memory that a service may need, in bytes: the formula in docs/deploying.md, "Sizing". */
+function mostMemory(settings: Settings): number {
+  const { cacheBytes, answerBytes, maxConnections, imageConcurrency } = settings;
+  const pictures = 2 * imageConcurrency * 4 * settings.avatarMaxPixels;
+  const sheets = Math.max(1, imageConcurrency - 1) * 20 * settings.sheetMaxPixels;
+  return 160 * 2 ** 20 + cacheBytes + answerBytes + 8 * 1024 * maxConnections + pictures + sheets;
+}
+
 needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) => {
   const { outbox } = variant;
   let folder: string;
@@ -67,11 +77,13 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
 
   it('gives the service the resources that its settings may use', () => {
     const { limits = {}, requests = {} } = container.resources ?? {};
-    const pictures = 2 * settings.imageConcurrency * 4 * settings.avatarMaxPixels;
-    const connections = 8 * 1024 * settings.maxConnections;
-    expect(bytesOf(limits['memory'])).toBeGreaterThan(
-      160 * 2 ** 20 + settings.cacheBytes + settings.answerBytes + connections + pictures,
-    );
+    const memory = mostMemory(settings);
+    const limit = bytesOf(limits['memory']);
+    expect(limit).toBeGreaterThan(memory);
+    const readme = readFileSync('deploy/kubernetes/README.md', 'utf8');
+    const [, most, limited] =
+      /up to ([\d.]+) GiB with these settings, limited to ([\d.]+) GiB/.exec(readme) ?? [];
+    expect([most, Number(limited)]).toEqual([(memory / GIB).toFixed(2), limit / GIB]);
     const sizeLimit = bytesOf(pod.volumes?.find((volume) => volume.name === 'tmp')?.emptyDir?.sizeLimit);
     expect(sizeLimit).toBeGreaterThan(settings.uploadConcurrency * (settings.avatarMaxSizeBytes + 64 * 1024));
     expect(bytesOf(limits['ephemeral-storage'])).toBeGreaterThan(sizeLimit);

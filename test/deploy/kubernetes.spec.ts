@@ -101,6 +101,11 @@ needs('kubectl').each(VARIANTS)('Kubernetes: $name', (variant) => {
     }
   });
 
+  it('replaces a pod whose image cannot be pulled, once its tag is corrected', () => {
+    const sets = workloads.filter(({ kind }) => kind === 'StatefulSet');
+    for (const { spec } of sets) expect(spec).toMatchObject({ podManagementPolicy: 'Parallel' });
+  });
+
   it('puts everything into one namespace, which is not deleted with it', () => {
     expect(all('Namespace')).toEqual([]);
     for (const { metadata } of objects) expect(metadata.namespace).toBe('visage');
