@@ -6,6 +6,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogContro
 import type { Logger } from 'pino';
 import { describeApi } from './api/openapi/document.js';
 import { AppModule } from './app.module.js';
+import { mostUnread } from './config/body-bytes.js';
 import type { Settings } from './config/settings.js';
 import { answerClientError, refuseExpectation, refuseTunnel } from './http/client-error.js';
 import { Connections } from './http/connections.js';
@@ -15,7 +16,7 @@ import { rememberRoutes } from './http/known-routes.js';
 import { isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
 import { assertQuery } from './http/query.js';
 import { RefusalLog } from './http/refusal-log.js';
-import { mostUnread, refuseRest } from './http/refuse-rest.js';
+import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
 import { isForm } from './uploads/upload-receiver.js';

@@ -3,7 +3,7 @@ import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import { loadSettings } from './config/load-settings.js';
 import type { Settings } from './config/settings.js';
-import { LOG_HOOKS, openLog, serializeError } from './ops/logging.js';
+import { LOG_HOOKS, openLog, serializeError, serializeErrorBriefly } from './ops/logging.js';
 import { UnfitStorage } from './ops/storage-report.js';
 import { preferMainThread } from './ops/thread-priority.js';
 import { prepareSpool } from './uploads/spooled-upload.js';
@@ -25,10 +25,8 @@ export class CannotListen extends Error {}
  */
 export async function openService(environment: Record<string, string | undefined>): Promise<Service> {
   const { settings, complaints, warnings } = loadSettings(environment);
-  const logger = pino(
-    { level: settings.logLevel, hooks: LOG_HOOKS, serializers: { err: serializeError } },
-    openLog(),
-  );
+  const err = ['debug', 'trace'].includes(settings.logLevel) ? serializeError : serializeErrorBriefly;
+  const logger = pino({ level: settings.logLevel, hooks: LOG_HOOKS, serializers: { err } }, openLog());
   for (const complaint of complaints) logger.error(complaint);
   for (const warning of warnings) logger.warn(warning);
   if (settings.apiKeys.length === 0) {

@@ -1,12 +1,13 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { mostUnread } from '../config/body-bytes.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { knowsAnother, matchesNoneMatch, meetsMatch } from '../http/conditional.js';
 import { retryAfter } from '../http/problem.js';
 import { partOf } from '../http/range.js';
-import { mostUnread, refuseRest } from '../http/refuse-rest.js';
+import { refuseRest } from '../http/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
 import { type Origin, cdnHeaders } from './cdn-headers.js';
 import { HotAnswers } from './hot-answers.js';

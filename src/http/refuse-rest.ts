@@ -1,15 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Settings } from '../config/settings.js';
 import { closeAfterAnswer } from './linger.js';
-
-/** Room for boundaries, headers and fields around a file. */
-export const FORM_OVERHEAD_BYTES = 64 * 1024;
-
-/** How much of a body that nobody wants is read, in bytes: all of an upload, since many clients send it before they look at the answer. */
-export function mostUnread({ avatarMaxSizeBytes }: Settings): number {
-  return avatarMaxSizeBytes + FORM_OVERHEAD_BYTES;
-}
 
 /**
  * If more of the request's body is to come, makes the answer the last one on its connection without waiting for that body: it may

@@ -1,4 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
+import { isAway } from '../storage/object-store.js';
 import { type DestinationStream, type Logger as Pino, destination, stdSerializers } from 'pino';
 
 /** Nest's loggers that write a line for each class at the start. */
@@ -25,6 +26,12 @@ export function openLog(): DestinationStream {
 export function serializeError(error: Error): Record<string, unknown> {
   const serialized = stdSerializers.err(error);
   return { ...serialized, message: serialized.message.replaceAll('.: ', ': ') };
+}
+
+/** For pino: the same. Of an outage the message says it all, and the stack only repeats it from inside the SDK, in 2 kB for each line. */
+export function serializeErrorBriefly(error: Error): Record<string, unknown> {
+  const serialized = serializeError(error);
+  return isAway(error) ? { ...serialized, stack: undefined } : serialized;
 }
 
 /** The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may look like a hash. */

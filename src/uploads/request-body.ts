@@ -9,6 +9,9 @@ const HEAD_BYTES = 1024;
 /** How many times longer a client waits for us than we wait for it. */
 const CLIENT_PATIENCE = 2;
 
+/** How many times longer a body may take in all. A client that sends almost nothing to a busy process would otherwise have many times as long. */
+const LONGEST = 3;
+
 /** The longest delay of setTimeout, in ms: it takes more for 1 ms. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
@@ -85,7 +88,7 @@ export class RequestBody extends Transform {
 
 /**
  * Runs a task that reads a body, and ends the body if a deadline passes or the client goes.
- * @param timeoutMs how long we wait for the client, in ms; it may have to wait for us for twice as long
+ * @param timeoutMs how long we wait for the client, in ms; it may have to wait for us for twice as long, and for three times as long in all
  * @throws CodedError `upload_timeout`, `busy`, `truncated_body`
  */
 export async function withDeadline<T>(
@@ -97,9 +100,10 @@ export async function withDeadline<T>(
   let timer: NodeJS.Timeout | undefined;
   let checking: NodeJS.Immediate | undefined;
   const check = () => {
-    const { forClient, forUs } = body.waiting;
+    const { forClient, forUs, total } = body.waiting;
     const ours = CLIENT_PATIENCE * timeoutMs - forUs;
-    const left = request.complete ? ours : Math.min(ours, timeoutMs - forClient);
+    const theirs = Math.min(timeoutMs - forClient, LONGEST * timeoutMs - total);
+    const left = request.complete ? ours : Math.min(ours, theirs);
     if (left > 0) wait(left);
     else body.destroy(ours <= 0 ? tooBusy() : tooSlow(timeoutMs));
   };

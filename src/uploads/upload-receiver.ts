@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
+import { FORM_OVERHEAD_BYTES } from '../config/body-bytes.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { FORM_OVERHEAD_BYTES } from '../http/refuse-rest.js';
 import { RequestBody, assertNotEncoded, tooBusy, withDeadline } from './request-body.js';
 import { LEAST_BUFFER_BYTES, SpooledUpload, tooLarge } from './spooled-upload.js';
 import { receiveForm } from './upload-form.js';

@@ -2,13 +2,14 @@
 const BUSY = 0.05;
 
 /**
- * Tells who keeps a body waiting, its client or this process. It is the client while we want to read and have time to: we have then
- * read everything it sent. All other time is ours: while the bytes are written to a slow disk, and while this process is too busy to
- * read. All times are in ms.
+ * Tells who keeps a body waiting, its client or this process. It is the client while we want to read and have nothing else to do: we have
+ * then read everything it sent. It is we while the bytes are written to a slow disk, and while this process is too busy to read. The time
+ * that we work while we want to read is nobody's: what the client sent meanwhile may be with the system. All times are in ms.
  */
 export class Waiting {
   private reading = false;
-  private since = performance.now();
+  private readonly begun = performance.now();
+  private since = this.begun;
   private idleBefore = idleMs();
   private past = { client: 0, us: 0 };
 
@@ -37,6 +38,11 @@ export class Waiting {
     return this.past.us + this.stretch().us;
   }
 
+  /** How long it has taken so far. */
+  get total(): number {
+    return performance.now() - this.begun;
+  }
+
   private mark(reading: boolean): void {
     const { client, us } = this.stretch();
     this.past.client += client;
@@ -49,7 +55,7 @@ export class Waiting {
   private stretch(): { client: number; us: number } {
     const length = performance.now() - this.since;
     const idle = idleMs() - this.idleBefore;
-    return this.reading && idle >= length * BUSY ? { client: length, us: 0 } : { client: 0, us: length };
+    return this.reading && idle >= length * BUSY ? { client: idle, us: 0 } : { client: 0, us: length };
   }
 }
 

@@ -198,9 +198,10 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
       const presigning = await startService({ ...environment, URL_MODE: 'presigned', CACHE_BYTES: '0' });
       const id = avatar();
       await created(new AvatarClient(trusting.url, id), 1);
-      await found(new AvatarClient(trusting.url, id), SMALL);
-      const ask = (client: AvatarClient) => found(client, `/url${SMALL}`);
       const [read, look] = [`GetObject ${RENDITION}`, `HeadObject ${RENDITION}`];
+      const made = [read, `PutObject ${RENDITION}`, GET_MANIFEST];
+      await expectCalls(trusting, id, made, (client) => found(client, SMALL));
+      const ask = (client: AvatarClient) => found(client, `/url${SMALL}`);
       await expectCalls(presigning, id, [GET_MANIFEST, read, look], ask);
       await expectCalls(presigning, id, [GET_MANIFEST, look], ask);
       await presigning.stop();

@@ -4,6 +4,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Settings } from '../../src/config/settings.js';
 import { answerClientError } from '../../src/http/client-error.js';
@@ -85,6 +86,29 @@ describe('a body', () => {
     connection.close();
   });
 
+  it('is received if it arrived late because the process had much else to do', async () => {
+    const [connection, request] = await begin(8);
+    const body = bodyOf(request);
+    body.start();
+    connection.send('half');
+    const received = withDeadline(request, body, TIMEOUT_MS, () => text(body));
+    await workAlmostAllTheTime(1.3 * TIMEOUT_MS);
+    connection.send('half');
+    expect(await received).toBe('halfhalf');
+    connection.close();
+  });
+
+  it('times out if the client does not send it, even if the process has much else to do', async () => {
+    const [connection, request] = await begin(8);
+    const body = bodyOf(request);
+    body.start();
+    connection.send('half');
+    const received = withDeadline(request, body, 300, () => text(body)).catch((error: unknown) => error);
+    await workAlmostAllTheTime(1200);
+    expect(await received).toMatchObject({ code: 'upload_timeout' });
+    connection.close();
+  });
+
   it('is refused before it is read while earlier ones are held up', async () => {
     const settings = Object.assign(new Settings(), {
       uploadSpoolPath: await mkdtemp(join(tmpdir(), 'visage-spool-')),
@@ -135,6 +159,15 @@ describe('a body', () => {
     return [(await accepts)[0], connection];
   }
 });
+
+/** Leaves the process little time for anything else. */
+async function workAlmostAllTheTime(ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    standStill(40);
+    await sleep(10);
+  }
+}
 
 /** Keeps the process busy. Bytes that were sent just before are with the operating system. */
 function standStill(ms: number): void {

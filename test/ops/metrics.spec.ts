@@ -152,10 +152,10 @@ describe.each(backends)('/metrics of a service on $name', (backend) => {
   it('counts the bytes of hot answers, and keeps none for a long URL, and one for all headers that mean the same', async () => {
     await upload();
     const hot = async () => (await scrapes.changes())('visage_cache_entries', { cache: 'hot' });
-    for (let n = 0; n < 3; n++) await harness.send({ path: `${path}?made-up=${n}` });
+    for (const size of [48, 64, 96]) await harness.send({ path: `${path}?size=${size}&made-up=${size}` });
     expect(await hot()).toBe(3);
     expect((await scrapes.changes())('visage_cache_bytes', { cache: 'hot' })).toBeGreaterThan(3 * 2048);
-    await harness.send({ path: `${path}?made-up=${'x'.repeat(3000)}` });
+    await harness.send({ path: `${path}?size=128&made-up=${'x'.repeat(3000)}` });
     expect(await hot()).toBe(3);
     for (const length of [0, 300, 3000]) {
       await harness.send({ path: `${path}?size=32`, headers: { Accept: `text/${'x'.repeat(length)}` } });

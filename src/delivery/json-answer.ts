@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sha256Hex } from '../model/sha256.js';
-import { etagOf, matchesNoneMatch } from './conditional.js';
+import { etagOf, matchesNoneMatch } from '../http/conditional.js';
 
 /** Answers with JSON, or with 304 if the client has the same. The ETag follows the bytes. */
 export function sendJson(
