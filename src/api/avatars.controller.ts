@@ -8,7 +8,7 @@ import { PicturesService } from '../delivery/pictures.service.js';
 import { preferencesOf } from '../delivery/preferences.js';
 import { CodedError } from '../errors.js';
 import { etagOf, preconditionOf } from '../http/conditional.js';
-import { sendJson } from '../delivery/json-answer.js';
+import { sendJson } from '../http/json-answer.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { Public } from '../http/public.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';

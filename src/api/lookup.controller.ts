@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Found, Lookup } from '../avatars/lookup.js';
 import { cacheControlOf } from '../delivery/cache-control.js';
 import { PicturesService } from '../delivery/pictures.service.js';
-import { sendJson } from '../delivery/json-answer.js';
+import { sendJson } from '../http/json-answer.js';
 import { PublicUrls } from '../http/public-urls.js';
 import type { RenditionFormat } from '../model/formats.js';
 import type { Version } from '../model/manifest.js';

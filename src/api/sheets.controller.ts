@@ -6,7 +6,7 @@ import { cacheControlOf, currentPictureCacheControl } from '../delivery/cache-co
 import { PictureAnswers } from '../delivery/picture-answers.js';
 import { preferencesOf } from '../delivery/preferences.js';
 import { SheetsService } from '../delivery/sheets.service.js';
-import { sendJson } from '../delivery/json-answer.js';
+import { sendJson } from '../http/json-answer.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { Public } from '../http/public.js';
 import { positionOf } from '../model/sheet.js';
