@@ -12,6 +12,7 @@ interface Service {
   depends_on?: Record<string, { condition: string }>;
   ports?: { host_ip?: string; target: number; published: string }[];
   healthcheck?: object;
+  sysctls?: Record<string, string>;
 }
 
 const ONE = ['docker-compose.yml'];
@@ -70,6 +71,11 @@ needs('docker-compose').each(VARIANTS)('Compose: $name', ({ files, variables, se
       expect(service.image ?? ':built').toMatch(/:(?!latest$)[\w.-]+$/);
       for (const { host_ip } of service.ports ?? []) expect(host_ip).toBe('127.0.0.1');
     }
+  });
+
+  it("limits the kernel's memory for clients that take nothing, wherever clients connect", () => {
+    for (const name of ['visage', ...(names.includes('proxy') ? ['proxy'] : [])])
+      expect([name, services[name]?.sysctls]).toEqual([name, { 'net.ipv4.tcp_wmem': '4096 16384 262144' }]);
   });
 
   it('publishes only the service with VISAGE_BIND', () => {
