@@ -8,10 +8,10 @@ import { ANY_CASE_HASH_SCHEMA, HASH_SCHEMA, ID_SCHEMA } from './openapi/schemas.
 const MAX_ENTRIES = 50;
 const TOO_MANY = `An avatar has at most ${MAX_ENTRIES} addresses and hashes together. Send fewer.`;
 
-/** `\p{Cs}`: half of a surrogate pair, which has no UTF-8 to hash. `\p{Cf}`: invisible, so nobody would type it who hashes the address. */
-const TEXT = '[^\\s\\p{Cc}\\p{Cf}\\p{Cs}@]+';
+/** `\p{Cs}`: half of a surrogate pair, which has no UTF-8 to hash. `\p{Cf}`, `\p{DI}`: invisible, so nobody would type it who hashes the address. */
+const TEXT = '[^\\s\\p{Cc}\\p{Cf}\\p{DI}\\p{Cs}@]+';
 /** A name in quotes may have an @ (RFC 5321, section 4.1.2). */
-const LOCAL_PART = `(?:"[^\\s\\p{Cc}\\p{Cf}\\p{Cs}]+"|${TEXT})`;
+const LOCAL_PART = `(?:"[^\\s\\p{Cc}\\p{Cf}\\p{DI}\\p{Cs}]+"|${TEXT})`;
 /** RFC 5321, section 4.5.3.1.3. */
 const ADDRESS_CHARACTERS = 254;
 const ADDRESS = new RegExp(`^(?=.{3,${ADDRESS_CHARACTERS}}$)${LOCAL_PART}@${TEXT}$`, 'u');

@@ -82,7 +82,7 @@ function sendLast(
 ): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
-  if (isAnswering(socket)) {
+  if (answering(socket)) {
     // The request that is being worked on for this client ends with the connection.
     socket.end(answer, () => socket.destroy());
   } else {
@@ -92,10 +92,15 @@ function sendLast(
 }
 
 /**
- * Answers CONNECT, which asks for a tunnel to another server, and closes the connection. Without this, Node closes it without an answer.
+ * Answers CONNECT, which asks for a tunnel to another server, after the requests before it, and closes the connection. Without this, Node
+ * closes it without an answer.
  * @param mostBytes see `lingeringClose`
  */
 export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number): void {
+  // Node has given the connection away, and listens to its errors no more: without a listener, a reset would end the process.
+  socket.on('error', () => {
+    socket.destroy();
+  });
   const requestId = randomUUID();
   const [status, code] = [405, 'method_not_allowed'] as const;
   log.log({ reqId: requestId, method: 'CONNECT', status, code }, 'a tunnel was refused');
@@ -106,12 +111,18 @@ export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number)
     requestId,
   );
   // Nothing is allowed at the address of another server: RFC 9110, section 10.2.1.
-  sendLast(socket, status, { headers: { ...headers, allow: '' }, body }, mostBytes);
+  const answer = { headers: { ...headers, allow: '' }, body };
+  const send = () => {
+    const before = answering(socket);
+    if (before) before.once('close', () => setImmediate(send));
+    else if (socket.writable) sendLast(socket, status, answer, mostBytes);
+  };
+  send();
 }
 
-/** As Node's own handler of such errors sees it. */
-function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }): boolean {
-  return Boolean(socket._httpMessage);
+/** The answer that a connection is waiting for or sending, as Node's own handler of such errors sees it. */
+function answering(socket: Socket & { _httpMessage?: ServerResponse | null }): ServerResponse | undefined {
+  return socket._httpMessage ?? undefined;
 }
 
 /**

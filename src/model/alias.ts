@@ -13,23 +13,28 @@ export function aliasesOf({ aliases }: Manifest): readonly string[] {
   return aliases?.hashes ?? [];
 }
 
-/** A domain with a name in ASCII and one in other letters. */
-const INTERNATIONAL = /[^\x21-\x7e]|(?:^|\.)xn--/;
-
 /**
  * The texts that clients hash for an e-mail address, trimmed and lower-cased as Gravatar and Libravatar want it. A letter with an accent can be
  * one character or two (Unicode Standard Annex 15), and a domain with such letters has a name in ASCII, too (RFC 5890): those are the same address.
- * @returns one text for most addresses, at most four
+ * @returns one text for most addresses, at most three
  */
 export function spellingsOf(email: string): string[] {
   const given = email.trim().toLowerCase();
   const composed = given.normalize('NFC');
   const domainAt = composed.lastIndexOf('@') + 1;
-  const [start, domain] = [composed.slice(0, domainAt), composed.slice(domainAt)];
-  const names = INTERNATIONAL.test(domain) ? [domainToASCII(domain), domainToUnicode(domain)] : [];
-  // An empty name says that it is no domain.
-  const others = names.filter((name) => name !== '').map((name) => start + name);
-  return [...new Set([given, composed, ...others])];
+  const other = otherNameOf(composed.slice(domainAt));
+  return [...new Set([given, composed, ...(other ? [composed.slice(0, domainAt) + other] : [])])];
+}
+
+/**
+ * The name in ASCII of an international domain, or the other way round. Both functions read a domain as the host of a URL: they cut off what
+ * follows a `/`, decode escapes, and map letters to others. So they are believed only if one undoes the other; otherwise somebody could
+ * register the address of somebody else.
+ */
+function otherNameOf(domain: string): string | undefined {
+  const [ascii, unicode] = [domainToASCII(domain), domainToUnicode(domain)];
+  if (ascii !== domain) return domainToUnicode(ascii) === domain ? ascii : undefined;
+  return unicode !== domain && domainToASCII(unicode) === domain ? unicode : undefined;
 }
 
 /** The hashes that stand for an e-mail address, as Gravatar and Libravatar compute them: MD5 and SHA-256 in hex of its spellings. */

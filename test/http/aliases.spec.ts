@@ -195,8 +195,23 @@ describe.each(backends)('aliases on $name', (backend) => {
       expect(await set('spellings', { emails: [email] })).toEqual(all);
     expect(await set('spellings', { emails: [decomposed] })).toEqual([...all, ...sums(decomposed)].sort());
     for (const hash of [...all, ...sums(decomposed)]) expect(await idOf(other.url, hash)).toBe('spellings');
-    // No domain, but nothing says that it can't be registered.
-    expect(await set('spellings', { emails: ['"a@b"@xn--99'] })).toEqual(sums('"a@b"@xn--99').sort());
+    // These only look like another address to what reads the hosts of URLs.
+    for (const email of [
+      ...['/\u00fc', '?\u00fc', '#\u00fc', '\\\u00fc', ':80'].map((rest) => `a@example.org${rest}`),
+      ...[
+        'm\u00fcnchen.example/x',
+        'm\u00fc%41.org',
+        '\uff10x7f.1',
+        '\uff11',
+        'xn--example-.org',
+        '0x7f.1',
+      ].map((domain) => `a@${domain}`),
+      ...['\uff45xample.org', '\u24d4xample.org', 'example\u3002org', 'x.\u017forg'].map(
+        (domain) => `a@${domain}`,
+      ),
+      '"a@b"@xn--99',
+    ])
+      expect(await set('spellings', { emails: [email] })).toEqual(sums(email).sort());
     await set('spellings', { emails: [] });
   });
 
@@ -213,6 +228,7 @@ describe.each(backends)('aliases on $name', (backend) => {
     ['an address with NUL', '{"emails":["a\\u0000@c"]}', 'emails'],
     ['an address with half a character', '{"emails":["\\ud800@c"]}', 'emails'],
     ['an address with an invisible space', '{"emails":["a\\u200b@c"]}', 'emails'],
+    ['an address with an invisible mark', '{"emails":["a@c\\ufe0f"]}', 'emails'],
     ['an address with two @', '{"emails":["a@b@c"]}', 'emails'],
     ['an empty address', '{"emails":[""]}', 'emails'],
     ['a number for an address', '{"emails":[1]}', 'emails'],

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { local } from '../support/local.js';
 import { type Answer, FORM, form, problemOf } from './support/client.js';
@@ -162,6 +165,28 @@ describe('HTTP/1.1', () => {
       '',
     ]);
     expect(await connection.closes()).toBe(true);
+  });
+
+  it('answers a CONNECT after the requests before it', async () => {
+    const connection = await open();
+    connection.send(head('GET', `${there}/info`) + head('GET', there) + head('CONNECT', 'example.org:443'));
+    for (const status of [200, 200, 405]) expect((await connection.answer()).status).toBe(status);
+    expect(await connection.closes()).toBe(true);
+  });
+
+  it('survives a client that resets its connection after a CONNECT', async () => {
+    const { hostname, port } = new URL(harness.service.url);
+    for (const more of ['', 'x'.repeat(100_000)]) {
+      for (const waitMs of [0, 0, 5]) {
+        const socket = connect(Number(port), hostname);
+        socket.on('error', () => undefined);
+        await once(socket, 'connect');
+        socket.write(head('CONNECT', 'example.org:443') + more);
+        await sleep(waitMs);
+        socket.resetAndDestroy();
+      }
+    }
+    expect((await harness.send({ path: '/health/live' })).status).toBe(200);
   });
 
   it('lets nobody keep the description of the API, which a release may change', async () => {
