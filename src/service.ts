@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import { loadSettings } from './config/load-settings.js';
-import type { Settings } from './config/settings.js';
+import { type Settings, isLoggedInDetail } from './config/settings.js';
 import { LOG_HOOKS, openLog, serializeError, serializeErrorBriefly } from './ops/logging.js';
 import { UnfitStorage } from './ops/storage-report.js';
 import { preferMainThread } from './ops/thread-priority.js';
@@ -25,7 +25,7 @@ export class CannotListen extends Error {}
  */
 export async function openService(environment: Record<string, string | undefined>): Promise<Service> {
   const { settings, complaints, warnings } = loadSettings(environment);
-  const err = ['debug', 'trace'].includes(settings.logLevel) ? serializeError : serializeErrorBriefly;
+  const err = isLoggedInDetail(settings) ? serializeError : serializeErrorBriefly;
   const logger = pino({ level: settings.logLevel, hooks: LOG_HOOKS, serializers: { err } }, openLog());
   for (const complaint of complaints) logger.error(complaint);
   for (const warning of warnings) logger.warn(warning);

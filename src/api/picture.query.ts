@@ -2,7 +2,7 @@ import type { PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { CodedError } from '../errors.js';
 import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../model/formats.js';
-import { isRenditionSize } from '../model/rendition.js';
+import { parseRenditionSize } from '../model/rendition.js';
 import { SIZE_SCHEMA } from './openapi/schemas.js';
 
 const FORMAT_SCHEMA = { type: 'string' as const, enum: ['auto', ...RENDITION_FORMATS], default: 'auto' };
@@ -56,8 +56,8 @@ export const PicturePipe: PipeTransform<Record<string, unknown>, PictureQuery> =
 };
 
 function parseSize(text: unknown): number {
-  const size = typeof text === 'string' && /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (!isRenditionSize(size)) {
+  const size = parseRenditionSize(text);
+  if (size === undefined) {
     const { min, max } = RENDITION_SIZES;
     throw new CodedError('invalid_size', `size has to be a whole number of px from ${min} to ${max}.`, {
       parameter: 'size',

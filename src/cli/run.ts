@@ -2,7 +2,7 @@ import { Logger as NestLog } from '@nestjs/common';
 import { type Logger, pino } from 'pino';
 import { InvalidSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
-import { LOG_HOOKS, NestLogger, serializeError } from '../ops/logging.js';
+import { LOG_HOOKS, NestLogger, serializeError, serializeWithoutStack } from '../ops/logging.js';
 import { EXIT, type Outcome, type Task, UsageError, causeOf, isOutage } from './command.js';
 import { openProgress } from './progress.js';
 import { type SettingsSource, readSettings } from './stores.js';
@@ -54,12 +54,11 @@ export async function runCommand(
 }
 
 function openLogger(verbose: boolean): Logger {
-  const withoutStack = (error: Error) => ({ ...serializeError(error), stack: undefined });
   return pino(
     {
       level: verbose ? 'debug' : 'info',
       hooks: LOG_HOOKS,
-      serializers: { err: verbose ? serializeError : withoutStack },
+      serializers: { err: verbose ? serializeError : serializeWithoutStack },
     },
     pino.destination({ dest: 2, sync: true }),
   );

@@ -343,3 +343,8 @@ export class Settings {
 export function variableOf(property: string): string {
   return property.replace(/[A-Z]/g, '_$&').toUpperCase();
 }
+
+/** Whether the log has lines for developers: every request, and the stacks of errors. */
+export function isLoggedInDetail({ logLevel }: Pick<Settings, 'logLevel'>): boolean {
+  return logLevel === 'debug' || logLevel === 'trace';
+}

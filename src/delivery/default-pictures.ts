@@ -5,6 +5,7 @@ import { Settings } from '../config/settings.js';
 import { etagOf } from '../http/conditional.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import type { RenditionFormat } from '../model/formats.js';
+import { nextSize } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
 import type { Scheme } from '../placeholders/colors.js';
 import type { Drawing, Placeholder } from '../placeholders/drawing.js';
@@ -95,7 +96,7 @@ export class DefaultPictures implements PictureMemory {
       dark = false,
       ...placeholder
     } = wish;
-    const size = exact ? wanted : (this.settings.avatarSizes.find((one) => one >= wanted) ?? wanted);
+    const size = exact ? wanted : nextSize(wanted, this.settings.avatarSizes);
     // AVIF saves next to nothing on drawings.
     const format = asked ?? acceptedFormats(DRAWN, accept, true).find((one) => one !== 'avif') ?? 'png';
     const drawingFor = (hint: Scheme) =>

@@ -3,7 +3,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
-import { Settings } from '../config/settings.js';
+import { Settings, isLoggedInDetail } from '../config/settings.js';
 import { matchesNoneMatch } from '../http/conditional.js';
 import { OPEN } from '../http/cors.js';
 import { namesHost } from '../http/host.js';
@@ -61,9 +61,8 @@ export class HotAnswers implements OnModuleDestroy {
     private readonly keys: HotKeys,
     settings: Settings,
   ) {
-    const { logLevel, cacheMaxAgeMs } = settings;
     // If every read is logged or has to ask the store, the framework must see every request.
-    const seesAll = logLevel === 'debug' || logLevel === 'trace' || cacheMaxAgeMs === 0;
+    const seesAll = isLoggedInDetail(settings) || settings.cacheMaxAgeMs === 0;
     const maxBytes = seesAll ? 0 : Math.floor(cacheSharesOf(settings).hotAnswers);
     if (maxBytes === 0) return;
     this.answers = new LRUCache({

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { isWellEscaped } from '../http/query.js';
-import { isRenditionSize } from '../model/rendition.js';
+import { nextSize, parseRenditionSize } from '../model/rendition.js';
 import { GravatarRequests } from './gravatar-requests.js';
 
 /** Longer URLs have no key, in UTF-16 code units. */
@@ -18,7 +18,7 @@ const BY_HASH = /^\/avatar\/([^/]*)$/;
 
 /** The parameters that decide what an answer shows. */
 const OF_CURRENT = ['animated', 'color', 'default', 'format', 'initials', 'name', 'scheme', 'size'];
-const BY_HASH_ONLY = ['d', 'default', 'f', 'forcedefault', 'initials', 'name', 's', 'scheme', 'size'];
+const OF_HASH = ['d', 'default', 'f', 'forcedefault', 'initials', 'name', 's', 'scheme', 'size'];
 
 /**
  * Names what the URL of a picture asks for. All ways to write the same have one name, so that nobody can fill the memory of answers by
@@ -66,22 +66,15 @@ export class HotKeys {
     const said = valuesOf(query, OF_CURRENT);
     if (!said) return undefined;
     for (const name of ['format', 'animated']) if (said.get(name) === 'auto') said.delete(name);
-    const size = said.get('size');
-    if (size !== undefined) said.set('size', this.nextSize(size));
+    const size = parseRenditionSize(said.get('size'));
+    if (size !== undefined) said.set('size', String(nextSize(size, this.settings.avatarSizes)));
     const written = new URLSearchParams([...said].sort(([a], [b]) => (a < b ? -1 : 1))).toString();
     return written === '' ? path : `${path}?${written}`;
   }
 
   private ofHash(file: string, query: string): string | undefined {
-    const said = valuesOf(query, BY_HASH_ONLY);
+    const said = valuesOf(query, OF_HASH);
     return said && `/avatar/${JSON.stringify(this.gravatars.read(file, Object.fromEntries(said)))}`;
-  }
-
-  /** The edge in px that is shown for a size, or the text itself if it is no size. */
-  private nextSize(text: string): string {
-    const size = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-    if (!isRenditionSize(size)) return text;
-    return String(this.settings.avatarSizes.find((one) => one >= size) ?? size);
   }
 }
 
@@ -97,7 +90,6 @@ function isUsual(path: string): boolean {
 /** The values of these parameters. @returns undefined if one is repeated, or a name has an escape */
 function valuesOf(query: string, names: readonly string[]): Map<string, string> | undefined {
   const values = new Map<string, string>();
-  if (query === '') return values;
   for (const part of query.split('&')) {
     const equals = part.indexOf('=');
     const name = equals < 0 ? part : part.slice(0, equals);

@@ -5,14 +5,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../errors.js';
 import { closeAfterAnswer, lingeringClose } from './linger.js';
-import { lastAnswerOf } from './problem.js';
+import { type LastAnswer, lastAnswerOf } from './problem.js';
 import type { RefusalLog } from './refusal-log.js';
 
 const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 const REQUEST_CHANNEL = 'http.server.request.start';
 
-/** What Node's parser refuses before there is a request, by the code of its error: status, code and detail. */
-const REFUSALS: Record<string, readonly [number, ErrorCode, string]> = {
+type Refusal = readonly [status: number, code: ErrorCode, detail: string];
+
+/** What Node's parser refuses before there is a request, by the code of its error. */
+const REFUSALS: Record<string, Refusal> = {
   HPE_HEADER_OVERFLOW: [431, 'bad_request', 'The headers are too long. Send fewer or shorter ones.'],
   HPE_INVALID_EOF_STATE: [
     400,
@@ -21,11 +23,21 @@ const REFUSALS: Record<string, readonly [number, ErrorCode, string]> = {
   ],
   [REQUEST_TIMEOUT]: [408, 'bad_request', 'The request did not arrive in time. Send it again.'],
 };
-const MALFORMED = [
+const MALFORMED: Refusal = [
   400,
   'bad_request',
   'This is not a valid HTTP/1.1 request. Check the client, or the proxy in between.',
-] as const;
+];
+const NO_TUNNEL: Refusal = [
+  405,
+  'method_not_allowed',
+  'This is no proxy. Send GET, HEAD, POST, PUT or DELETE.',
+];
+const NO_EXPECTATION: Refusal = [
+  417,
+  'bad_request',
+  'The only expectation that is met is 100-continue. Leave out the Expect header.',
+];
 
 /**
  * Answers a request that is malformed, or too slow to arrive, and closes the connection.
@@ -66,20 +78,25 @@ function hasArrivedAfterAll(socket: Socket): Promise<boolean> {
 }
 
 function refuse(error: NodeJS.ErrnoException, socket: Socket, log: RefusalLog, mostBytes: number): void {
-  const [status, code, detail] = REFUSALS[error.code ?? ''] ?? MALFORMED;
+  const why = REFUSALS[error.code ?? ''] ?? MALFORMED;
+  const answer = refusal(log, { reason: error.code }, 'no request could be read', why);
+  sendLast(socket, why[0], answer, mostBytes);
+}
+
+/** Logs a refusal. @returns its answer */
+function refusal(
+  log: RefusalLog,
+  fields: Record<string, unknown>,
+  message: string,
+  [status, code, detail]: Refusal,
+): LastAnswer {
   const requestId = randomUUID();
-  log.log({ reqId: requestId, reason: error.code, status, code }, 'no request could be read');
-  const answer = lastAnswerOf(status, code, detail, requestId);
-  sendLast(socket, status, answer, mostBytes);
+  log.log({ reqId: requestId, ...fields, status, code }, message);
+  return lastAnswerOf(status, code, detail, requestId);
 }
 
 /** Writes the last answer on a connection, and closes it. */
-function sendLast(
-  socket: Socket,
-  status: number,
-  { headers, body }: { headers: Record<string, string | number>; body: string },
-  mostBytes: number,
-): void {
+function sendLast(socket: Socket, status: number, { headers, body }: LastAnswer, mostBytes: number): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
   if (answering(socket)) {
@@ -101,21 +118,13 @@ export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number)
   socket.on('error', () => {
     socket.destroy();
   });
-  const requestId = randomUUID();
-  const [status, code] = [405, 'method_not_allowed'] as const;
-  log.log({ reqId: requestId, method: 'CONNECT', status, code }, 'a tunnel was refused');
-  const { headers, body } = lastAnswerOf(
-    status,
-    code,
-    'This is no proxy. Send GET, HEAD, POST, PUT or DELETE.',
-    requestId,
-  );
+  const { headers, body } = refusal(log, { method: 'CONNECT' }, 'a tunnel was refused', NO_TUNNEL);
   // Nothing is allowed at the address of another server: RFC 9110, section 10.2.1.
   const answer = { headers: { ...headers, allow: '' }, body };
   const send = () => {
     const before = answering(socket);
     if (before) before.once('close', () => setImmediate(send));
-    else if (socket.writable) sendLast(socket, status, answer, mostBytes);
+    else if (socket.writable) sendLast(socket, NO_TUNNEL[0], answer, mostBytes);
   };
   send();
 }
@@ -136,11 +145,7 @@ export function refuseExpectation(
   log: RefusalLog,
   mostBytes: number,
 ): void {
-  const requestId = randomUUID();
-  const [status, code] = [417, 'bad_request'] as const;
-  log.log({ reqId: requestId, status, code }, 'the expectation of a request was refused');
-  const detail = 'The only expectation that is met is 100-continue. Leave out the Expect header.';
-  const { headers, body } = lastAnswerOf(status, code, detail, requestId);
+  const { headers, body } = refusal(log, {}, 'the expectation of a request was refused', NO_EXPECTATION);
   closeAfterAnswer(request, mostBytes);
-  response.writeHead(status, headers).end(body);
+  response.writeHead(NO_EXPECTATION[0], headers).end(body);
 }

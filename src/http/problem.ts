@@ -94,12 +94,12 @@ export function problem(
 }
 
 /** The headers and the body of a problem, for answers that Fastify does not send. The connection has to be closed after them. */
-export function lastAnswerOf(
-  status: number,
-  code: ErrorCode,
-  detail: string,
-  requestId: string,
-): { headers: Record<string, string | number>; body: string } {
+export interface LastAnswer {
+  headers: Record<string, string | number>;
+  body: string;
+}
+
+export function lastAnswerOf(status: number, code: ErrorCode, detail: string, requestId: string): LastAnswer {
   const body = JSON.stringify(problem(status, code, detail, requestId));
   const headers = {
     'Content-Type': 'application/problem+json',

@@ -112,6 +112,17 @@ export function isRenditionOf({ master }: Pick<Version, 'master'>, rendition: Re
   return canBeMade(rendition) && (rendition.size !== undefined || rendition.format === master);
 }
 
+/** Reads a size that readers may ask for, in px. @returns undefined if it is none */
+export function parseRenditionSize(text: unknown): number | undefined {
+  const size = typeof text === 'string' && /^\d{1,4}$/.test(text) ? Number(text) : undefined;
+  return isRenditionSize(size) ? size : undefined;
+}
+
+/** The next of the sizes, or the wanted one above the last of them. All in px. @param sizes ascending */
+export function nextSize(wanted: number, sizes: readonly number[]): number {
+  return sizes.find((one) => one >= wanted) ?? wanted;
+}
+
 /** Whether a value is a size that readers may ask for. */
 export function isRenditionSize(size: unknown): size is number {
   const { min, max } = RENDITION_SIZES;

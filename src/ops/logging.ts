@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
-import { isAway } from '../storage/object-store.js';
 import { type DestinationStream, type Logger as Pino, destination, stdSerializers } from 'pino';
+import { isAway } from '../storage/object-store.js';
 
 /** Nest's loggers that write a line for each class at the start. */
 const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
@@ -28,10 +28,17 @@ export function serializeError(error: Error): Record<string, unknown> {
   return { ...serialized, message: serialized.message.replaceAll('.: ', ': ') };
 }
 
-/** For pino: the same. Of an outage the message says it all, and the stack only repeats it from inside the SDK, in 2 kB for each line. */
+/** For pino: the same without the stack. */
+export function serializeWithoutStack(error: Error): Record<string, unknown> {
+  return { ...serializeError(error), stack: undefined };
+}
+
+/**
+ * For pino: the same without the stack of an outage, of which the message says it all: the stack only repeats it from inside the SDK, in
+ * 2 kB for each line.
+ */
 export function serializeErrorBriefly(error: Error): Record<string, unknown> {
-  const serialized = serializeError(error);
-  return isAway(error) ? { ...serialized, stack: undefined } : serialized;
+  return (isAway(error) ? serializeWithoutStack : serializeError)(error);
 }
 
 /** The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may look like a hash. */

@@ -34,7 +34,7 @@ describe.each(backends)('clients that go away on $name', (backend) => {
           const whole = Buffer.concat([Buffer.from(request), bytes]);
           const cut = Math.floor(random() ** 2 * (whole.length - 1));
           connection.send(whole.subarray(0, cut));
-          if (client % 3 === 0) connection.socket.resetAndDestroy();
+          if (client % 3 === 0) connection.reset();
           else if (client % 3 === 1) connection.close();
           else {
             await sleep(random() * 10);

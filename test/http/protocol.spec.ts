@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { local } from '../support/local.js';
@@ -175,15 +173,12 @@ describe('HTTP/1.1', () => {
   });
 
   it('survives a client that resets its connection after a CONNECT', async () => {
-    const { hostname, port } = new URL(harness.service.url);
     for (const more of ['', 'x'.repeat(100_000)]) {
       for (const waitMs of [0, 0, 5]) {
-        const socket = connect(Number(port), hostname);
-        socket.on('error', () => undefined);
-        await once(socket, 'connect');
-        socket.write(head('CONNECT', 'example.org:443') + more);
+        const connection = await RawConnection.open(harness.service.url);
+        connection.send(head('CONNECT', 'example.org:443') + more);
         await sleep(waitMs);
-        socket.resetAndDestroy();
+        connection.reset();
       }
     }
     expect((await harness.send({ path: '/health/live' })).status).toBe(200);

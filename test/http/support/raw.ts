@@ -43,6 +43,11 @@ export class RawConnection {
     await new Promise((resolve) => this.socket.write(bytes, resolve));
   }
 
+  /** Closes the connection as a client does that has crashed: by a reset. */
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
   /** Everything that was received so far. */
   text(): string {
     return this.received.toString('latin1');
