@@ -14,6 +14,7 @@ import { type SheetLayout, isWithin, layOut, mostTiles } from '../model/sheet.js
 import { FALLBACK_NAMES, Fallbacks } from './fallbacks.js';
 import type { Picture } from './picture.js';
 import { SheetMemory } from './sheet-memory.js';
+import { type SheetCost, SheetsInMaking } from './sheets-in-making.js';
 import { SheetTiles, type Tile, type TileWish, isOverload } from './sheet-tiles.js';
 
 /** A request for a sheet. */
@@ -53,12 +54,6 @@ type Failures = ReadonlyMap<number, unknown>;
 /** Edge of a tile in px if the request names none. */
 const USUAL_SIZE = 64;
 
-/**
- * How many tiles there may be of all sheets in the making when another one is accepted. It bounds how long that one waits. Those of sheets
- * with avatars that this process has not read may be fewer: anybody can make up ids.
- */
-const MOST_TILES = { all: 3000, unread: 2000 };
-
 /** The group of the sheets with avatars that this process has not read. */
 const UNREAD = 'unread';
 
@@ -74,8 +69,7 @@ export class SheetsService {
    * sheets of made-up ids hold up one another, and a few others.
    */
   private readonly turns: FairTurns;
-  /** How many tiles the sheets in the making have. */
-  private readonly tileCount = { all: 0, unread: 0 };
+  private readonly inMaking = new SheetsInMaking();
   /** Sheets being made, by ETag. */
   private readonly making = new SingleFlight<Buffer | Failures>();
 
@@ -100,7 +94,11 @@ export class SheetsService {
   async find({ ids, size }: SheetWish): Promise<Sheet> {
     const unique = [...new Set(ids)];
     const layout = this.layOut(unique.length, size);
-    const avatars = await this.accept(this.groupOf(unique), unique, (id) => this.lookups.findOne(id));
+    const group = this.groupOf(unique);
+    const cost = { ...this.costOf(group, layout, unique.length), pixels: 0 };
+    const avatars = await this.inMaking.run(cost, () =>
+      this.inTurns(group, unique, (id) => this.lookups.findOne(id)),
+    );
     return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
   }
 
@@ -119,7 +117,8 @@ export class SheetsService {
     const group = this.groupOf(unique);
     const chosenAt = performance.now();
     const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
-    const tiles = await this.accept(group, unique, choose);
+    const cost = this.costOf(group, layout, unique.length);
+    const tiles = await this.inMaking.run(cost, () => this.inTurns(group, unique, choose));
     return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
   }
 
@@ -135,32 +134,8 @@ export class SheetsService {
     );
   }
 
-  /** Does something for the avatar of each tile of a new sheet. @throws CodedError `busy` too many sheets are being made */
-  private async accept<Out>(
-    group: string,
-    ids: readonly string[],
-    task: (id: string) => Promise<Out>,
-  ): Promise<Out[]> {
-    const { all, unread } = this.tileCount;
-    const { length } = ids;
-    if (all + length > MOST_TILES.all || (group === UNREAD && unread + length > MOST_TILES.unread)) {
-      throw new CodedError('busy', 'Too many sheets are being made. Try again shortly.');
-    }
-    return this.inMaking(group, length, () => this.inTurns(group, ids, task));
-  }
-
-  /** Counts tiles as long as something is done for their sheet. */
-  private async inMaking<T>(group: string, tiles: number, task: () => Promise<T>): Promise<T> {
-    const count = (by: number) => {
-      this.tileCount.all += by;
-      if (group === UNREAD) this.tileCount.unread += by;
-    };
-    count(tiles);
-    try {
-      return await task();
-    } finally {
-      count(-tiles);
-    }
+  private costOf(group: string, { width, height }: SheetLayout, tiles: number): SheetCost {
+    return { tiles, unread: group === UNREAD ? tiles : 0, pixels: width * height };
   }
 
   private groupOf(ids: readonly string[]): string {
@@ -196,7 +171,8 @@ export class SheetsService {
   }
 
   private async load(etag: string, sheet: Chosen): Promise<Buffer | Picture> {
-    const make = () => this.inMaking(sheet.group, sheet.tiles.length, () => this.make(etag, sheet));
+    const cost = this.costOf(sheet.group, sheet.layout, sheet.tiles.length);
+    const make = () => this.inMaking.run(cost, () => this.make(etag, sheet));
     const made = this.memory.take(etag) ?? (await this.making.run(etag, make));
     // An erasure that was answered meanwhile must be seen.
     if (this.showsErased(sheet)) {

@@ -14,7 +14,7 @@ import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
 import { readMetrics, storeCalls, total } from '../support/scrape.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
-import { problemOf, send } from './support/client.js';
+import { type Answer, problemOf, send } from './support/client.js';
 import { type MapJson, colorsOf, getSheet, mapOf, postSheet } from './support/sheets.js';
 
 type Rgb = readonly [number, number, number];
@@ -407,6 +407,26 @@ describeS3('a sheet of pictures that are not in memory', () => {
     reply();
     const colors = await colorsOf(expectStatus(200, await answer).body, map);
     expect([colors.get('erased')?.[3], colors.get('slow')]).toEqual([0, near(RED)]);
+  });
+
+  it('is refused before its pictures are loaded, or made', async () => {
+    const version = await upload('slow', RED);
+    const ids = ['slow', ...Array.from({ length: 15 }, (_, i) => `nobody-${i}`)];
+    // As large as sheets are of which at most eight wait for a turn.
+    const show = '&size=512&default=404';
+    await mapOf(service.url, ids, show);
+    const asked = proxy.hold({ operation: 'GetObject', key: pictureKey('slow', version, '80.webp') });
+    const answered: Answer[] = [];
+    const sheets = ids.slice(0, 11).map(async (_, first) => {
+      const order = [...ids.slice(first), ...ids.slice(0, first)];
+      answered.push(await getSheet(service.url, order, show));
+    });
+    const reply = await (await asked).commitAndWait();
+    while (answered.length < 2) await sleep(5);
+    reply();
+    await Promise.all(sheets);
+    const codes = answered.map((answer) => (answer.status === 200 ? 200 : problemOf(answer).code));
+    expect(codes).toEqual(['busy', 'busy', ...Array.from({ length: 9 }, () => 200)]);
   });
 
   it('is refused if avatars on it are erased faster than it can be made', async () => {

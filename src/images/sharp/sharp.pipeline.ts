@@ -4,6 +4,7 @@ import type { Crop, RenditionFormat } from '../../model/formats.js';
 import type { SheetLayout } from '../../model/sheet.js';
 import { FairTurns, type TaskOptions } from '../fair-turns.js';
 import {
+  COSTLY_SHEET,
   type ImageLine,
   ImagePipeline,
   type ImageTurns,
@@ -15,7 +16,7 @@ import { configureLibvips } from './configure-libvips.js';
 import { isHarmlessWarning, withDecodingErrors, withRenderingErrors } from './libvips-errors.js';
 import { encodeMaster, visiblePart } from './master.js';
 import { encodeRendition, motionOf } from './rendition.js';
-import { COMPOSER, COSTLY_SHEET, encodeSheet } from './sheet.js';
+import { COMPOSER, encodeSheet } from './sheet.js';
 import { type OpenSource, checkContainer, readHeader } from './source.js';
 
 type Open = (source: string | Buffer, options?: SharpOptions) => Sharp;

@@ -4,9 +4,6 @@ import { TooSlow, UnreadableTiles } from '../image-pipeline.js';
 import { withRenderingErrors } from './libvips-errors.js';
 import { encodeRendition } from './rendition.js';
 
-/** Sheets of more px take half a second or more. */
-export const COSTLY_SHEET = 4_000_000;
-
 /** Count up whenever `encodeSheet` begins to make other bytes of the same tiles. */
 const REVISION = 1;
 

@@ -1,0 +1,33 @@
+import { CodedError } from '../errors.js';
+import { MOST_SHEET_PIXELS } from '../images/image-pipeline.js';
+
+/** What making a sheet takes. */
+export interface SheetCost {
+  tiles: number;
+  /** Those of a sheet with avatars that this process has not read. Anybody can make up ids, so there may be fewer of them. */
+  unread: number;
+  pixels: number;
+}
+
+/** How much there may be of all sheets in the making. It bounds how long a new one waits for those before it. */
+const MOST: SheetCost = { tiles: 3000, unread: 2000, pixels: MOST_SHEET_PIXELS };
+const MEASURES = ['tiles', 'unread', 'pixels'] as const;
+
+/** Accepts sheets, or refuses them before anything is done for them. */
+export class SheetsInMaking {
+  private readonly total: SheetCost = { tiles: 0, unread: 0, pixels: 0 };
+
+  /** @throws CodedError `busy` too much is being made. A single sheet may cost any amount */
+  async run<T>(cost: SheetCost, task: () => Promise<T>): Promise<T> {
+    const { total } = this;
+    if (total.tiles > 0 && MEASURES.some((one) => total[one] + cost[one] > MOST[one])) {
+      throw new CodedError('busy', 'Too many sheets are being made. Try again shortly.');
+    }
+    for (const one of MEASURES) total[one] += cost[one];
+    try {
+      return await task();
+    } finally {
+      for (const one of MEASURES) total[one] -= cost[one];
+    }
+  }
+}
