@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { isKeepable } from '../avatars/read-token.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { etagOf } from '../http/conditional.js';
@@ -107,7 +108,8 @@ export class DefaultPictures implements PictureMemory {
     const { bytes, etag } = await this.get(key, { drawing, size, format });
     return {
       format,
-      verified,
+      // The drawing may have waited, and the avatar may have got a picture meanwhile.
+      verified: verified && (tokens ?? []).every(isKeepable),
       etag,
       vary: [...(asked === undefined ? ['Accept'] : []), ...(hintDecides ? [SCHEME_HEADER] : [])],
       load: () => Promise.resolve(bytes),
