@@ -147,6 +147,12 @@ export class AvatarRepository {
     return token.id === undefined || this.pending.of(token.id).length === 0;
   }
 
+  /** Whether `readCached` answers without the store. */
+  isFresh(id: string): boolean {
+    const entry = this.cache.get(id);
+    return entry !== undefined && isFresh(entry.token);
+  }
+
   /** Counts a manifest that was not read again because its token holds. */
   countHit({ id }: ReadToken): void {
     if (id !== undefined) this.cache.countHit();

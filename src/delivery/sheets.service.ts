@@ -14,7 +14,7 @@ import { type SheetLayout, isWithin, layOut, mostTiles } from '../model/sheet.js
 import { FALLBACK_NAMES, Fallbacks } from './fallbacks.js';
 import type { Picture } from './picture.js';
 import { SheetMemory } from './sheet-memory.js';
-import { type SheetCost, SheetsInMaking } from './sheets-in-making.js';
+import { SheetsInMaking } from './sheets-in-making.js';
 import { SheetTiles, type Tile, type TileWish, isOverload } from './sheet-tiles.js';
 
 /** A request for a sheet. */
@@ -94,11 +94,8 @@ export class SheetsService {
   async find({ ids, size }: SheetWish): Promise<Sheet> {
     const unique = [...new Set(ids)];
     const layout = this.layOut(unique.length, size);
-    const group = this.groupOf(unique);
-    const cost = { ...this.costOf(group, layout, unique.length), pixels: 0 };
-    const avatars = await this.inMaking.run(cost, () =>
-      this.inTurns(group, unique, (id) => this.lookups.findOne(id)),
-    );
+    const isAtHand = (id: string) => this.repository.isFresh(id);
+    const avatars = await this.eachOf(unique, isAtHand, (id) => this.lookups.findOne(id));
     return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
   }
 
@@ -116,10 +113,32 @@ export class SheetsService {
     const look = this.lookOf(wish, layout);
     const group = this.groupOf(unique);
     const chosenAt = performance.now();
+    const isAtHand = (id: string) => this.repository.isFresh(id) && !!this.repository.lastKnown(id)?.current;
     const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
-    const cost = this.costOf(group, layout, unique.length);
-    const tiles = await this.inMaking.run(cost, () => this.inTurns(group, unique, choose));
+    const tiles = await this.eachOf(unique, isAtHand, choose);
     return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
+  }
+
+  /**
+   * Does something for each avatar of a new sheet.
+   * @param isAtHand whether that takes no call to the store and no drawing. It is done at once then, however many sheets are being made
+   * @throws CodedError `busy`
+   */
+  private async eachOf<Out>(
+    ids: readonly string[],
+    isAtHand: (id: string) => boolean,
+    task: (id: string) => Promise<Out>,
+  ): Promise<Out[]> {
+    const others = ids.filter((id) => !isAtHand(id));
+    const group = this.groupOf(ids);
+    const cost = { tiles: others.length, pixels: 0, unread: group === UNREAD };
+    const inTurns = this.inMaking.run(cost, () => this.inTurns(group, others, task));
+    const indexes = new Map(others.map((id, index) => [id, index]));
+    const resultOf = async (id: string) => {
+      const index = indexes.get(id);
+      return index === undefined ? task(id) : ((await inTurns)[index] as Out);
+    };
+    return Promise.all(ids.map(resultOf));
   }
 
   /** Does something for each of the tiles, as soon as its turn comes. */
@@ -132,10 +151,6 @@ export class SheetsService {
       tiles.map((tile) => () => task(tile)),
       { group },
     );
-  }
-
-  private costOf(group: string, { width, height }: SheetLayout, tiles: number): SheetCost {
-    return { tiles, unread: group === UNREAD ? tiles : 0, pixels: width * height };
   }
 
   private groupOf(ids: readonly string[]): string {
@@ -171,7 +186,8 @@ export class SheetsService {
   }
 
   private async load(etag: string, sheet: Chosen): Promise<Buffer | Picture> {
-    const cost = this.costOf(sheet.group, sheet.layout, sheet.tiles.length);
+    const { width, height } = sheet.layout;
+    const cost = { tiles: sheet.tiles.length, pixels: width * height, unread: sheet.group === UNREAD };
     const make = () => this.inMaking.run(cost, () => this.make(etag, sheet));
     const made = this.memory.take(etag) ?? (await this.making.run(etag, make));
     // An erasure that was answered meanwhile must be seen.

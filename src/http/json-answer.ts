@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { etagOf, matchesNoneMatch } from './conditional.js';
+import { CodedError } from '../errors.js';
+import { etagOf, matchesNoneMatch, meetsMatch } from './conditional.js';
 
-/** Answers with JSON, or with 304 if the client has the same. The ETag follows the bytes. */
+/**
+ * Answers with JSON, or with 304 if the client has the same. The ETag follows the bytes.
+ * @throws CodedError `precondition_failed`
+ */
 export function sendJson(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -11,7 +15,11 @@ export function sendJson(
 ): void {
   const body = Buffer.from(JSON.stringify(value));
   const etag = etagOf(createHash('sha256').update(body).digest('hex'));
+  const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
+  if (!meetsMatch(match, etag)) {
+    throw new CodedError('precondition_failed', `The ETag of the answer is ${etag}.`);
+  }
   void reply.headers({ ETag: etag, 'Cache-Control': cacheControl });
-  if (matchesNoneMatch(request.headers['if-none-match'], etag)) void reply.status(304).send();
+  if (matchesNoneMatch(noneMatch, etag)) void reply.status(304).send();
   else void reply.type('application/json; charset=utf-8').send(body);
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf, send } from '../http/support/client.js';
 import { local } from '../support/local.js';
-import { freePort, listens } from '../support/ports.js';
+import { freePort, listenSomewhere, listens } from '../support/ports.js';
 import { type RunningService, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 
@@ -17,17 +18,30 @@ needs('haproxy')(FILE, () => {
   let proxy: ChildProcess | undefined;
   let url: string;
   let output = '';
+  /** Connections for requests; those for checks go to the service itself. */
+  let accepted = 0;
+  const counter = createServer((incoming) => {
+    accepted++;
+    const outgoing = connect(Number(new URL(service.url).port), '127.0.0.1');
+    incoming.pipe(outgoing).pipe(incoming);
+    for (const socket of [incoming, outgoing]) {
+      socket.on('error', () => {
+        incoming.destroy();
+        outgoing.destroy();
+      });
+    }
+  });
 
   /** The file itself, except for the address it listens on and the service's: the test does without containers. */
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'visage-haproxy-'));
     service = await startService(await local.environment());
     const port = await freePort();
-    const { host } = new URL(service.url);
+    const replica = `127.0.0.1:${await listenSomewhere(counter)} check port ${new URL(service.url).port}`;
     const config = readFileSync(FILE, 'utf8')
       .replace('bind :3000', `bind 127.0.0.1:${port}`)
       .replaceAll(/default-server .*resolvers .*\n/g, '')
-      .replaceAll(/server-template .*/g, `server visage ${host} check inter 100ms`);
+      .replaceAll(/server-template .*/g, `server visage ${replica} inter 100ms`);
     const path = join(folder, 'haproxy.cfg');
     writeFileSync(path, config);
     const started = spawn('haproxy', ['-f', path], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -43,6 +57,7 @@ needs('haproxy')(FILE, () => {
   });
   afterAll(async () => {
     proxy?.kill();
+    counter.close();
     await service.stop();
     rmSync(folder, { recursive: true });
   });
@@ -62,6 +77,15 @@ needs('haproxy')(FILE, () => {
       status: 404,
       code: 'avatar_not_found',
     });
+  });
+
+  it('opens no connection to a replica for each client, and no more than a replica lets wait', async () => {
+    const before = accepted;
+    for (let client = 0; client < 20; client++) await send(url, { path: '/v1/avatars/nobody' });
+    expect(accepted - before).toBeLessThan(5);
+    const most = /^ {2}default-server maxconn (\d+)$/m.exec(readFileSync(FILE, 'utf8'))?.[1];
+    // The default of Node's `server.listen`.
+    expect(Number(most)).toBeLessThan(511);
   });
 
   it.each(['/metrics', '/metrics?x=1', '/metrics/', '/%6detrics', '/%6D%65trics', '/metric%73?a'])(

@@ -256,6 +256,11 @@ describe('sheets', () => {
     expect(etag).not.toBe((await getSheet(service.url, ['red'])).headers.etag);
     const again = await getSheet(service.url, ['red'], '&format=json', { 'if-none-match': etag });
     expect([again.status, again.headers.etag, again.body.length]).toEqual([304, etag, 0]);
+    const wanted = (tag: string) => getSheet(service.url, ['red'], '&format=json', { 'if-match': tag });
+    expectStatus(200, await wanted(etag));
+    const other = await wanted('"other"');
+    expect(problemOf(other)).toEqual({ status: 412, code: 'precondition_failed' });
+    expect(other.headers['cache-control']).toBe('no-store');
   });
 
   it('forget an erased picture at once, in memory too', async () => {
@@ -409,12 +414,14 @@ describeS3('a sheet of pictures that are not in memory', () => {
     expect([colors.get('erased')?.[3], colors.get('slow')]).toEqual([0, near(RED)]);
   });
 
-  it('is refused before its pictures are loaded, or made', async () => {
+  it('is refused before its pictures are loaded, or made, or comes from memory', async () => {
     const version = await upload('slow', RED);
     const ids = ['slow', ...Array.from({ length: 15 }, (_, i) => `nobody-${i}`)];
     // As large as sheets are of which at most eight wait for a turn.
     const show = '&size=512&default=404';
     await mapOf(service.url, ids, show);
+    const inMemory = ids.slice(1);
+    expectStatus(200, await getSheet(service.url, inMemory, show));
     const asked = proxy.hold({ operation: 'GetObject', key: pictureKey('slow', version, '80.webp') });
     const answered: Answer[] = [];
     const sheets = ids.slice(0, 11).map(async (_, first) => {
@@ -423,6 +430,7 @@ describeS3('a sheet of pictures that are not in memory', () => {
     });
     const reply = await (await asked).commitAndWait();
     while (answered.length < 2) await sleep(5);
+    expectStatus(200, await getSheet(service.url, inMemory, show));
     reply();
     await Promise.all(sheets);
     const codes = answered.map((answer) => (answer.status === 200 ? 200 : problemOf(answer).code));

@@ -104,6 +104,7 @@ export function DescribeUrl() {
       'invalid_id',
       'invalid_size',
       'picture_unreadable',
+      'precondition_failed',
     ),
   );
 }

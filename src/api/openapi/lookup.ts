@@ -33,6 +33,13 @@ export function DescribeLookup() {
       headers,
       description: 'Nothing has changed since the answer that If-None-Match names.',
     }),
-    DescribeRefusals(...READS, ...BODIES, 'invalid_json', 'invalid_lookup', 'unauthorized'),
+    DescribeRefusals(
+      ...READS,
+      ...BODIES,
+      'invalid_json',
+      'invalid_lookup',
+      'precondition_failed',
+      'unauthorized',
+    ),
   );
 }
