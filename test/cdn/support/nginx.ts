@@ -52,7 +52,7 @@ async function configOf(folder: string, port: number, service: string): Promise<
     daemon off;
     master_process off;
     pid ${folder}/nginx.pid;
-    events {}
+    events { worker_connections 4096; }
     http {
       access_log off;
       client_body_temp_path ${folder}/body;
