@@ -344,7 +344,7 @@ export function variableOf(property: string): string {
   return property.replace(/[A-Z]/g, '_$&').toUpperCase();
 }
 
-/** Whether the log has lines for developers: every request, and the stacks of errors. */
+/** Whether the log has what only developers want: each read, and the stack of each error. */
 export function isLoggedInDetail({ logLevel }: Pick<Settings, 'logLevel'>): boolean {
   return logLevel === 'debug' || logLevel === 'trace';
 }

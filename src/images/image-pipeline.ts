@@ -70,7 +70,7 @@ export class UnreadableTiles extends Error {
 /** Sheets of more px take half a second or more. They are composed one after the other. */
 export const COSTLY_SHEET = 4_000_000;
 
-/** Sheets of more px together, larger than one, may be refused by `compose`: at most eight costly ones wait. */
+/** `compose` may refuse sheets that have more px than this together: only eight costly ones wait. */
 export const MOST_SHEET_PIXELS = 10 * COSTLY_SHEET;
 
 /** Turns uploads into masters, and masters into renditions: the port, and its injection token. */
