@@ -273,7 +273,8 @@ export class AvatarRepository {
         ...MANIFEST_ATTRIBUTES,
       });
       // Others may have built on it before its answer came; reads that began before the answer may have missed it.
-      this.cache.keep(id, { manifest, etag, bytes: bytes.length }, begunAt, performance.now());
+      const change = { newerThan: performance.now(), replaced: before.etag };
+      this.cache.keep(id, { manifest, etag, bytes: bytes.length }, begunAt, change);
     } catch (error) {
       if (error instanceof PreconditionFailed) return false;
       // The store may have written it all the same.
@@ -298,10 +299,14 @@ export class AvatarRepository {
     const snapshot = await this.load(id, known?.snapshot, options);
     const latest = this.cache.get(id);
     if (latest !== known) {
-      // A change that was committed here during the read is newer than the read.
-      return latest && latest.newerThan >= readAt
-        ? latest
-        : { snapshot, token: { id, readAt, maxAgeMs: 0, gone: true }, newerThan: readAt };
+      // A change whose answer came during the read is newer, unless the read began after the change, and found that others had built on it.
+      const isBuiltOn =
+        latest &&
+        readAt >= latest.token.readAt &&
+        ![latest.snapshot.etag, latest.replaced].includes(snapshot.etag);
+      if (latest && latest.newerThan >= readAt && !isBuiltOn) return latest;
+      const token = { id, readAt, maxAgeMs: 0, gone: true };
+      return { snapshot, token, newerThan: readAt, replaced: undefined };
     }
     if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
     // Answers made from this snapshot stay valid.

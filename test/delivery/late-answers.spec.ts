@@ -55,6 +55,22 @@ describeS3('an answer of the bucket that arrives late', () => {
     }
   });
 
+  it('to a write does not hide what others have built on it', async () => {
+    const id = 'built-on';
+    const [here, elsewhere] = [new AvatarClient(service.url, id), new AvatarClient(usual.url, id)];
+    const written = proxy.hold({ operation: 'PutObject', key: `manifests/${id}.json` });
+    const first = here.upload(await numbered(1));
+    const replyToWrite = await (await written).commitAndWait();
+    const second = versionOf(expectStatus(201, await elsewhere.upload(await numbered(2))));
+    const asked = proxy.hold({ operation: 'GetObject', key: `manifests/${id}.json` });
+    const read = here.get('/info');
+    const replyToRead = await (await asked).commitAndWait();
+    replyToWrite();
+    expectStatus(201, await first);
+    replyToRead();
+    expect(versionOf(expectStatus(200, await read))).toBe(second);
+  });
+
   it('to a write is no younger than the write: what others did since then is seen in time', async () => {
     const id = 'written-late';
     const asked = proxy.hold({ operation: 'PutObject', key: `manifests/${id}.json` });
