@@ -306,7 +306,7 @@ export class AvatarRepository {
         ![latest.snapshot.etag, latest.replaced].includes(snapshot.etag);
       if (latest && latest.newerThan >= readAt && !isBuiltOn) return latest;
       const token = { id, readAt, maxAgeMs: 0, gone: true };
-      return { snapshot, token, newerThan: readAt, replaced: undefined };
+      return { snapshot, token, newerThan: readAt };
     }
     if (known?.snapshot !== snapshot) return this.cache.keep(id, snapshot, readAt);
     // Answers made from this snapshot stay valid.

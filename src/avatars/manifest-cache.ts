@@ -21,7 +21,7 @@ export interface CachedManifest {
   /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
   readonly newerThan: number;
   /** The etag that a change committed here has replaced; undefined if there was no manifest, or the entry was read. */
-  readonly replaced: string | undefined;
+  readonly replaced?: string | undefined;
 }
 
 /** Keeps the manifests that this process has read, each with the time at which the store last confirmed it. */
@@ -49,16 +49,16 @@ export class ManifestCache {
 
   /**
    * @param readAt when the call to the store began, by the monotonic clock in ms: others may have changed it since
-   * @param change which wrote the manifest, as in the entry
+   * @param change its answer, and what it replaced, as in the entry; left out if the manifest was read
    */
   keep(
     id: string,
     snapshot: Snapshot,
     readAt: number,
-    change?: Pick<CachedManifest, 'newerThan' | 'replaced'>,
+    { newerThan, replaced }: Pick<CachedManifest, 'newerThan' | 'replaced'> = { newerThan: readAt },
   ): CachedManifest {
     const token = { id, readAt, maxAgeMs: this.settings.cacheMaxAgeMs, gone: false };
-    const entry = { snapshot, token, ...(change ?? { newerThan: readAt, replaced: undefined }) };
+    const entry = { snapshot, token, newerThan, replaced };
     this.entries.set(id, entry);
     return entry;
   }

@@ -95,7 +95,8 @@ export class SheetsService {
     const unique = [...new Set(ids)];
     const layout = this.layOut(unique.length, size);
     const isAtHand = (id: string) => this.repository.isFresh(id);
-    const avatars = await this.eachOf(unique, isAtHand, (id) => this.lookups.findOne(id));
+    const group = this.groupOf(unique);
+    const avatars = await this.eachOf(group, unique, isAtHand, (id) => this.lookups.findOne(id));
     return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
   }
 
@@ -115,7 +116,7 @@ export class SheetsService {
     const chosenAt = performance.now();
     const isAtHand = (id: string) => this.repository.isFresh(id) && !!this.repository.lastKnown(id)?.current;
     const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
-    const tiles = await this.eachOf(unique, isAtHand, choose);
+    const tiles = await this.eachOf(group, unique, isAtHand, choose);
     return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
   }
 
@@ -125,12 +126,12 @@ export class SheetsService {
    * @throws CodedError `busy`
    */
   private async eachOf<Out>(
+    group: string,
     ids: readonly string[],
     isAtHand: (id: string) => boolean,
     task: (id: string) => Promise<Out>,
   ): Promise<Out[]> {
     const others = ids.filter((id) => !isAtHand(id));
-    const group = this.groupOf(ids);
     const cost = { tiles: others.length, pixels: 0, unread: group === UNREAD };
     const inTurns = this.inMaking.run(cost, () => this.inTurns(group, others, task));
     const indexes = new Map(others.map((id, index) => [id, index]));

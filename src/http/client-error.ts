@@ -80,7 +80,7 @@ function hasArrivedAfterAll(socket: Socket): Promise<boolean> {
 function refuse(error: NodeJS.ErrnoException, socket: Socket, log: RefusalLog, mostBytes: number): void {
   const why = REFUSALS[error.code ?? ''] ?? MALFORMED;
   const answer = refusal(log, { reason: error.code }, 'no request could be read', why);
-  sendLast(socket, why[0], answer, mostBytes);
+  sendLast(socket, answer, mostBytes);
 }
 
 /** Logs a refusal. @returns its answer */
@@ -96,7 +96,7 @@ function refusal(
 }
 
 /** Writes the last answer on a connection, and closes it. */
-function sendLast(socket: Socket, status: number, { headers, body }: LastAnswer, mostBytes: number): void {
+function sendLast(socket: Socket, { status, headers, body }: LastAnswer, mostBytes: number): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
   if (answering(socket)) {
@@ -118,13 +118,13 @@ export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number)
   socket.on('error', () => {
     socket.destroy();
   });
-  const { headers, body } = refusal(log, { method: 'CONNECT' }, 'a tunnel was refused', NO_TUNNEL);
+  const answer = refusal(log, { method: 'CONNECT' }, 'a tunnel was refused', NO_TUNNEL);
   // Nothing is allowed at the address of another server: RFC 9110, section 10.2.1.
-  const answer = { headers: { ...headers, allow: '' }, body };
+  answer.headers['allow'] = '';
   const send = () => {
     const before = answering(socket);
     if (before) before.once('close', () => setImmediate(send));
-    else if (socket.writable) sendLast(socket, NO_TUNNEL[0], answer, mostBytes);
+    else if (socket.writable) sendLast(socket, answer, mostBytes);
   };
   send();
 }
@@ -145,7 +145,12 @@ export function refuseExpectation(
   log: RefusalLog,
   mostBytes: number,
 ): void {
-  const { headers, body } = refusal(log, {}, 'the expectation of a request was refused', NO_EXPECTATION);
+  const { status, headers, body } = refusal(
+    log,
+    {},
+    'the expectation of a request was refused',
+    NO_EXPECTATION,
+  );
   closeAfterAnswer(request, mostBytes);
-  response.writeHead(NO_EXPECTATION[0], headers).end(body);
+  response.writeHead(status, headers).end(body);
 }

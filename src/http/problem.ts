@@ -95,6 +95,7 @@ export function problem(
 
 /** The headers and the body of a problem, for answers that Fastify does not send. The connection has to be closed after them. */
 export interface LastAnswer {
+  status: number;
   headers: Record<string, string | number>;
   body: string;
 }
@@ -108,5 +109,5 @@ export function lastAnswerOf(status: number, code: ErrorCode, detail: string, re
     'X-Request-Id': requestId,
     Connection: 'close',
   };
-  return { headers, body };
+  return { status, headers, body };
 }
