@@ -21,7 +21,7 @@ import {
 } from '../storage/object-store.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarRepository, type Vouched } from './avatar.repository.js';
-import { type ReadToken, isFresh, isKeepable } from './read-token.js';
+import { type LastKnown, type ReadToken, isFresh, isKeepable, overrules } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
@@ -43,14 +43,9 @@ export interface Resolved extends Vouched {
 /** An alias as the store has it. Without an etag it is damaged. */
 type Pointer = Pick<StoredObject, 'bytes'> & { etag?: string };
 
-interface Entry {
+interface Entry extends LastKnown {
   /** Undefined if the store has no such alias. */
   readonly id: string | undefined;
-  /** Undefined if the store had no object, or a damaged one. */
-  etag: string | undefined;
-  readonly token: ReadToken;
-  /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
-  newerThan: number;
 }
 
 /**
@@ -199,13 +194,16 @@ export class Aliases {
   ): Promise<boolean> {
     const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
     for (let attempt = 1; ; attempt++) {
-      const begunAt = performance.now();
+      const readAt = performance.now();
       const pointer = await this.read(name);
       const stands = targetOf(pointer) === id;
       if (!stands && !over(pointer)) return false;
+      const begunAt = stands ? readAt : performance.now();
       const stored = stands ? pointer : await this.swap(name, id, pointer);
       if (stored) {
-        this.remember(name, { id, etag: stored.etag }, begunAt, performance.now());
+        // Others may have replaced it before its answer came; reads that began before the answer may have missed it.
+        const change = { newerThan: performance.now(), replaced: pointer?.etag };
+        this.remember(name, { id, etag: stored.etag }, begunAt, change);
         this.reading.leave(name);
         return !stands;
       }
@@ -246,13 +244,13 @@ export class Aliases {
 
   /**
    * @param readAt when the call to the store began, by the monotonic clock in ms: others may have changed it since
-   * @param newerThan as in the entry
+   * @param change its answer, and what it replaced, as in the entry; left out if the pointer was read
    */
   private remember(
     name: string,
     { id, etag }: Pick<Entry, 'id' | 'etag'>,
     readAt: number,
-    newerThan = readAt,
+    { newerThan, replaced }: Pick<Entry, 'newerThan' | 'replaced'> = { newerThan: readAt },
   ): Entry {
     const known = this.cache.get(name);
     if (known && known.id === id) {
@@ -260,9 +258,11 @@ export class Aliases {
       known.token.readAt = readAt;
       known.etag = etag;
       known.newerThan = newerThan;
+      known.replaced = replaced;
       return known;
     }
-    const entry = { id, etag, token: { readAt, maxAgeMs: this.maxAgeOf(id), gone: false }, newerThan };
+    const token = { readAt, maxAgeMs: this.maxAgeOf(id), gone: false };
+    const entry = { id, etag, token, newerThan, replaced };
     this.cache.set(name, entry);
     return entry;
   }
@@ -303,9 +303,10 @@ export class Aliases {
     const known = this.cache.peek(name);
     const object = await this.get(name, { ...(known?.etag !== undefined && { ifNoneMatch: known.etag }) });
     const found = object === 'unchanged' && known ? known : entryOf(object);
-    // An alias that was registered or read here meanwhile is newer than the read.
     const latest = this.cache.peek(name);
-    return latest && latest.newerThan >= readAt ? latest : this.remember(name, found, readAt);
+    if (!latest || latest.newerThan < readAt) return this.remember(name, found, readAt);
+    if (overrules(latest, { readAt, etag: found.etag })) return latest;
+    return { ...found, token: { readAt, maxAgeMs: 0, gone: true }, newerThan: readAt };
   }
 
   /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */

@@ -24,7 +24,7 @@ import {
 import { AvatarEvents } from './avatar.events.js';
 import { type CachedManifest, ManifestCache, type Snapshot } from './manifest-cache.js';
 import { PendingChanges } from './pending-changes.js';
-import { type ReadToken, isFresh, isKeepable } from './read-token.js';
+import { type ReadToken, isFresh, isKeepable, overrules } from './read-token.js';
 import { SingleFlight } from './single-flight.js';
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
@@ -299,12 +299,8 @@ export class AvatarRepository {
     const snapshot = await this.load(id, known?.snapshot, options);
     const latest = this.cache.get(id);
     if (latest !== known) {
-      // A change whose answer came during the read is newer, unless the read began after the change, and found that others had built on it.
-      const isBuiltOn =
-        latest &&
-        readAt >= latest.token.readAt &&
-        ![latest.snapshot.etag, latest.replaced].includes(snapshot.etag);
-      if (latest && latest.newerThan >= readAt && !isBuiltOn) return latest;
+      const read = { readAt, etag: snapshot.etag };
+      if (latest && overrules({ ...latest, etag: latest.snapshot.etag }, read)) return latest;
       const token = { id, readAt, maxAgeMs: 0, gone: true };
       return { snapshot, token, newerThan: readAt };
     }

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Settings } from '../config/settings.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import type { Manifest } from '../model/manifest.js';
-import type { ReadToken } from './read-token.js';
+import type { LastKnown } from './read-token.js';
 
 /** Memory of an entry beside its manifest, generously, in bytes. */
 const OVERHEAD_BYTES = 200;
@@ -15,13 +15,8 @@ export interface Snapshot {
   readonly bytes: number;
 }
 
-export interface CachedManifest {
+export interface CachedManifest extends Omit<LastKnown, 'etag'> {
   readonly snapshot: Snapshot;
-  readonly token: ReadToken;
-  /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
-  readonly newerThan: number;
-  /** The etag that a change committed here has replaced; undefined if there was no manifest, or the entry was read. */
-  readonly replaced?: string | undefined;
 }
 
 /** Keeps the manifests that this process has read, each with the time at which the store last confirmed it. */

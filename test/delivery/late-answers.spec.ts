@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
+import { AvatarClient, expectStatus, idOf, numbered, versionOf } from '../support/avatar-client.js';
 import { s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
@@ -69,6 +70,23 @@ describeS3('an answer of the bucket that arrives late', () => {
     expectStatus(201, await first);
     replyToRead();
     expect(versionOf(expectStatus(200, await read))).toBe(second);
+  });
+
+  it('to a registration does not hide that another avatar has taken the address over', async () => {
+    const hash = createHash('md5').update('taken over').digest('hex');
+    const [here, elsewhere] = [new AvatarClient(service.url, 'first'), new AvatarClient(usual.url, 'second')];
+    const written = proxy.hold({ operation: 'PutObject', key: `aliases/${hash}.json` });
+    const registered = here.setAliases({ hashes: [hash] });
+    const replyToWrite = await (await written).commitAndWait();
+    expectStatus(200, await elsewhere.setAliases({ hashes: [hash] }));
+    const asked = proxy.hold({ operation: 'GetObject', key: `aliases/${hash}.json` });
+    const read = idOf(service.url, hash);
+    const replyToRead = await (await asked).commitAndWait();
+    replyToWrite();
+    expectStatus(200, await registered);
+    replyToRead();
+    expect(await read).toBe('second');
+    expect(await idOf(service.url, hash)).toBe('second');
   });
 
   it('to a write is no younger than the write: what others did since then is seen in time', async () => {
