@@ -9,26 +9,98 @@ export interface SheetCost {
   unread: boolean;
 }
 
-/** How much there may be of all sheets in the making. It bounds how long a new one waits for those before it. */
-const MOST = { tiles: 3000, unreadTiles: 2000, pixels: MOST_SHEET_PIXELS };
+export interface SheetLimits {
+  /** How much there may be of all sheets in the making. It bounds how long a new one shares the turns with those before it. */
+  making: Record<Measure, number>;
+  /** How much there may be of all sheets that wait: they keep what is known of their tiles, and drawings. */
+  waiting: Record<'tiles' | 'pixels', number>;
+  /** How long a sheet may wait, in ms. */
+  maxWaitMs: number;
+}
+
 const MEASURES = ['tiles', 'unreadTiles', 'pixels'] as const;
+type Measure = (typeof MEASURES)[number];
 
-/** Accepts sheets, or refuses them before anything is done for them. */
+const LIMITS: SheetLimits = {
+  making: { tiles: 3000, unreadTiles: 2000, pixels: MOST_SHEET_PIXELS },
+  waiting: { tiles: 15_000, pixels: MOST_SHEET_PIXELS },
+  maxWaitMs: 5000,
+};
+
+interface Waiting {
+  cost: Record<Measure, number>;
+  start: () => void;
+  refuse: () => void;
+}
+
+/**
+ * Accepts sheets, lets them wait, or refuses them, before anything is done for them. Whoever is refused at once asks again at once, which
+ * costs everybody more than a sheet that waits. Those with the fewest tiles come first: a flood of large sheets does not hold up small ones.
+ */
 export class SheetsInMaking {
-  private readonly total = { tiles: 0, unreadTiles: 0, pixels: 0 };
+  private readonly making = { tiles: 0, unreadTiles: 0, pixels: 0 };
+  /** Those with the fewest tiles first, and among equals the longest waiting. */
+  private readonly waiting: Waiting[] = [];
 
-  /** @throws CodedError `busy` too much is being made. A single sheet may cost any amount */
+  constructor(private readonly limits = LIMITS) {}
+
+  /**
+   * @throws CodedError `busy` the sheet has waited for too long, or too many wait that have no more tiles. It was not begun then. A single
+   * sheet may cost any amount
+   */
   async run<T>({ tiles, pixels, unread }: SheetCost, task: () => Promise<T>): Promise<T> {
-    const { total } = this;
     const cost = { tiles, unreadTiles: unread ? tiles : 0, pixels };
-    if (total.tiles > 0 && MEASURES.some((one) => total[one] + cost[one] > MOST[one])) {
-      throw new CodedError('busy', 'Too many sheets are being made. Try again shortly.');
-    }
-    for (const one of MEASURES) total[one] += cost[one];
+    if (this.fits(cost)) this.count(cost, 1);
+    else await this.wait(cost);
     try {
       return await task();
     } finally {
-      for (const one of MEASURES) total[one] -= cost[one];
+      this.count(cost, -1);
+      for (const next of [...this.waiting]) if (this.fits(next.cost)) next.start();
     }
+  }
+
+  private fits(cost: Record<Measure, number>): boolean {
+    const { making } = this;
+    const most = this.limits.making;
+    return (
+      making.tiles === 0 || MEASURES.every((one) => cost[one] === 0 || making[one] + cost[one] <= most[one])
+    );
+  }
+
+  private count(cost: Record<Measure, number>, sign: 1 | -1): void {
+    for (const one of MEASURES) this.making[one] += sign * cost[one];
+  }
+
+  private tooManyWait(): boolean {
+    const most = this.limits.waiting;
+    const total = (one: 'tiles' | 'pixels') => this.waiting.reduce((sum, { cost }) => sum + cost[one], 0);
+    return total('tiles') > most.tiles || total('pixels') > most.pixels;
+  }
+
+  private wait(cost: Record<Measure, number>): Promise<void> {
+    const { waiting, limits } = this;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer);
+        waiting.splice(waiting.indexOf(one), 1);
+      };
+      const one: Waiting = {
+        cost,
+        start: () => {
+          leave();
+          this.count(cost, 1);
+          resolve();
+        },
+        refuse: () => {
+          leave();
+          reject(new CodedError('busy', 'Too many sheets are being made. Try again shortly.'));
+        },
+      };
+      const timer = setTimeout(one.refuse, limits.maxWaitMs);
+      const larger = waiting.findIndex((other) => other.cost.tiles > cost.tiles);
+      waiting.splice(larger === -1 ? waiting.length : larger, 0, one);
+      while (this.tooManyWait()) waiting.at(-1)?.refuse();
+    });
   }
 }

@@ -82,7 +82,7 @@ export class SheetsService {
     private readonly repository: AvatarRepository,
     private readonly settings: Settings,
   ) {
-    // Sheets are refused before their tiles take turns.
+    // Sheets wait, or are refused, before their tiles take turns.
     this.turns = new FairTurns({ turns: settings.lookupConcurrency, queue: Infinity });
   }
 
