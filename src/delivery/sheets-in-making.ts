@@ -4,6 +4,7 @@ import { MOST_SHEET_PIXELS } from '../images/image-pipeline.js';
 /** What making a sheet takes. */
 export interface SheetCost {
   tiles: number;
+  /** 0 while the tiles are being found. */
   pixels: number;
   /** Whether some of its avatars have not been read by this process. Anybody can make up ids, so such sheets get only a part. */
   unread: boolean;
@@ -23,7 +24,8 @@ type Measure = (typeof MEASURES)[number];
 
 const LIMITS: SheetLimits = {
   making: { tiles: 3000, unreadTiles: 2000, pixels: MOST_SHEET_PIXELS },
-  waiting: { tiles: 15_000, pixels: MOST_SHEET_PIXELS },
+  // As many as 500 clients ask for at the same time: the proxy in deploy/haproxy.cfg lets in no more.
+  waiting: { tiles: 100_000, pixels: 5 * MOST_SHEET_PIXELS },
   maxWaitMs: 5000,
 };
 
@@ -35,17 +37,18 @@ interface Waiting {
 
 /**
  * Accepts sheets, lets them wait, or refuses them, before anything is done for them. Whoever is refused at once asks again at once, which
- * costs everybody more than a sheet that waits. Those with the fewest tiles come first: a flood of large sheets does not hold up small ones.
+ * costs everybody more than a sheet that waits. Those with the fewest tiles come first: a flood of large sheets does not hold up small ones. Among
+ * equals come those whose tiles are found already, or finding them would be in vain.
  */
 export class SheetsInMaking {
   private readonly making = { tiles: 0, unreadTiles: 0, pixels: 0 };
-  /** Those with the fewest tiles first, and among equals the longest waiting. */
+  /** Those that come first are first, and among equals the longest waiting. */
   private readonly waiting: Waiting[] = [];
 
   constructor(private readonly limits = LIMITS) {}
 
   /**
-   * @throws CodedError `busy` the sheet has waited for too long, or too many wait that have no more tiles. It was not begun then. A single
+   * @throws CodedError `busy` the sheet has waited for too long, or too many wait that come before it. It was not begun then. A single
    * sheet may cost any amount
    */
   async run<T>({ tiles, pixels, unread }: SheetCost, task: () => Promise<T>): Promise<T> {
@@ -98,9 +101,13 @@ export class SheetsInMaking {
         },
       };
       const timer = setTimeout(one.refuse, limits.maxWaitMs);
-      const larger = waiting.findIndex((other) => other.cost.tiles > cost.tiles);
-      waiting.splice(larger === -1 ? waiting.length : larger, 0, one);
+      const later = waiting.findIndex((other) => isBefore(cost, other.cost));
+      waiting.splice(later === -1 ? waiting.length : later, 0, one);
       while (this.tooManyWait()) waiting.at(-1)?.refuse();
     });
   }
+}
+
+function isBefore(one: Record<Measure, number>, other: Record<Measure, number>): boolean {
+  return one.tiles === other.tiles ? one.pixels > 0 && other.pixels === 0 : one.tiles < other.tiles;
 }

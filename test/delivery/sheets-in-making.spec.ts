@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import type { CodedError } from '../../src/errors.js';
-import { type SheetCost, SheetsInMaking } from '../../src/delivery/sheets-in-making.js';
+import { type SheetCost, type SheetLimits, SheetsInMaking } from '../../src/delivery/sheets-in-making.js';
 
-const LIMITS = {
+const LIMITS: SheetLimits = {
   making: { tiles: 100, unreadTiles: 60, pixels: 1000 },
   waiting: { tiles: 150, pixels: 1000 },
   maxWaitMs: 600_000,
@@ -55,6 +55,17 @@ describe('sheets in the making', () => {
     large.end();
     expect(await large.outcome).toBe('made');
     expect(begun).toEqual(['first', 'small', 'as small', 'large']);
+  });
+
+  it('come before others of their size if their tiles are found', async () => {
+    const first = ask('first', { tiles: 90 });
+    const unfound = ask('unfound', { tiles: 70, pixels: 0 });
+    const found = ask('found', { tiles: 70 });
+    first.end();
+    found.end();
+    unfound.end();
+    expect(await Promise.all([found.outcome, unfound.outcome])).toEqual(['made', 'made']);
+    expect(begun).toEqual(['first', 'found', 'unfound']);
   });
 
   it.each<[string, Partial<SheetCost>, Partial<SheetCost>]>([
