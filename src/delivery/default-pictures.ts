@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { isKeepable } from '../avatars/read-token.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { etagOf } from '../http/conditional.js';
@@ -108,8 +107,7 @@ export class DefaultPictures implements PictureMemory {
     const { bytes, etag } = await this.get(key, { drawing, size, format });
     return {
       format,
-      // The drawing may have waited, and the avatar may have got a picture meanwhile.
-      verified: verified && (tokens ?? []).every(isKeepable),
+      verified,
       etag,
       vary: [...(asked === undefined ? ['Accept'] : []), ...(hintDecides ? [SCHEME_HEADER] : [])],
       load: () => Promise.resolve(bytes),

@@ -42,7 +42,7 @@ interface Waiting {
  */
 export class SheetsInMaking {
   private readonly making = { tiles: 0, unreadTiles: 0, pixels: 0 };
-  /** Those that come first are first, and among equals the longest waiting. */
+  /** As `isBefore` orders them; among equals, the longest waiting first. */
   private readonly waiting: Waiting[] = [];
 
   constructor(private readonly limits = LIMITS) {}

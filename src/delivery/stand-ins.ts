@@ -6,6 +6,7 @@ import type { PictureWish } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
 import { type Fallback, Fallbacks } from './fallbacks.js';
 import type { Picture, PictureRead, Redirect } from './picture.js';
+import { SecondLook } from './second-look.js';
 
 /** Describes what to show if there is no picture. */
 export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'scheme'> & {
@@ -29,6 +30,7 @@ export class StandIns implements OnApplicationShutdown {
   constructor(
     private readonly defaults: DefaultPictures,
     private readonly fallbacks: Fallbacks,
+    private readonly secondLook: SecondLook,
   ) {}
 
   /** Logs now what was left out so far. */
@@ -87,7 +89,9 @@ export class StandIns implements OnApplicationShutdown {
   ): Promise<Picture | undefined> {
     if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
     const { kind } = fallback;
-    return this.defaults.choose({ ...drawing, kind, seed, size, exact, format, accept, dark }, read);
+    const order = { ...drawing, kind, seed, size, exact, format, accept, dark };
+    const picture = await this.defaults.choose(order, read);
+    return { ...picture, verified: await this.secondLook.atNothing(read) };
   }
 
   private log(error: unknown): void {

@@ -43,17 +43,6 @@ describe('generated pictures', () => {
     expect(entries).toBeLessThan(cacheBytes / 16 / 512);
   });
 
-  it('are kept by nobody if they took so long that the avatar may have a picture by now', async () => {
-    const pictures = open(MIB);
-    const maxAgeMs = 2000;
-    const readBefore = async (ms: number) => {
-      const token = { readAt: performance.now() - ms, maxAgeMs, gone: false };
-      const read = { verified: true, tokens: [token] };
-      return (await pictures.choose({ kind: 'retro', seed: 'a' }, read)).verified;
-    };
-    expect([await readBefore(0), await readBefore(maxAgeMs + 1)]).toEqual([true, false]);
-  });
-
   it('are drawn also if none of them fits in memory', async () => {
     const pictures = open(0);
     const [one, other] = [await drawn(pictures, {}), await drawn(pictures, {})];

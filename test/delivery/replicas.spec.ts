@@ -6,6 +6,8 @@ import { backends } from '../support/backends.js';
 import { type RunningService, startServices } from '../support/service.js';
 
 const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
+/** What was read for an answer may be so old, whatever CACHE_MAX_AGE_MS says, if a CDN is to keep it. */
+const KEEPABLE_MS = 1000;
 const DRAWING = '?default=identicon&size=32&format=png';
 
 /** An avatar as two replicas see it. The first one makes the changes. */
@@ -147,9 +149,13 @@ async function check(client: AvatarClient, now: Expected, before?: Expected): Pr
     ];
     for (const [method, etag] of asked) {
       const headers = etag === undefined ? {} : { 'if-none-match': etag };
+      const askedAt = performance.now();
       const answer = shownBy(await client.send({ method, suffix, headers }));
+      const wanted = rightFor(right, method, etag);
+      // On a busy machine an answer may take too long for a CDN to keep it.
+      const isLate = performance.now() - askedAt > KEEPABLE_MS && answer.cacheControl === 'no-store';
       const name = `${method} ${client.path}${suffix} ${etag ?? ''}`;
-      expect([name, answer]).toEqual([name, rightFor(right, method, etag)]);
+      expect([name, answer]).toEqual([name, isLate ? { ...wanted, cacheControl: 'no-store' } : wanted]);
     }
   }
 }

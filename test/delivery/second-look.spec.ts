@@ -1,10 +1,18 @@
 import sharp from 'sharp';
+import { v7 as uuidv7 } from 'uuid';
+import { AvatarEvents } from '../../src/avatars/avatar.events.js';
+import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
+import { PendingChanges } from '../../src/avatars/pending-changes.js';
+import { Settings } from '../../src/config/settings.js';
+import { SecondLook } from '../../src/delivery/second-look.js';
+import { MemoryStore } from '../../src/storage/memory.store.js';
 import type { Answer } from '../http/support/client.js';
 import { send } from '../http/support/client.js';
 import { AvatarClient, type VersionJson, expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
 import { s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { hashEmail } from '../../src/model/alias.js';
+import { sha256Hex } from '../../src/model/sha256.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
 import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
@@ -146,5 +154,52 @@ describeS3('a picture that is being loaded', () => {
       return Promise.resolve();
     });
     expect([answer.status, answer.headers['cache-control']]).toEqual([200, 'no-store']);
+  });
+});
+
+describe('a drawing in the place of a picture', () => {
+  const MAX_AGE_MS = 2000;
+  const ID = 'drawn';
+  let repository: AvatarRepository;
+  let look: SecondLook;
+  beforeEach(() => {
+    const settings = Object.assign(new Settings(), { cacheMaxAgeMs: MAX_AGE_MS });
+    repository = new AvatarRepository(new MemoryStore(), new PendingChanges(), new AvatarEvents(), settings);
+    look = new SecondLook(repository);
+  });
+  /** A read of an avatar, or of an alias, before so many ms. */
+  const readBefore = (ms: number, id?: string) => ({
+    verified: true,
+    tokens: [
+      { ...(id !== undefined && { id }), readAt: performance.now() - ms, maxAgeMs: MAX_AGE_MS, gone: false },
+    ],
+  });
+  const upload = async () => {
+    const at = new Date().toISOString();
+    const picture = {
+      source: sha256Hex(ID),
+      master: 'jpeg',
+      width: 1,
+      height: 1,
+      animated: false,
+      bytes: 1,
+    } as const;
+    const version = { ...picture, version: uuidv7(), thumbhash: 'AAAA', color: '#000000', uploadedAt: at };
+    await repository.change(ID, () => ({ type: 'publish', at, version }));
+  };
+
+  it('may be kept if it was quick', async () => {
+    expect(await look.atNothing(readBefore(0, ID))).toBe(true);
+    expect(await look.atNothing({ ...readBefore(0, ID), verified: false })).toBe(false);
+  });
+
+  it('may be kept if it was slow, and there is no picture still', async () => {
+    expect(await look.atNothing(readBefore(MAX_AGE_MS + 1, ID))).toBe(true);
+  });
+
+  it('is kept by nobody if there may be a picture by now', async () => {
+    expect(await look.atNothing(readBefore(MAX_AGE_MS + 1))).toBe(false);
+    await upload();
+    expect(await look.atNothing(readBefore(MAX_AGE_MS + 1, ID))).toBe(false);
   });
 });
