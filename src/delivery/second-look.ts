@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { AvatarRepository } from '../avatars/avatar.repository.js';
-import { type ReadToken, isKeepable } from '../avatars/read-token.js';
+import { AvatarRepository, type CachedRead } from '../avatars/avatar.repository.js';
+import { isKeepable } from '../avatars/read-token.js';
 import { isErased } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureRead } from './picture.js';
@@ -25,17 +25,12 @@ export class SecondLook {
     if (this.repository.knowsErased(id, version)) return 'erased';
     if (!verified) return 'unknown';
     if (tokens?.every((token) => this.repository.holds(token))) return 'current';
-    try {
-      const { manifest, verified: confirmed } = await this.repository.readCached(id);
-      if (isErased(manifest, version)) return 'erased';
-      // The read may have been one of an alias as well, which is not read again.
-      if (!confirmed || !(tokens ?? []).every((token) => token.id !== undefined || isKeepable(token)))
-        return 'unknown';
-      return manifest.current === version ? 'current' : 'replaced';
-    } catch (error) {
-      if (!isAway(error)) throw error;
+    const again = await this.readAgain(id);
+    if (again && isErased(again.manifest, version)) return 'erased';
+    // The read may have been one of an alias as well, which is not read again.
+    if (!again?.verified || !(tokens ?? []).every((token) => token.id !== undefined || isKeepable(token)))
       return 'unknown';
-    }
+    return again.manifest.current === version ? 'current' : 'replaced';
   }
 
   /**
@@ -46,19 +41,21 @@ export class SecondLook {
   async atNothing({ verified, tokens = [] }: PictureRead): Promise<boolean> {
     if (!verified) return false;
     const old = tokens.filter((token) => !isKeepable(token));
-    const still = await Promise.all(old.map((token) => this.isStillWithout(token)));
-    return still.every(Boolean);
+    const still = old.map(async ({ id }) => {
+      // One of an alias is not read again.
+      const again = id === undefined ? undefined : await this.readAgain(id);
+      return again?.verified === true && again.manifest.current === null;
+    });
+    return (await Promise.all(still)).every(Boolean);
   }
 
-  private async isStillWithout({ id }: ReadToken): Promise<boolean> {
-    // It was a read of an alias, which is not read again.
-    if (id === undefined) return false;
+  /** @returns undefined if the store is away, and nothing is known */
+  private async readAgain(id: string): Promise<CachedRead | undefined> {
     try {
-      const { manifest, verified } = await this.repository.readCached(id);
-      return verified && manifest.current === null;
+      return await this.repository.readCached(id);
     } catch (error) {
       if (!isAway(error)) throw error;
-      return false;
+      return undefined;
     }
   }
 }

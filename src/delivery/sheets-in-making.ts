@@ -12,7 +12,7 @@ export interface SheetCost {
 
 export interface SheetLimits {
   /** How much there may be of all sheets in the making. It bounds how long a new one shares the turns with those before it. */
-  making: Record<Measure, number>;
+  making: Amount;
   /** How much there may be of all sheets that wait: they keep what is known of their tiles, and drawings. */
   waiting: Record<'tiles' | 'pixels', number>;
   /** How long a sheet may wait, in ms. */
@@ -21,6 +21,7 @@ export interface SheetLimits {
 
 const MEASURES = ['tiles', 'unreadTiles', 'pixels'] as const;
 type Measure = (typeof MEASURES)[number];
+type Amount = Record<Measure, number>;
 
 const LIMITS: SheetLimits = {
   making: { tiles: 3000, unreadTiles: 2000, pixels: MOST_SHEET_PIXELS },
@@ -30,7 +31,7 @@ const LIMITS: SheetLimits = {
 };
 
 interface Waiting {
-  cost: Record<Measure, number>;
+  cost: Amount;
   start: () => void;
   refuse: () => void;
 }
@@ -63,7 +64,7 @@ export class SheetsInMaking {
     }
   }
 
-  private fits(cost: Record<Measure, number>): boolean {
+  private fits(cost: Amount): boolean {
     const { making } = this;
     const most = this.limits.making;
     return (
@@ -71,7 +72,7 @@ export class SheetsInMaking {
     );
   }
 
-  private count(cost: Record<Measure, number>, sign: 1 | -1): void {
+  private count(cost: Amount, sign: 1 | -1): void {
     for (const one of MEASURES) this.making[one] += sign * cost[one];
   }
 
@@ -81,7 +82,7 @@ export class SheetsInMaking {
     return total('tiles') > most.tiles || total('pixels') > most.pixels;
   }
 
-  private wait(cost: Record<Measure, number>): Promise<void> {
+  private wait(cost: Amount): Promise<void> {
     const { waiting, limits } = this;
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -108,6 +109,6 @@ export class SheetsInMaking {
   }
 }
 
-function isBefore(one: Record<Measure, number>, other: Record<Measure, number>): boolean {
+function isBefore(one: Amount, other: Amount): boolean {
   return one.tiles === other.tiles ? one.pixels > 0 && other.pixels === 0 : one.tiles < other.tiles;
 }
