@@ -4,7 +4,7 @@ import { createApp } from './app.js';
 import { loadSettings } from './config/load-settings.js';
 import { type Settings, isLoggedInDetail } from './config/settings.js';
 import { LOG_HOOKS, openLog, serializeError, serializeErrorBriefly } from './ops/logging.js';
-import { UnfitStorage } from './ops/storage-report.js';
+import { UnfitStorage } from './storage/health/storage-report.js';
 import { preferMainThread } from './ops/thread-priority.js';
 import { prepareSpool } from './uploads/spooled-upload.js';
 

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ADOPTION_COMPLETE, AVATARS, MANIFESTS } from '../model/keys.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { type CallOptions, ObjectStore, PreconditionFailed } from '../storage/object-store.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../tools/single-flight.js';
 
 /** How long the store is not asked again for a marker that it did not have, in ms. */
 const ASK_EVERY_MS = 60_000;

@@ -12,7 +12,7 @@ import { SpooledUpload, tooLarge } from '../uploads/spooled-upload.js';
 import { AdoptionMarker } from './adoption-marker.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../tools/single-flight.js';
 
 /** How long an avatar with nothing to adopt is not searched again, in ms, and how many such avatars are remembered. */
 const NOTHING_THERE = { ttl: 600_000, max: 50_000 };

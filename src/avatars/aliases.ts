@@ -22,7 +22,7 @@ import {
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarRepository, type Vouched } from './avatar.repository.js';
 import { type LastKnown, type ReadToken, isFresh, isKeepable, overrules } from './read-token.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../tools/single-flight.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
 const CONCURRENCY = 8;

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
@@ -11,7 +10,6 @@ import { manifestKey } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
 import { type Intent, type Manifest, apply, emptyManifest, isErased } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
-import { KeyedMutex } from '../storage/keyed-mutex.js';
 import {
   type CallOptions,
   type GetOptions,
@@ -21,11 +19,13 @@ import {
   type StoredObject,
   isAway,
 } from '../storage/object-store.js';
+import { KeyedMutex } from '../tools/keyed-mutex.js';
+import { LogOnce } from '../tools/log-once.js';
+import { SingleFlight } from '../tools/single-flight.js';
 import { AvatarEvents } from './avatar.events.js';
 import { type CachedManifest, ManifestCache, type Snapshot } from './manifest-cache.js';
 import { PendingChanges } from './pending-changes.js';
 import { type ReadToken, isFresh, isKeepable, overrules } from './read-token.js';
-import { SingleFlight } from './single-flight.js';
 
 const BUSY = 'Too many changes of this avatar at the same time. Try again shortly.';
 
@@ -36,7 +36,7 @@ export class ChangeNotBegun extends CodedError {
   }
 }
 
-/** How many damaged manifests are remembered as logged. */
+/** How many damages of manifests are remembered as logged. */
 const MAX_DAMAGED = 1000;
 
 /** Tells how far something that is known about an avatar can be trusted. */
@@ -81,8 +81,7 @@ interface Plan<Wanted extends Intent> extends Changed<Wanted> {
 @Injectable()
 export class AvatarRepository {
   private readonly logger = new Logger(AvatarRepository.name);
-  /** The etag of each damaged manifest that was logged, by its key: each damage is logged once. */
-  private readonly damaged = new LRUCache<string, string>({ max: MAX_DAMAGED });
+  private readonly damaged = new LogOnce(Infinity, MAX_DAMAGED);
   private readonly cache: ManifestCache;
   private readonly reading = new SingleFlight<CachedManifest>();
   private readonly changes = new KeyedMutex();
@@ -355,8 +354,7 @@ export class AvatarRepository {
   /** Logs damage that has not been logged yet. @param etag tells one damage of an object from the next */
   private unreadable(error: ManifestUnreadable, etag: string): ManifestUnreadable {
     const { key, reason } = error;
-    if (this.damaged.get(key) !== etag) {
-      this.damaged.set(key, etag);
+    if (this.damaged.isFirst(`${key} ${etag}`)) {
       this.logger.error({ key, reason }, 'a manifest cannot be read: restore it from a backup');
     }
     return error;

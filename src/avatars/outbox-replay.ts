@@ -13,6 +13,8 @@ import { PROBES } from '../model/keys.js';
 import { Outbox } from '../outbox/outbox.js';
 import { isCircuitOpen } from '../storage/guarded.store.js';
 import { ObjectStore, StorageUnavailable } from '../storage/object-store.js';
+import { tryEveryCall } from '../storage/trials/every-call.js';
+import { LogOnce } from '../tools/log-once.js';
 import { AvatarChanges } from './avatar.changes.js';
 import { AvatarErasure } from './avatar.erasure.js';
 import { AvatarEvents } from './avatar.events.js';
@@ -38,8 +40,8 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopped = false;
-  /** The last logged reason why an entry has to wait, by its name. */
-  private readonly logged = new Map<string, string>();
+  /** Why an entry has to wait: the log tells each reason once, not once for each round. */
+  private readonly reasons: LogOnce;
   private readonly failing: FailingAvatars;
   /** One key for all rounds: if deletes fail, one object is left, not one for each round. */
   private readonly probe = `${PROBES}${randomUUID()}`;
@@ -56,6 +58,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     @Optional() private readonly outbox?: Outbox<PendingChange>,
   ) {
     this.failing = new FailingAvatars(settings.outboxSetAsideAfterMs);
+    this.reasons = new LogOnce(Infinity, settings.outboxMaxEntries);
   }
 
   onApplicationBootstrap(): void {
@@ -100,7 +103,8 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
         'the folders of the outbox cannot be read: check OUTBOX_PATH and its disk',
       );
     }
-    this.forgetGone(outbox);
+    // Avatars without entries: an erasure drops them, too.
+    this.failing.forget((id) => outbox.entriesOf(id).length > 0);
     if (outbox.report().entries === 0) return;
     // The last round sets no avatar aside: a check of the storage could take too long.
     const judging = this.hadFailures && !this.stopped;
@@ -165,7 +169,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
       return true;
     } catch (error) {
       const { name, id } = entry;
-      if (this.isNews(entry, reason))
+      if (this.reasons.isFirst(`${name} aside ${reason}`))
         this.logger.error(
           { entry: name, id, reason, err: error },
           'an outbox entry cannot be set aside: check the disk of OUTBOX_PATH',
@@ -180,10 +184,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
    */
   private async storageWorks(): Promise<boolean> {
     try {
-      await this.store.store(this.probe, Buffer.from('written by Visage to check that the storage works'));
-      await this.store.get(this.probe);
-      for await (const { key } of this.store.list(this.probe)) if (key === this.probe) break;
-      await this.store.delete(this.probe);
+      await tryEveryCall(this.store, this.probe);
     } catch (error) {
       // An open circuit did not ask the store, so it tells nothing.
       if (!isCircuitOpen(error)) this.failing.storageIsAway();
@@ -194,28 +195,15 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     return true;
   }
 
-  /** Forgets entries that have left the outbox. An erasure drops entries, too. */
-  private forgetGone(outbox: Outbox<PendingChange>): void {
-    for (const name of this.logged.keys()) if (!outbox.has(name)) this.logged.delete(name);
-    this.failing.forget((id) => outbox.entriesOf(id).length > 0);
-  }
-
   private logWaiting(entry: PendingEntry, error: CodedError): void {
-    if (!this.isNews(entry, describe(error))) return;
     const { name, id } = entry;
+    if (!this.reasons.isFirst(`${name} ${describe(error)}`)) return;
     // The health of the storage tells of an outage. It may miss what only some calls are refused.
     const level = error instanceof StorageUnavailable ? 'debug' : 'warn';
     this.logger[level](
       { entry: name, id, err: error },
       'an outbox entry could not be carried out: the next round tries again',
     );
-  }
-
-  /** Whether the reason has not been logged for this entry: the log tells each reason once, not once for each round. */
-  private isNews({ name }: PendingEntry, reason: string): boolean {
-    if (this.logged.get(name) === reason) return false;
-    this.logged.set(name, reason);
-    return true;
   }
 }
 

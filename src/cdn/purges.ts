@@ -3,7 +3,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { AvatarEvents, type AvatarListener, type Purged } from '../avatars/avatar.events.js';
 import { keepableMs } from '../avatars/read-token.js';
 import { Settings } from '../config/settings.js';
-import { LogThrottle } from '../http/log-throttle.js';
+import { LogOnce } from '../tools/log-once.js';
 import { type Purgeable, pathsOf, tagsOf } from '../model/purging.js';
 import { Cdn, PurgeFailed } from './cdn.js';
 
@@ -47,7 +47,7 @@ export class Purges implements AvatarListener, OnModuleInit {
   /** Calls that the CDN accepted and that failed, and changes whose purge was given up or dropped because too many waited. */
   readonly counts = { accepted: 0, failed: 0, given_up: 0, dropped: 0 };
   private readonly logger = new Logger(Purges.name);
-  private readonly failures = new LogThrottle(LOG_WINDOW_MS, 20);
+  private readonly failures = new LogOnce(LOG_WINDOW_MS, 20);
   private readonly limit: LimitFunction;
   /** By id. */
   private readonly jobs = new Map<string, Job>();

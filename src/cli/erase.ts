@@ -3,7 +3,7 @@ import { AvatarErasure, type Receipt } from '../avatars/avatar.erasure.js';
 import { CdnModule } from '../cdn/cdn.module.js';
 import { Purges } from '../cdn/purges.js';
 import type { Settings } from '../config/settings.js';
-import { KeyedMutex } from '../storage/keyed-mutex.js';
+import { KeyedMutex } from '../tools/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { type Erasure, WOULD_ERASE } from './erase-list.js';

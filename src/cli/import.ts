@@ -1,5 +1,5 @@
 import type { Settings } from '../config/settings.js';
-import { KeyedMutex } from '../storage/keyed-mutex.js';
+import { KeyedMutex } from '../tools/keyed-mutex.js';
 import { prepareSpool } from '../uploads/spooled-upload.js';
 import { openAvatars } from './avatars-app.js';
 import type { Finding, Outcome, Task } from './command.js';

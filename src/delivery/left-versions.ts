@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { pictureUnreadable } from '../avatars/damage.js';
-import { SingleFlight } from '../avatars/single-flight.js';
+import { SingleFlight } from '../tools/single-flight.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { measureMaster } from '../images/measure-master.js';

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { AvatarEvents, type AvatarListener } from '../avatars/avatar.events.js';
 import { pictureUnreadable } from '../avatars/damage.js';
-import { SingleFlight } from '../avatars/single-flight.js';
+import { SingleFlight } from '../tools/single-flight.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { ImagePipeline, type Rendering, TooSlow } from '../images/image-pipeline.js';

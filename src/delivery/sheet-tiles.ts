@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { FoundOrNot } from '../avatars/lookup.js';
 import { CodedError } from '../errors.js';
-import { LogThrottle } from '../http/log-throttle.js';
+import { LogOnce } from '../tools/log-once.js';
 import { TooSlow } from '../images/image-pipeline.js';
 import { isAway } from '../storage/object-store.js';
 import type { Picture } from './picture.js';
@@ -30,7 +30,7 @@ const REPETITIONS_MS = 10_000;
 @Injectable()
 export class SheetTiles implements OnApplicationShutdown {
   private readonly logger = new Logger(SheetTiles.name);
-  private readonly repetitions = new LogThrottle(REPETITIONS_MS, MAX_LINES);
+  private readonly repetitions = new LogOnce(REPETITIONS_MS, MAX_LINES);
 
   constructor(
     private readonly pictures: PicturesService,

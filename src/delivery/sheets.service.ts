@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { type FoundOrNot, Lookup } from '../avatars/lookup.js';
 import { keepableMs } from '../avatars/read-token.js';
-import { SingleFlight } from '../avatars/single-flight.js';
+import { SingleFlight } from '../tools/single-flight.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { etagOf } from '../http/conditional.js';
-import { FairTurns } from '../images/fair-turns.js';
+import { FairTurns } from '../tools/fair-turns.js';
 import { ImagePipeline, UnreadableTiles } from '../images/image-pipeline.js';
 import { sha256Hex } from '../model/sha256.js';
 import { isAway } from '../storage/object-store.js';
@@ -83,7 +83,7 @@ export class SheetsService {
     private readonly settings: Settings,
   ) {
     // Sheets wait, or are refused, before their tiles take turns.
-    this.turns = new FairTurns({ turns: settings.lookupConcurrency, queue: Infinity });
+    this.turns = new FairTurns({ turns: settings.lookupConcurrency });
   }
 
   /**

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { CodedError } from '../errors.js';
-import { LogThrottle } from '../http/log-throttle.js';
+import { LogOnce } from '../tools/log-once.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureWish } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
@@ -24,7 +24,7 @@ const LOG_WINDOW_MS = 10_000;
 @Injectable()
 export class StandIns implements OnApplicationShutdown {
   private readonly logger = new Logger(StandIns.name);
-  private readonly repetitions = new LogThrottle(LOG_WINDOW_MS, 1);
+  private readonly repetitions = new LogOnce(LOG_WINDOW_MS, 1);
   private awayCount = 0;
 
   constructor(

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, type ErrorCode } from '../errors.js';
 import { allowedMethods } from './known-routes.js';
-import { LogThrottle } from './log-throttle.js';
+import { LogOnce } from '../tools/log-once.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
 import type { RefusalLog } from './refusal-log.js';
 import { refuseRest } from './refuse-rest.js';
@@ -22,7 +22,7 @@ const OTHER_STATUSES: Record<string, number> = { FST_ERR_CTP_INVALID_MEDIA_TYPE:
 const codes = new WeakMap<FastifyRequest, string>();
 
 /** An outage or a burst fails thousands of requests for one reason. */
-const failures = new LogThrottle(10_000, 100);
+const failures = new LogOnce(10_000, 100);
 const leftOut = new WeakSet<FastifyRequest>();
 
 /** The code of the problem that the request was answered with, if it was one. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.js';
-import { LogThrottle } from './log-throttle.js';
+import { LogOnce } from '../tools/log-once.js';
 
 /** The logger of a request is Fastify's. */
 type Lines = Pick<Logger, 'info' | 'debug'>;
@@ -27,7 +27,7 @@ const WITHOUT_KEY = new Set<string>([
  * 10 seconds, and the number of the others.
  */
 export class RefusalLog {
-  private readonly repetitions = new LogThrottle(WINDOW_MS, MAX_KINDS);
+  private readonly repetitions = new LogOnce(WINDOW_MS, MAX_KINDS);
 
   constructor(private readonly logger: Lines) {}
 

@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { AdoptionMarker } from '../avatars/adoption-marker.js';
-import { StorageHealth } from './storage-health.js';
+import { StorageHealth } from '../storage/health/storage-health.js';
 
 /** Looks for the marker of the adoption before the first upload comes: after it, a new storage is not empty any more. */
 @Injectable()

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { OutboxReport } from '../outbox/outbox.js';
-import type { StorageReport } from './storage-report.js';
+import type { StorageReport } from '../storage/health/storage-report.js';
 
 type Labels = Record<string, string>;
 type Values = readonly (readonly [Labels, number])[];

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { OutboxReport } from '../outbox/outbox.js';
-import type { StorageReport } from './storage-report.js';
+import type { StorageReport } from '../storage/health/storage-report.js';
 
 /** The header that health and metrics are answered with, as OpenAPI describes it. */
 export const NO_STORE = {

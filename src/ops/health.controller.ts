@@ -4,8 +4,8 @@ import type { FastifyReply } from 'fastify';
 import { Public } from '../http/public.js';
 import { Outbox } from '../outbox/outbox.js';
 import { LiveAnswer, NO_STORE, ReadinessAnswer } from './health.answers.js';
-import { StorageHealth } from './storage-health.js';
-import type { StorageReport } from './storage-report.js';
+import { StorageHealth } from '../storage/health/storage-health.js';
+import type { StorageReport } from '../storage/health/storage-report.js';
 
 @ApiTags('operations')
 @Public()

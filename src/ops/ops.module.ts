@@ -2,16 +2,16 @@ import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { CdnModule } from '../cdn/cdn.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
+import { StorageHealthModule } from '../storage/health/storage-health.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { AdoptionStart } from './adoption-start.js';
 import { HealthController } from './health.controller.js';
 import { ServiceMetrics } from './service-metrics.js';
-import { StorageHealth } from './storage-health.js';
 
 /** Serves operators: health, and the metrics of every part. */
 @Module({
-  imports: [AvatarsModule, CdnModule, DeliveryModule, UploadsModule],
+  imports: [AvatarsModule, CdnModule, DeliveryModule, StorageHealthModule, UploadsModule],
   controllers: [HealthController],
-  providers: [AdoptionStart, ServiceMetrics, StorageHealth],
+  providers: [AdoptionStart, ServiceMetrics],
 })
 export class OpsModule {}

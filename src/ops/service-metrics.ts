@@ -32,7 +32,7 @@ import {
   registerVanished,
 } from './gauges.js';
 import { Metrics } from './metrics.js';
-import { StorageHealth } from './storage-health.js';
+import { StorageHealth } from '../storage/health/storage-health.js';
 
 /** Reads the parts of the service at each scrape, and counts its requests. The parts know nothing about metrics. */
 @Injectable()

@@ -5,6 +5,7 @@ import { Logger } from '@nestjs/common';
 import { tryLock } from 'fs-native-extensions';
 import { makeFolder } from '../files.js';
 import { LocalStore } from '../storage/local/local.store.js';
+import { LogOnce } from '../tools/log-once.js';
 import { Slot } from './slot.js';
 import {
   DamagedRecord,
@@ -26,9 +27,8 @@ const MAX_FOLDERS = 256;
 export class OutboxFolders {
   private readonly logger = new Logger(OutboxFolders.name);
   private readonly claimed = new Map<string, FileHandle>();
-  /** Slots that were logged already. */
-  private readonly loggedForeign = new Set<string>();
-  private readonly loggedDamaged = new Set<string>();
+  private readonly foreign = new LogOnce(Infinity, MAX_FOLDERS);
+  private readonly damaged = new LogOnce(Infinity, MAX_FOLDERS);
   private readonly path: string;
   private first: Slot | undefined;
 
@@ -108,9 +108,8 @@ export class OutboxFolders {
   }
 
   private async logForeign(slot: string, storage: StorageIdentity): Promise<void> {
-    const entries = this.loggedForeign.has(slot) ? 0 : await countEntries(slot);
-    if (entries === 0) return;
-    this.loggedForeign.add(slot);
+    const entries = await countEntries(slot);
+    if (entries === 0 || !this.foreign.isFirst(slot)) return;
     this.logger.warn(
       { slot, entries, storage },
       'an outbox slot holds changes for another storage, and this service leaves them alone. If no service with that storage runs ' +
@@ -119,8 +118,7 @@ export class OutboxFolders {
   }
 
   private logDamaged(slot: string, err: DamagedRecord): void {
-    if (this.loggedDamaged.has(slot)) return;
-    this.loggedDamaged.add(slot);
+    if (!this.damaged.isFirst(slot)) return;
     this.logger.error(
       { slot, err },
       `an outbox slot does not say which storage its changes are for, and this service leaves it alone. Write the storage into ${RECORD} ` +

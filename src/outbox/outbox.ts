@@ -4,6 +4,7 @@ import { CodedError } from '../errors.js';
 import { isInstant } from '../model/manifest-format.js';
 import type { Instant } from '../model/manifest.js';
 import { ObjectDamaged } from '../storage/object-store.js';
+import { SingleFlight } from '../tools/single-flight.js';
 import type { OutboxFolders } from './outbox-folders.js';
 import type { Slot } from './slot.js';
 
@@ -46,8 +47,6 @@ export interface OutboxReport {
 interface Held<Change> extends OutboxEntry<Change> {
   slot: Slot;
   bytes: number;
-  /** Set while it moves to those that were set aside. */
-  moving?: Promise<void>;
 }
 
 /**
@@ -61,6 +60,7 @@ export class Outbox<Change = unknown> {
   /** Bytes of entries that are being written, and of entries set aside, by name. */
   private readonly writing = new Map<string, number>();
   private readonly aside = new Map<string, number>();
+  private readonly moving = new SingleFlight<void>();
 
   private constructor(
     private readonly folders: OutboxFolders,
@@ -136,10 +136,7 @@ export class Outbox<Change = unknown> {
     const held = this.held.get(name);
     if (!held) return;
     // Several callers may set one entry aside at the same time, if its attachment is damaged.
-    held.moving ??= this.moveAside(held.slot, name, reason, held).finally(() => {
-      delete held.moving;
-    });
-    await held.moving;
+    await this.moving.run(name, () => this.moveAside(held.slot, name, reason, held));
     this.forget(held);
   }
 

@@ -1,6 +1,15 @@
-import type { ObjectStore } from './object-store.js';
-import { Turns, type TurnsOptions } from './turns.js';
+import { FairTurns } from '../tools/fair-turns.js';
+import { type ObjectStore, StorageBusy } from './object-store.js';
 import { type StoreOperation, type WrappedCall, WrappedStore, passesBy } from './wrapped.store.js';
+
+export interface Bounds {
+  /** Calls that are under way at the same time. */
+  concurrency: number;
+  /** Calls that may wait in each line. */
+  queue: number;
+  /** How long a call may wait, in ms. */
+  maxWaitMs: number;
+}
 
 /** The line of writers, and of what they have to read. */
 const CHANGES = 'changes';
@@ -18,15 +27,16 @@ const CHANGES = 'changes';
 export class BoundedStore extends WrappedStore {
   /** As many as S3 gives in one answer. */
   protected override readonly pageSize = 1000;
-  private readonly turns: Turns;
+  private readonly turns: FairTurns;
 
-  constructor(inner: ObjectStore, options: TurnsOptions) {
+  constructor(inner: ObjectStore, { concurrency, queue, maxWaitMs }: Bounds) {
     super(inner);
-    this.turns = new Turns(options);
+    const busy = () => new StorageBusy();
+    this.turns = new FairTurns({ turns: concurrency, queueOfGroup: queue, maxWaitMs, busy });
   }
 
   protected override around<T>(call: WrappedCall, run: () => Promise<T>): Promise<T> {
-    return passesBy(call) ? run() : this.turns.run(lineOf(call), run);
+    return passesBy(call) ? run() : this.turns.run(run, { group: lineOf(call) });
   }
 }
 

@@ -2,7 +2,8 @@ import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import type { Settings } from '../../config/settings.js';
 import type { Crop, RenditionFormat } from '../../model/formats.js';
 import type { SheetLayout } from '../../model/sheet.js';
-import { FairTurns, type TaskOptions } from '../fair-turns.js';
+import { CodedError } from '../../errors.js';
+import { FairTurns, type TaskOptions } from '../../tools/fair-turns.js';
 import {
   COSTLY_SHEET,
   type ImageLine,
@@ -33,9 +34,9 @@ export class SharpPipeline extends ImagePipeline {
     super();
     const { imageConcurrency: turns, imageQueue: queue } = settings;
     this.lines = {
-      masters: new FairTurns({ turns, queue }),
-      renditions: new FairTurns({ turns, queue }),
-      avif: new FairTurns({ turns: 1, queue }),
+      masters: new FairTurns({ turns, queue, busy }),
+      renditions: new FairTurns({ turns, queue, busy }),
+      avif: new FairTurns({ turns: 1, queue, busy }),
     };
     this.input = { limitInputPixels: settings.avatarMaxPixels, failOn: 'warning', sequentialRead: true };
     configureLibvips(settings.avatarAllowedTypes);
@@ -139,4 +140,8 @@ export class SharpPipeline extends ImagePipeline {
       if (this.isIdle) for (const resolve of this.idleWaiters.splice(0)) resolve();
     }
   }
+}
+
+function busy(): CodedError {
+  return new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.');
 }

@@ -1,10 +1,12 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Once } from '../../tools/once.js';
 import { codeOf } from './file-errors.js';
 
 /** Makes what was created, moved or removed in a folder below a root survive a crash of the machine. */
 export class DurableFolders {
-  private rootKept: Promise<unknown> | undefined;
+  /** The root itself may be new, made by us or by a process that was killed before it got here. */
+  private readonly rootKept = new Once(() => Promise.all(foldersAbove(this.root).map(syncForeignFolder)));
 
   constructor(private readonly root: string) {}
 
@@ -12,16 +14,7 @@ export class DurableFolders {
   async sync(path: string): Promise<void> {
     const folders = [this.root];
     for (let folder = path; folder !== this.root; folder = dirname(folder)) folders.push(folder);
-    await Promise.all([...folders.map(syncFolder), this.keepRoot()]);
-  }
-
-  /** Once is enough. The root itself may be new, made by us or by a process that was killed before it got here. */
-  private async keepRoot(): Promise<void> {
-    this.rootKept ??= Promise.all(foldersAbove(this.root).map(syncForeignFolder)).catch((error: unknown) => {
-      this.rootKept = undefined;
-      throw error;
-    });
-    await this.rootKept;
+    await Promise.all([...folders.map(syncFolder), this.rootKept.run()]);
   }
 }
 

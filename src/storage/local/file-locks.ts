@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
 import { sha256Hex } from '../../model/sha256.js';
-import { KeyedMutex } from '../keyed-mutex.js';
+import { KeyedMutex } from '../../tools/keyed-mutex.js';
 
 const STRIPES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 

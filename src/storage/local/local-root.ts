@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { access, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../../files.js';
+import { Once } from '../../tools/once.js';
 import { codeOf } from './file-errors.js';
 
 /** How the name of the file begins that tells one root from another. */
@@ -17,7 +18,7 @@ export class LocalRoot {
   readonly temporaries: string;
   readonly locks: string;
   readonly reserve: string;
-  private opening: Promise<string> | undefined;
+  private readonly marker = new Once(() => this.open());
 
   /** @param path absolute */
   constructor(readonly path: string) {
@@ -31,7 +32,7 @@ export class LocalRoot {
    * @throws what the file system throws if the root is not there, or not the one that this process wrote to
    */
   async assertThere(): Promise<void> {
-    if (this.opening) await this.makeOrAssertSame();
+    if (this.marker.hasBegun) await this.makeOrAssertSame();
     else await access(this.path);
   }
 
@@ -40,11 +41,7 @@ export class LocalRoot {
    * @throws what the file system throws if it is not
    */
   async makeOrAssertSame(): Promise<void> {
-    this.opening ??= this.open().catch((error: unknown) => {
-      this.opening = undefined;
-      throw error;
-    });
-    const marker = await this.opening;
+    const marker = await this.marker.run();
     try {
       await access(marker);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { PROBES } from '../../model/keys.js';
+import { Once } from '../../tools/once.js';
 import type { Bucket } from './bucket.js';
 import { type Etags, md5Hex, md5Stated } from './checksums.js';
 import { statusOf } from './s3-errors.js';
@@ -14,7 +15,7 @@ export interface Dialect {
 
 /** Knows the dialect of the server behind a bucket. A probe learns it once. */
 export class ServerDialect {
-  private learning: Promise<Dialect> | undefined;
+  private probing = this.newProbe();
   private learnedAt = -Infinity;
 
   /** @param learnAgainAfterMs how old the result of a probe is before `etagsNow` repeats it */
@@ -27,31 +28,29 @@ export class ServerDialect {
 
   /** The same by another probe, unless the last one was just now: the encryption of a bucket can be changed at any time. */
   readonly etagsNow = async (): Promise<Etags> => {
-    const known = this.learning;
-    if (performance.now() - this.learnedAt > this.learnAgainAfterMs) this.learning = undefined;
+    const known = this.probing;
+    if (performance.now() - this.learnedAt > this.learnAgainAfterMs) this.probing = this.newProbe();
     try {
       return (await this.learn()).etags;
     } catch (error) {
       // What was known before may still be right.
-      if (known === undefined) throw error;
-      this.learning ??= known;
-      return (await known).etags;
+      if (!known.hasBegun) throw error;
+      this.probing = known;
+      return (await known.run()).etags;
     }
   };
 
   /** Starts the probe unless it has run. A probe that fails is repeated for the next caller. */
-  async learn(): Promise<Dialect> {
-    this.learning ??= this.probe().catch((error: unknown) => {
-      this.learning = undefined;
-      throw error;
-    });
-    return this.learning;
+  learn(): Promise<Dialect> {
+    return this.probing.run();
   }
 
-  private probe(): Promise<Dialect> {
-    const { bucket } = this;
-    this.learnedAt = performance.now();
-    return bucket.withDeadline((deadline) => probeDialect(bucket.client, bucket.name, deadline));
+  private newProbe(): Once<Dialect> {
+    return new Once(() => {
+      const { bucket } = this;
+      this.learnedAt = performance.now();
+      return bucket.withDeadline((deadline) => probeDialect(bucket.client, bucket.name, deadline));
+    });
   }
 }
 

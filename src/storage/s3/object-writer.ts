@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { sha256Hex } from '../../model/sha256.js';
-import { KeyedMutex } from '../keyed-mutex.js';
+import { KeyedMutex } from '../../tools/keyed-mutex.js';
 import { PreconditionFailed, StorageUnavailable, type StoreOptions } from '../object-store.js';
 import type { Bucket } from './bucket.js';
 import { CHECKSUM, etagOfWritten } from './checksums.js';

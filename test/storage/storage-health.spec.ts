@@ -3,12 +3,12 @@ import { AdoptionMarker } from '../../src/avatars/adoption-marker.js';
 import { Settings } from '../../src/config/settings.js';
 import { ADOPTION_COMPLETE, PROBES } from '../../src/model/keys.js';
 import { AdoptionStart } from '../../src/ops/adoption-start.js';
-import { StorageHealth } from '../../src/ops/storage-health.js';
-import { UnfitStorage } from '../../src/ops/storage-report.js';
+import { StorageHealth } from '../../src/storage/health/storage-health.js';
+import { UnfitStorage } from '../../src/storage/health/storage-report.js';
 import { DiscardedReads } from '../../src/storage/discarded-reads.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
 import { StorageUnavailable, type StoreHealth } from '../../src/storage/object-store.js';
-import { RacingStore } from '../storage/trials/stores.js';
+import { RacingStore } from './trials/stores.js';
 
 class CountingStore extends MemoryStore {
   checks = 0;

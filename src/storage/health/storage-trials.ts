@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
-import type { ObjectStore } from '../storage/object-store.js';
-import { type QuickResult, tryQuickly } from '../storage/trials/try-quickly.js';
+import { LogOnce } from '../../tools/log-once.js';
+import { Once } from '../../tools/once.js';
+import type { ObjectStore } from '../object-store.js';
+import { type QuickResult, tryQuickly } from '../trials/try-quickly.js';
 
 /** What the storage does wrong, as far as a moment shows it. */
 export interface TrialFindings {
@@ -14,8 +16,8 @@ export interface TrialFindings {
 export class StorageTrials {
   private readonly logger = new Logger(StorageTrials.name);
   private known: TrialFindings | undefined;
-  private running: Promise<TrialFindings | undefined> | undefined;
-  private failed = false;
+  private readonly trial = new Once(() => this.tryOnce());
+  private readonly failures = new LogOnce(Infinity, 1);
 
   /** @param discarded how many reads of probes the store has discarded so far */
   constructor(
@@ -30,29 +32,30 @@ export class StorageTrials {
 
   /** Callers share a trial. @returns undefined if something else went wrong, such as an outage: the next call tries again */
   async run(): Promise<TrialFindings | undefined> {
-    if (this.known) return this.known;
-    this.running ??= this.tryOnce().finally(() => (this.running = undefined));
-    return this.running;
-  }
-
-  private async tryOnce(): Promise<TrialFindings | undefined> {
-    const { backend, location } = this.store;
     try {
-      const result = await tryQuickly(this.store, this.discarded);
-      this.known = judge(result);
-      if (this.known.mixedReads) this.logger.error({ backend, location, ...result.reads }, MIXED_READS);
-      if (this.known.conditionalWrites === 'unreliable')
-        this.logger.error({ backend, location, ...result }, UNRELIABLE);
+      return await this.trial.run();
     } catch (error) {
-      if (!this.failed) {
+      const { backend, location } = this.store;
+      if (this.failures.isFirst('')) {
         this.logger.warn(
           { backend, location, err: error },
           'the storage could not be tried, and is tried again with the next check',
         );
       }
-      this.failed = true;
+      return undefined;
     }
-    return this.known;
+  }
+
+  private async tryOnce(): Promise<TrialFindings> {
+    const { backend, location } = this.store;
+    const result = await tryQuickly(this.store, this.discarded);
+    const found = judge(result);
+    this.known = found;
+    if (found.mixedReads) this.logger.error({ backend, location, ...result.reads }, MIXED_READS);
+    if (found.conditionalWrites === 'unreliable') {
+      this.logger.error({ backend, location, ...result }, UNRELIABLE);
+    }
+    return found;
   }
 }
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { Settings } from '../config/settings.js';
-import { DiscardedReads } from '../storage/discarded-reads.js';
-import { ObjectStore, StorageRefused } from '../storage/object-store.js';
+import { Settings } from '../../config/settings.js';
+import { LogOnce } from '../../tools/log-once.js';
+import { DiscardedReads } from '../discarded-reads.js';
+import { ObjectStore, StorageRefused } from '../object-store.js';
 import { SharedCheck } from './shared-check.js';
 import { type StorageReport, unfitness } from './storage-report.js';
 import { StorageTrials } from './storage-trials.js';
@@ -15,7 +16,7 @@ export class StorageHealth implements OnApplicationBootstrap {
   private seen: StorageReport | undefined;
   private checkedAt = -Infinity;
   private started = false;
-  private unfitLogged = false;
+  private readonly unfit = new LogOnce(Infinity, 1);
   private readonly check: SharedCheck<StorageReport>;
   private readonly trials: StorageTrials;
 
@@ -103,8 +104,7 @@ export class StorageHealth implements OnApplicationBootstrap {
   /** At the start it ends the service, whose last line says so. */
   private logUnfit(found: Pick<StorageReport, 'conditionalWrites'>): void {
     const unfit = this.started && !this.isFit(found) && unfitness(found, this.store.location);
-    if (!unfit || this.unfitLogged) return;
-    this.unfitLogged = true;
+    if (!unfit || !this.unfit.isFirst('')) return;
     this.logger.error(`${unfit.message}. This replica does not become ready`);
   }
 

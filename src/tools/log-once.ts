@@ -4,12 +4,12 @@ interface Window {
 }
 
 /** Tells the first event of a kind from its repetitions, so that the log doesn't have the same line a thousand times. */
-export class LogThrottle {
+export class LogOnce {
   /** By kind, the oldest first. */
   private readonly windows = new Map<string, Window>();
 
   /**
-   * @param windowMs how long repetitions of a kind are left out after the first, in ms
+   * @param windowMs how long repetitions of a kind are left out after the first, in ms; Infinity: for good
    * @param maxKinds how many kinds are remembered; if there are more, the window of the oldest ends early
    */
   constructor(
@@ -21,7 +21,7 @@ export class LogThrottle {
    * @param summarize called at the end of the window that this event opens, with how many were left out, unless none were
    * @returns whether to log the event; otherwise it is counted
    */
-  isFirst(kind: string, summarize: (leftOut: number) => void): boolean {
+  isFirst(kind: string, summarize: (leftOut: number) => void = () => undefined): boolean {
     const open = this.windows.get(kind);
     if (open) {
       open.leftOut++;
@@ -35,7 +35,7 @@ export class LogThrottle {
       if (window.leftOut > 0) summarize(window.leftOut);
     };
     const window: Window = { leftOut: 0, end };
-    const timer = setTimeout(end, this.windowMs).unref();
+    const timer = this.windowMs === Infinity ? undefined : setTimeout(end, this.windowMs).unref();
     this.windows.set(kind, window);
     return true;
   }

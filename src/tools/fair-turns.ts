@@ -3,8 +3,14 @@ import { CodedError } from '../errors.js';
 export interface FairTurnsOptions {
   /** Tasks that run at the same time. */
   turns: number;
-  /** Tasks that may wait for a turn. */
-  queue: number;
+  /** Tasks that may wait for a turn. By default, any number. */
+  queue?: number;
+  /** Tasks of one group that may wait. By default, any number. */
+  queueOfGroup?: number;
+  /** How long a task may wait, in ms. By default, for good. */
+  maxWaitMs?: number;
+  /** The error of a task that is refused, which was not begun then. By default, a CodedError `busy`. */
+  busy?: () => Error;
 }
 
 /** Costly tasks of one group that may wait. They run even if nobody waits for their result any more. */
@@ -27,6 +33,8 @@ interface Waiting {
   place: Place;
   start(): void;
   refuse(): void;
+  /** Fires when it has waited for too long. */
+  timer?: NodeJS.Timeout;
 }
 
 interface Group {
@@ -61,24 +69,22 @@ export class FairTurns {
 
   /**
    * Runs a task when its turn comes. Tasks of one group start in the order they came, but cheap ones may overtake costly ones.
-   * @throws CodedError `busy` the queue is full, or eight costly tasks of the group are waiting already. A full queue refuses the
-   * last task of the group that has the most tasks waiting. That may be a task that has waited for a while.
+   * @throws the error of `busy`: the queue is full, too many tasks of the group are waiting already, eight of them if they are costly,
+   * or the task has waited for too long. A full queue refuses the last task of the group that has the most tasks waiting. That may be
+   * a task that has waited for a while.
    */
   async run<T>(task: () => Promise<T>, { group = '', costly = false }: TaskOptions = {}): Promise<T> {
     return this.runAt({ group, costly }, task);
   }
 
   /**
-   * Runs tasks that are of use only together. Nothing is queued unless there is room for all of them, and once one of them fails, those that
-   * still wait leave the queue.
-   * @throws CodedError `busy` there is no room for all of them; what the first one to fail throws
+   * Runs tasks that are of use only together: once one of them fails, those that still wait leave the queue.
+   * @throws what the first one to fail throws
    */
   async all<T>(
     tasks: readonly (() => Promise<T>)[],
     { group = '' }: Pick<TaskOptions, 'group'> = {},
   ): Promise<T[]> {
-    const room = this.options.queue - this.count.waiting + this.options.turns - this.count.active;
-    if (tasks.length > room) throw busy();
     const place = { group, costly: false };
     try {
       return await Promise.all(tasks.map((task) => this.runAt(place, task)));
@@ -98,6 +104,7 @@ export class FairTurns {
   }
 
   private turn(place: Place): Promise<void> {
+    const { queue = Infinity, queueOfGroup = Infinity, maxWaitMs = Infinity, busy = tooMany } = this.options;
     return new Promise((resolve, reject) => {
       const group = this.groups.get(place.group) ?? { active: 0, waiting: [] };
       const refuse = () => {
@@ -108,10 +115,16 @@ export class FairTurns {
         return;
       }
       this.groups.set(place.group, group);
-      group.waiting.push({ place, start: resolve, refuse });
+      const task: Waiting = { place, start: resolve, refuse };
+      group.waiting.push(task);
       this.count.waiting++;
       this.startNext();
-      if (this.count.waiting > this.options.queue) this.refuseOne(place.group);
+      if (group.waiting.length > queueOfGroup) this.refuse(group, task);
+      else if (this.count.waiting > queue) this.refuseOne(group);
+      if (maxWaitMs === Infinity || group.waiting.at(-1) !== task) return;
+      task.timer = setTimeout(() => {
+        this.refuse(group, task);
+      }, maxWaitMs);
     });
   }
 
@@ -122,9 +135,9 @@ export class FairTurns {
     const ready = [...this.groups.values()].filter(({ waiting }) => waiting.some(mayStart));
     if (ready.length === 0) return;
     const group = ready.reduce((least, one) => (one.active < least.active ? one : least));
-    const [next] = group.waiting.splice(group.waiting.findIndex(mayStart), 1);
+    const next = group.waiting.find(mayStart);
     if (!next) return;
-    this.count.waiting--;
+    this.leave(group, next);
     this.count.active++;
     this.count.costly += Number(next.place.costly);
     group.active++;
@@ -147,9 +160,7 @@ export class FairTurns {
   private drop(place: Place): void {
     const group = this.groups.get(place.group);
     if (!group) return;
-    const left = group.waiting.filter((one) => one.place !== place);
-    this.count.waiting -= group.waiting.length - left.length;
-    group.waiting = left;
+    for (const task of group.waiting.filter((one) => one.place === place)) this.leave(group, task);
     this.forgetIfIdle(place.group);
   }
 
@@ -160,16 +171,28 @@ export class FairTurns {
   }
 
   /** @param newcomer the group whose task came last. That task is refused unless another group has more tasks waiting. */
-  private refuseOne(newcomer: string): void {
+  private refuseOne(newcomer: Group): void {
     let longest = newcomer;
-    const lengthOf = (name: string) => this.groups.get(name)?.waiting.length ?? 0;
-    for (const name of this.groups.keys()) if (lengthOf(name) > lengthOf(longest)) longest = name;
-    this.groups.get(longest)?.waiting.pop()?.refuse();
+    for (const group of this.groups.values()) {
+      if (group.waiting.length > longest.waiting.length) longest = group;
+    }
+    const last = longest.waiting.at(-1);
+    if (last) this.refuse(longest, last);
+  }
+
+  private refuse(group: Group, task: Waiting): void {
+    this.leave(group, task);
+    this.forgetIfIdle(task.place.group);
+    task.refuse();
+  }
+
+  private leave(group: Group, task: Waiting): void {
+    clearTimeout(task.timer);
+    group.waiting.splice(group.waiting.indexOf(task), 1);
     this.count.waiting--;
-    this.forgetIfIdle(longest);
   }
 }
 
-function busy(): CodedError {
-  return new CodedError('busy', 'Too many pictures are waiting to be processed. Try again shortly.');
+function tooMany(): CodedError {
+  return new CodedError('busy', 'Too many tasks are waiting. Try again shortly.');
 }

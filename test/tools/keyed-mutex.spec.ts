@@ -1,4 +1,4 @@
-import { KeyedMutex, type TurnLimit } from '../../src/storage/keyed-mutex.js';
+import { KeyedMutex, type TurnLimit } from '../../src/tools/keyed-mutex.js';
 
 const HOUR_MS = 3_600_000;
 

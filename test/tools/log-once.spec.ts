@@ -1,15 +1,15 @@
 import { jest } from '@jest/globals';
-import { LogThrottle } from '../../src/http/log-throttle.js';
+import { LogOnce } from '../../src/tools/log-once.js';
 
-describe('a throttled log', () => {
+describe('a log that says a thing once', () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
   const start = (maxKinds = 10) => {
-    const throttle = new LogThrottle(1000, maxKinds);
+    const once = new LogOnce(1000, maxKinds);
     const summaries: string[] = [];
-    const tell = (kind: string) => throttle.isFirst(kind, (leftOut) => summaries.push(`${kind} ${leftOut}`));
-    return { throttle, summaries, tell };
+    const tell = (kind: string) => once.isFirst(kind, (leftOut) => summaries.push(`${kind} ${leftOut}`));
+    return { once, summaries, tell };
   };
 
   it('has an event once in each window, and then how many were left out', () => {
@@ -31,10 +31,19 @@ describe('a throttled log', () => {
     expect(summaries).toEqual(['a 1', 'b 1']);
   });
 
+  it('can leave out repetitions for good', () => {
+    const once = new LogOnce(Infinity, 2);
+    const isFirst = (kind: string) => once.isFirst(kind);
+    expect(['a', 'b', 'a'].map(isFirst)).toEqual([true, true, false]);
+    jest.advanceTimersByTime(2 ** 40);
+    // `c` takes the place of `a`.
+    expect(['b', 'c', 'b', 'a'].map(isFirst)).toEqual([false, true, false, true]);
+  });
+
   it('has the summaries at once if they are asked for', () => {
-    const { throttle, tell, summaries } = start();
+    const { once, tell, summaries } = start();
     ['a', 'a', 'b', 'b', 'b'].map(tell);
-    throttle.flush();
+    once.flush();
     expect(summaries).toEqual(['a 1', 'b 2']);
     jest.advanceTimersByTime(1000);
     expect(summaries).toHaveLength(2);

@@ -1,4 +1,4 @@
-import type { StoreHealth } from '../storage/object-store.js';
+import type { StoreHealth } from '../object-store.js';
 
 /** What is known about the storage, as readiness and the log say it. */
 export interface StorageReport {

@@ -1,5 +1,6 @@
 import { setImmediate as settled } from 'node:timers/promises';
-import { FairTurns, type TaskOptions } from '../../src/images/fair-turns.js';
+import { jest } from '@jest/globals';
+import { FairTurns, type FairTurnsOptions, type TaskOptions } from '../../src/tools/fair-turns.js';
 
 /** Tasks that run until the test ends them. */
 class Tasks {
@@ -40,7 +41,8 @@ class Tasks {
   }
 }
 
-const tasks = (turns: number, queue = 256) => new Tasks(new FairTurns({ turns, queue }));
+const tasks = (turns: number, queue = 256, more: Partial<FairTurnsOptions> = {}) =>
+  new Tasks(new FairTurns({ turns, queue, ...more }));
 
 describe('turns', () => {
   it('go round the groups, a new one first', async () => {
@@ -130,6 +132,17 @@ describe('a full queue', () => {
     expect(all.refused).toEqual(['a10']);
   });
 
+  it('of one group refuses its newcomers, and nobody else', async () => {
+    const all = tasks(1, undefined, { queueOfGroup: 2 });
+    const { come, end, endAll } = bound(all);
+    await come('a1 a2 a3 a4 b1 b2 b3');
+    expect(all.refused).toEqual(['a4', 'b3']);
+    await end('a1');
+    await come('a5 b3');
+    expect(all.refused).toEqual(['a4', 'b3', 'a5']);
+    expect(await endAll()).toBe('a1 b1 a2 b2 a3 b3');
+  });
+
   it('of length 0 refuses every task that cannot start at once', async () => {
     const all = tasks(1, 0);
     await all.come('a1 b1');
@@ -138,6 +151,30 @@ describe('a full queue', () => {
     await all.come('b2');
     expect(all.started).toEqual(['a1', 'b2']);
   });
+});
+
+it('a task that has waited for too long is refused, and makes room', async () => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+  try {
+    const all = tasks(1, 2, { maxWaitMs: 1000 });
+    await all.come('a1 a2');
+    jest.advanceTimersByTime(600);
+    await all.come('b1');
+    jest.advanceTimersByTime(400);
+    await all.come('c1');
+    expect(all.refused).toEqual(['a2']);
+    await all.end('a1');
+    jest.advanceTimersByTime(3000);
+    await settled();
+    expect([all.started, all.refused]).toEqual([
+      ['a1', 'b1'],
+      ['a2', 'c1'],
+    ]);
+    await all.end('b1');
+    expect([all.turns.active, all.turns.waiting, all.turns.sharing]).toEqual([0, 0, 0]);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 describe('tasks that are of use only together', () => {
@@ -174,18 +211,6 @@ describe('tasks that are of use only together', () => {
     expect(all.started).toEqual(['a1', 'a2', 'b1', 'a3']);
   });
 
-  it('are refused together, before any of them is queued', async () => {
-    const all = tasks(1, 4);
-    await all.come('a1 a2');
-    const busy = { code: 'busy' };
-    await expect(together(all.turns, 'b1 b2 b3 b4', all.started).result).rejects.toMatchObject(busy);
-    expect([all.turns.waiting, all.started]).toEqual([1, ['a1']]);
-    void together(all.turns, 'b1 b2 b3', all.started).result;
-    expect(all.turns.waiting).toBe(4);
-    // Nobody who waits already makes room for them.
-    expect(all.refused).toEqual([]);
-  });
-
   it('leave the queue once one of them fails, and leave the others of their group alone', async () => {
     const all = tasks(1);
     const { ends, result } = together(all.turns, 'a1 a2 a3', all.started);
@@ -202,12 +227,6 @@ it('groups without a task are forgotten, so that refused ones do not slow down a
   const all = tasks(1, 1);
   await all.come('a1 b1 c1 d1 e1');
   await all.come('f1 f2 f3 f4 f5 f6 f7 f8 f9', { costly: true });
-  await expect(
-    all.turns.all(
-      [1, 2].map((n) => () => Promise.resolve(n)),
-      { group: 'g' },
-    ),
-  ).rejects.toMatchObject({ code: 'busy' });
   expect([all.turns.sharing, all.refused.length]).toEqual([2, 12]);
   await all.endAll();
   expect(all.turns.sharing).toBe(0);
