@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ApiModule } from './api/api.module.js';
+import { AdoptionModule } from './avatars/adoption.module.js';
 import { CdnModule } from './cdn/cdn.module.js';
 import type { Settings } from './config/settings.js';
 import { SettingsModule } from './config/settings.module.js';
@@ -19,6 +20,7 @@ export class AppModule {
       global: true,
       imports: [
         SettingsModule.with(settings),
+        AdoptionModule,
         ApiModule,
         CdnModule,
         DeliveryModule,

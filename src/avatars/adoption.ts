@@ -1,21 +1,16 @@
 import { Readable } from 'node:stream';
 import { Injectable, Logger } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import { isLegacy, prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
 import { type Manifest, type Version, isErased, mayAdopt } from '../model/manifest.js';
 import { sha256Hex } from '../model/sha256.js';
-import { type CallOptions, ObjectStore } from '../storage/object-store.js';
+import { ObjectStore } from '../storage/object-store.js';
 import { SpooledUpload, tooLarge } from '../uploads/spooled-upload.js';
 import { AdoptionMarker } from './adoption-marker.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
-import { SingleFlight } from '../tools/single-flight.js';
-
-/** How long an avatar with nothing to adopt is not searched again, in ms, and how many such avatars are remembered. */
-const NOTHING_THERE = { ttl: 600_000, max: 50_000 };
 
 /** A picture that the older service stored for an avatar: `avatars/<id>/<uuidv7>.<ext>`. */
 interface Legacy {
@@ -42,8 +37,6 @@ export interface Adopted {
 @Injectable()
 export class Adoption {
   private readonly logger = new Logger(Adoption.name);
-  private readonly nothingThere = new LRUCache<string, true>(NOTHING_THERE);
-  private readonly adopting = new SingleFlight<Manifest>();
 
   constructor(
     private readonly store: ObjectStore,
@@ -55,34 +48,31 @@ export class Adoption {
   ) {}
 
   /**
-   * Adopts the newest readable picture of an avatar, if the older service left any. Looks for one unless the store says
-   * that none is left.
+   * Adopts an avatar before something else is done to it, unless nothing is left to adopt.
    * @param manifest as the store has it
-   * @param options for the calls to the store
    * @returns the manifest after the adoption; the given one if there was nothing to adopt
    * @throws what the store throws
    */
-  async ensure(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
-    const { id } = manifest;
-    if (!mayAdopt(manifest) || this.nothingThere.has(id)) return manifest;
-    if (await this.marker.complete(options)) return manifest;
-    return this.adopting.run(id, () => this.adoptOnce(manifest, options));
+  async ensure(manifest: Manifest): Promise<Manifest> {
+    if (!mayAdopt(manifest) || (await this.marker.complete())) return manifest;
+    return (await this.adoptNewest(manifest)).manifest;
   }
 
   /**
-   * Adopts the newest readable picture of an avatar, if there is any. Logs each refused one at once: if an older one is adopted, nobody
-   * looks at it again.
+   * Adopts the newest readable picture of an avatar, if there is any. Logs what it adopts, and each refused one at once: if an older one is
+   * adopted, nobody looks at it again.
    * @param manifest as the store has it; it has to be one that `mayAdopt` accepts
    * @throws what the store throws
    */
-  async adoptNewest(manifest: Manifest, options?: CallOptions): Promise<Adopted> {
+  async adoptNewest(manifest: Manifest): Promise<Adopted> {
     const { id } = manifest;
     const refused: Adopted['refused'] = [];
-    for (const legacy of await this.legacy(id, options)) {
+    for (const legacy of await this.legacy(id)) {
       try {
         const adopted = await this.adopt(id, legacy);
         if (!adopted) continue;
         const key = isErased(adopted, legacy.version) ? undefined : legacy.key;
+        if (key !== undefined) this.logger.log({ id, key }, 'adopted an avatar of the older service');
         return { manifest: adopted, key, refused };
       } catch (error) {
         if (!(error instanceof CodedError && REFUSALS.has(error.code))) throw error;
@@ -122,18 +112,10 @@ export class Adoption {
     }
   }
 
-  private async adoptOnce(manifest: Manifest, options?: CallOptions): Promise<Manifest> {
-    const { id } = manifest;
-    const { manifest: after, key } = await this.adoptNewest(manifest, options);
-    if (key !== undefined) this.logger.log({ id, key }, 'adopted an avatar of the older service');
-    else if (after === manifest) this.nothingThere.set(id, true);
-    return after;
-  }
-
   /** Lists what can be adopted, newest first. */
-  private async legacy(id: string, options?: CallOptions): Promise<Legacy[]> {
+  private async legacy(id: string): Promise<Legacy[]> {
     const found: Legacy[] = [];
-    for await (const { key, size } of this.store.list(prefixOf(id), options)) {
+    for await (const { key, size } of this.store.list(prefixOf(id), { forChange: true })) {
       const version = isLegacy(key) ? versionOf(key) : undefined;
       if (version !== undefined) found.push({ key, version, size });
     }

@@ -59,7 +59,7 @@ export class AvatarChanges {
    */
   async begin(id: string, precondition: Precondition): Promise<CurrentState> {
     const state = await this.readOrLastKnown(id, precondition !== undefined, async () =>
-      this.adoption.ensure(await this.repository.readFresh(id), { forChange: true }),
+      this.adoption.ensure(await this.repository.readFresh(id)),
     );
     assertPrecondition(state.manifest, precondition);
     return { ...state, precondition, at: instantAfter(state.manifest, new Date()) };

@@ -6,7 +6,6 @@ import { ImagePipeline } from '../images/image-pipeline.js';
 import type { Crop } from '../model/formats.js';
 import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
 import { ObjectStore, isAway } from '../storage/object-store.js';
-import { Adoption } from './adoption.js';
 import { AvatarChanges, type Committed } from './avatar.changes.js';
 import { AvatarErasure, type EraseOptions, type Receipt } from './avatar.erasure.js';
 import { AvatarEvents } from './avatar.events.js';
@@ -58,7 +57,6 @@ export class AvatarsService {
     private readonly pipeline: ImagePipeline,
     private readonly repository: AvatarRepository,
     private readonly objects: AvatarObjects,
-    private readonly adoption: Adoption,
     private readonly changes: AvatarChanges,
     private readonly erasure: AvatarErasure,
     private readonly pending: PendingChanges,
@@ -99,7 +97,7 @@ export class AvatarsService {
 
   /** The facts of the current version. @throws CodedError `manifest_unreadable`; what the store throws */
   async get(id: string): Promise<Current> {
-    const { manifest, incomplete, verified, tokens } = await this.read(id);
+    const { manifest, incomplete, verified, tokens } = await this.repository.readCached(id);
     const version = currentVersion(manifest);
     if (incomplete && !this.isPending(manifest, version)) throw incomplete;
     return { version, verified, tokens };
@@ -113,7 +111,7 @@ export class AvatarsService {
 
   /** The versions in the history, and which one is current. */
   async history(id: string): Promise<Manifest> {
-    const { manifest, incomplete } = await this.read(id);
+    const { manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
     return manifest;
   }
@@ -249,13 +247,6 @@ export class AvatarsService {
 
   private existing(id: string, version: Version): { version: Version; outcome: UploadOutcome } {
     return { version, outcome: this.pending.holds(id, version.version) ? 'pending' : 'unchanged' };
-  }
-
-  /** Reads an avatar, and adopts what the older service left of it. */
-  private async read(id: string): Promise<CachedRead> {
-    const read = await this.repository.readCached(id);
-    const manifest = await this.adoption.ensure(read.manifest);
-    return manifest === read.manifest ? read : { ...read, manifest, tokens: undefined };
   }
 }
 

@@ -84,6 +84,8 @@ export const ALIASES = 'aliases/';
 export const PROBES = 'probes/';
 /** Its presence says that no picture of the older service is left to adopt, and that none will come. */
 export const ADOPTION_COMPLETE = 'adoption/complete.json';
+/** Written by the process that adopts, while it does. */
+export const ADOPTION_RUNNING = 'adoption/running.json';
 
 export function manifestKey(id: string): string {
   return `${MANIFESTS}${encodeId(id)}.json`;

@@ -4,7 +4,6 @@ import { CdnModule } from '../cdn/cdn.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { StorageHealthModule } from '../storage/health/storage-health.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
-import { AdoptionStart } from './adoption-start.js';
 import { HealthController } from './health.controller.js';
 import { ServiceMetrics } from './service-metrics.js';
 
@@ -12,6 +11,6 @@ import { ServiceMetrics } from './service-metrics.js';
 @Module({
   imports: [AvatarsModule, CdnModule, DeliveryModule, StorageHealthModule, UploadsModule],
   controllers: [HealthController],
-  providers: [AdoptionStart, ServiceMetrics],
+  providers: [ServiceMetrics],
 })
 export class OpsModule {}

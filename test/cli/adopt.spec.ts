@@ -84,6 +84,8 @@ describe.each(backends)('adopt on $name', (backend) => {
       const key = await leaveUpload(environment, 'alice');
       const alice = new AvatarClient(service.url, 'alice');
       expectStatus(404, await alice.get());
+      // An address is no reason to leave the picture alone.
+      expectStatus(200, await alice.setAliases({ emails: ['alice@example.org'] }));
       expect(await reportOf(environment, 'verify')).toMatchObject({
         code: 1,
         findings: [{ code: 'unadopted_picture', where: key }],

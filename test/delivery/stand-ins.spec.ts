@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
-import { ADOPTION_COMPLETE, manifestKey } from '../../src/model/keys.js';
+import { manifestKey } from '../../src/model/keys.js';
 import { type Answer, problemOf, send } from '../http/support/client.js';
 import { type Losable, startLosable } from '../support/away.js';
 import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
@@ -231,17 +231,6 @@ describeS3('a default, and a bucket', () => {
   afterEach(async () => {
     await Promise.all(services.splice(0).map((service) => service.stop()));
     await proxy.stop();
-  });
-
-  it('is drawn if the bucket cannot be asked for pictures of an older service', async () => {
-    const service = await start({});
-    expectStatus(201, await new AvatarClient(service.url, 'somebody').upload(await numbered(1)));
-    await service.stop();
-    await openBackend(environment).delete(ADOPTION_COMPLETE);
-    const searching = await startAgain({});
-    proxy.rule({ operation: 'ListObjectsV2', fault: { type: 'error', status: 503, code: 'SlowDown' } });
-    const { headers } = expectStatus(200, await send(searching.url, { path: '/v1/avatars/nobody' }));
-    expect(headers['cache-control']).toBe('no-store');
   });
 
   it('is drawn for all of 500 at the same time while the bucket never answers', async () => {

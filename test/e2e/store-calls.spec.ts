@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import { ADOPTION_COMPLETE } from '../../src/model/keys.js';
 import { AvatarClient, expectStatus, idOf, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { backends, openBackend } from '../support/backends.js';
 import type { Backend } from '../support/local.js';
@@ -216,17 +215,6 @@ describe.each(backends)('the calls to the store on $name', (backend) => {
     const redirected = async (client: AvatarClient) =>
       expectStatus(302, await client.get(`?default=${encodeURIComponent(ELSEWHERE)}`));
     await expectCalls(trusting, avatar(), [GET_MANIFEST], redirected);
-  });
-
-  it('include a listing for an unknown id if an older service may have left pictures', async () => {
-    await openBackend(environment).delete(ADOPTION_COMPLETE);
-    await asking.stop();
-    asking = await startService(environment);
-    const calls = [GET_MANIFEST, LIST];
-    const absent = async (client: AvatarClient) => expectStatus(404, await client.get());
-    await expectCalls(asking, avatar(), calls, absent);
-    await expectCalls(asking, avatar(), [...calls, PUT_MASTER, PUT_MANIFEST], (client) => created(client, 1));
-    expect(await openBackend(environment).exists(ADOPTION_COMPLETE)).toBe(false);
   });
 });
 

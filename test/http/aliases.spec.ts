@@ -8,7 +8,6 @@ import { backends, openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { local } from '../support/local.js';
-import { LEGACY, leaveUpload } from '../support/older-service.js';
 import { TORTURE } from '../support/programme.js';
 import { describeS3 } from '../support/s3.js';
 import { storeCalls } from '../support/scrape.js';
@@ -16,7 +15,6 @@ import { type Environment, type RunningService, startService } from '../support/
 import { type Answer, problemOf } from './support/client.js';
 
 /** An avatar of an older service. */
-const OLDER = 'a-1';
 
 /** How often several change the aliases of an avatar at once. */
 const ROUNDS = TORTURE ? 40 : 4;
@@ -59,7 +57,6 @@ describe.each(backends)('aliases on $name', (backend) => {
       CACHE_UNKNOWN_HASH_MS: '0',
       LOG_LEVEL: 'trace',
     };
-    await leaveUpload(environment, OLDER);
     [service, other] = await Promise.all([startService(environment), startService(environment)]);
   });
   afterAll(async () => {
@@ -176,13 +173,6 @@ describe.each(backends)('aliases on $name', (backend) => {
     expect((await lookup(service.url, { hashes: [hash] })).hashes[hash]).toMatchObject({ default: false });
     expectStatus(204, await client('stays').delete());
     expect((await lookup(service.url, { hashes: [hash] })).hashes[hash]).toMatchObject({ default: true });
-  });
-
-  it('keeps no picture of an older service from being adopted', async () => {
-    const [id, version] = [OLDER, LEGACY];
-    const [hash = ''] = await set(id, { emails: ['old@example.org'] });
-    expect((await lookup(service.url, { hashes: [hash] })).hashes[hash]).toMatchObject({ id, version });
-    expect(await idOf(other.url, hash)).toBe(id);
   });
 
   it('registers an address in every spelling that somebody may hash', async () => {

@@ -44,7 +44,6 @@ describeS3('while the bucket is away', () => {
 
   beforeAll(async () => {
     direct = await s3Environment();
-    await leaveUpload(direct, 'older');
     left = await mkdtemp(join(tmpdir(), 'visage-outbox-'));
     await mkdir(join(left, 'slot-3/pending'), { recursive: true });
     await writeFile(join(left, 'slot-3/pending/00000000-0000-7000-8000-000000000000.json'), '{}');
@@ -228,8 +227,17 @@ describeS3('while the bucket is away', () => {
   });
 
   it("takes changes of a new avatar while only the listing of the older service's files fails", async () => {
-    const [uploaded, deleted, exact] = [avatar(), avatar(), avatar()];
-    proxy.rule({ operation: 'ListObjectsV2', fault: { type: 'error', status: 403, code: 'AccessDenied' } });
+    const used = await s3Environment();
+    await leaveUpload(used, 'older');
+    const behindIt = await behindProxy(used);
+    const fault = { type: 'error', status: 403, code: 'AccessDenied' } as const;
+    behindIt.proxy.rule({ operation: 'ListObjectsV2', fault });
+    const searching = await startAlone({ ...(await withOutbox()), ...behindIt.environment });
+    const [uploaded, deleted, exact] = ['up', 'down', 'exact'].map((id) => avatar(id, searching)) as [
+      AvatarClient,
+      AvatarClient,
+      AvatarClient,
+    ];
     const version = versionOf(expectStatus(202, await uploaded.upload(await numbered(1))));
     expectStatus(202, await deleted.delete());
     for (const refused of [
@@ -239,12 +247,13 @@ describeS3('while the bucket is away', () => {
     ]) {
       expect(problemOf(refused)).toEqual({ status: 503, code: 'storage_unavailable' });
     }
-    expect((await replayed()).setAside).toBe(0);
+    expect((await replayed(searching)).setAside).toBe(0);
     expect((await uploaded.versions()).current).toBe(version);
     expectStatus(404, await deleted.get());
     // What was refused left nothing behind.
-    proxy.clear();
     expectStatus(404, await exact.get());
+    await searching.stop();
+    await behindIt.proxy.stop();
   });
 
   it('marks as no-store whatever another replica may have erased', async () => {

@@ -1,8 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { AdoptionMarker } from '../../src/avatars/adoption-marker.js';
 import { Settings } from '../../src/config/settings.js';
-import { ADOPTION_COMPLETE, PROBES } from '../../src/model/keys.js';
-import { AdoptionStart } from '../../src/ops/adoption-start.js';
+import { PROBES } from '../../src/model/keys.js';
 import { StorageHealth } from '../../src/storage/health/storage-health.js';
 import { UnfitStorage } from '../../src/storage/health/storage-report.js';
 import { DiscardedReads } from '../../src/storage/discarded-reads.js';
@@ -147,15 +145,13 @@ describe('the trials of the storage', () => {
     expect(await health.ask()).toMatchObject({ conditionalWrites: 'honoured' });
   });
 
-  it('are not waited for by what has to be done before the first request', async () => {
+  it('are not waited for by those who ask in time', async () => {
     class SlowToWrite extends MemoryStore {
       override store(...write: Parameters<MemoryStore['store']>) {
         return write[0].startsWith(PROBES) ? new Promise<never>(() => undefined) : super.store(...write);
       }
     }
-    const store = new SlowToWrite();
-    await new AdoptionStart(healthOf(store, {}), new AdoptionMarker(store)).onApplicationBootstrap();
-    expect(await store.exists(ADOPTION_COMPLETE)).toBe(true);
+    expect(await healthOf(new SlowToWrite(), {}).askInTime()).toMatchObject({ reachable: true });
   });
 
   it('end the start of a service that requires what the storage does not do', async () => {
