@@ -1,9 +1,11 @@
 import { Controller, Delete, Get, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AvatarErasure } from '../avatars/avatar.erasure.js';
 import { AvatarsService, type UploadOutcome } from '../avatars/avatars.service.js';
 import { cacheControlOf } from '../delivery/cache-control.js';
 import { PictureAnswers } from '../delivery/picture-answers.js';
+import { PictureUrls } from '../delivery/picture-urls.js';
 import { PicturesService } from '../delivery/pictures.service.js';
 import { preferencesOf } from '../delivery/preferences.js';
 import { CodedError } from '../errors.js';
@@ -36,7 +38,9 @@ const UPLOAD_STATUS: Record<UploadOutcome, number> = { created: 201, unchanged: 
 export class AvatarsController {
   constructor(
     private readonly avatars: AvatarsService,
+    private readonly erasure: AvatarErasure,
     private readonly pictures: PicturesService,
+    private readonly pictureUrls: PictureUrls,
     private readonly uploads: UploadReceiver,
     private readonly urls: PublicUrls,
     private readonly pictureAnswers: PictureAnswers,
@@ -99,7 +103,7 @@ export class AvatarsController {
     @Param('id', ValidId) id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExistsAnswer> {
-    const { exists, verified } = await this.avatars.exists(id);
+    const { value: exists, verified } = await this.avatars.exists(id);
     void reply.header('Cache-Control', freshness(verified));
     return { exists };
   }
@@ -114,7 +118,7 @@ export class AvatarsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const wish = { size, format, still: animated === false };
-    const { key, url, version, expiresAt, verified } = found(await this.pictures.getUrl(id, wish));
+    const { key, url, version, expiresAt, verified } = found(await this.pictureUrls.getUrl(id, wish));
     const answer: UrlAnswer = { url: url ?? this.urls.of(request, key), version, expiresAt };
     sendJson(request, reply, answer, freshness(verified));
   }
@@ -127,7 +131,7 @@ export class AvatarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
-    const { version, verified } = await this.avatars.get(id);
+    const { value: version, verified } = await this.avatars.get(id);
     void reply.header('Cache-Control', freshness(verified));
     return this.versionAnswers.of(request, id, found(version));
   }
@@ -143,7 +147,7 @@ export class AvatarsController {
     const precondition = preconditionOf(request.headers);
     if (erase) {
       assertUnconditional(precondition);
-      const { committed, erasedAt, objects, bytes, aliases, purged } = await this.avatars.erase(id, {
+      const { committed, erasedAt, objects, bytes, aliases, purged } = await this.erasure.erase(id, {
         before,
         requestId: request.id,
       });

@@ -43,7 +43,7 @@ export class LookupController {
   private entry(
     request: FastifyRequest,
     name: string,
-    { id, version }: Found,
+    { id, value: version }: Found,
     wish: LookupBody,
   ): LookupEntry {
     const { sizes = this.pictures.sizes, format } = wish;

@@ -71,8 +71,9 @@ export class SheetsController {
     reply: FastifyReply,
     url: string | undefined,
   ): Promise<void> {
-    const { layout, avatars, verified } = await this.sheets.find(wish);
-    const tiles = avatars.map(({ id, version, failure }, index) => ({
+    const { layout, avatars } = await this.sheets.find(wish);
+    const verified = avatars.every((one) => one.verified);
+    const tiles = avatars.map(({ id, value: version, failure }, index) => ({
       id,
       ...positionOf(layout, index),
       version: version?.version ?? null,

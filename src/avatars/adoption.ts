@@ -10,7 +10,7 @@ import { ObjectStore } from '../storage/object-store.js';
 import { SpooledUpload, tooLarge } from '../uploads/spooled-upload.js';
 import { AdoptionMarker } from './adoption-marker.js';
 import { AvatarObjects } from './avatar.objects.js';
-import { AvatarRepository } from './avatar.repository.js';
+import { ManifestSwap } from './manifest-swap.js';
 
 /** A picture that the older service stored for an avatar: `avatars/<id>/<uuidv7>.<ext>`. */
 interface Legacy {
@@ -41,7 +41,7 @@ export class Adoption {
   constructor(
     private readonly store: ObjectStore,
     private readonly pipeline: ImagePipeline,
-    private readonly repository: AvatarRepository,
+    private readonly manifests: ManifestSwap,
     private readonly objects: AvatarObjects,
     private readonly marker: AdoptionMarker,
     private readonly settings: Settings,
@@ -103,7 +103,7 @@ export class Adoption {
       const publish = (stored: Buffer) => {
         // Another replica, or an interrupted adoption, may have stored a master made by another release. The first one stays.
         const version = { ...made, bytes: stored.length, sha256: sha256Hex(stored) };
-        return this.repository.change(id, () => ({ type: 'publish', at, version }));
+        return this.manifests.change(id, () => ({ type: 'publish', at, version }));
       };
       const after = await this.objects.storeUnlessErased(id, name, { format }, bytes, publish);
       return after.manifest;

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
@@ -20,9 +19,11 @@ import {
   isAway,
 } from '../storage/object-store.js';
 import { AvatarEvents } from './avatar.events.js';
-import { AvatarRepository, type Vouched } from './avatar.repository.js';
-import { type LastKnown, type ReadToken, isFresh, isKeepable, overrules } from './read-token.js';
-import { SingleFlight } from '../tools/single-flight.js';
+import { AvatarRepository } from './avatar.repository.js';
+import { ManifestSwap } from './manifest-swap.js';
+import { CERTAIN, type Read, UNVERIFIED, both } from './read.js';
+import { type Known, ReadMemory, type Stored } from './read-memory.js';
+import { isFresh, isKeepable } from './read-token.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
 const CONCURRENCY = 8;
@@ -32,21 +33,11 @@ const BUSY = 'Too many avatars are taking over an address or hash at the same ti
 /** Memory of an entry, generously: a hash, an id and the objects around them. */
 const ENTRY_BYTES = 512;
 
-/** The avatar that a hash stands for, with the tokens of the reads that it came from. */
-export interface Resolved extends Vouched {
-  /** Undefined if the hash stands for no avatar. */
-  id: string | undefined;
-  /** While all of them hold, `resolve` would give the same. Undefined if only the store can tell. */
-  tokens: readonly ReadToken[] | undefined;
-}
-
 /** An alias as the store has it. Without an etag it is damaged. */
 type Pointer = Pick<StoredObject, 'bytes'> & { etag?: string };
 
-interface Entry extends LastKnown {
-  /** Undefined if the store has no such alias. */
-  readonly id: string | undefined;
-}
+/** The id that an alias leads to; undefined if to none. */
+type Target = string | undefined;
 
 /**
  * Maps hashes of e-mail addresses to avatars. An object for each hash points at an id, and counts only if the manifest of that id lists
@@ -58,23 +49,24 @@ interface Entry extends LastKnown {
 @Injectable()
 export class Aliases {
   readonly names: AliasNames;
-  private readonly cache: LRUCache<string, Entry>;
-  private readonly reading = new SingleFlight<Entry>();
+  private readonly memory: ReadMemory<Target>;
 
   constructor(
     private readonly store: ObjectStore,
     private readonly repository: AvatarRepository,
+    private readonly manifests: ManifestSwap,
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
   ) {
     this.names = new AliasNames(settings.aliasKey);
-    const { aliases: cacheBytes } = cacheSharesOf(settings);
-    this.cache = new LRUCache({
-      max: Math.max(1, Math.floor(cacheBytes / ENTRY_BYTES)),
-      dispose: ({ token }) => {
-        token.gone = true;
+    this.memory = new ReadMemory<Target>(
+      {
+        maxBytes: cacheSharesOf(settings).aliases,
+        bytesOf: () => ENTRY_BYTES,
+        tokenOf: (id) => ({ maxAgeMs: this.maxAgeOf(id) }),
       },
-    });
+      settings,
+    );
   }
 
   /**
@@ -82,25 +74,22 @@ export class Aliases {
    * the store is away. That it stands for none may be as old as `CACHE_UNKNOWN_HASH_MS`. One request to the store serves all callers that
    * wait for it.
    * @param hash in lower case
+   * @returns its id; undefined if it stands for none
    * @throws CodedError `manifest_unreadable`, and what the store throws
    */
-  async resolve(hash: string): Promise<Resolved> {
+  async resolve(hash: string): Promise<Read<string | undefined>> {
     const name = this.names.nameOf(hash);
-    if (name === undefined) return { id: undefined, verified: true, tokens: [] };
+    if (name === undefined) return { value: undefined, ...CERTAIN };
     const pointer = await this.readCached(name);
-    if (pointer.id === undefined) return pointer;
-    const { manifest, incomplete, ...read } = await this.repository.readCached(pointer.id);
+    if (pointer.value === undefined) return pointer;
+    const { value: manifest, incomplete, ...read } = await this.repository.readCached(pointer.value);
     if (incomplete) throw incomplete;
-    return {
-      id: listsAlias(manifest, name) ? pointer.id : undefined,
-      verified: pointer.verified && read.verified,
-      tokens: pointer.tokens && read.tokens && [...pointer.tokens, ...read.tokens],
-    };
+    return { value: listsAlias(manifest, name) ? pointer.value : undefined, ...both(pointer, read) };
   }
 
   /** The hashes that stand for an avatar, sorted. @throws what the store throws, if they are not in memory */
   async of(id: string): Promise<readonly string[]> {
-    const { manifest, incomplete } = await this.repository.readCached(id);
+    const { value: manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
     return aliasesOf(manifest).flatMap((name) => this.names.hashOf(name) ?? []);
   }
@@ -121,7 +110,7 @@ export class Aliases {
       if (await this.point(name, id, () => true)) pointed = true;
     });
     const touched = new Set(names);
-    await this.repository.change(id, (manifest) => {
+    await this.manifests.change(id, (manifest) => {
       const listed = aliasesOf(manifest);
       for (const name of listed) touched.add(name);
       const same = !pointed && listed.join() === names.join();
@@ -141,8 +130,7 @@ export class Aliases {
       const pointer = await this.read(name);
       if (!pointer || isNoAlias(pointer) || (targetOf(pointer) ?? id) !== id) return;
       if (!(await this.swap(name, undefined, pointer))) return;
-      this.cache.delete(name);
-      this.reading.leave(name);
+      this.memory.forget(name);
       removed++;
     });
     return removed;
@@ -201,10 +189,7 @@ export class Aliases {
       const begunAt = stands ? readAt : performance.now();
       const stored = stands ? pointer : await this.swap(name, id, pointer);
       if (stored) {
-        // Others may have replaced it before its answer came; reads that began before the answer may have missed it.
-        const change = { newerThan: performance.now(), replaced: pointer?.etag };
-        this.remember(name, { id, etag: stored.etag }, begunAt, change);
-        this.reading.leave(name);
+        this.memory.written(name, { value: id, etag: stored.etag }, begunAt, pointer?.etag);
         return !stands;
       }
       if (performance.now() > deadline) throw new CodedError('busy', BUSY);
@@ -242,71 +227,28 @@ export class Aliases {
     }
   }
 
-  /**
-   * @param readAt when the call to the store began, by the monotonic clock in ms: others may have changed it since
-   * @param change its answer, and what it replaced, as in the entry; left out if the pointer was read
-   */
-  private remember(
-    name: string,
-    { id, etag }: Pick<Entry, 'id' | 'etag'>,
-    readAt: number,
-    { newerThan, replaced }: Pick<Entry, 'newerThan' | 'replaced'> = { newerThan: readAt },
-  ): Entry {
-    const known = this.cache.get(name);
-    if (known && known.id === id) {
-      // Answers made from it stay valid.
-      known.token.readAt = readAt;
-      known.etag = etag;
-      known.newerThan = newerThan;
-      known.replaced = replaced;
-      return known;
-    }
-    const token = { readAt, maxAgeMs: this.maxAgeOf(id), gone: false };
-    const entry = { id, etag, token, newerThan, replaced };
-    this.cache.set(name, entry);
-    return entry;
-  }
-
   /** Anybody can ask for any number of hashes that stand for nobody, and nobody misses a new one at once. */
   private maxAgeOf(id: string | undefined): number {
     const { cacheMaxAgeMs, cacheUnknownHashMs } = this.settings;
     return id === undefined ? Math.max(cacheMaxAgeMs, cacheUnknownHashMs) : cacheMaxAgeMs;
   }
 
-  private fresh(name: string): Entry | undefined {
-    const entry = this.cache.get(name);
-    return entry && isFresh(entry.token) ? entry : undefined;
-  }
-
   /** The id that an alias points at, whether that counts or not. */
-  private async readCached(name: string): Promise<Resolved> {
+  private async readCached(name: string): Promise<Read<Target>> {
     try {
-      const { id, token } = this.fresh(name) ?? (await this.readOnce(name));
-      return { id, verified: isKeepable(token), tokens: isFresh(token) ? [token] : undefined };
+      const { value, token } = await this.memory.freshOrRead(name, (known) => this.load(name, known));
+      return { value, verified: isKeepable(token), tokens: isFresh(token) ? [token] : undefined };
     } catch (error) {
-      const known = isAway(error) ? this.cache.get(name) : undefined;
-      if (!known || performance.now() - known.token.readAt >= this.settings.cacheMaxStaleMs) throw error;
-      return { id: known.id, verified: false, tokens: undefined };
+      const known = isAway(error) ? this.memory.stale(name) : undefined;
+      if (!known) throw error;
+      return { value: known.value, ...UNVERIFIED };
     }
   }
 
-  /** Callers share the answer of a request under way, unless it began before `CACHE_MAX_AGE_MS`: what it tells may be as old. */
-  private readOnce(name: string): Promise<Entry> {
-    const { cacheMaxAgeMs } = this.settings;
-    if (cacheMaxAgeMs === 0) return this.revalidate(name);
-    return this.reading.run(name, () => this.revalidate(name), cacheMaxAgeMs);
-  }
-
   /** Asks only whether a known pointer has changed: such calls do not queue behind those for hashes that anybody can make up. */
-  private async revalidate(name: string): Promise<Entry> {
-    const readAt = performance.now();
-    const known = this.cache.peek(name);
+  private async load(name: string, known: Known<Target> | undefined): Promise<Stored<Target>> {
     const object = await this.get(name, { ...(known?.etag !== undefined && { ifNoneMatch: known.etag }) });
-    const found = object === 'unchanged' && known ? known : entryOf(object);
-    const latest = this.cache.peek(name);
-    if (!latest || latest.newerThan < readAt) return this.remember(name, found, readAt);
-    if (overrules(latest, { readAt, etag: found.etag })) return latest;
-    return { ...found, token: { readAt, maxAgeMs: 0, gone: true }, newerThan: readAt };
+    return object === 'unchanged' && known ? known : aliasOf(object);
   }
 
   /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */
@@ -321,10 +263,10 @@ export class Aliases {
 }
 
 /** @throws CodedError `manifest_unreadable` */
-function entryOf(object: Pointer | 'unchanged' | undefined): Pick<Entry, 'id' | 'etag'> {
-  if (object === undefined || object === 'unchanged') return { id: undefined, etag: undefined };
+function aliasOf(object: Pointer | 'unchanged' | undefined): Stored<Target> {
+  if (object === undefined || object === 'unchanged') return { value: undefined, etag: undefined };
   const id = targetOf(object);
-  if (id !== undefined || isNoAlias(object)) return { id, etag: object.etag };
+  if (id !== undefined || isNoAlias(object)) return { value: id, etag: object.etag };
   throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
 }
 

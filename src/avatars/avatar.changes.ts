@@ -9,15 +9,14 @@ import {
   type Publish,
   type Restore,
   type Version,
-  emptyManifest,
   instantAfter,
   isErased,
   versionNamed,
 } from '../model/manifest.js';
-import { isAway } from '../storage/object-store.js';
 import { Adoption } from './adoption.js';
 import { AvatarObjects } from './avatar.objects.js';
-import { AvatarRepository, ChangeNotBegun, type Changed, type Decide } from './avatar.repository.js';
+import { AvatarRepository } from './avatar.repository.js';
+import { ChangeNotBegun, type Changed, type Decide, ManifestSwap } from './manifest-swap.js';
 import { PendingChanges } from './pending-changes.js';
 import { type Precondition, assertPrecondition } from './precondition.js';
 
@@ -47,6 +46,7 @@ export interface Applied extends Changed<PictureIntent> {
 export class AvatarChanges {
   constructor(
     private readonly repository: AvatarRepository,
+    private readonly manifests: ManifestSwap,
     private readonly objects: AvatarObjects,
     private readonly adoption: Adoption,
     private readonly pending: PendingChanges,
@@ -58,28 +58,11 @@ export class AvatarChanges {
    * @throws CodedError `precondition_failed`; what the store throws, unless the change may wait
    */
   async begin(id: string, precondition: Precondition): Promise<CurrentState> {
-    const state = await this.readOrLastKnown(id, precondition !== undefined, async () =>
+    const state = await this.repository.readOrLastKnown(id, precondition !== undefined, async () =>
       this.adoption.ensure(await this.repository.readFresh(id)),
     );
     assertPrecondition(state.manifest, precondition);
     return { ...state, precondition, at: instantAfter(state.manifest, new Date()) };
-  }
-
-  /**
-   * Reads a manifest for a change that may wait: if the store is away, gives the last known one.
-   * @param exact the change is only right if the store confirms what is current
-   */
-  async readOrLastKnown(
-    id: string,
-    exact: boolean,
-    read: () => Promise<Manifest>,
-  ): Promise<Pick<CurrentState, 'manifest' | 'away'>> {
-    try {
-      return { manifest: await read() };
-    } catch (error) {
-      if (exact || !this.pending.enabled || !isAway(error)) throw error;
-      return { manifest: this.repository.lastKnown(id) ?? emptyManifest(id), away: error };
-    }
   }
 
   /**
@@ -133,7 +116,7 @@ export class AvatarChanges {
     if (intent.type !== 'remove' && (await this.isLost(id, intent.version))) {
       return `the version to ${intent.type} is gone`;
     }
-    await this.repository.change(id, () => intent);
+    await this.manifests.change(id, () => intent);
     return undefined;
   }
 
@@ -148,7 +131,7 @@ export class AvatarChanges {
       return this.publish(id, intent, master, decide);
     }
     if (intent.type === 'restore' || intent.type === 'describe') return this.changeNamed(id, intent, decide);
-    return this.repository.change(id, decide);
+    return this.manifests.change(id, decide);
   }
 
   /** Stores a master and commits its version. Discards the master if the version is not wanted after all. */
@@ -163,7 +146,7 @@ export class AvatarChanges {
     const wanted = (manifest: Manifest) =>
       versionNamed(manifest, version.version) ? intent : decide(manifest);
     try {
-      const changed = await this.storeMaster(id, version, master, () => this.repository.change(id, wanted));
+      const changed = await this.storeMaster(id, version, master, () => this.manifests.change(id, wanted));
       if (changed.intent === undefined) await this.objects.discard(id, version);
       else if (changed.manifest.versions.length >= this.settings.avatarHistory) {
         void this.objects.collect(changed.manifest);
@@ -181,7 +164,7 @@ export class AvatarChanges {
     { version }: Restore | Describe,
     decide: Decide<PictureIntent>,
   ): Promise<Changed<PictureIntent>> {
-    const change = () => this.repository.change(id, decide);
+    const change = () => this.manifests.change(id, decide);
     const pending = await this.pending.master(id, version.version);
     return pending ? this.storeMaster(id, version, pending.bytes, change) : change();
   }

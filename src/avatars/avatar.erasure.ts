@@ -10,10 +10,11 @@ import {
   instantAfter,
 } from '../model/manifest.js';
 import { Aliases } from './aliases.js';
-import { AvatarChanges, type Committed } from './avatar.changes.js';
+import type { Committed } from './avatar.changes.js';
 import { AvatarEvents, type Purged } from './avatar.events.js';
 import { AvatarObjects, type Swept } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
+import { ManifestSwap } from './manifest-swap.js';
 import { PendingChanges } from './pending-changes.js';
 
 /** Tells what an erasure removed. */
@@ -47,7 +48,7 @@ export class AvatarErasure {
     private readonly repository: AvatarRepository,
     private readonly objects: AvatarObjects,
     private readonly aliases: Aliases,
-    private readonly changes: AvatarChanges,
+    private readonly manifests: ManifestSwap,
     private readonly pending: PendingChanges,
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
@@ -62,7 +63,7 @@ export class AvatarErasure {
     id: string,
     { before, requestId }: EraseOptions = {},
   ): Promise<Receipt & { committed: Committed }> {
-    const { manifest: read, away } = await this.changes.readOrLastKnown(id, false, () =>
+    const { manifest: read, away } = await this.repository.readOrLastKnown(id, false, () =>
       this.repository.readStored(id),
     );
     const manifest = this.repository.withPending(read);
@@ -120,7 +121,7 @@ export class AvatarErasure {
     const before = voidedBy(read);
     const first = await this.aliases.remove(id, before);
     const names = new Set(before);
-    const { manifest } = await this.repository.change(id, (stored) => {
+    const { manifest } = await this.manifests.change(id, (stored) => {
       for (const name of voidedBy(stored)) names.add(name);
       return wanted(stored);
     });

@@ -60,24 +60,6 @@ export class AvatarObjects {
     return result;
   }
 
-  /**
-   * Stores a rendition, unless its version is erased.
-   * @param readManifest reads it from the store
-   * @returns whether the rendition is there: false if its version was erased
-   */
-  async storeRendition(
-    id: string,
-    version: string,
-    rendition: Rendition,
-    bytes: Buffer,
-    readManifest: () => Promise<Manifest>,
-  ): Promise<boolean> {
-    const { manifest } = await this.storeUnlessErased(id, version, rendition, bytes, async () => ({
-      manifest: await readManifest(),
-    }));
-    return !isErased(manifest, version);
-  }
-
   /** Whether the store has the master of a version exactly as its manifest describes it. */
   async isSound(id: string, version: Version): Promise<boolean> {
     try {

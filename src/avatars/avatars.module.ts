@@ -12,6 +12,7 @@ import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { AvatarsService } from './avatars.service.js';
 import { Lookup } from './lookup.js';
+import { ManifestSwap } from './manifest-swap.js';
 import { OutboxReplay } from './outbox-replay.js';
 import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
 
@@ -29,6 +30,7 @@ import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
     AvatarRepository,
     AvatarsService,
     Lookup,
+    ManifestSwap,
     OutboxReplay,
     PendingChanges,
   ],

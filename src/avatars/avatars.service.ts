@@ -1,18 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import type { Crop } from '../model/formats.js';
 import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
-import { ObjectStore, isAway } from '../storage/object-store.js';
+import { isAway } from '../storage/object-store.js';
 import { AvatarChanges, type Committed } from './avatar.changes.js';
-import { AvatarErasure, type EraseOptions, type Receipt } from './avatar.erasure.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarObjects } from './avatar.objects.js';
-import { AvatarRepository, type CachedRead, type Vouched } from './avatar.repository.js';
+import { AvatarRepository } from './avatar.repository.js';
 import { PendingChanges } from './pending-changes.js';
 import type { Precondition } from './precondition.js';
+import type { Read } from './read.js';
 
 export interface Upload {
   /** A file with the uploaded bytes. */
@@ -35,33 +34,16 @@ export interface Description {
 /** `unchanged`: the current version has the same bytes, crop and alt already. `pending`: the upload waits in the outbox. */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
 
-/** The current version, with the tokens of the read that it came from. */
-export interface Current extends Pick<CachedRead, 'verified' | 'tokens'> {
-  /** Undefined if there is none. */
-  version: Version | undefined;
-}
-
-/** The address at which the backend or a CDN serves an object. */
-export interface StoredUrl {
-  /** Undefined if the service itself has to serve it. */
-  url: string | undefined;
-  /** When a presigned URL stops working; null: never. */
-  expiresAt: string | null;
-}
-
 /** Everything that the main application does with avatars, by id. Callers have checked the ids. */
 @Injectable()
 export class AvatarsService {
   constructor(
-    private readonly store: ObjectStore,
     private readonly pipeline: ImagePipeline,
     private readonly repository: AvatarRepository,
     private readonly objects: AvatarObjects,
     private readonly changes: AvatarChanges,
-    private readonly erasure: AvatarErasure,
     private readonly pending: PendingChanges,
     private readonly events: AvatarEvents,
-    private readonly settings: Settings,
   ) {}
 
   /**
@@ -95,46 +77,25 @@ export class AvatarsService {
     return this.existing(id, meanwhile);
   }
 
-  /** The facts of the current version. @throws CodedError `manifest_unreadable`; what the store throws */
-  async get(id: string): Promise<Current> {
-    const { manifest, incomplete, verified, tokens } = await this.repository.readCached(id);
+  /** The current version; undefined if there is none. @throws CodedError `manifest_unreadable`; what the store throws */
+  async get(id: string): Promise<Read<Version | undefined>> {
+    const { value: manifest, incomplete, ...read } = await this.repository.readCached(id);
     const version = currentVersion(manifest);
     if (incomplete && !this.isPending(manifest, version)) throw incomplete;
-    return { version, verified, tokens };
+    return { value: version, ...read };
   }
 
   /** Whether there is a current version. */
-  async exists(id: string): Promise<Vouched & { exists: boolean }> {
-    const { version, verified } = await this.get(id);
-    return { exists: version !== undefined, verified };
+  async exists(id: string): Promise<Read<boolean>> {
+    const { value: version, ...read } = await this.get(id);
+    return { value: version !== undefined, ...read };
   }
 
   /** The versions in the history, and which one is current. */
   async history(id: string): Promise<Manifest> {
-    const { manifest, incomplete } = await this.repository.readCached(id);
+    const { value: manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
     return manifest;
-  }
-
-  /**
-   * The URL at which a browser gets a picture without this service, by URL_MODE.
-   * @param key of a picture that is in the store
-   */
-  async getUrl(key: string): Promise<StoredUrl> {
-    const { urlMode, publicBaseUrl, urlExpiresIn } = this.settings;
-    switch (urlMode) {
-      case 'service':
-        return { url: undefined, expiresAt: null };
-      case 'public': {
-        if (publicBaseUrl !== undefined) return { url: `${publicBaseUrl}/${key}`, expiresAt: null };
-        const plain = await this.store.getUrl(key);
-        return { url: plain?.url, expiresAt: null };
-      }
-      case 'presigned': {
-        const presigned = await this.store.getUrl(key, { expiresIn: urlExpiresIn });
-        return { url: presigned?.url, expiresAt: presigned?.expiresAt?.toISOString() ?? null };
-      }
-    }
   }
 
   /**
@@ -201,14 +162,6 @@ export class AvatarsService {
       return isDone ? undefined : { type: 'remove', at: state.at };
     });
     return committed;
-  }
-
-  /**
-   * Removes every version, rendition and alias of an avatar for good, or those up to an instant. Safe to call if there is nothing.
-   * @throws CodedError what the store and the outbox throw
-   */
-  erase(id: string, options: EraseOptions = {}): Promise<Receipt & { committed: Committed }> {
-    return this.erasure.erase(id, options);
   }
 
   /** Whether pending changes alone tell which version is current, and that it was not erased. */

@@ -6,23 +6,16 @@ import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { Version } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
 import { Aliases } from './aliases.js';
-import type { Vouched } from './avatar.repository.js';
 import { AvatarsService } from './avatars.service.js';
+import { type Read, UNVERIFIED, both } from './read.js';
 
 /** How many ids and hashes may wait for the store, over all lookups. */
 const MAX_WAITING = 10_000;
 
-/** The result for an id or a hash. */
-export interface Found extends Vouched {
+/** The current version of an avatar that was looked up, if it has one. */
+export interface Found extends Read<Version | undefined> {
   /** Undefined if a hash stands for no avatar. */
   id: string | undefined;
-  /** The current version, if any. */
-  version: Version | undefined;
-}
-
-/** The result for an id that need not be readable. */
-export interface FoundOrNot extends Found {
-  id: string;
   /** Why nothing can be told of the avatar: its manifest is damaged, or the store is away and the manifest is not in memory. */
   failure?: Error;
 }
@@ -64,25 +57,24 @@ export class Lookup {
    * Finds an avatar, whatever waits here: a failure that has to do with this one is part of the result.
    * @param id valid already
    */
-  async findOne(id: string): Promise<FoundOrNot> {
+  async findOne(id: string): Promise<Found & { id: string }> {
     try {
-      return { ...(await this.byId(id)), id };
+      return await this.byId(id);
     } catch (error) {
       if (!isAway(error) && !(error instanceof ManifestUnreadable)) throw error;
-      return { id, version: undefined, verified: false, failure: error };
+      return { id, value: undefined, ...UNVERIFIED, failure: error };
     }
   }
 
-  private async byId(id: string): Promise<Found> {
-    const { version, verified } = await this.avatars.get(id);
-    return { id, version, verified };
+  private async byId(id: string): Promise<Found & { id: string }> {
+    return { id, ...(await this.avatars.get(id)) };
   }
 
   private async byHash(hash: string): Promise<Found> {
-    const { id, verified } = await this.aliases.resolve(hash);
-    if (id === undefined) return { id, version: undefined, verified };
+    const { value: id, ...pointer } = await this.aliases.resolve(hash);
+    if (id === undefined) return { id, value: undefined, ...pointer };
     const found = await this.byId(id);
-    return { ...found, verified: verified && found.verified };
+    return { ...found, ...both(pointer, found) };
   }
 
   private async each(

@@ -13,26 +13,6 @@ export interface ReadToken {
   gone: boolean;
 }
 
-/** What this process has last read or written of an object. */
-export interface LastKnown {
-  /** Undefined if the store had no such object, or a damaged one. */
-  etag?: string | undefined;
-  readonly token: ReadToken;
-  /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
-  newerThan: number;
-  /** The etag that a write of this process has replaced; undefined if there was none, or the object was only read. */
-  replaced?: string | undefined;
-}
-
-/**
- * Whether something became known during a read that overrules what the read found. A write whose answer came during it does, unless the
- * read began after the write and found neither what was written nor what that replaced: then others have built on it.
- */
-export function overrules(known: LastKnown, read: { readAt: number; etag: string | undefined }): boolean {
-  if (known.newerThan < read.readAt) return false;
-  return read.readAt < known.token.readAt || [known.etag, known.replaced].includes(read.etag);
-}
-
 /** Whether what was read may be shown without asking the store. */
 export function isFresh({ readAt, maxAgeMs, gone }: ReadToken): boolean {
   return !gone && performance.now() - readAt < maxAgeMs;

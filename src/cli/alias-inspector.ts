@@ -1,6 +1,7 @@
 import { Aliases } from '../avatars/aliases.js';
 import { AvatarEvents } from '../avatars/avatar.events.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
+import { ManifestSwap } from '../avatars/manifest-swap.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { Settings } from '../config/settings.js';
 import { isNoAlias, listsAlias, targetOf } from '../model/alias.js';
@@ -26,8 +27,9 @@ export class AliasInspector {
     const fromTheStore = { cacheMaxAgeMs: 0, cacheMaxStaleMs: 0, cacheUnknownHashMs: 0, cacheBytes: 0 };
     const applied = Object.assign(new Settings(), settings, fromTheStore);
     const events = new AvatarEvents();
-    const repository = new AvatarRepository(store, new PendingChanges(), events, applied);
-    this.aliases = new Aliases(store, repository, events, applied);
+    const repository = new AvatarRepository(store, new PendingChanges(), applied);
+    const manifests = new ManifestSwap(store, repository, events, applied);
+    this.aliases = new Aliases(store, repository, manifests, events, applied);
   }
 
   /**

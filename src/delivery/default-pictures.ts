@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import type { Trust } from '../avatars/read.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { etagOf } from '../http/conditional.js';
@@ -11,7 +12,7 @@ import type { Scheme } from '../placeholders/colors.js';
 import type { Drawing, Placeholder } from '../placeholders/drawing.js';
 import { Placeholders } from '../placeholders/placeholders.js';
 import { acceptedFormats } from './negotiation.js';
-import type { Picture, PictureMemory, PictureRead } from './picture.js';
+import type { Picture, PictureMemory } from './picture.js';
 import { SCHEME_HEADER } from './preferences.js';
 
 /** A request for a drawing, for an avatar without a picture. */
@@ -87,7 +88,7 @@ export class DefaultPictures implements PictureMemory {
    * @param read which found that the avatar has no picture
    * @throws CodedError `busy` too many pictures are waiting to be drawn
    */
-  async choose(wish: DefaultWish, { verified, tokens }: PictureRead): Promise<Picture> {
+  async choose(wish: DefaultWish, { verified, tokens }: Trust): Promise<Picture> {
     const {
       format: asked,
       accept,

@@ -10,6 +10,7 @@ import { HotAnswers } from './hot-answers.js';
 import { HotKeys } from './hot-keys.js';
 import { LeftVersions } from './left-versions.js';
 import { PictureAnswers } from './picture-answers.js';
+import { PictureUrls } from './picture-urls.js';
 import { PicturesService } from './pictures.service.js';
 import { Renditions } from './renditions.js';
 import { SecondLook } from './second-look.js';
@@ -32,6 +33,7 @@ import { StoredRenditions } from './stored-renditions.js';
     HotKeys,
     LeftVersions,
     PictureAnswers,
+    PictureUrls,
     PicturesService,
     Renditions,
     SecondLook,
@@ -48,6 +50,7 @@ import { StoredRenditions } from './stored-renditions.js';
     GravatarService,
     HotAnswers,
     PictureAnswers,
+    PictureUrls,
     PicturesService,
     Renditions,
     SheetMemory,

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Aliases } from '../avatars/aliases.js';
 import { AvatarsService } from '../avatars/avatars.service.js';
+import { CERTAIN, both } from '../avatars/read.js';
 import { isHash } from '../model/keys.js';
 import { sha256Hex } from '../model/sha256.js';
 import type { PictureWish } from './choose-picture.js';
 import type { GravatarRequest } from './gravatar-requests.js';
-import type { Picture, PictureRead, Redirect } from './picture.js';
+import type { Picture, Redirect } from './picture.js';
 import type { Preferences } from './preferences.js';
 import { PicturesService } from './pictures.service.js';
 import { type DrawingWish, StandIns } from './stand-ins.js';
@@ -17,9 +18,6 @@ export interface Shown {
   /** The avatar that the hash stands for, if any. */
   id?: string | undefined;
 }
-
-/** For answers that need no read and never change. */
-const CERTAIN: PictureRead = { verified: true, tokens: [] };
 
 /** Avatars by the hash of an e-mail address, for the clients of Gravatar and Libravatar. */
 @Injectable()
@@ -50,17 +48,17 @@ export class GravatarService {
   }
 
   private async find(hash: string, wish: PictureWish, drawing: DrawingWish): Promise<Shown> {
-    const { id, ...pointer } = await this.aliases.resolve(hash);
+    const { value: id, ...pointer } = await this.aliases.resolve(hash);
     if (id === undefined) return { shown: await this.standIns.of(hash, wish, drawing, pointer) };
-    const { version, ...read } = await this.avatars.get(id);
-    const both = together(pointer, read);
+    const { value: version, ...read } = await this.avatars.get(id);
+    const trust = both(pointer, read);
     // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
     const seed = sha256Hex(id);
-    if (!version) return { shown: await this.standIns.of(seed, wish, drawing, both), id };
+    if (!version) return { shown: await this.standIns.of(seed, wish, drawing, trust), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const still = { ...wish, animated: false, common: 'png' } as const;
     const instead = (error: unknown) => this.standIns.instead(error, seed, wish, drawing);
-    return { shown: { ...this.pictures.current(id, version, still, both), instead }, id };
+    return { shown: { ...this.pictures.current(id, version, still, trust), instead }, id };
   }
 }
 
@@ -70,12 +68,4 @@ function drawingOf({ fallback, name, initials, scheme }: GravatarRequest): Drawi
 
 function wishOf({ size, format }: GravatarRequest, { accept, dark }: Preferences): PictureWish {
   return { size, format, accept, dark, exact: true };
-}
-
-/** Combines two reads: the result holds as long as both do. */
-function together(a: PictureRead, b: PictureRead): PictureRead {
-  return {
-    verified: a.verified && b.verified,
-    tokens: a.tokens && b.tokens && [...new Set([...a.tokens, ...b.tokens])],
-  };
 }

@@ -1,4 +1,3 @@
-import type { CachedRead, Vouched } from '../avatars/avatar.repository.js';
 import type { ReadToken } from '../avatars/read-token.js';
 import type { RenditionFormat } from '../model/formats.js';
 
@@ -55,9 +54,8 @@ export interface Picture extends StandIn {
 }
 
 /** A picture elsewhere, to show in place of one. */
-export interface Redirect extends Vouched, StandIn {
+export interface Redirect extends StandIn {
   redirect: string;
+  /** Whether the storage vouches for it. Otherwise nobody may cache it. */
+  verified: boolean;
 }
-
-/** The read that a picture follows from. */
-export type PictureRead = Pick<CachedRead, 'verified' | 'tokens'>;

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { AvatarRepository, type Vouched } from '../avatars/avatar.repository.js';
-import { AvatarsService, type Current } from '../avatars/avatars.service.js';
-import { pictureUnreadable } from '../avatars/damage.js';
+import { AvatarRepository } from '../avatars/avatar.repository.js';
+import { AvatarsService } from '../avatars/avatars.service.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
+import type { Read, Trust } from '../avatars/read.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import type { RenditionFormat } from '../model/formats.js';
@@ -10,19 +10,16 @@ import { pictureKey } from '../model/keys.js';
 import { type Version, isErased, versionNamed } from '../model/manifest.js';
 import {
   type PictureRef,
-  type RenditionRequest,
-  canBeMade,
   canonicalRendition,
   chooseRendition,
   isRenditionOf,
   keyOfPicture,
-  masterKey,
   renditionName,
 } from '../model/rendition.js';
 import { BackgroundRenditions } from './background-renditions.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
 import { LeftVersions } from './left-versions.js';
-import type { Again, Picture, PictureRead, Redirect } from './picture.js';
+import type { Again, Picture, Redirect } from './picture.js';
 import { Renditions } from './renditions.js';
 import { SecondLook } from './second-look.js';
 import { type DrawingWish, StandIns } from './stand-ins.js';
@@ -33,16 +30,6 @@ export interface PictureSet {
   sizes?: readonly number[] | undefined;
   /** Undefined: the master's. */
   format?: RenditionFormat | undefined;
-}
-
-/** The address at which a browser gets a picture. */
-export interface PictureUrl extends Vouched {
-  key: string;
-  /** At the backend or a CDN; undefined if the service serves it. */
-  url: string | undefined;
-  version: string;
-  /** When a presigned URL stops working; null: never. */
-  expiresAt: string | null;
 }
 
 /** Finds the pictures that readers ask for. Callers have checked the ids. */
@@ -67,20 +54,20 @@ export class PicturesService {
    */
   async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | Redirect | undefined> {
     const instead = (error: unknown) => this.standIns.instead(error, id, wish, drawing);
-    let current: Current;
+    let current: Read<Version | undefined>;
     try {
       current = await this.avatars.get(id);
     } catch (error) {
       return instead(error);
     }
-    const { version, ...read } = current;
+    const { value: version, ...read } = current;
     return version
       ? { ...this.current(id, version, wish, read), instead }
       : this.standIns.of(id, wish, drawing, read);
   }
 
   /** The picture of the current version. @param read gave the version */
-  current(id: string, version: Version, wish: PictureWish, read: PictureRead): Picture {
+  current(id: string, version: Version, wish: PictureWish, read: Trust): Picture {
     const isAtHand = (one: PictureRef) => this.renditions.isAtHand(keyOfPicture(one));
     const chosen = choosePicture(id, version, wish, this.sizes, isAtHand);
     const { picture, key, better, etag, format, vary } = chosen;
@@ -91,7 +78,8 @@ export class PicturesService {
       if (known) return known;
       // An AVIF that was at hand and has vanished would take long to make: another format is shown meanwhile.
       const canWait = wish.format !== undefined || format !== 'avif';
-      const bytes = canWait ? await this.load(picture, noPicture) : await this.renditions.find(picture);
+      const bytes = await (canWait ? this.renditions.get(picture) : this.renditions.find(picture));
+      if (!bytes && canWait) throw noPicture();
       if (!bytes) return this.current(id, version, wish, read);
       const seen = await this.secondLook.at(id, version.version, read);
       if (seen === 'erased') throw noPicture();
@@ -106,7 +94,7 @@ export class PicturesService {
     version,
     rendition: asked,
   }: Omit<PictureRef, 'master'>): Promise<Picture | undefined> {
-    const { manifest, incomplete, ...read } = await this.repository.readCached(id);
+    const { value: manifest, incomplete, ...read } = await this.repository.readCached(id);
     if (isErased(manifest, version)) return undefined;
     // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
     if (incomplete && !this.pending.holds(id, version)) throw incomplete;
@@ -131,31 +119,13 @@ export class PicturesService {
       // What has left the history had to be looked for, which may have taken long as well.
       const known = named && this.renditions.take(key);
       if (known) return known;
-      const bytes = await this.load(picture, noRendition);
+      const bytes = await this.renditions.get(picture);
+      if (!bytes) throw noRendition();
       const seen = await this.secondLook.at(id, version, read);
       if (seen === 'erased') throw noRendition();
       return seen === 'unknown' ? unkept(facts, bytes) : bytes;
     };
     return { ...facts, load };
-  }
-
-  /** The URL at which a browser gets the current picture. @returns undefined if there is none, or it was erased meanwhile */
-  async getUrl(id: string, request: RenditionRequest = {}): Promise<PictureUrl | undefined> {
-    const { version: current, verified } = await this.avatars.get(id);
-    if (!current) return undefined;
-    const { version } = current;
-    const rendition = chooseRendition(current, request, this.sizes);
-    const picture = { id, version, master: current.master, rendition };
-    const key = keyOfPicture(picture);
-    // The backend cannot serve a picture that still waits in the outbox.
-    if (this.settings.urlMode === 'service' || this.pending.holds(id, version)) {
-      return { key, url: undefined, expiresAt: null, version, verified };
-    }
-    if (!(await this.renditions.ensureKept(picture))) {
-      await this.assertNotLost(picture);
-      return undefined;
-    }
-    return { key, ...(await this.avatars.getUrl(key)), version, verified };
   }
 
   /** Edges in px of renditions, ascending. */
@@ -176,27 +146,8 @@ export class PicturesService {
     };
   }
 
-  private againOf({ tokens }: PictureRead, key: string, better?: PictureRef): Again | undefined {
+  private againOf({ tokens }: Trust, key: string, better?: PictureRef): Again | undefined {
     return tokens && { tokens, memory: this.renditions, key, better: better && keyOfPicture(better) };
-  }
-
-  /** Loads a picture that the manifest names. @param absent makes the error for a picture that has just been erased */
-  private async load(picture: PictureRef, absent: () => CodedError): Promise<Buffer> {
-    const bytes = await this.renditions.get(picture);
-    if (bytes) return bytes;
-    await this.assertNotLost(picture);
-    throw absent();
-  }
-
-  /**
-   * Tells a lost picture from one that was erased a moment ago or never existed.
-   * @throws CodedError `picture_unreadable` if the manifest says that it should be there
-   */
-  private async assertNotLost({ id, version: name, rendition }: PictureRef): Promise<void> {
-    if (!canBeMade(rendition)) return;
-    const version = versionNamed(await this.repository.readFresh(id), name);
-    if (!version || !isRenditionOf(version, rendition)) return;
-    throw pictureUnreadable(masterKey(id, version), 'It is not in the storage.');
   }
 }
 

@@ -72,13 +72,12 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
 
   /**
    * Gives the bytes of a picture.
-   * @returns undefined if there is no such version, or no such rendition of it
-   * @throws CodedError `picture_unreadable` if the picture is a damaged master, or has to be made from one; what the pipeline and the store
-   * throw
+   * @returns undefined if there is no such version, or no such rendition of it, or it was erased a moment ago
+   * @throws CodedError `picture_unreadable` if the picture is a damaged or lost master, or has to be made from one; what the pipeline and
+   * the store throw
    */
   async get(picture: PictureRef): Promise<Buffer | undefined> {
-    const key = keyOfPicture(picture);
-    const known = this.take(key);
+    const known = this.take(keyOfPicture(picture));
     if (known) return known;
     this.misses++;
     return this.fetch(picture);
@@ -182,8 +181,9 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
       return found.bytes;
     }
     if (size === undefined) {
-      if (damage === undefined) return undefined;
-      throw pictureUnreadable(key, damage);
+      const lost = damage === undefined && (await this.stored.isLost(picture));
+      if (damage === undefined && !lost) return undefined;
+      throw pictureUnreadable(key, damage ?? 'It is not in the storage.');
     }
     if (damage !== undefined) {
       this.logger.warn({ key, damage }, 'a damaged rendition in the storage is made again from its master');

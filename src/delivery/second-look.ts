@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { AvatarRepository, type CachedRead } from '../avatars/avatar.repository.js';
+import { AvatarRepository, type ManifestRead } from '../avatars/avatar.repository.js';
+import type { Trust } from '../avatars/read.js';
 import { isKeepable } from '../avatars/read-token.js';
 import { isErased } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
-import type { PictureRead } from './picture.js';
 
 /** What became of a version while a picture of it was loaded. `unknown`: the store is away or slow. */
 export type Seen = 'current' | 'replaced' | 'erased' | 'unknown';
@@ -21,16 +21,16 @@ export class SecondLook {
    * waits in the outbox.
    * @param read gave the version
    */
-  async at(id: string, version: string, { verified, tokens }: PictureRead): Promise<Seen> {
+  async at(id: string, version: string, { verified, tokens }: Trust): Promise<Seen> {
     if (this.repository.knowsErased(id, version)) return 'erased';
     if (!verified) return 'unknown';
     if (tokens?.every((token) => this.repository.holds(token))) return 'current';
     const again = await this.readAgain(id);
-    if (again && isErased(again.manifest, version)) return 'erased';
+    if (again && isErased(again.value, version)) return 'erased';
     // The read may have been one of an alias as well, which is not read again.
     if (!again?.verified || !(tokens ?? []).every((token) => token.id !== undefined || isKeepable(token)))
       return 'unknown';
-    return again.manifest.current === version ? 'current' : 'replaced';
+    return again.value.current === version ? 'current' : 'replaced';
   }
 
   /**
@@ -38,19 +38,19 @@ export class SecondLook {
    * @param read found none
    * @returns false also if the store is away or slow
    */
-  async atNothing({ verified, tokens = [] }: PictureRead): Promise<boolean> {
+  async atNothing({ verified, tokens = [] }: Trust): Promise<boolean> {
     if (!verified) return false;
     const old = tokens.filter((token) => !isKeepable(token));
     const still = old.map(async ({ id }) => {
       // One of an alias is not read again.
       const again = id === undefined ? undefined : await this.readAgain(id);
-      return again?.verified === true && again.manifest.current === null;
+      return again?.verified === true && again.value.current === null;
     });
     return (await Promise.all(still)).every(Boolean);
   }
 
   /** @returns undefined if the store is away, and nothing is known */
-  private async readAgain(id: string): Promise<CachedRead | undefined> {
+  private async readAgain(id: string): Promise<ManifestRead | undefined> {
     try {
       return await this.repository.readCached(id);
     } catch (error) {

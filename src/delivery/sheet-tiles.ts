@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import type { FoundOrNot } from '../avatars/lookup.js';
+import type { Found } from '../avatars/lookup.js';
+import { type Trust, UNVERIFIED } from '../avatars/read.js';
 import { CodedError } from '../errors.js';
 import { LogOnce } from '../tools/log-once.js';
 import { TooSlow } from '../images/image-pipeline.js';
@@ -17,7 +18,8 @@ export interface TileWish extends Pick<DrawingWish, 'default' | 'scheme'> {
 }
 
 /** A tile of a sheet. */
-export interface Tile extends FoundOrNot {
+export interface Tile extends Found {
+  id: string;
   /** A picture or a drawing; undefined: the tile is transparent. */
   picture: Picture | undefined;
 }
@@ -46,15 +48,12 @@ export class SheetTiles implements OnApplicationShutdown {
    * Chooses the picture of an avatar, or draws its default.
    * @throws what the lookup failed of if the store is away and the default is nothing: that an avatar has no picture is not known then
    */
-  async of(found: FoundOrNot, wish: TileWish): Promise<Tile> {
-    const { id, version, verified, failure } = found;
+  async of(found: Found & { id: string }, wish: TileWish): Promise<Tile> {
+    const { id, value: version, failure } = found;
     if (failure) this.log(id, failure);
-    if (!version) return { ...found, picture: await this.draw(found, wish, failure) };
+    if (!version) return { ...found, picture: await this.draw(id, found, wish, failure) };
     const request = { size: wish.size, format: 'webp', animated: false } as const;
-    return {
-      ...found,
-      picture: this.pictures.current(id, version, request, { verified, tokens: undefined }),
-    };
+    return { ...found, picture: this.pictures.current(id, version, request, found) };
   }
 
   /**
@@ -62,20 +61,21 @@ export class SheetTiles implements OnApplicationShutdown {
    * @throws the failure if it is not one of this picture, or the tile shows the default already; otherwise as `of`
    */
   async replace(tile: Tile, failure: unknown, wish: TileWish): Promise<Tile> {
-    const { id, version } = tile;
-    if (!version || isOverload(failure)) throw failure;
+    const { id, value } = tile;
+    if (!value || isOverload(failure)) throw failure;
     if (!isGone(failure)) this.log(id, failure);
-    const picture = await this.draw(tile, wish, failure);
-    return { id, version: undefined, verified: false, picture, ...(isAway(failure) && { failure }) };
+    const picture = await this.draw(id, tile, wish, failure);
+    return { id, value: undefined, ...UNVERIFIED, picture, ...(isAway(failure) && { failure }) };
   }
 
   private async draw(
-    { id, verified }: FoundOrNot,
+    id: string,
+    read: Trust,
     { size, dark, ...drawing }: TileWish,
     failure: unknown,
   ): Promise<Picture | undefined> {
     const request = { size, exact: true, format: 'webp', dark } as const;
-    const drawn = await this.standIns.draw(id, request, drawing, { verified, tokens: undefined });
+    const drawn = await this.standIns.draw(id, request, drawing, read);
     if (!drawn && isAway(failure)) throw failure;
     return drawn;
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
-import { type FoundOrNot, Lookup } from '../avatars/lookup.js';
+import { type Found, Lookup } from '../avatars/lookup.js';
 import { keepableMs } from '../avatars/read-token.js';
 import { SingleFlight } from '../tools/single-flight.js';
 import { Settings } from '../config/settings.js';
@@ -30,9 +30,7 @@ export interface SheetWish extends Omit<TileWish, 'size' | 'default'> {
 /** The avatars of a sheet, in the order of its tiles. */
 export interface Sheet {
   layout: SheetLayout;
-  avatars: readonly FoundOrNot[];
-  /** Whether the storage vouches for all of them. */
-  verified: boolean;
+  avatars: readonly (Found & { id: string })[];
 }
 
 /** A sheet whose tiles are chosen. */
@@ -97,7 +95,7 @@ export class SheetsService {
     const isAtHand = (id: string) => this.repository.isFresh(id);
     const group = this.groupOf(unique);
     const avatars = await this.eachOf(group, unique, isAtHand, (id) => this.lookups.findOne(id));
-    return { layout, avatars, verified: avatars.every(({ verified }) => verified) };
+    return { layout, avatars };
   }
 
   /**
@@ -251,7 +249,7 @@ export class SheetsService {
 
   /** Whether an avatar was erased since the tiles were chosen. Looks at memory only. */
   private showsErased({ tiles }: Chosen): boolean {
-    return tiles.some(({ id, version }) => version && this.repository.knowsErased(id, version.version));
+    return tiles.some(({ id, value }) => value && this.repository.knowsErased(id, value.version));
   }
 }
 
@@ -262,5 +260,5 @@ async function bytesOf(picture: Picture | undefined): Promise<Buffer | undefined
 }
 
 function shownBy(tiles: readonly Tile[]): Map<string, string> {
-  return new Map(tiles.flatMap(({ id, version }) => (version ? [[id, version.version] as const] : [])));
+  return new Map(tiles.flatMap(({ id, value }) => (value ? [[id, value.version] as const] : [])));
 }

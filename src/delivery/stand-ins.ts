@@ -1,11 +1,12 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { type Trust, UNVERIFIED } from '../avatars/read.js';
 import { CodedError } from '../errors.js';
 import { LogOnce } from '../tools/log-once.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureWish } from './choose-picture.js';
 import { DefaultPictures, type DefaultWish } from './default-pictures.js';
 import { type Fallback, Fallbacks } from './fallbacks.js';
-import type { Picture, PictureRead, Redirect } from './picture.js';
+import type { Picture, Redirect } from './picture.js';
 import { SecondLook } from './second-look.js';
 
 /** Describes what to show if there is no picture. */
@@ -13,9 +14,6 @@ export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'sch
   /** Undefined: AVATAR_DEFAULT. */
   default?: Fallback | undefined;
 };
-
-/** Nobody may keep what is shown instead of a picture. */
-const UNKNOWN: PictureRead = { verified: false, tokens: undefined };
 
 /** During an outage the log says so once in this time, in ms. */
 const LOG_WINDOW_MS = 10_000;
@@ -53,7 +51,7 @@ export class StandIns implements OnApplicationShutdown {
     seed: string,
     wish: PictureWish,
     drawing: DrawingWish,
-    read: PictureRead,
+    read: Trust,
   ): Promise<Picture | Redirect | undefined> {
     const { default: fallback = this.fallbacks.usual } = drawing;
     if (fallback === 'nothing' || 'kind' in fallback) return this.draw(seed, wish, drawing, read);
@@ -72,7 +70,7 @@ export class StandIns implements OnApplicationShutdown {
     drawing: DrawingWish,
   ): Promise<Picture | Redirect> {
     const away = isAway(error);
-    const shown = away || isGone(error) ? await this.of(seed, wish, drawing, UNKNOWN) : undefined;
+    const shown = away || isGone(error) ? await this.of(seed, wish, drawing, UNVERIFIED) : undefined;
     if (!shown) throw error;
     if (!away) return shown;
     this.awayCount++;
@@ -85,7 +83,7 @@ export class StandIns implements OnApplicationShutdown {
     seed: string,
     { size, exact, format, accept, dark }: PictureWish,
     { default: fallback = this.fallbacks.usual, ...drawing }: DrawingWish,
-    read: PictureRead,
+    read: Trust,
   ): Promise<Picture | undefined> {
     if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
     const { kind } = fallback;

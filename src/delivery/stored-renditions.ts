@@ -3,7 +3,7 @@ import { AvatarObjects } from '../avatars/avatar.objects.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { damageOf } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
-import { versionNamed } from '../model/manifest.js';
+import { isErased, versionNamed } from '../model/manifest.js';
 import { type PictureRef, keyOfPicture } from '../model/rendition.js';
 import {
   type CallOptions,
@@ -61,10 +61,7 @@ export class StoredRenditions {
     const underWay = this.keeping.get(key);
     if (underWay) return underWay;
     if (this.isErased(picture)) return Promise.resolve(false);
-    const { id, version, rendition } = picture;
-    const keeping = this.objects
-      .storeRendition(id, version, rendition, bytes, () => this.repository.readFresh(id))
-      .finally(() => this.keeping.delete(key));
+    const keeping = this.storeUnlessErased(picture, bytes).finally(() => this.keeping.delete(key));
     this.keeping.set(key, keeping);
     return keeping;
   }
@@ -98,6 +95,11 @@ export class StoredRenditions {
     return (await this.has(picture)) || this.keep(picture, bytes);
   }
 
+  /** Whether a master that is not in the store should be there, by the manifest that the store has now. */
+  async isLost({ id, version, master }: PictureRef): Promise<boolean> {
+    return versionNamed(await this.repository.readFresh(id), version)?.master === master;
+  }
+
   /** Whether a picture is known to be erased. Looks at memory only. */
   isErased({ id, version }: PictureRef): boolean {
     return this.repository.knowsErased(id, version);
@@ -107,6 +109,12 @@ export class StoredRenditions {
   async waitFor(isMeant: (key: string) => boolean): Promise<void> {
     const meant = [...this.keeping].filter(([key]) => isMeant(key));
     await Promise.allSettled(meant.map(([, keeping]) => keeping));
+  }
+
+  private async storeUnlessErased({ id, version, rendition }: PictureRef, bytes: Buffer): Promise<boolean> {
+    const read = async () => ({ manifest: await this.repository.readFresh(id) });
+    const { manifest } = await this.objects.storeUnlessErased(id, version, rendition, bytes, read);
+    return !isErased(manifest, version);
   }
 
   /** Checks a picture. Only masters have a checksum, in the manifest; a rendition can only be checked to be complete. */

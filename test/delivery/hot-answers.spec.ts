@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AvatarEvents } from '../../src/avatars/avatar.events.js';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
 import { PendingChanges } from '../../src/avatars/pending-changes.js';
 import { Settings } from '../../src/config/settings.js';
@@ -13,7 +12,7 @@ import { send } from '../http/support/client.js';
 
 it('a hot answer tells the length of the bytes that it sends, even if others took their place in memory', async () => {
   const settings = new Settings();
-  const reads = new AvatarRepository(new MemoryStore(), new PendingChanges(), new AvatarEvents(), settings);
+  const reads = new AvatarRepository(new MemoryStore(), new PendingChanges(), settings);
   const requests = new GravatarRequests(settings, new Fallbacks(settings));
   const hot = new HotAnswers(reads, new HotKeys(requests, settings), settings);
   let bytes = Buffer.alloc(0);

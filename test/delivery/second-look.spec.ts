@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { v7 as uuidv7 } from 'uuid';
 import { AvatarEvents } from '../../src/avatars/avatar.events.js';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
+import { ManifestSwap } from '../../src/avatars/manifest-swap.js';
 import { PendingChanges } from '../../src/avatars/pending-changes.js';
 import { Settings } from '../../src/config/settings.js';
 import { SecondLook } from '../../src/delivery/second-look.js';
@@ -160,11 +161,13 @@ describeS3('a picture that is being loaded', () => {
 describe('a drawing in the place of a picture', () => {
   const MAX_AGE_MS = 2000;
   const ID = 'drawn';
-  let repository: AvatarRepository;
+  let manifests: ManifestSwap;
   let look: SecondLook;
   beforeEach(() => {
     const settings = Object.assign(new Settings(), { cacheMaxAgeMs: MAX_AGE_MS });
-    repository = new AvatarRepository(new MemoryStore(), new PendingChanges(), new AvatarEvents(), settings);
+    const store = new MemoryStore();
+    const repository = new AvatarRepository(store, new PendingChanges(), settings);
+    manifests = new ManifestSwap(store, repository, new AvatarEvents(), settings);
     look = new SecondLook(repository);
   });
   /** A read of an avatar, or of an alias, before so many ms. */
@@ -185,7 +188,7 @@ describe('a drawing in the place of a picture', () => {
       bytes: 1,
     } as const;
     const version = { ...picture, version: uuidv7(), thumbhash: 'AAAA', color: '#000000', uploadedAt: at };
-    await repository.change(ID, () => ({ type: 'publish', at, version }));
+    await manifests.change(ID, () => ({ type: 'publish', at, version }));
   };
 
   it('may be kept if it was quick', async () => {
