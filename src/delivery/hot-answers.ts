@@ -8,6 +8,7 @@ import { matchesNoneMatch } from '../http/conditional.js';
 import { OPEN } from '../http/cors.js';
 import { namesHost } from '../http/host.js';
 import { requestId } from '../http/request-id.js';
+import type { CacheUsage } from '../model/cache-usage.js';
 import { AcceptClasses } from './accept-classes.js';
 import { Flights } from './flights.js';
 import { HotKeys } from './hot-keys.js';
@@ -72,7 +73,7 @@ export class HotAnswers implements OnModuleDestroy {
   }
 
   /** How well the memory is used. A miss is a read that the controllers answered and that may be answered here next time. */
-  usage(): { hits: number; misses: number; entries: number; bytes: number } {
+  usage(): CacheUsage {
     const hits = Object.values(this.counts).reduce((sum, counts) => sum + counts[200] + counts[304], 0);
     const { size: entries = 0, calculatedSize: bytes = 0 } = this.answers ?? {};
     return { hits, misses: this.misses, entries, bytes };
