@@ -19,6 +19,7 @@ import { RefusalLog } from './http/refusal-log.js';
 import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
+import { Metrics } from './ops/metrics.js';
 import { isForm } from './uploads/upload-receiver.js';
 
 /** No route of ours has a longer path. */
@@ -65,6 +66,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   takeBodiesRaw(fastify, mostBytes);
   checkRequests(fastify);
   logRequests(fastify, logger, refusals);
+  countRequests(fastify, app.get(Metrics));
   answerPreflights(fastify);
   const server = app.getHttpServer();
   server.on('checkExpectation', (request, response) => {
@@ -131,6 +133,19 @@ function logRequests(fastify: FastifyInstance, logger: Logger, refusals: Refusal
   fastify.addHook('onClose', (_instance, done) => {
     tellLeftOut();
     refusals.flush();
+    done();
+  });
+}
+
+function countRequests(fastify: FastifyInstance, metrics: Metrics): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    metrics.requestAnswered({
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      problem: problemCodeOf(request),
+      ms: reply.elapsedTime,
+    });
     done();
   });
 }

@@ -12,16 +12,9 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   [
     'fastify',
     /^fastify$/,
-    [
-      'app.ts',
-      'http/',
-      'delivery/picture-answers.ts',
-      'ops/service-metrics.ts',
-      'api/version-answers.ts',
-      '.controller.ts',
-    ],
+    ['app.ts', 'http/', 'delivery/picture-answers.ts', 'api/version-answers.ts', '.controller.ts'],
   ],
-  ['prom-client', /^prom-client$/, ['ops/metrics.ts', 'ops/gauges.ts']],
+  ['prom-client', /^prom-client$/, ['ops/metrics.ts']],
   ["Nest's configuration", /^@nestjs\/config$/, ['config/settings.module.ts']],
 ];
 

@@ -1,9 +1,19 @@
-import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import { VERSION } from '../config/version.js';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { ERROR_CODES } from '../errors.js';
 import type { PictureAttempt, PictureObserver } from '../images/observed.pipeline.js';
 import type { StoreCall, StoreObserver } from '../storage/observed.store.js';
-import { registerGauge } from './gauges.js';
+
+/** A value, or values by label: one level for each label. */
+export type Reading = number | { readonly [label: string]: Reading };
+
+/** A metric whose value is kept elsewhere; that of a counter, since the start of the process. */
+interface MetricRow {
+  type: 'counter' | 'gauge';
+  help: string;
+  labels?: readonly string[];
+  /** Called at each scrape, which must not wait. */
+  read: () => Reading;
+}
 
 export interface AnsweredRequest {
   method: string;
@@ -27,17 +37,16 @@ const UPLOADS = new Map([
 
 const REFUSED = 'refused';
 
-/** Outcomes of making a picture, apart from the codes below. */
-const PICTURES = ['made', 'internal'] as const;
-
-/** Codes that say why no picture was made. */
-const NO_PICTURE = [
+/** Outcomes of making a picture: the codes say why there is none. */
+const PICTURES = [
+  'made',
+  'internal',
   'busy',
   'image_too_large',
   'invalid_crop',
   'unreadable_image',
   'unsupported_image',
-] as const;
+];
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
@@ -81,17 +90,25 @@ export class Metrics implements StoreObserver, PictureObserver {
     for (const code of ERROR_CODES) this.problems.inc({ code }, 0);
     for (const outcome of [...UPLOADS.values(), REFUSED]) this.uploads.inc({ outcome }, 0);
     for (const kind of ['master', 'rendition', 'sheet']) {
-      for (const outcome of [...PICTURES, ...NO_PICTURE]) this.pictures.inc({ kind, outcome }, 0);
+      for (const outcome of PICTURES) this.pictures.inc({ kind, outcome }, 0);
     }
-    registerGauge(
-      this.registry,
-      'visage_build_info',
-      'The running version, as a label. The value is always 1.',
-      {
-        labels: ['version'],
-        read: () => [[{ version: VERSION }, 1]],
-      },
-    );
+  }
+
+  /** @param table the metrics by name. They are read at each scrape */
+  show(table: Readonly<Record<string, MetricRow>>): void {
+    for (const [name, { type, help, labels = [], read }] of Object.entries(table)) {
+      const Kind = type === 'counter' ? Counter : Gauge;
+      new Kind({
+        name,
+        help,
+        labelNames: labels,
+        registers: [this.registry],
+        collect() {
+          this.reset();
+          for (const [values, value] of samplesOf(read(), labels)) this.inc(values, value);
+        },
+      });
+    }
   }
 
   requestAnswered({ method, route = 'none', status, problem, ms }: AnsweredRequest): void {
@@ -122,6 +139,20 @@ export class Metrics implements StoreObserver, PictureObserver {
 
   private histogram<T extends string>(name: string, help: string, labelNames: T[]): Histogram<T> {
     return new Histogram({ name, help, labelNames, registers: [this.registry], buckets: SECONDS });
+  }
+}
+
+/** The values of a reading, each with its labels. */
+function* samplesOf(
+  reading: Reading,
+  [label = '', ...deeper]: readonly string[],
+  labels: Record<string, string> = {},
+): Iterable<[Record<string, string>, number]> {
+  if (typeof reading === 'number') yield [labels, reading];
+  else {
+    for (const [value, inner] of Object.entries(reading)) {
+      yield* samplesOf(inner, deeper, { ...labels, [label]: value });
+    }
   }
 }
 

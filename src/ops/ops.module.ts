@@ -5,12 +5,13 @@ import { DeliveryModule } from '../delivery/delivery.module.js';
 import { StorageHealthModule } from '../storage/health/storage-health.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { HealthController } from './health.controller.js';
-import { ServiceMetrics } from './service-metrics.js';
+import { CacheMetrics, CdnMetrics, ServerMetrics } from './service-metrics.js';
+import { DiskMetrics, OutboxMetrics, StorageMetrics } from './storage-metrics.js';
 
 /** Serves operators: health, and the metrics of every part. */
 @Module({
   imports: [AvatarsModule, CdnModule, DeliveryModule, StorageHealthModule, UploadsModule],
   controllers: [HealthController],
-  providers: [ServiceMetrics],
+  providers: [CacheMetrics, CdnMetrics, DiskMetrics, OutboxMetrics, ServerMetrics, StorageMetrics],
 })
 export class OpsModule {}

@@ -1,120 +1,125 @@
-import { Injectable, type OnModuleInit, Optional } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance } from 'fastify';
+import { Injectable } from '@nestjs/common';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { Purges } from '../cdn/purges.js';
-import { Settings } from '../config/settings.js';
+import { VERSION } from '../config/version.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
 import { Renditions } from '../delivery/renditions.js';
 import { SheetMemory } from '../delivery/sheet-memory.js';
-import { StandIns } from '../delivery/stand-ins.js';
 import { Connections } from '../http/connections.js';
-import { problemCodeOf } from '../http/problem.filter.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
-import { Outbox } from '../outbox/outbox.js';
-import { DiscardedReads } from '../storage/discarded-reads.js';
-import { StorageCircuit } from '../storage/guarded.store.js';
+import type { CacheUsage } from '../model/cache-usage.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';
-import {
-  registerBreaker,
-  registerCaches,
-  registerConnections,
-  registerDiscardedReads,
-  registerDisks,
-  registerHotAnswers,
-  registerOutbox,
-  registerPurges,
-  registerStandIns,
-  registerStorage,
-  registerTurns,
-  registerUploads,
-  registerVanished,
-} from './gauges.js';
-import { Metrics } from './metrics.js';
-import { StorageHealth } from '../storage/health/storage-health.js';
+import { Metrics, type Reading } from './metrics.js';
 
-/** Reads the parts of the service at each scrape, and counts its requests. The parts know nothing about metrics. */
 @Injectable()
-export class ServiceMetrics implements OnModuleInit {
+export class ServerMetrics {
   constructor(
-    private readonly metrics: Metrics,
-    private readonly server: HttpAdapterHost,
-    private readonly connections: Connections,
-    private readonly hot: HotAnswers,
-    private readonly standIns: StandIns,
-    private readonly manifests: AvatarRepository,
-    private readonly renditions: Renditions,
-    private readonly drawings: DefaultPictures,
-    private readonly sheets: SheetMemory,
-    private readonly pipeline: ImagePipeline,
-    private readonly uploads: UploadReceiver,
-    private readonly health: StorageHealth,
-    private readonly circuit: StorageCircuit,
-    private readonly discarded: DiscardedReads,
-    private readonly purges: Purges,
-    private readonly settings: Settings,
-    @Optional() private readonly outbox?: Outbox,
-  ) {}
-
-  onModuleInit(): void {
-    this.countRequests();
-    this.readServer();
-    this.readStorage();
-  }
-
-  private countRequests(): void {
-    const { metrics } = this;
-    this.server.httpAdapter.getInstance<FastifyInstance>().addHook('onResponse', (request, reply, done) => {
-      metrics.requestAnswered({
-        method: request.method,
-        route: request.routeOptions.url,
-        status: reply.statusCode,
-        problem: problemCodeOf(request),
-        ms: reply.elapsedTime,
-      });
-      done();
+    metrics: Metrics,
+    connections: Connections,
+    hot: HotAnswers,
+    pipeline: ImagePipeline,
+    uploads: UploadReceiver,
+  ) {
+    metrics.show({
+      visage_build_info: {
+        type: 'gauge',
+        help: 'The running version, as a label. The value is always 1.',
+        labels: ['version'],
+        read: () => ({ [VERSION]: 1 }),
+      },
+      visage_http_hot_answers_total: {
+        type: 'counter',
+        help: 'Requests answered from memory. The other metrics of requests do not count them.',
+        labels: ['method', 'status'],
+        read: () => ofEach(hot.counts, (counts) => ({ '2xx': counts[200], '3xx': counts[304] })),
+      },
+      visage_http_connections: {
+        type: 'gauge',
+        help: 'Open connections. More than MAX_CONNECTIONS are refused.',
+        read: () => connections.size,
+      },
+      visage_http_untaken_answer_bytes: {
+        type: 'gauge',
+        help: 'Memory of answers that clients have not taken yet. A picture sent to several clients counts once.',
+        read: () => connections.answers.bytes,
+      },
+      visage_http_connections_cut_total: {
+        type: 'counter',
+        help: 'Connections ended early, by reason.',
+        labels: ['reason'],
+        read: () => connections.cuts,
+      },
+      visage_image_turns: {
+        type: 'gauge',
+        help: 'Pictures being made, and pictures waiting for a turn. If more than IMAGE_QUEUE wait, they are refused.',
+        labels: ['line', 'state'],
+        read: () => ofEach(pipeline.turns(), ({ active, waiting }) => ({ active, waiting })),
+      },
+      visage_uploads_under_way: {
+        type: 'gauge',
+        help: 'Uploads being received or processed. More than UPLOAD_CONCURRENCY are refused.',
+        read: () => uploads.underWay,
+      },
     });
   }
+}
 
-  private readServer(): void {
-    const { registry } = this.metrics;
-    const { connections, hot, manifests, renditions, drawings, sheets, pipeline, uploads, purges } = this;
-    registerHotAnswers(registry, () => hot.counts);
-    registerConnections(registry, () => ({
-      open: connections.size,
-      untakenBytes: connections.answers.bytes,
-      cuts: connections.cuts,
-    }));
-    registerCaches(registry, () => ({
-      manifests: manifests.usage(),
-      renditions: renditions.usage(),
-      drawings: drawings.usage(),
-      hot: hot.usage(),
-      sheets: sheets.usage(),
-    }));
-    registerVanished(registry, () => manifests.vanished);
-    registerTurns(registry, () => pipeline.turns());
-    registerUploads(registry, () => uploads.underWay);
-    if (purges.enabled) registerPurges(registry, () => purges);
-  }
-
-  private readStorage(): void {
-    const { registry } = this.metrics;
-    const { outbox, settings, circuit, discarded, health, standIns } = this;
-    if (outbox) registerOutbox(registry, () => ({ ...outbox.report(), ...outbox.limits }));
-    registerDisks(registry, {
-      ...(settings.storageBackend === 'local' && { storage: settings.storageLocalPath }),
-      ...(outbox && { outbox: settings.outboxPath }),
-      spool: settings.uploadSpoolPath,
-    });
-    if (settings.storageBackend !== 'local') registerBreaker(registry, () => circuit.state);
-    registerDiscardedReads(registry, () => discarded.count);
-    registerStandIns(registry, () => standIns.whileAwayCount);
-    registerStorage(registry, () => {
-      // The answer is for the next scrape: this one must not wait for a storage that hangs.
-      void health.ask();
-      return health.last;
+@Injectable()
+export class CacheMetrics {
+  constructor(
+    metrics: Metrics,
+    manifests: AvatarRepository,
+    renditions: Renditions,
+    drawings: DefaultPictures,
+    hot: HotAnswers,
+    sheets: SheetMemory,
+  ) {
+    const caches = { manifests, renditions, drawings, hot, sheets };
+    const usage = (read: (usage: CacheUsage) => Reading) => ofEach(caches, (cache) => read(cache.usage()));
+    metrics.show({
+      visage_cache_lookups_total: {
+        type: 'counter',
+        help: 'Lookups in the caches, by result.',
+        labels: ['cache', 'result'],
+        read: () => usage(({ hits, misses }) => ({ hit: hits, miss: misses })),
+      },
+      visage_cache_entries: {
+        type: 'gauge',
+        help: 'Entries in the cache.',
+        labels: ['cache'],
+        read: () => usage(({ entries }) => entries),
+      },
+      visage_cache_bytes: {
+        type: 'gauge',
+        help: 'Size of the entries in the cache.',
+        labels: ['cache'],
+        read: () => usage(({ bytes }) => bytes),
+      },
     });
   }
+}
+
+@Injectable()
+export class CdnMetrics {
+  constructor(metrics: Metrics, purges: Purges) {
+    if (!purges.enabled) return;
+    metrics.show({
+      visage_cdn_purges_total: {
+        type: 'counter',
+        help: 'Purges of the CDN, by outcome: calls that were accepted or failed, and changes that are not purged after all.',
+        labels: ['outcome'],
+        read: () => purges.counts,
+      },
+      visage_cdn_purges_waiting: {
+        type: 'gauge',
+        help: 'Avatars that wait to be purged from the CDN, also once more. More than CDN_QUEUE are dropped.',
+        read: () => purges.waiting,
+      },
+    });
+  }
+}
+
+function ofEach<T>(parts: Readonly<Record<string, T>>, read: (part: T) => Reading): Reading {
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, read(part)]));
 }
