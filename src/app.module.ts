@@ -6,10 +6,12 @@ import type { Settings } from './config/settings.js';
 import { SettingsModule } from './config/settings.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import { Connections } from './http/connections.js';
+import { PictureObserver } from './images/observed.pipeline.js';
 import { NestLogger } from './ops/logging.js';
-import { MetricsModule } from './ops/metrics.module.js';
+import { Metrics } from './ops/metrics.js';
 import { OpsModule } from './ops/ops.module.js';
 import { ServerLifecycle } from './server.js';
+import { StoreObserver } from './storage/observed.store.js';
 
 @Module({})
 export class AppModule {
@@ -24,15 +26,17 @@ export class AppModule {
         ApiModule,
         CdnModule,
         DeliveryModule,
-        MetricsModule,
         OpsModule,
       ],
       providers: [
         ServerLifecycle,
         { provide: Connections, useValue: connections },
         { provide: NestLogger, useValue: log },
+        Metrics,
+        { provide: StoreObserver, useExisting: Metrics },
+        { provide: PictureObserver, useExisting: Metrics },
       ],
-      exports: [Connections],
+      exports: [Connections, Metrics, StoreObserver, PictureObserver],
     };
   }
 }

@@ -5,13 +5,14 @@ import { DeliveryModule } from '../delivery/delivery.module.js';
 import { StorageHealthModule } from '../storage/health/storage-health.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { HealthController } from './health.controller.js';
+import { MetricsController } from './metrics.controller.js';
 import { CacheMetrics, CdnMetrics, ServerMetrics } from './service-metrics.js';
 import { DiskMetrics, OutboxMetrics, StorageMetrics } from './storage-metrics.js';
 
 /** Serves operators: health, and the metrics of every part. */
 @Module({
   imports: [AvatarsModule, CdnModule, DeliveryModule, StorageHealthModule, UploadsModule],
-  controllers: [HealthController],
+  controllers: [MetricsController, HealthController],
   providers: [CacheMetrics, CdnMetrics, DiskMetrics, OutboxMetrics, ServerMetrics, StorageMetrics],
 })
 export class OpsModule {}
