@@ -7,6 +7,9 @@ export const NO_STORE = {
   'Cache-Control': { schema: { type: 'string' as const }, description: 'no-store.' },
 };
 
+/** A property that is there if it is true. */
+const Flag = (description: string) => ApiPropertyOptional({ type: 'boolean', enum: [true], description });
+
 const COUNT = { type: 'integer' as const, minimum: 0 };
 
 export class LiveAnswer {
@@ -21,11 +24,7 @@ class StorageAnswer implements StorageReport {
   @ApiProperty()
   reachable!: boolean;
 
-  @ApiPropertyOptional({
-    type: 'boolean',
-    enum: [true],
-    description: 'The storage answers, but not to us: wrong keys, no such bucket, no permission.',
-  })
+  @Flag('The storage answers, but not to us: wrong keys, no such bucket, no permission.')
   refused?: true;
 
   @ApiProperty({
@@ -37,19 +36,12 @@ class StorageAnswer implements StorageReport {
   })
   conditionalWrites!: StorageReport['conditionalWrites'];
 
-  @ApiPropertyOptional({
-    type: 'boolean',
-    enum: [true],
-    description:
-      'Reads beside writes gave bytes of one write with the etag of another. Visage notices and reads again, which takes longer.',
-  })
+  @Flag(
+    'Reads beside writes gave bytes of one write with the etag of another. Visage notices and reads again, which takes longer.',
+  )
   mixedReads?: true;
 
-  @ApiPropertyOptional({
-    type: 'boolean',
-    enum: [true],
-    description: 'Uploads are refused for lack of room. Everything else works.',
-  })
+  @Flag('Uploads are refused for lack of room. Everything else works.')
   full?: true;
 
   @ApiPropertyOptional({
@@ -59,12 +51,9 @@ class StorageAnswer implements StorageReport {
   })
   clockOffsetMs?: number;
 
-  @ApiPropertyOptional({
-    type: 'boolean',
-    enum: [true],
-    description:
-      'The storage has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last said.',
-  })
+  @Flag(
+    'The storage has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last said.',
+  )
   overdue?: true;
 }
 
