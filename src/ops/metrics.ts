@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, register } from 'prom-client';
 import { ERROR_CODES } from '../errors.js';
 import type { PictureAttempt, PictureObserver } from '../images/observed.pipeline.js';
 import type { StoreCall, StoreObserver } from '../storage/observed.store.js';
@@ -156,13 +156,8 @@ function* samplesOf(
   }
 }
 
-let ofProcess: Registry | undefined;
-
 /** Of its heap and event loop. They are observed once and never let go, however many services run in the process. */
 function metricsOfProcess(): Registry {
-  if (!ofProcess) {
-    ofProcess = new Registry();
-    collectDefaultMetrics({ register: ofProcess });
-  }
-  return ofProcess;
+  if (register.getMetricsAsArray().length === 0) collectDefaultMetrics();
+  return register;
 }
