@@ -12,7 +12,7 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   [
     'fastify',
     /^fastify$/,
-    ['app.ts', 'http/', 'delivery/picture-answers.ts', 'api/version-answers.ts', '.controller.ts'],
+    ['app.ts', 'http/', 'delivery/picture-answers.ts', 'api/avatars/version-answers.ts', '.controller.ts'],
   ],
   ['prom-client', /^prom-client$/, ['ops/metrics.ts']],
   ["Nest's configuration", /^@nestjs\/config$/, ['config/settings.module.ts']],

@@ -6,14 +6,14 @@ import { ApiKeyGuard } from '../http/api-key.guard.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { PublicUrls } from '../http/public-urls.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
-import { AliasesController } from './aliases.controller.js';
-import { AvatarsController } from './avatars.controller.js';
-import { GravatarController } from './gravatar.controller.js';
-import { HistoryController } from './history.controller.js';
-import { LookupController } from './lookup.controller.js';
-import { PicturesController } from './pictures.controller.js';
-import { SheetsController } from './sheets.controller.js';
-import { VersionAnswers } from './version-answers.js';
+import { AliasesController } from './aliases/aliases.controller.js';
+import { AvatarsController } from './avatars/avatars.controller.js';
+import { VersionAnswers } from './avatars/version-answers.js';
+import { GravatarController } from './gravatar/gravatar.controller.js';
+import { HistoryController } from './history/history.controller.js';
+import { LookupController } from './lookup/lookup.controller.js';
+import { PicturesController } from './pictures/pictures.controller.js';
+import { SheetsController } from './sheets/sheets.controller.js';
 
 /** The HTTP API. Its guard and its filter hold for every route of the service. */
 @Module({

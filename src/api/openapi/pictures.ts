@@ -1,59 +1,14 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
+import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import { SCHEME_HEADER } from '../../delivery/preferences.js';
 import type { ErrorCode } from '../../errors.js';
 import { RENDITION_FORMATS } from '../../model/formats.js';
 import { headersOf } from './headers.js';
-import { DescribeId, DescribeNoneMatch } from './parameters.js';
+import { DescribeNoneMatch } from './parameters.js';
 import { DescribeRefusals, READS, refusal } from './refusals.js';
-import { ENCODED_ID_SCHEMA, RENDITION_SCHEMA, VERSION_SCHEMA } from './schemas.js';
 
-const header = (name: string, description: string) =>
+export const header = (name: string, description: string) =>
   ApiHeader({ name, required: false, schema: { type: 'string' }, description });
-
-export function DescribeCurrentPicture() {
-  return applyDecorators(
-    DescribeId(),
-    DescribeNegotiation(),
-    DescribeRedirect(),
-    DescribePicture(
-      'Get the current picture',
-      'avatar_not_found',
-      'invalid_animated',
-      'invalid_default',
-      'invalid_format',
-      'invalid_id',
-      'invalid_size',
-    ),
-  );
-}
-
-export function DescribeRendition() {
-  return applyDecorators(
-    ApiParam({
-      name: 'id',
-      schema: ENCODED_ID_SCHEMA,
-      description: 'The id, with ~xx for every character but a-z 0-9 - _. Copy these URLs from `/info`.',
-    }),
-    ApiParam({ name: 'version', schema: VERSION_SCHEMA }),
-    ApiParam({ name: 'rendition', schema: RENDITION_SCHEMA, description: 'Size and format, or `master`.' }),
-    DescribePicture(
-      'Get one rendition of one version: its bytes never change',
-      'invalid_id',
-      'rendition_not_found',
-    ),
-  );
-}
-
-/** The headers that decide which picture a reader gets. */
-function DescribeNegotiation() {
-  return applyDecorators(
-    DescribeAccept(),
-    header('Sec-CH-Prefers-Reduced-Motion', 'reduce: animations are served as their first frame.'),
-    header('Save-Data', 'on: animations are served as their first frame.'),
-    DescribeScheme(),
-  );
-}
 
 export function DescribeAccept() {
   return header(

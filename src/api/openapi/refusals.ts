@@ -2,8 +2,8 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import type { ErrorCode } from '../../errors.js';
 import { statusOfCode } from '../../http/problem.js';
-import { ProblemAnswer } from '../problem.dto.js';
 import { type HeaderName, headersOf } from './headers.js';
+import { ProblemAnswer } from './problem.dto.js';
 
 /** What a refusal of each status means. `docs/api.md` says what to do about each code. */
 const MEANINGS: Record<number, string> = {

@@ -1,15 +1,15 @@
 import { Controller, Get, Header, Param, Put, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AvatarsService } from '../avatars/avatars.service.js';
-import { etagOf, preconditionOf } from '../http/conditional.js';
+import { AvatarsService } from '../../avatars/avatars.service.js';
+import { etagOf, preconditionOf } from '../../http/conditional.js';
+import { VersionAnswer } from '../avatars/avatars.dto.js';
+import { VersionAnswers } from '../avatars/version-answers.js';
+import { ValidId } from '../id.pipe.js';
+import { JsonBody } from '../json-body.js';
 import { AltBody } from './alt.dto.js';
-import { VersionAnswer } from './avatars.dto.js';
 import { HistoryAnswer, RestoreBody } from './history.dto.js';
-import { ValidId } from './id.pipe.js';
-import { JsonBody } from './json-body.js';
-import { DescribeAlt, DescribeHistory, DescribeRestore } from './openapi/history.js';
-import { VersionAnswers } from './version-answers.js';
+import { DescribeAlt, DescribeHistory, DescribeRestore } from './history.openapi.js';
 
 /** Shows the history of an avatar, makes a version of it current again, and says what a version shows. */
 @ApiTags('avatars')

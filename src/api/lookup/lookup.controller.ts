@@ -1,16 +1,16 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Found, Lookup } from '../avatars/lookup.js';
-import { cacheControlOf } from '../delivery/cache-control.js';
-import { PicturesService } from '../delivery/pictures.service.js';
-import { sendJson } from '../http/json-answer.js';
-import { PublicUrls } from '../http/public-urls.js';
-import type { RenditionFormat } from '../model/formats.js';
-import type { Version } from '../model/manifest.js';
-import { JsonBody } from './json-body.js';
+import { type Found, Lookup } from '../../avatars/lookup.js';
+import { cacheControlOf } from '../../delivery/cache-control.js';
+import { PicturesService } from '../../delivery/pictures.service.js';
+import { sendJson } from '../../http/json-answer.js';
+import { PublicUrls } from '../../http/public-urls.js';
+import type { RenditionFormat } from '../../model/formats.js';
+import type { Version } from '../../model/manifest.js';
+import { JsonBody } from '../json-body.js';
 import { LookupBody, type LookupEntry } from './lookup.dto.js';
-import { DescribeLookup } from './openapi/lookup.js';
+import { DescribeLookup } from './lookup.openapi.js';
 
 /** Looks many avatars up at once. */
 @ApiTags('avatars')

@@ -1,7 +1,7 @@
 import type { PipeTransform } from '@nestjs/common';
-import { parseBefore } from '../avatars/parse-before.js';
-import { CodedError } from '../errors.js';
-import type { Instant } from '../model/manifest.js';
+import { parseBefore } from '../../avatars/parse-before.js';
+import { CodedError } from '../../errors.js';
+import type { Instant } from '../../model/manifest.js';
 
 /** What a DELETE removes. */
 export interface EraseQuery {

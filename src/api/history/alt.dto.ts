@@ -1,10 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ValidateIf } from 'class-validator';
-import { isVersion } from '../model/keys.js';
-import { ALT_CHARACTERS, isAlt } from '../model/manifest-format.js';
-import { Must } from './json-body.js';
-import { VERSION_SCHEMA } from './openapi/schemas.js';
-import { ALT_SCHEMA } from './upload.query.js';
+import { isVersion } from '../../model/keys.js';
+import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
+import { ALT_SCHEMA } from '../avatars/upload.query.js';
+import { Must } from '../json-body.js';
+import { VERSION_SCHEMA } from '../openapi/schemas.js';
 
 /** What a version shows. */
 export class AltBody {

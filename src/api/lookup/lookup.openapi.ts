@@ -7,11 +7,11 @@ import {
   ApiOperation,
   ApiResponse,
 } from '@nestjs/swagger';
-import { LookupAnswer, LookupBody } from '../lookup.dto.js';
-import { headersOf } from './headers.js';
-import { withOneOf } from './one-of.js';
-import { DescribeNoneMatch } from './parameters.js';
-import { BODIES, DescribeRefusals, READS } from './refusals.js';
+import { headersOf } from '../openapi/headers.js';
+import { withOneOf } from '../openapi/one-of.js';
+import { DescribeNoneMatch } from '../openapi/parameters.js';
+import { BODIES, DescribeRefusals, READS } from '../openapi/refusals.js';
+import { LookupAnswer, LookupBody } from './lookup.dto.js';
 
 export function DescribeLookup() {
   const headers = headersOf('Cache-Control', 'ETag');

@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { isVersion } from '../model/keys.js';
-import { VersionAnswer } from './avatars.dto.js';
-import { Must } from './json-body.js';
-import { ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from './openapi/schemas.js';
+import { isVersion } from '../../model/keys.js';
+import { VersionAnswer } from '../avatars/avatars.dto.js';
+import { Must } from '../json-body.js';
+import { ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
 
 /** The version to make current. */
 export class RestoreBody {

@@ -1,10 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import { AliasesAnswer, AliasesBody } from '../aliases.dto.js';
-import { headersOf } from './headers.js';
-import { withOneOf } from './one-of.js';
-import { DescribeId } from './parameters.js';
-import { BODIES, DescribeRefusals, READS, WRITES } from './refusals.js';
+import { headersOf } from '../openapi/headers.js';
+import { withOneOf } from '../openapi/one-of.js';
+import { DescribeId } from '../openapi/parameters.js';
+import { BODIES, DescribeRefusals, READS, WRITES } from '../openapi/refusals.js';
+import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
 
 const listed = { type: AliasesAnswer, headers: headersOf('Cache-Control'), description: 'The hashes.' };
 

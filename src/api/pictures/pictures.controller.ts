@@ -1,14 +1,14 @@
 import { Controller, Get, Param, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PictureAnswers } from '../delivery/picture-answers.js';
-import { PicturesService } from '../delivery/pictures.service.js';
-import { CodedError } from '../errors.js';
-import { Public } from '../http/public.js';
-import { decodeId, isVersion } from '../model/keys.js';
-import { IMMUTABLE } from '../model/object-attributes.js';
-import { parseRenditionName } from '../model/rendition.js';
-import { DescribeRendition } from './openapi/pictures.js';
+import { PictureAnswers } from '../../delivery/picture-answers.js';
+import { PicturesService } from '../../delivery/pictures.service.js';
+import { CodedError } from '../../errors.js';
+import { Public } from '../../http/public.js';
+import { decodeId, isVersion } from '../../model/keys.js';
+import { IMMUTABLE } from '../../model/object-attributes.js';
+import { parseRenditionName } from '../../model/rendition.js';
+import { DescribeRendition } from './pictures.openapi.js';
 
 /** Serves the immutable URLs of pictures: `/v1/` and the key of the object. */
 @ApiTags('avatars')

@@ -1,9 +1,9 @@
 import type { PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
-import { CodedError } from '../errors.js';
-import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../model/formats.js';
-import { parseRenditionSize } from '../model/rendition.js';
-import { SIZE_SCHEMA } from './openapi/schemas.js';
+import { CodedError } from '../../errors.js';
+import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../../model/formats.js';
+import { parseRenditionSize } from '../../model/rendition.js';
+import { SIZE_SCHEMA } from '../openapi/schemas.js';
 
 const FORMAT_SCHEMA = { type: 'string' as const, enum: ['auto', ...RENDITION_FORMATS], default: 'auto' };
 const ANIMATED_SCHEMA = { type: 'string' as const, enum: ['auto', 'true', 'false'], default: 'auto' };

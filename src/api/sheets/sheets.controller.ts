@@ -1,18 +1,18 @@
 import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Settings } from '../config/settings.js';
-import { cacheControlOf, currentPictureCacheControl } from '../delivery/cache-control.js';
-import { PictureAnswers } from '../delivery/picture-answers.js';
-import { preferencesOf } from '../delivery/preferences.js';
-import { SheetsService } from '../delivery/sheets.service.js';
-import { sendJson } from '../http/json-answer.js';
-import { PublicUrls } from '../http/public-urls.js';
-import { Public } from '../http/public.js';
-import { positionOf } from '../model/sheet.js';
-import { JsonBody } from './json-body.js';
-import { DescribePostedSheet, DescribeSheet } from './openapi/sheets.js';
+import { Settings } from '../../config/settings.js';
+import { cacheControlOf, currentPictureCacheControl } from '../../delivery/cache-control.js';
+import { PictureAnswers } from '../../delivery/picture-answers.js';
+import { preferencesOf } from '../../delivery/preferences.js';
+import { SheetsService } from '../../delivery/sheets.service.js';
+import { sendJson } from '../../http/json-answer.js';
+import { PublicUrls } from '../../http/public-urls.js';
+import { Public } from '../../http/public.js';
+import { positionOf } from '../../model/sheet.js';
+import { JsonBody } from '../json-body.js';
 import { SheetBody, type SheetMap, SheetPipe, SheetQuery } from './sheets.dto.js';
+import { DescribePostedSheet, DescribeSheet } from './sheets.openapi.js';
 
 /** Serves many avatars as one picture, and its map. */
 @ApiTags('avatars')

@@ -1,11 +1,11 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, ValidateIf } from 'class-validator';
-import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../model/formats.js';
-import { isId } from '../model/keys.js';
-import { isRenditionSize } from '../model/rendition.js';
-import { isHashInAnyCase } from './aliases.dto.js';
-import { NOT_AN_ID } from './id.pipe.js';
-import { Must, lengthOf } from './json-body.js';
+import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../../model/formats.js';
+import { isId } from '../../model/keys.js';
+import { isRenditionSize } from '../../model/rendition.js';
+import { isHashInAnyCase } from '../aliases/aliases.dto.js';
+import { NOT_AN_ID } from '../id.pipe.js';
+import { Must, lengthOf } from '../json-body.js';
 import {
   ANY_CASE_HASH_SCHEMA,
   COLOR_SCHEMA,
@@ -14,7 +14,7 @@ import {
   THUMBHASH_SCHEMA,
   URLS_SCHEMA,
   VERSION_SCHEMA,
-} from './openapi/schemas.js';
+} from '../openapi/schemas.js';
 
 /** Ids and hashes together. */
 const MAX_ENTRIES = 1000;

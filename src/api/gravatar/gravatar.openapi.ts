@@ -1,9 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery } from '@nestjs/swagger';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
-import { headersOf } from './headers.js';
-import { DescribeAccept, DescribeScheme, DescribePicture, DescribeRedirect } from './pictures.js';
-import { DescribeRefusals } from './refusals.js';
+import { headersOf } from '../openapi/headers.js';
+import { DescribeAccept, DescribeScheme, DescribePicture, DescribeRedirect } from '../openapi/pictures.js';
+import { DescribeRefusals } from '../openapi/refusals.js';
 
 const text = { type: 'string' as const };
 

@@ -1,12 +1,12 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import { AltBody } from '../alt.dto.js';
-import { VersionAnswer } from '../avatars.dto.js';
-import { HistoryAnswer, RestoreBody } from '../history.dto.js';
-import { PENDING } from './avatars.js';
-import { headersOf } from './headers.js';
-import { DescribeId, DescribePrecondition } from './parameters.js';
-import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from './refusals.js';
+import { VersionAnswer } from '../avatars/avatars.dto.js';
+import { PENDING } from '../openapi/answers.js';
+import { headersOf } from '../openapi/headers.js';
+import { DescribeId, DescribePrecondition } from '../openapi/parameters.js';
+import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
+import { AltBody } from './alt.dto.js';
+import { HistoryAnswer, RestoreBody } from './history.dto.js';
 
 export function DescribeHistory() {
   return applyDecorators(

@@ -8,10 +8,16 @@ import {
   ApiResponse,
   getSchemaPath,
 } from '@nestjs/swagger';
-import { SheetBody, SheetMap } from '../sheets.dto.js';
-import { DescribeNoneMatch } from './parameters.js';
-import { DescribePictureAs, DescribeScheme, PICTURE_HEADERS, SENT_HEADERS, contentOf } from './pictures.js';
-import { BODIES, DescribeRefusals, READS } from './refusals.js';
+import { DescribeNoneMatch } from '../openapi/parameters.js';
+import {
+  DescribePictureAs,
+  DescribeScheme,
+  PICTURE_HEADERS,
+  SENT_HEADERS,
+  contentOf,
+} from '../openapi/pictures.js';
+import { BODIES, DescribeRefusals, READS } from '../openapi/refusals.js';
+import { SheetBody, SheetMap } from './sheets.dto.js';
 
 const CONTENT = {
   ...contentOf('webp'),

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { MASTER_FORMATS, type MasterFormat, REDUCTIONS, type Reduction } from '../model/formats.js';
-import type { Version } from '../model/manifest.js';
+import { MASTER_FORMATS, type MasterFormat, REDUCTIONS, type Reduction } from '../../model/formats.js';
+import type { Version } from '../../model/manifest.js';
 import {
   COLOR_SCHEMA,
   ID_SCHEMA,
@@ -8,7 +8,7 @@ import {
   THUMBHASH_SCHEMA,
   URLS_SCHEMA,
   VERSION_SCHEMA,
-} from './openapi/schemas.js';
+} from '../openapi/schemas.js';
 
 const COUNT = { type: 'integer' as const, minimum: 0 };
 

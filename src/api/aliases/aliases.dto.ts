@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, ValidateIf } from 'class-validator';
-import { isHash } from '../model/keys.js';
-import { Must, lengthOf } from './json-body.js';
-import { ANY_CASE_HASH_SCHEMA, HASH_SCHEMA, ID_SCHEMA } from './openapi/schemas.js';
+import { isHash } from '../../model/keys.js';
+import { Must, lengthOf } from '../json-body.js';
+import { ANY_CASE_HASH_SCHEMA, HASH_SCHEMA, ID_SCHEMA } from '../openapi/schemas.js';
 
 /** Addresses and hashes together. */
 const MAX_ENTRIES = 50;

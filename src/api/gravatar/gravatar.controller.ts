@@ -1,15 +1,15 @@
 import { Controller, Get, Options, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiExcludeEndpoint, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { FALLBACK_NAMES } from '../delivery/fallbacks.js';
-import { GravatarRequests } from '../delivery/gravatar-requests.js';
-import { GravatarService } from '../delivery/gravatar.service.js';
-import { PictureAnswers } from '../delivery/picture-answers.js';
-import { preferencesOf } from '../delivery/preferences.js';
-import { CodedError } from '../errors.js';
-import { OPEN } from '../http/cors.js';
-import { Public } from '../http/public.js';
-import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './openapi/gravatar.js';
+import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
+import { GravatarRequests } from '../../delivery/gravatar-requests.js';
+import { GravatarService } from '../../delivery/gravatar.service.js';
+import { PictureAnswers } from '../../delivery/picture-answers.js';
+import { preferencesOf } from '../../delivery/preferences.js';
+import { CodedError } from '../../errors.js';
+import { OPEN } from '../../http/cors.js';
+import { Public } from '../../http/public.js';
+import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './gravatar.openapi.js';
 
 /** `/avatar/`, since a parameter cannot be empty: Nest makes one slash of two, and none of one. */
 const NO_HASH = '//';

@@ -1,13 +1,19 @@
 import type { PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, ValidateIf } from 'class-validator';
-import { ID, isId } from '../model/keys.js';
-import { isRenditionSize } from '../model/rendition.js';
-import { FALLBACK_NAMES } from '../delivery/fallbacks.js';
-import { RENDITION_SIZES } from '../model/formats.js';
-import { NOT_AN_ID } from './id.pipe.js';
-import { Must, checkBody, lengthOf } from './json-body.js';
-import { COLOR_SCHEMA, ID_SCHEMA, SIZE_SCHEMA, THUMBHASH_SCHEMA, VERSION_SCHEMA } from './openapi/schemas.js';
+import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
+import { RENDITION_SIZES } from '../../model/formats.js';
+import { ID, isId } from '../../model/keys.js';
+import { isRenditionSize } from '../../model/rendition.js';
+import { NOT_AN_ID } from '../id.pipe.js';
+import { Must, checkBody, lengthOf } from '../json-body.js';
+import {
+  COLOR_SCHEMA,
+  ID_SCHEMA,
+  SIZE_SCHEMA,
+  THUMBHASH_SCHEMA,
+  VERSION_SCHEMA,
+} from '../openapi/schemas.js';
 
 /** Ids in a URL. It has to stay short enough for servers and proxies. */
 const MAX_IN_QUERY = 200;

@@ -1,7 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { FALLBACK_NAMES, type Fallback, Fallbacks } from '../delivery/fallbacks.js';
-import { CodedError } from '../errors.js';
+import { FALLBACK_NAMES, type Fallback, Fallbacks } from '../../delivery/fallbacks.js';
+import { CodedError } from '../../errors.js';
 
 const NAME_CHARACTERS = 256;
 const INITIALS_CHARACTERS = 32;

@@ -1,11 +1,11 @@
 import { Controller, Get, Header, Param, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Aliases } from '../avatars/aliases.js';
-import { CodedError } from '../errors.js';
+import { Aliases } from '../../avatars/aliases.js';
+import { CodedError } from '../../errors.js';
+import { ValidId } from '../id.pipe.js';
+import { JsonBody } from '../json-body.js';
 import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
-import { ValidId } from './id.pipe.js';
-import { JsonBody } from './json-body.js';
-import { DescribeAliases, DescribeAliasesChange } from './openapi/aliases.js';
+import { DescribeAliases, DescribeAliasesChange } from './aliases.openapi.js';
 
 const UNKEYED = [
   'invalid_aliases',

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { CodedError } from '../errors.js';
-import type { Crop } from '../model/formats.js';
-import { ALT_CHARACTERS, isAlt } from '../model/manifest-format.js';
+import { CodedError } from '../../errors.js';
+import type { Crop } from '../../model/formats.js';
+import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
 
 const CROP = /^([0-9]{1,5}),([0-9]{1,5}),([1-9][0-9]{0,4}),([1-9][0-9]{0,4})$/;
 

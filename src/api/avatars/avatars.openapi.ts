@@ -9,15 +9,20 @@ import {
   ApiQuery,
   ApiResponse,
 } from '@nestjs/swagger';
-import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from '../avatars.dto.js';
-import { ALT_SCHEMA, CROP_SCHEMA } from '../upload.query.js';
-import { headersOf } from './headers.js';
-import { DescribeId, DescribeNoneMatch, DescribePrecondition } from './parameters.js';
-import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from './refusals.js';
-import { INSTANT_SCHEMA } from './schemas.js';
-
-export const PENDING =
-  'The bucket is away. This replica makes the change as soon as it is back, and shows it as made already.';
+import { PENDING } from '../openapi/answers.js';
+import { headersOf } from '../openapi/headers.js';
+import { DescribeId, DescribeNoneMatch, DescribePrecondition } from '../openapi/parameters.js';
+import {
+  DescribeAccept,
+  DescribePicture,
+  DescribeRedirect,
+  DescribeScheme,
+  header,
+} from '../openapi/pictures.js';
+import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
+import { INSTANT_SCHEMA } from '../openapi/schemas.js';
+import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
+import { ALT_SCHEMA, CROP_SCHEMA } from './upload.query.js';
 
 const binary = { type: 'string', format: 'binary' } as const;
 const form = {
@@ -65,6 +70,33 @@ export function DescribeUpload(summary: string) {
       'unreadable_image',
       'unsupported_image',
     ),
+  );
+}
+
+export function DescribeCurrentPicture() {
+  return applyDecorators(
+    DescribeId(),
+    DescribeNegotiation(),
+    DescribeRedirect(),
+    DescribePicture(
+      'Get the current picture',
+      'avatar_not_found',
+      'invalid_animated',
+      'invalid_default',
+      'invalid_format',
+      'invalid_id',
+      'invalid_size',
+    ),
+  );
+}
+
+/** The headers that decide which picture a reader gets. */
+function DescribeNegotiation() {
+  return applyDecorators(
+    DescribeAccept(),
+    header('Sec-CH-Prefers-Reduced-Motion', 'reduce: animations are served as their first frame.'),
+    header('Save-Data', 'on: animations are served as their first frame.'),
+    DescribeScheme(),
   );
 }
 

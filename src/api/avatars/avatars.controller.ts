@@ -1,31 +1,31 @@
 import { Controller, Delete, Get, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AvatarErasure } from '../avatars/avatar.erasure.js';
-import { AvatarsService, type UploadOutcome } from '../avatars/avatars.service.js';
-import { cacheControlOf } from '../delivery/cache-control.js';
-import { PictureAnswers } from '../delivery/picture-answers.js';
-import { PictureUrls } from '../delivery/picture-urls.js';
-import { PicturesService } from '../delivery/pictures.service.js';
-import { preferencesOf } from '../delivery/preferences.js';
-import { CodedError } from '../errors.js';
-import { etagOf, preconditionOf } from '../http/conditional.js';
-import { sendJson } from '../http/json-answer.js';
-import { PublicUrls } from '../http/public-urls.js';
-import { Public } from '../http/public.js';
-import { UploadReceiver } from '../uploads/upload-receiver.js';
+import { AvatarErasure } from '../../avatars/avatar.erasure.js';
+import { AvatarsService, type UploadOutcome } from '../../avatars/avatars.service.js';
+import { cacheControlOf } from '../../delivery/cache-control.js';
+import { PictureAnswers } from '../../delivery/picture-answers.js';
+import { PictureUrls } from '../../delivery/picture-urls.js';
+import { PicturesService } from '../../delivery/pictures.service.js';
+import { preferencesOf } from '../../delivery/preferences.js';
+import { CodedError } from '../../errors.js';
+import { etagOf, preconditionOf } from '../../http/conditional.js';
+import { sendJson } from '../../http/json-answer.js';
+import { PublicUrls } from '../../http/public-urls.js';
+import { Public } from '../../http/public.js';
+import { UploadReceiver } from '../../uploads/upload-receiver.js';
+import { ValidId } from '../id.pipe.js';
 import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
-import { DefaultPipe, DefaultQuery } from './default.query.js';
-import { ErasePipe, type EraseQuery } from './erase.query.js';
-import { ValidId } from './id.pipe.js';
 import {
+  DescribeCurrentPicture,
   DescribeDelete,
   DescribeExists,
   DescribeInfo,
   DescribeUpload,
   DescribeUrl,
-} from './openapi/avatars.js';
-import { DescribeCurrentPicture } from './openapi/pictures.js';
+} from './avatars.openapi.js';
+import { DefaultPipe, DefaultQuery } from './default.query.js';
+import { ErasePipe, type EraseQuery } from './erase.query.js';
 import { PicturePipe, PictureQuery, UrlQuery } from './picture.query.js';
 import { UploadPipe, UploadQuery, oneAlt, oneCrop } from './upload.query.js';
 import { VersionAnswers } from './version-answers.js';
