@@ -109,7 +109,36 @@ describe('the source', () => {
     };
     expect(Object.keys(LAYERS).filter((folder) => below(folder).has(folder))).toEqual([]);
   });
+
+  it('has no circle of imports between the files and folders of any folder', () => {
+    expect(arrowsInCircles()).toEqual([]);
+  });
 });
+
+/** The imports between neighbours, files or folders of one folder, from which others lead back. */
+function arrowsInCircles(): string[] {
+  const next = new Map<string, Set<string>>();
+  for (const { path, imports } of files) {
+    for (const name of imports.filter((name) => name.startsWith('.'))) {
+      const [from, to] = neighbours(path, normalize(join(dirname(path), name)).replace(/\.js$/, '.ts'));
+      next.set(from, (next.get(from) ?? new Set()).add(to));
+    }
+  }
+  const reached = (from: string, seen = new Set<string>()): Set<string> => {
+    for (const to of next.get(from) ?? []) if (!seen.has(to)) reached(to, seen.add(to));
+    return seen;
+  };
+  return [...next].flatMap(([from, all]) =>
+    [...all].filter((to) => to === from || reached(to).has(from)).map((to) => `${from} -> ${to}`),
+  );
+}
+
+/** The two files or folders, in the folder that both paths share, that an import leads from and to. */
+function neighbours(path: string, target: string): readonly [string, string] {
+  const [from, to] = [path.split('/'), target.split('/')];
+  const shared = from.findIndex((part, index) => part !== to[index]);
+  return [from.slice(0, shared + 1).join('/'), to.slice(0, shared + 1).join('/')];
+}
 
 /** The folder of `src` that a file is in; empty at the root. */
 function folderOf(path: string): string {
