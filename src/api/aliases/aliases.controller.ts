@@ -1,9 +1,10 @@
 import { Controller, Get, Header, Param, Put } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Aliases } from '../../avatars/aliases.js';
 import { CodedError } from '../../errors.js';
 import { ValidId } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
+import { DescribeId } from '../openapi/parameters.js';
 import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
 import { DescribeAliases, DescribeAliasesChange } from './aliases.openapi.js';
 
@@ -16,6 +17,8 @@ const UNKEYED = [
 
 /** The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be guessed from their hashes. */
 @ApiTags('avatars')
+@ApiBearerAuth()
+@DescribeId()
 @Controller('v1/avatars/:id/aliases')
 export class AliasesController {
   constructor(private readonly aliases: Aliases) {}

@@ -15,6 +15,7 @@ import { PublicUrls } from '../../http/public-urls.js';
 import { Public } from '../../http/public.js';
 import { UploadReceiver } from '../../uploads/upload-receiver.js';
 import { ValidId } from '../id.pipe.js';
+import { DescribeId } from '../openapi/parameters.js';
 import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
 import {
   DescribeCurrentPicture,
@@ -34,6 +35,7 @@ const UPLOAD_STATUS: Record<UploadOutcome, number> = { created: 201, unchanged: 
 
 /** Uploads, shows and deletes avatars, and tells whether there is a picture and where. */
 @ApiTags('avatars')
+@DescribeId()
 @Controller('v1/avatars')
 export class AvatarsController {
   constructor(

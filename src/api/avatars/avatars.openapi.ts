@@ -7,39 +7,34 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiQuery,
-  ApiResponse,
 } from '@nestjs/swagger';
-import { PENDING } from '../openapi/answers.js';
+import { DescribeNotModified, PENDING } from '../openapi/answers.js';
 import { headersOf } from '../openapi/headers.js';
-import { DescribeId, DescribeNoneMatch, DescribePrecondition } from '../openapi/parameters.js';
-import {
-  DescribeAccept,
-  DescribePicture,
-  DescribeRedirect,
-  DescribeScheme,
-  header,
-} from '../openapi/pictures.js';
-import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
-import { INSTANT_SCHEMA } from '../openapi/schemas.js';
+import { DescribeHeaders, DescribePrecondition } from '../openapi/parameters.js';
+import { DescribeAccept, DescribePicture, DescribeRedirect, DescribeScheme } from '../openapi/pictures.js';
+import { BODIES, DescribeRefusals, PICTURES, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
+import { ALT_SCHEMA, BINARY_SCHEMA, INSTANT_SCHEMA } from '../openapi/schemas.js';
 import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
-import { ALT_SCHEMA, CROP_SCHEMA } from './upload.query.js';
+import { CROP_SCHEMA } from './upload.query.js';
 
-const binary = { type: 'string', format: 'binary' } as const;
-const form = {
+const CACHED = headersOf('Cache-Control');
+
+const WISHES = ['invalid_animated', 'invalid_format', 'invalid_size'] as const;
+
+const FORM = {
   type: 'object' as const,
   required: ['file'],
   properties: {
-    file: { ...binary, description: 'The picture.' },
+    file: { ...BINARY_SCHEMA, description: 'The picture.' },
     crop: { ...CROP_SCHEMA, description: 'The same as the query parameter.' },
     alt: { ...ALT_SCHEMA, description: 'The same as the query parameter.' },
   },
 };
 
-export function DescribeUpload(summary: string) {
+export const DescribeUpload = (summary: string) => {
   const stored = { type: VersionAnswer, headers: headersOf('ETag', 'Location') };
   return applyDecorators(
     ApiBearerAuth(),
-    DescribeId(),
     DescribePrecondition(),
     ApiOperation({
       summary,
@@ -47,7 +42,7 @@ export function DescribeUpload(summary: string) {
         'Send a form or the bare picture. If the query and the form both have `crop` or `alt`, they have to be the same.',
       requestBody: {
         required: true,
-        content: { 'multipart/form-data': { schema: form }, 'image/*': { schema: binary } },
+        content: { 'multipart/form-data': { schema: FORM }, 'image/*': { schema: BINARY_SCHEMA } },
       },
     }),
     ApiCreatedResponse({ ...stored, description: 'A new version was stored and is current.' }),
@@ -71,89 +66,59 @@ export function DescribeUpload(summary: string) {
       'unsupported_image',
     ),
   );
-}
+};
 
-export function DescribeCurrentPicture() {
-  return applyDecorators(
-    DescribeId(),
-    DescribeNegotiation(),
-    DescribeRedirect(),
-    DescribePicture(
-      'Get the current picture',
-      'avatar_not_found',
-      'invalid_animated',
-      'invalid_default',
-      'invalid_format',
-      'invalid_id',
-      'invalid_size',
-    ),
-  );
-}
-
-/** The headers that decide which picture a reader gets. */
-function DescribeNegotiation() {
-  return applyDecorators(
+export const DescribeCurrentPicture = () =>
+  applyDecorators(
     DescribeAccept(),
-    header('Sec-CH-Prefers-Reduced-Motion', 'reduce: animations are served as their first frame.'),
-    header('Save-Data', 'on: animations are served as their first frame.'),
-    DescribeScheme(),
-  );
-}
-
-export function DescribeExists() {
-  return applyDecorators(
-    DescribeId(),
-    ApiOperation({ summary: 'Tell whether there is a current picture' }),
-    ApiOkResponse({
-      type: ExistsAnswer,
-      headers: headersOf('Cache-Control'),
-      description: 'Whether there is one.',
+    DescribeHeaders({
+      'Sec-CH-Prefers-Reduced-Motion': 'reduce: animations are served as their first frame.',
+      'Save-Data': 'on: animations are served as their first frame.',
     }),
+    DescribeScheme(),
+    DescribeRedirect(),
+    DescribePicture('Get the current picture', [
+      ...WISHES,
+      'avatar_not_found',
+      'invalid_default',
+      'invalid_id',
+    ]),
+  );
+
+export const DescribeExists = () =>
+  applyDecorators(
+    ApiOperation({ summary: 'Tell whether there is a current picture' }),
+    ApiOkResponse({ type: ExistsAnswer, headers: CACHED, description: 'Whether there is one.' }),
     DescribeRefusals(...READS, 'invalid_id'),
   );
-}
 
-export function DescribeUrl() {
+export const DescribeUrl = () => {
+  const headers = headersOf('Cache-Control', 'ETag');
   return applyDecorators(
-    DescribeId(),
     ApiOperation({
       summary: 'Get the URL of the current picture',
       description: 'The URL leads to the service, to the CDN, or straight to the bucket if it is presigned.',
     }),
-    DescribeNoneMatch('The ETag of the last answer.'),
-    ApiOkResponse({ type: UrlAnswer, headers: headersOf('Cache-Control', 'ETag'), description: 'The URL.' }),
-    ApiResponse({
-      status: 304,
-      headers: headersOf('Cache-Control', 'ETag'),
-      description: 'The URL is that of the answer that If-None-Match names.',
-    }),
-    DescribeRefusals(
-      ...READS,
-      'avatar_not_found',
-      'image_too_large',
-      'invalid_animated',
-      'invalid_format',
-      'invalid_id',
-      'invalid_size',
-      'picture_unreadable',
-      'precondition_failed',
+    ApiOkResponse({ type: UrlAnswer, headers, description: 'The URL.' }),
+    DescribeNotModified(
+      'The ETag of the last answer.',
+      'The URL is that of the answer that If-None-Match names.',
+      headers,
     ),
+    DescribeRefusals(...PICTURES, ...WISHES, 'avatar_not_found', 'invalid_id'),
   );
-}
+};
 
-export function DescribeInfo() {
-  return applyDecorators(
-    DescribeId(),
+export const DescribeInfo = () =>
+  applyDecorators(
     ApiOperation({ summary: 'Get the facts of the current version, with its immutable URLs' }),
-    ApiOkResponse({ type: VersionAnswer, headers: headersOf('Cache-Control'), description: 'The facts.' }),
+    ApiOkResponse({ type: VersionAnswer, headers: CACHED, description: 'The facts.' }),
     DescribeRefusals(...READS, 'avatar_not_found', 'invalid_id'),
   );
-}
 
-export function DescribeDelete() {
-  return applyDecorators(
+export const DescribeDelete = () =>
+  applyDecorators(
     ApiBearerAuth(),
-    DescribeId(),
     DescribePrecondition(),
     ApiOperation({
       summary: 'Delete the current picture, or with erase=true the whole avatar for good',
@@ -173,4 +138,3 @@ export function DescribeDelete() {
     ApiAcceptedResponse({ type: ReceiptAnswer, description: `${PENDING} Only an erasure has a receipt.` }),
     DescribeRefusals(...WRITES, ...PRECONDITIONS, 'invalid_before', 'invalid_erase', 'invalid_id'),
   );
-}

@@ -4,17 +4,12 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { CodedError } from '../../errors.js';
 import type { Crop } from '../../model/formats.js';
 import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
+import { ALT_SCHEMA } from '../openapi/schemas.js';
 
 const CROP = /^([0-9]{1,5}),([0-9]{1,5}),([1-9][0-9]{0,4}),([1-9][0-9]{0,4})$/;
 
 /** `x,y,width,height` in px of the upright picture. */
 export const CROP_SCHEMA = { type: 'string' as const, pattern: CROP.source, example: '0,0,400,400' };
-
-export const ALT_SCHEMA = {
-  type: 'string' as const,
-  pattern: '^[^\\p{Cc}\\p{Cs}]*$',
-  maxLength: ALT_CHARACTERS,
-};
 
 /** The part of an uploaded picture to keep, and what it shows. Fields of a form may say the same. */
 export class UploadQuery {

@@ -2,33 +2,28 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery } from '@nestjs/swagger';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { headersOf } from '../openapi/headers.js';
-import { DescribeAccept, DescribeScheme, DescribePicture, DescribeRedirect } from '../openapi/pictures.js';
+import { DescribeAccept, DescribePicture, DescribeRedirect, DescribeScheme } from '../openapi/pictures.js';
 import { DescribeRefusals } from '../openapi/refusals.js';
 
-const text = { type: 'string' as const };
+const TEXT = { type: 'string' as const };
 
-const query = (name: string, description: string, schema: object = text) =>
+const query = (name: string, description: string, schema: object = TEXT) =>
   ApiQuery({ name, required: false, description, schema });
 
 /** Under both names that Gravatar's clients use. */
-const either = (long: string, short: string, description: string, schema: object = text) =>
+const either = (long: string, short: string, description: string, schema?: object) =>
   applyDecorators(query(long, description, schema), query(short, `The same as ${long}.`, schema));
 
-export function DescribeGravatar() {
-  return applyDecorators(
-    DescribePicture(
-      'Get the picture of an e-mail address by its hash, as Gravatar and Libravatar serve it',
+export const DescribeGravatar = () =>
+  applyDecorators(
+    DescribePicture('Get the picture of an e-mail address by its hash, as Gravatar and Libravatar serve it', [
       'avatar_not_found',
-    ),
+    ]),
     DescribeAccept(),
     DescribeScheme(),
     ApiParam({
       name: 'hash',
-      schema: {
-        type: 'string',
-        maxLength: 1024,
-        example: 'c160f8cc69a4f0bf2b0362752353d060.png',
-      },
+      schema: { ...TEXT, maxLength: 1024, example: 'c160f8cc69a4f0bf2b0362752353d060.png' },
       description:
         'MD5 or SHA-256 in hex of the trimmed, lower-cased address; with ALIAS_KEY its HMAC-SHA256. `.jpg`, `.jpeg`, `.png`, `.webp`, `.gif` or `.avif` may follow. Any other text gets the default picture.',
     }),
@@ -37,7 +32,7 @@ export function DescribeGravatar() {
       'default',
       'd',
       'What to show if there is no picture: one of these, or an allowed URL. Anything else counts as AVATAR_DEFAULT.',
-      { anyOf: [{ ...text, enum: [...FALLBACK_NAMES] }, text] },
+      { anyOf: [{ ...TEXT, enum: FALLBACK_NAMES }, TEXT] },
     ),
     either('forcedefault', 'f', '`y`: show the default even if there is a picture.'),
     either('rating', 'r', 'Ignored: every picture is served.'),
@@ -49,16 +44,13 @@ export function DescribeGravatar() {
     ),
     DescribeRedirect(),
   );
-}
 
-export function DescribeGravatarDefaults() {
-  return applyDecorators(
+export const DescribeGravatarDefaults = () =>
+  applyDecorators(
     ApiOperation({ summary: 'List the default pictures, in the header Allow' }),
     ApiOkResponse({ description: 'Allow lists the defaults.', headers: headersOf('Allow') }),
     ApiNoContentResponse({ description: 'The answer to the pre-flight request of a browser.' }),
   );
-}
 
-export function DescribeNoHash() {
-  return applyDecorators(ApiOperation({ summary: 'Refused: there is no hash' }), DescribeRefusals('no_hash'));
-}
+export const DescribeNoHash = () =>
+  applyDecorators(ApiOperation({ summary: 'Refused: there is no hash' }), DescribeRefusals('no_hash'));

@@ -1,5 +1,5 @@
 import { Controller, Get, Header, Param, Put, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AvatarsService } from '../../avatars/avatars.service.js';
 import { etagOf, preconditionOf } from '../../http/conditional.js';
@@ -7,12 +7,14 @@ import { VersionAnswer } from '../avatars/avatars.dto.js';
 import { VersionAnswers } from '../avatars/version-answers.js';
 import { ValidId } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
-import { AltBody } from './alt.dto.js';
-import { HistoryAnswer, RestoreBody } from './history.dto.js';
+import { DescribeId } from '../openapi/parameters.js';
+import { AltBody, HistoryAnswer, RestoreBody } from './history.dto.js';
 import { DescribeAlt, DescribeHistory, DescribeRestore } from './history.openapi.js';
 
 /** Shows the history of an avatar, makes a version of it current again, and says what a version shows. */
 @ApiTags('avatars')
+@ApiBearerAuth()
+@DescribeId()
 @Controller('v1/avatars/:id')
 export class HistoryController {
   constructor(

@@ -1,8 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ValidateIf } from 'class-validator';
 import { isVersion } from '../../model/keys.js';
+import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
 import { VersionAnswer } from '../avatars/avatars.dto.js';
 import { Must } from '../json-body.js';
-import { ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
+import { ALT_SCHEMA, ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
 
 /** The version to make current. */
 export class RestoreBody {
@@ -15,6 +17,35 @@ export class RestoreBody {
     message: 'Send { "version": "..." } with a version of the history.',
   })
   version!: string;
+}
+
+/** What a version shows. */
+export class AltBody {
+  static readonly code = 'invalid_alt';
+  /** Enough for the longest text, with every character escaped, and white space around it. */
+  static readonly maxBytes = 8192;
+
+  @ApiProperty({
+    ...ALT_SCHEMA,
+    nullable: true,
+    description:
+      'What the picture shows, for people who cannot see it. White space around it is removed. null, or an empty text: nothing is said.',
+  })
+  @Must((alt) => alt === null || (typeof alt === 'string' && isAlt(alt.trim())), {
+    message: `Send { "alt": ... } with at most ${ALT_CHARACTERS} characters without control characters, or null.`,
+  })
+  alt!: string | null;
+
+  @ApiPropertyOptional({
+    ...VERSION_SCHEMA,
+    description: 'A version of the history. By default the current one.',
+  })
+  @Must((version) => typeof version === 'string' && isVersion(version), {
+    message:
+      'version has to be the name of a version. Take it from /versions, or leave it out for the current one.',
+  })
+  @ValidateIf((body: AltBody) => body.version !== undefined)
+  version?: string;
 }
 
 export class HistoryAnswer {

@@ -1,49 +1,35 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBearerAuth, ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { VersionAnswer } from '../avatars/avatars.dto.js';
 import { PENDING } from '../openapi/answers.js';
 import { headersOf } from '../openapi/headers.js';
-import { DescribeId, DescribePrecondition } from '../openapi/parameters.js';
-import { BODIES, DescribeRefusals, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
-import { AltBody } from './alt.dto.js';
-import { HistoryAnswer, RestoreBody } from './history.dto.js';
+import { DescribePrecondition } from '../openapi/parameters.js';
+import { DescribeRefusals, JSON_BODIES, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
+import { AltBody, HistoryAnswer, RestoreBody } from './history.dto.js';
 
-export function DescribeHistory() {
-  return applyDecorators(
-    ApiBearerAuth(),
-    DescribeId(),
+const CHANGES = [...WRITES, ...PRECONDITIONS, ...JSON_BODIES, 'invalid_id', 'version_not_found'] as const;
+
+export const DescribeHistory = () =>
+  applyDecorators(
     ApiOperation({ summary: 'Get the history: every version that is kept, and which one is current' }),
     ApiOkResponse({ type: HistoryAnswer, headers: headersOf('Cache-Control'), description: 'The history.' }),
     DescribeRefusals(...READS, 'invalid_id', 'unauthorized'),
   );
-}
 
-export function DescribeRestore() {
+export const DescribeRestore = () => {
   const restored = { type: VersionAnswer, headers: headersOf('ETag') };
   return applyDecorators(
-    ApiBearerAuth(),
-    DescribeId(),
     DescribePrecondition(),
     ApiOperation({ summary: 'Make a version of the history current again' }),
     ApiBody({ type: RestoreBody }),
     ApiOkResponse({ ...restored, description: 'The version is current.' }),
     ApiAcceptedResponse({ ...restored, description: PENDING }),
-    DescribeRefusals(
-      ...WRITES,
-      ...PRECONDITIONS,
-      ...BODIES,
-      'invalid_id',
-      'invalid_json',
-      'invalid_version',
-      'version_not_found',
-    ),
+    DescribeRefusals(...CHANGES, 'invalid_version'),
   );
-}
+};
 
-export function DescribeAlt() {
-  return applyDecorators(
-    ApiBearerAuth(),
-    DescribeId(),
+export const DescribeAlt = () =>
+  applyDecorators(
     DescribePrecondition(),
     ApiOperation({
       summary: 'Say what a version shows, for people who cannot see it',
@@ -53,15 +39,5 @@ export function DescribeAlt() {
     ApiBody({ type: AltBody }),
     ApiOkResponse({ type: VersionAnswer, description: 'The version, with its alt.' }),
     ApiAcceptedResponse({ type: VersionAnswer, description: PENDING }),
-    DescribeRefusals(
-      ...WRITES,
-      ...PRECONDITIONS,
-      ...BODIES,
-      'avatar_not_found',
-      'invalid_alt',
-      'invalid_id',
-      'invalid_json',
-      'version_not_found',
-    ),
+    DescribeRefusals(...CHANGES, 'avatar_not_found', 'invalid_alt'),
   );
-}

@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { VERSION } from '../../config/version.js';
 import { type HeaderName, headersOf } from './headers.js';
+import { ProblemAnswer } from './problem.dto.js';
 import { EVERY_CALL, OTHER_REFUSAL, refusal } from './refusals.js';
 
 const ALWAYS = ['X-Content-Type-Options', 'X-Request-Id'] as const satisfies HeaderName[];
@@ -22,7 +23,7 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .setVersion(VERSION)
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'one of the keys of API_KEYS' })
     .build();
-  const document = SwaggerModule.createDocument(app, about);
+  const document = SwaggerModule.createDocument(app, about, { extraModels: [ProblemAnswer] });
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(methods) as [string, Operation][]) {
       complete(operation, path, method);

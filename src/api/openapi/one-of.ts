@@ -1,10 +1,11 @@
-import { getSchemaPath } from '@nestjs/swagger';
+import { applyDecorators } from '@nestjs/common';
+import { ApiBody, ApiExtraModels, getSchemaPath } from '@nestjs/swagger';
 
 /**
- * The schema of a body that has at least one of some lists of texts.
+ * A body that has at least one of some lists of texts.
  * @param more what that list has to keep, besides the rules that the class gives it
  */
-export function withOneOf(
+export function DescribeOneOf(
   Body: new () => object,
   lists: readonly string[],
   more: { minItems?: number } = {},
@@ -16,5 +17,5 @@ export function withOneOf(
       { type: 'object' as const, required: [name], properties: { [name]: list } },
     ],
   });
-  return { anyOf: lists.map(having) };
+  return applyDecorators(ApiExtraModels(Body), ApiBody({ schema: { anyOf: lists.map(having) } }));
 }

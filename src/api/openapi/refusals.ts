@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import type { ErrorCode } from '../../errors.js';
 import { statusOfCode } from '../../http/problem.js';
 import { type HeaderName, headersOf } from './headers.js';
@@ -33,6 +33,9 @@ export const EVERY_CALL = ['bad_request', 'invalid_host'] as const;
 /** What a call that looks at avatars may be refused for. */
 export const READS = ['busy', 'manifest_unreadable', 'storage_unavailable'] as const;
 
+/** What a call that looks at a picture itself may be refused for. */
+export const PICTURES = [...READS, 'image_too_large', 'picture_unreadable', 'precondition_failed'] as const;
+
 /** What a call that changes avatars may be refused for. */
 export const WRITES = [...READS, 'unauthorized', 'outbox_full', 'storage_full'] as const;
 
@@ -47,27 +50,25 @@ export const BODIES = [
   'upload_too_large',
 ] as const;
 
+/** What a body of JSON may be refused for. */
+export const JSON_BODIES = [...BODIES, 'invalid_json'] as const;
+
 /** The refusals that a call may answer with, besides those of every call. */
 export function DescribeRefusals(...codes: ErrorCode[]) {
   const all = [...EVERY_CALL, ...codes];
-  const statuses = [...new Set(all.map(statusOfCode))];
-  const describe = (status: number) =>
-    ApiResponse({
-      status,
-      ...refusal(
-        status,
-        all.filter((code) => statusOfCode(code) === status),
-      ),
-    });
-  return applyDecorators(ApiExtraModels(ProblemAnswer), ...statuses.map(describe));
+  const describe = (status: number) => {
+    const own = all.filter((code) => statusOfCode(code) === status);
+    return ApiResponse({ status, ...refusal(status, own) });
+  };
+  return applyDecorators(...[...new Set(all.map(statusOfCode))].map(describe));
 }
 
-const problem = { $ref: getSchemaPath(ProblemAnswer) };
+const PROBLEM = { $ref: getSchemaPath(ProblemAnswer) };
 
 /** A refusal as OpenAPI describes it. @param codes that it may have */
 export function refusal(status: number, codes: readonly ErrorCode[]) {
   const code = { type: 'string' as const, enum: [...new Set(codes)].sort() };
-  const schema = { allOf: [problem, { type: 'object' as const, properties: { code } }] };
+  const schema = { allOf: [PROBLEM, { type: 'object' as const, properties: { code } }] };
   return {
     description: MEANINGS[status] ?? '',
     content: { 'application/problem+json': { schema } },
@@ -78,6 +79,6 @@ export function refusal(status: number, codes: readonly ErrorCode[]) {
 /** Any refusal that a call does not list. */
 export const OTHER_REFUSAL = {
   description: 'Any other refusal.',
-  content: { 'application/problem+json': { schema: problem } },
+  content: { 'application/problem+json': { schema: PROBLEM } },
   headers: headersOf('Cache-Control'),
 };

@@ -3,8 +3,8 @@ import { ApiParam } from '@nestjs/swagger';
 import { DescribePicture } from '../openapi/pictures.js';
 import { ENCODED_ID_SCHEMA, RENDITION_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
 
-export function DescribeRendition() {
-  return applyDecorators(
+export const DescribeRendition = () =>
+  applyDecorators(
     ApiParam({
       name: 'id',
       schema: ENCODED_ID_SCHEMA,
@@ -12,10 +12,8 @@ export function DescribeRendition() {
     }),
     ApiParam({ name: 'version', schema: VERSION_SCHEMA }),
     ApiParam({ name: 'rendition', schema: RENDITION_SCHEMA, description: 'Size and format, or `master`.' }),
-    DescribePicture(
-      'Get one rendition of one version: its bytes never change',
+    DescribePicture('Get one rendition of one version: its bytes never change', [
       'invalid_id',
       'rendition_not_found',
-    ),
+    ]),
   );
-}

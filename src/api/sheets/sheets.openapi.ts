@@ -5,18 +5,17 @@ import {
   ApiExtraModels,
   ApiOkResponse,
   ApiOperation,
-  ApiResponse,
   getSchemaPath,
 } from '@nestjs/swagger';
-import { DescribeNoneMatch } from '../openapi/parameters.js';
+import { DescribeNotModified, NOTHING_CHANGED } from '../openapi/answers.js';
 import {
-  DescribePictureAs,
+  DescribePicture,
   DescribeScheme,
   PICTURE_HEADERS,
   SENT_HEADERS,
   contentOf,
 } from '../openapi/pictures.js';
-import { BODIES, DescribeRefusals, READS } from '../openapi/refusals.js';
+import { DescribeRefusals, JSON_BODIES, READS } from '../openapi/refusals.js';
 import { SheetBody, SheetMap } from './sheets.dto.js';
 
 const CONTENT = {
@@ -24,35 +23,26 @@ const CONTENT = {
   'application/json': { schema: { $ref: getSchemaPath(SheetMap) } },
 };
 
-export function DescribeSheet() {
-  return applyDecorators(
+export const DescribeSheet = () =>
+  applyDecorators(
     ApiExtraModels(SheetMap),
     DescribeScheme(),
-    DescribePictureAs(
-      CONTENT,
+    DescribePicture(
       'Get many avatars as one picture in a grid, or the map of that picture',
-      'invalid_sheet',
-      'sheet_too_large',
+      ['invalid_sheet', 'sheet_too_large'],
+      CONTENT,
     ),
   );
-}
 
-export function DescribePostedSheet() {
-  return applyDecorators(
+export const DescribePostedSheet = () =>
+  applyDecorators(
     ApiBearerAuth(),
     ApiOperation({
       summary: 'Get as many as 1000 avatars as one picture in a grid, or the map of that picture',
     }),
-    DescribeScheme(),
-    DescribeNoneMatch('The ETag of the last answer to the same request.'),
-    ApiExtraModels(SheetMap),
     ApiBody({ type: SheetBody }),
+    DescribeScheme(),
     ApiOkResponse({ content: CONTENT, headers: SENT_HEADERS, description: 'The sheet, or its map.' }),
-    ApiResponse({
-      status: 304,
-      headers: PICTURE_HEADERS,
-      description: 'Nothing has changed since the answer that If-None-Match names.',
-    }),
-    DescribeRefusals(...READS, ...BODIES, 'invalid_json', 'invalid_sheet', 'sheet_too_large', 'unauthorized'),
+    DescribeNotModified('The ETag of the last answer to the same request.', NOTHING_CHANGED, PICTURE_HEADERS),
+    DescribeRefusals(...READS, ...JSON_BODIES, 'invalid_sheet', 'sheet_too_large', 'unauthorized'),
   );
-}
