@@ -2,7 +2,7 @@ import { Controller, Get, Header, Param, Put } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Aliases } from '../../avatars/aliases.js';
 import { CodedError } from '../../errors.js';
-import { ValidId } from '../id.pipe.js';
+import { IdPipe } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
 import { DescribeId } from '../openapi/parameters.js';
 import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
@@ -26,7 +26,7 @@ export class AliasesController {
   @Put()
   @Header('Cache-Control', 'no-store')
   @DescribeAliasesChange()
-  async replace(@Param('id', ValidId) id: string, @JsonBody() body: AliasesBody): Promise<AliasesAnswer> {
+  async replace(@Param('id', IdPipe) id: string, @JsonBody() body: AliasesBody): Promise<AliasesAnswer> {
     const { emails = [], hashes = [] } = body;
     const { names } = this.aliases;
     const given = hashes.map((hash) => hash.toLowerCase());
@@ -38,7 +38,7 @@ export class AliasesController {
   @Get()
   @Header('Cache-Control', 'no-store')
   @DescribeAliases()
-  async get(@Param('id', ValidId) id: string): Promise<AliasesAnswer> {
+  async get(@Param('id', IdPipe) id: string): Promise<AliasesAnswer> {
     return { id, hashes: await this.aliases.of(id) };
   }
 }

@@ -14,7 +14,7 @@ import { sendJson } from '../../http/json-answer.js';
 import { PublicUrls } from '../../http/public-urls.js';
 import { Public } from '../../http/public.js';
 import { UploadReceiver } from '../../uploads/upload-receiver.js';
-import { ValidId } from '../id.pipe.js';
+import { IdPipe } from '../id.pipe.js';
 import { DescribeId } from '../openapi/parameters.js';
 import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
 import {
@@ -28,7 +28,7 @@ import {
 import { DefaultPipe, DefaultQuery } from './default.query.js';
 import { ErasePipe, type EraseQuery } from './erase.query.js';
 import { PicturePipe, PictureQuery, UrlQuery } from './picture.query.js';
-import { UploadPipe, UploadQuery, oneAlt, oneCrop } from './upload.query.js';
+import { UploadPipe, UploadQuery, withForm } from './upload.query.js';
 import { VersionAnswers } from './version-answers.js';
 
 const UPLOAD_STATUS: Record<UploadOutcome, number> = { created: 201, unchanged: 200, pending: 202 };
@@ -52,19 +52,16 @@ export class AvatarsController {
   @Put(':id')
   @DescribeUpload('Upload a picture')
   async upload(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @Query(UploadPipe) query: UploadQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
     const precondition = preconditionOf(request.headers);
-    const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) =>
-      this.avatars.upload(id, upload, {
-        crop: oneCrop(query.crop, upload.fields['crop']),
-        alt: oneAlt(query.alt, upload.fields['alt']),
-        precondition,
-      }),
-    );
+    const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) => {
+      const { crop, alt } = withForm(query, upload.fields);
+      return this.avatars.upload(id, upload, { crop, alt, precondition });
+    });
     reply.status(UPLOAD_STATUS[outcome]).headers({
       ETag: etagOf(version.version),
       Location: this.urls.of(request, `avatars/${encodeURIComponent(id)}`),
@@ -75,7 +72,7 @@ export class AvatarsController {
   @Post(':id')
   @DescribeUpload('Upload a picture: the same as PUT, for clients that can only POST forms')
   uploadByPost(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @Query(UploadPipe) query: UploadQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -87,7 +84,7 @@ export class AvatarsController {
   @Public()
   @DescribeCurrentPicture()
   async get(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @Query(PicturePipe) { size, format, animated }: PictureQuery,
     @Query(DefaultPipe) drawing: DefaultQuery,
     @Req() request: FastifyRequest,
@@ -102,7 +99,7 @@ export class AvatarsController {
   @Public()
   @DescribeExists()
   async exists(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExistsAnswer> {
     const { value: exists, verified } = await this.avatars.exists(id);
@@ -114,7 +111,7 @@ export class AvatarsController {
   @Public()
   @DescribeUrl()
   async getUrl(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @Query(PicturePipe) { size, format, animated }: UrlQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
@@ -129,7 +126,7 @@ export class AvatarsController {
   @Public()
   @DescribeInfo()
   async info(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
@@ -141,7 +138,7 @@ export class AvatarsController {
   @Delete(':id')
   @DescribeDelete()
   async delete(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @Query(ErasePipe) { erase, before }: EraseQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -1,7 +1,7 @@
-import type { PipeTransform } from '@nestjs/common';
+import { Injectable, type PipeTransform } from '@nestjs/common';
 import { parseBefore } from '../../avatars/parse-before.js';
-import { CodedError } from '../../errors.js';
 import type { Instant } from '../../model/manifest.js';
+import { invalidParameter } from './invalid-parameter.js';
 
 /** What a DELETE removes. */
 export interface EraseQuery {
@@ -11,15 +11,13 @@ export interface EraseQuery {
 }
 
 /** @throws CodedError `invalid_erase`, `invalid_before` */
-export const ErasePipe: PipeTransform<Record<string, unknown>, EraseQuery> = {
-  transform: ({ erase = 'false', before }) => {
-    if (erase !== 'true' && erase !== 'false') {
-      throw new CodedError('invalid_erase', 'erase has to be true or false.', { parameter: 'erase' });
-    }
+@Injectable()
+export class ErasePipe implements PipeTransform<Record<string, unknown>, EraseQuery> {
+  transform({ erase = 'false', before }: Record<string, unknown>): EraseQuery {
+    if (erase !== 'true' && erase !== 'false')
+      throw invalidParameter('erase', 'erase has to be true or false.');
     if (before === undefined) return { erase: erase === 'true', before };
     if (erase === 'true') return { erase: true, before: parseBefore(before) };
-    throw new CodedError('invalid_before', 'before is only for erase=true. Send both, or neither.', {
-      parameter: 'before',
-    });
-  },
-};
+    throw invalidParameter('before', 'before is only for erase=true. Send both, or neither.');
+  }
+}

@@ -1,9 +1,9 @@
-import type { PipeTransform } from '@nestjs/common';
+import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
-import { CodedError } from '../../errors.js';
 import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../../model/formats.js';
 import { parseRenditionSize } from '../../model/rendition.js';
 import { SIZE_SCHEMA } from '../openapi/schemas.js';
+import { invalidParameter } from './invalid-parameter.js';
 
 const FORMAT_SCHEMA = { type: 'string' as const, enum: ['auto', ...RENDITION_FORMATS], default: 'auto' };
 const ANIMATED_SCHEMA = { type: 'string' as const, enum: ['auto', 'true', 'false'], default: 'auto' };
@@ -47,43 +47,32 @@ export class UrlQuery extends PickType(PictureQuery, ['size']) {
 }
 
 /** Written by hand, since every picture passes through it. @throws CodedError `invalid_size`, `invalid_format`, `invalid_animated` */
-export const PicturePipe: PipeTransform<Record<string, unknown>, PictureQuery> = {
-  transform: ({ size, format, animated }) => ({
-    ...(size !== undefined && { size: parseSize(size) }),
-    ...(format !== undefined && { format: parseFormat(format) }),
-    ...(animated !== undefined && { animated: parseAnimated(animated) }),
-  }),
-};
+@Injectable()
+export class PicturePipe implements PipeTransform<Record<string, unknown>, PictureQuery> {
+  transform({ size, format, animated }: Record<string, unknown>): PictureQuery {
+    return {
+      ...(size !== undefined && { size: parseSize(size) }),
+      ...(format !== undefined && { format: parseFormat(format) }),
+      ...(animated !== undefined && { animated: parseAnimated(animated) }),
+    };
+  }
+}
 
 function parseSize(text: unknown): number {
   const size = parseRenditionSize(text);
-  if (size === undefined) {
-    const { min, max } = RENDITION_SIZES;
-    throw new CodedError('invalid_size', `size has to be a whole number of px from ${min} to ${max}.`, {
-      parameter: 'size',
-    });
-  }
-  return size;
+  if (size !== undefined) return size;
+  const { min, max } = RENDITION_SIZES;
+  throw invalidParameter('size', `size has to be a whole number of px from ${min} to ${max}.`);
 }
 
 function parseFormat(text: unknown): RenditionFormat | undefined {
   const format = RENDITION_FORMATS.find((known) => known === text);
-  if (format === undefined && text !== 'auto') {
-    throw new CodedError(
-      'invalid_format',
-      `format has to be auto or one of ${RENDITION_FORMATS.join(', ')}.`,
-      {
-        parameter: 'format',
-      },
-    );
-  }
-  return format;
+  if (format !== undefined || text === 'auto') return format;
+  throw invalidParameter('format', `format has to be auto or one of ${RENDITION_FORMATS.join(', ')}.`);
 }
 
 function parseAnimated(text: unknown): boolean | undefined {
   if (text === 'auto') return undefined;
   if (text === 'true' || text === 'false') return text === 'true';
-  throw new CodedError('invalid_animated', 'animated has to be true, false or auto.', {
-    parameter: 'animated',
-  });
+  throw invalidParameter('animated', 'animated has to be true, false or auto.');
 }

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { PipeTransform } from '@nestjs/common';
+import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { CodedError } from '../../errors.js';
 import type { Crop } from '../../model/formats.js';
 import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
 import { ALT_SCHEMA } from '../openapi/schemas.js';
+import { invalidParameter } from './invalid-parameter.js';
 
 const CROP = /^([0-9]{1,5}),([0-9]{1,5}),([1-9][0-9]{0,4}),([1-9][0-9]{0,4})$/;
 
@@ -27,66 +27,53 @@ export class UploadQuery {
 }
 
 /** @throws CodedError `invalid_crop`, `invalid_alt` */
-export const UploadPipe: PipeTransform<Record<string, unknown>, UploadQuery> = {
-  transform: ({ crop, alt }) => ({ crop: parseCrop(crop), alt: parseAlt(alt) }),
-};
-
-/**
- * The crop that an upload asks for in its query, its form, or both alike.
- * @throws CodedError `invalid_crop`
- */
-export function oneCrop(inQuery: Crop | undefined, field: unknown): Crop | undefined {
-  const inForm = parseCrop(field);
-  if (inQuery && inForm && !isDeepStrictEqual(inQuery, inForm)) {
-    throw new CodedError(
-      'invalid_crop',
-      'The query and the form ask for different crops. Send one of them.',
-      {
-        parameter: 'crop',
-      },
-    );
+@Injectable()
+export class UploadPipe implements PipeTransform<Record<string, unknown>, UploadQuery> {
+  transform({ crop, alt }: Record<string, unknown>): UploadQuery {
+    return { crop: parseCrop(crop), alt: parseAlt(alt) };
   }
-  return inQuery ?? inForm;
 }
 
 /**
- * The alternative text that an upload brings in its query, its form, or both alike.
- * @throws CodedError `invalid_alt`
+ * What an upload asks for in its query, its form, or both alike.
+ * @throws CodedError `invalid_crop`, `invalid_alt`
  */
-export function oneAlt(inQuery: string | undefined, field: unknown): string | undefined {
-  const inForm = parseAlt(field);
-  if (inQuery === undefined || inForm === undefined || inQuery === inForm) return inQuery ?? inForm;
-  throw new CodedError('invalid_alt', 'The query and the form have different alt texts. Send one of them.', {
-    parameter: 'alt',
-  });
+export function withForm(query: UploadQuery, fields: Record<string, unknown>): UploadQuery {
+  return {
+    crop: either('crop', query.crop, parseCrop(fields['crop']), 'ask for different crops'),
+    alt: either('alt', query.alt, parseAlt(fields['alt']), 'have different alt texts'),
+  };
+}
+
+function either<T>(
+  parameter: 'alt' | 'crop',
+  inQuery: T | undefined,
+  inForm: T | undefined,
+  difference: string,
+): T | undefined {
+  if (inQuery === undefined || inForm === undefined || isDeepStrictEqual(inQuery, inForm)) {
+    return inQuery ?? inForm;
+  }
+  throw invalidParameter(parameter, `The query and the form ${difference}. Send one of them.`);
 }
 
 /** @returns undefined if it is empty @throws CodedError `invalid_alt` */
 function parseAlt(text: unknown): string | undefined {
   if (text === undefined) return undefined;
   const alt = typeof text === 'string' ? text.trim() : undefined;
-  if (!isAlt(alt)) {
-    throw new CodedError(
-      'invalid_alt',
-      `alt has to be at most ${ALT_CHARACTERS} characters without control characters.`,
-      { parameter: 'alt' },
-    );
-  }
-  return alt === '' ? undefined : alt;
+  if (isAlt(alt)) return alt === '' ? undefined : alt;
+  throw invalidParameter(
+    'alt',
+    `alt has to be at most ${ALT_CHARACTERS} characters without control characters.`,
+  );
 }
 
 /** @throws CodedError `invalid_crop` unless it is `x,y,width,height` in whole px */
 function parseCrop(text: unknown): Crop | undefined {
   if (text === undefined) return undefined;
   const [, x, y, width, height] = CROP.exec(typeof text === 'string' ? text : '') ?? [];
-  if (height === undefined) {
-    throw new CodedError(
-      'invalid_crop',
-      'crop has to be x,y,width,height in whole px of the upright picture.',
-      {
-        parameter: 'crop',
-      },
-    );
+  if (height !== undefined) {
+    return { x: Number(x), y: Number(y), width: Number(width), height: Number(height) };
   }
-  return { x: Number(x), y: Number(y), width: Number(width), height: Number(height) };
+  throw invalidParameter('crop', 'crop has to be x,y,width,height in whole px of the upright picture.');
 }

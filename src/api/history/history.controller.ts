@@ -5,7 +5,7 @@ import { AvatarsService } from '../../avatars/avatars.service.js';
 import { etagOf, preconditionOf } from '../../http/conditional.js';
 import { VersionAnswer } from '../avatars/avatars.dto.js';
 import { VersionAnswers } from '../avatars/version-answers.js';
-import { ValidId } from '../id.pipe.js';
+import { IdPipe } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
 import { DescribeId } from '../openapi/parameters.js';
 import { AltBody, HistoryAnswer, RestoreBody } from './history.dto.js';
@@ -25,7 +25,7 @@ export class HistoryController {
   @Get('versions')
   @Header('Cache-Control', 'no-store')
   @DescribeHistory()
-  async versions(@Param('id', ValidId) id: string, @Req() request: FastifyRequest): Promise<HistoryAnswer> {
+  async versions(@Param('id', IdPipe) id: string, @Req() request: FastifyRequest): Promise<HistoryAnswer> {
     const { current, versions, erasedAt } = await this.avatars.history(id);
     const answers = versions.map((version) => this.answers.of(request, id, version));
     return { id, current, versions: answers, ...(erasedAt !== undefined && { erasedAt }) };
@@ -34,7 +34,7 @@ export class HistoryController {
   @Put('current')
   @DescribeRestore()
   async restore(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @JsonBody() body: RestoreBody,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -49,7 +49,7 @@ export class HistoryController {
   @Put('alt')
   @DescribeAlt()
   async describe(
-    @Param('id', ValidId) id: string,
+    @Param('id', IdPipe) id: string,
     @JsonBody() body: AltBody,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,

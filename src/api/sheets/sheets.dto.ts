@@ -1,4 +1,4 @@
-import type { PipeTransform } from '@nestjs/common';
+import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, ValidateIf } from 'class-validator';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
@@ -107,15 +107,17 @@ export class SheetBody extends SheetLook {
 }
 
 /** Reads the query of a sheet. @throws CodedError `invalid_sheet` */
-export const SheetPipe: PipeTransform<Record<string, unknown>, SheetQuery> = {
-  transform: ({ ids, size, ...look }) =>
-    checkBody(SheetQuery, {
+@Injectable()
+export class SheetPipe implements PipeTransform<Record<string, unknown>, SheetQuery> {
+  transform({ ids, size, ...look }: Record<string, unknown>): SheetQuery {
+    return checkBody(SheetQuery, {
       ...look,
       // What is repeated is a list already, and refused.
       ids: typeof ids === 'string' && ids.length <= MAX_QUERY ? ids.split(',') : undefined,
       size: typeof size === 'string' && /^\d{1,4}$/.test(size) ? Number(size) : size,
-    }),
-};
+    });
+  }
+}
 
 /** An avatar on a sheet. */
 export class SheetTile {
