@@ -6,15 +6,19 @@ import {
   type PipeTransform,
   createParamDecorator,
 } from '@nestjs/common';
-import { ValidateBy, type ValidationOptions, validateSync } from 'class-validator';
+import { validateSync } from 'class-validator';
 import { CodedError, type ErrorCode } from '../errors.js';
 import { JsonReceiver } from '../uploads/json-receiver.js';
 
-/** A class that describes a small JSON body with the decorators of class-validator. It must declare every field it has. */
-export interface JsonBodyClass<T extends object = object> {
+/** A class that describes JSON with the decorators of class-validator. It must declare every field it has. */
+export interface CheckedClass<T extends object = object> {
   new (): T;
-  /** The code of a body that breaks a rule. */
+  /** The code of JSON that breaks a rule. */
   readonly code: ErrorCode;
+}
+
+/** A class that describes a small JSON body. */
+export interface JsonBodyClass extends CheckedClass {
   /** The most bytes that the body may have. */
   readonly maxBytes: number;
 }
@@ -27,7 +31,7 @@ export class JsonBodyPipe implements PipeTransform<IncomingMessage, Promise<obje
   /** @throws CodedError the `code` of the class, and what `JsonReceiver.receive` throws */
   async transform(request: IncomingMessage, { metatype }: ArgumentMetadata): Promise<object> {
     const Body = metatype as unknown as JsonBodyClass;
-    return checkBody(Body, await this.receiver.receive(request, Body.maxBytes));
+    return check(Body, await this.receiver.receive(request, Body.maxBytes));
   }
 }
 
@@ -42,40 +46,23 @@ export const JsonBody = () => RawRequest(JsonBodyPipe);
  * Checks parsed JSON. Fields that the class does not have are ignored.
  * @throws CodedError the `code` of the class, with the field at fault as `parameter`
  */
-export function checkBody<T extends object>(Body: JsonBodyClass<T>, json: unknown): T {
-  const body = new Body();
+export function check<T extends object>(Class: CheckedClass<T>, json: unknown): T {
+  const checked = new Class();
   // Not by class-transformer: it walks through everything that the client sent, however deep.
-  for (const field of Object.keys(body)) {
+  for (const field of Object.keys(checked)) {
     const value = ownValue(json, field);
-    if (value !== undefined) Object.assign(body, { [field]: value });
+    if (value !== undefined) Object.assign(checked, { [field]: value });
   }
-  const [fault] = validateSync(body, {
+  const [fault] = validateSync(checked, {
     stopAtFirstError: true,
     validationError: { target: false, value: false },
   });
-  if (fault === undefined) return body;
+  if (fault === undefined) return checked;
   const [detail = ''] = Object.values(fault.constraints ?? {});
-  throw new CodedError(Body.code, detail, { parameter: fault.property });
+  throw new CodedError(Class.code, detail, { parameter: fault.property });
 }
 
 function ownValue(json: unknown, field: string): unknown {
   if (typeof json !== 'object' || json === null || !Object.hasOwn(json, field)) return undefined;
   return (json as Record<string, unknown>)[field];
-}
-
-/**
- * A rule of our own for a field.
- * @param accepts gets the value, or with `each` every entry of the list, and the body it belongs to
- */
-export function Must(
-  accepts: (value: unknown, body: never) => boolean,
-  options: ValidationOptions & { message: string },
-): PropertyDecorator {
-  const validate = (value: unknown, args?: { object: object }) => accepts(value, args?.object as never);
-  return ValidateBy({ name: options.message, validator: { validate } }, options);
-}
-
-/** The length of a list; 0 if it is none. */
-export function lengthOf(list: unknown): number {
-  return Array.isArray(list) ? list.length : 0;
 }

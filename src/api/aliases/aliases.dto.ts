@@ -1,8 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, ValidateIf } from 'class-validator';
-import { isHash } from '../../model/keys.js';
-import { Must, lengthOf } from '../json-body.js';
 import { ANY_CASE_HASH_SCHEMA, HASH_SCHEMA, ID_SCHEMA } from '../openapi/schemas.js';
+import { EachIsHash, Must, OptionalField, lengthOf } from '../rules.js';
 
 /** Addresses and hashes together. */
 const MAX_ENTRIES = 50;
@@ -22,7 +21,7 @@ export class AliasesBody {
   /** Enough for the most and longest addresses, with every character escaped. */
   static readonly maxBytes = 96 * 1024;
 
-  @ApiPropertyOptional({
+  @OptionalField({
     type: 'array',
     items: {
       type: 'string',
@@ -41,7 +40,6 @@ export class AliasesBody {
   })
   @ArrayMaxSize(MAX_ENTRIES, { message: TOO_MANY })
   @IsArray({ message: 'emails has to be a list of e-mail addresses.' })
-  @ValidateIf((body: AliasesBody) => body.emails !== undefined)
   emails?: string[];
 
   @ApiPropertyOptional({
@@ -51,10 +49,7 @@ export class AliasesBody {
     description:
       'MD5 or SHA-256 in hex of addresses that were trimmed and lower-cased before; with ALIAS_KEY their HMAC-SHA256.',
   })
-  @Must(isHashInAnyCase, {
-    each: true,
-    message: 'One of the hashes is neither an MD5 nor a SHA-256 in hex. Correct or remove it.',
-  })
+  @EachIsHash()
   @Must((hashes, { emails }: AliasesBody) => lengthOf(emails) + lengthOf(hashes) <= MAX_ENTRIES, {
     message: TOO_MANY,
   })
@@ -73,9 +68,4 @@ export class AliasesAnswer {
 
 function isAddress(value: unknown): boolean {
   return typeof value === 'string' && ADDRESS.test(value.trim());
-}
-
-/** Whether it is a hash once it is in lower case. */
-export function isHashInAnyCase(value: unknown): boolean {
-  return typeof value === 'string' && isHash(value.toLowerCase());
 }

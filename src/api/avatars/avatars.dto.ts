@@ -1,6 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { MASTER_FORMATS, type MasterFormat, REDUCTIONS, type Reduction } from '../../model/formats.js';
-import type { Version } from '../../model/manifest.js';
 import {
   COLOR_SCHEMA,
   ID_SCHEMA,
@@ -36,25 +35,25 @@ export class UrlAnswer {
 /** The facts of a version. */
 export class VersionAnswer {
   @ApiProperty(ID_SCHEMA)
-  id: string;
+  id!: string;
 
   @ApiProperty(VERSION_SCHEMA)
-  version: string;
+  version!: string;
 
   @ApiProperty({ type: 'integer', minimum: 1, description: 'The width of the master in px.' })
-  width: number;
+  width!: number;
 
   @ApiProperty({ type: 'integer', minimum: 1, description: 'The height of the master in px.' })
-  height: number;
+  height!: number;
 
   @ApiProperty({ type: 'string', enum: MASTER_FORMATS, description: 'The format of the master.' })
-  format: MasterFormat;
+  format!: MasterFormat;
 
   @ApiProperty({ type: 'integer', minimum: 1, description: 'The size of the master in bytes.' })
-  bytes: number;
+  bytes!: number;
 
   @ApiProperty()
-  animated: boolean;
+  animated!: boolean;
 
   @ApiPropertyOptional({
     type: 'string',
@@ -68,10 +67,10 @@ export class VersionAnswer {
     ...THUMBHASH_SCHEMA,
     description: 'ThumbHash in Base64: a blurred picture to show while the real one loads.',
   })
-  thumbhash: string;
+  thumbhash!: string;
 
   @ApiProperty({ ...COLOR_SCHEMA, description: 'The dominant colour.' })
-  color: string;
+  color!: string;
 
   @ApiPropertyOptional({
     type: 'string',
@@ -80,13 +79,13 @@ export class VersionAnswer {
   alt?: string;
 
   @ApiProperty(INSTANT_SCHEMA)
-  uploadedAt: string;
+  uploadedAt!: string;
 
   @ApiProperty({
     ...URLS_SCHEMA,
     description: 'Immutable URLs by size in px, and `master`.',
   })
-  urls: Record<string, string>;
+  urls!: Record<string, string>;
 
   @ApiPropertyOptional({
     type: 'boolean',
@@ -94,23 +93,6 @@ export class VersionAnswer {
     description: 'true: the bucket is away, and the version waits on this replica. Otherwise absent.',
   })
   pending?: true;
-
-  constructor(id: string, version: Version, urls: Record<string, string>, pending: boolean) {
-    this.id = id;
-    this.version = version.version;
-    this.width = version.width;
-    this.height = version.height;
-    this.format = version.master;
-    this.bytes = version.bytes;
-    this.animated = version.animated;
-    if (version.reduced !== undefined) this.reduced = version.reduced;
-    this.thumbhash = version.thumbhash;
-    this.color = version.color;
-    if (version.alt !== undefined) this.alt = version.alt;
-    this.uploadedAt = version.uploadedAt;
-    this.urls = urls;
-    if (pending) this.pending = true;
-  }
 }
 
 /** What the CDN was asked to forget. */

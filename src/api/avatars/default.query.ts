@@ -2,6 +2,7 @@ import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { FALLBACK_NAMES, type Fallback, Fallbacks } from '../../delivery/fallbacks.js';
 import { CodedError } from '../../errors.js';
+import { type SCHEMES, SCHEME_SCHEMA } from '../openapi/schemas.js';
 
 const NAME_CHARACTERS = 256;
 const INITIALS_CHARACTERS = 32;
@@ -42,13 +43,8 @@ export class DefaultQuery {
   })
   color?: string;
 
-  @ApiPropertyOptional({
-    type: 'string',
-    enum: ['light', 'dark'],
-    description:
-      'Colours for a light or a dark page. By default the header Sec-CH-Prefers-Color-Scheme decides.',
-  })
-  scheme?: 'light' | 'dark';
+  @ApiPropertyOptional(SCHEME_SCHEMA)
+  scheme?: (typeof SCHEMES)[number];
 }
 
 /** @throws CodedError `invalid_default` */

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { PicturesService } from '../../delivery/pictures.service.js';
 import { PublicUrls } from '../../http/public-urls.js';
 import type { Version } from '../../model/manifest.js';
-import { VersionAnswer } from './avatars.dto.js';
+import type { VersionAnswer } from './avatars.dto.js';
 
 /** Builds the answers that tell the facts of a version, with the URLs of its pictures. */
 @Injectable()
@@ -16,6 +16,21 @@ export class VersionAnswers {
   of(request: FastifyRequest, id: string, version: Version, pending = false): VersionAnswer {
     const keys = Object.entries(this.pictures.keysOf(id, version));
     const urls = keys.map(([size, key]) => [size, this.urls.of(request, key)] as const);
-    return new VersionAnswer(id, version, Object.fromEntries(urls), pending);
+    return {
+      id,
+      version: version.version,
+      width: version.width,
+      height: version.height,
+      format: version.master,
+      bytes: version.bytes,
+      animated: version.animated,
+      ...(version.reduced !== undefined && { reduced: version.reduced }),
+      thumbhash: version.thumbhash,
+      color: version.color,
+      ...(version.alt !== undefined && { alt: version.alt }),
+      uploadedAt: version.uploadedAt,
+      urls: Object.fromEntries(urls),
+      ...(pending && { pending }),
+    };
   }
 }

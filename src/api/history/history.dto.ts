@@ -1,10 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ValidateIf } from 'class-validator';
-import { isVersion } from '../../model/keys.js';
 import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
 import { VersionAnswer } from '../avatars/avatars.dto.js';
-import { Must } from '../json-body.js';
 import { ALT_SCHEMA, ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
+import { IsVersion, Must, OptionalField } from '../rules.js';
 
 /** The version to make current. */
 export class RestoreBody {
@@ -13,9 +11,7 @@ export class RestoreBody {
   static readonly maxBytes = 4096;
 
   @ApiProperty(VERSION_SCHEMA)
-  @Must((version) => typeof version === 'string' && isVersion(version), {
-    message: 'Send { "version": "..." } with a version of the history.',
-  })
+  @IsVersion('Send { "version": "..." } with a version of the history.')
   version!: string;
 }
 
@@ -36,15 +32,13 @@ export class AltBody {
   })
   alt!: string | null;
 
-  @ApiPropertyOptional({
+  @OptionalField({
     ...VERSION_SCHEMA,
     description: 'A version of the history. By default the current one.',
   })
-  @Must((version) => typeof version === 'string' && isVersion(version), {
-    message:
-      'version has to be the name of a version. Take it from /versions, or leave it out for the current one.',
-  })
-  @ValidateIf((body: AltBody) => body.version !== undefined)
+  @IsVersion(
+    'version has to be the name of a version. Take it from /versions, or leave it out for the current one.',
+  )
   version?: string;
 }
 

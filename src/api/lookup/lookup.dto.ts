@@ -1,11 +1,7 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, ValidateIf } from 'class-validator';
 import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../../model/formats.js';
-import { isId } from '../../model/keys.js';
 import { isRenditionSize } from '../../model/rendition.js';
-import { isHashInAnyCase } from '../aliases/aliases.dto.js';
-import { NOT_AN_ID } from '../id.pipe.js';
-import { Must, lengthOf } from '../json-body.js';
 import {
   ANY_CASE_HASH_SCHEMA,
   COLOR_SCHEMA,
@@ -15,6 +11,7 @@ import {
   URLS_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
+import { EachIsHash, EachIsId, Must, OptionalField, lengthOf } from '../rules.js';
 
 /** Ids and hashes together. */
 const MAX_ENTRIES = 1000;
@@ -30,10 +27,7 @@ export class LookupBody {
   static readonly maxBytes = 512 * 1024;
 
   @ApiPropertyOptional({ type: 'array', items: ID_SCHEMA, maxItems: MAX_ENTRIES })
-  @Must((id) => typeof id === 'string' && isId(id), {
-    each: true,
-    message: NOT_AN_ID,
-  })
+  @EachIsId()
   @Must((ids, { hashes }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) > lengthOf(ids), {
     message: COUNT,
   })
@@ -42,24 +36,20 @@ export class LookupBody {
   @ValidateIf(({ ids, hashes }: LookupBody) => ids !== undefined || isEmpty(hashes))
   ids?: string[];
 
-  @ApiPropertyOptional({
+  @OptionalField({
     type: 'array',
     items: ANY_CASE_HASH_SCHEMA,
     maxItems: MAX_ENTRIES,
     description: 'MD5 or SHA-256 in hex of e-mail addresses; with ALIAS_KEY their HMAC-SHA256.',
   })
-  @Must(isHashInAnyCase, {
-    each: true,
-    message: 'One of the hashes is neither an MD5 nor a SHA-256 in hex. Correct or remove it.',
-  })
+  @EachIsHash()
   @Must((hashes, { ids }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) <= lengthOf(ids), {
     message: COUNT,
   })
   @IsArray({ message: 'hashes has to be a list of MD5 or SHA-256 in hex.' })
-  @ValidateIf((body: LookupBody) => body.hashes !== undefined)
   hashes?: string[];
 
-  @ApiPropertyOptional({
+  @OptionalField({
     type: 'array',
     items: SIZE_SCHEMA,
     minItems: 1,
@@ -70,16 +60,14 @@ export class LookupBody {
   @ArrayMinSize(1, { message: SIZES })
   @ArrayMaxSize(MAX_SIZES, { message: SIZES })
   @IsArray({ message: SIZES })
-  @ValidateIf((body: LookupBody) => body.sizes !== undefined)
   sizes?: number[];
 
-  @ApiPropertyOptional({
+  @OptionalField({
     type: 'string',
     enum: RENDITION_FORMATS,
     description: "The format of the pictures that the URLs name. By default each master's own.",
   })
   @IsIn(RENDITION_FORMATS, { message: `format has to be one of ${RENDITION_FORMATS.join(', ')}.` })
-  @ValidateIf((body: LookupBody) => body.format !== undefined)
   format?: RenditionFormat;
 }
 

@@ -68,6 +68,14 @@ export const COLOR_SCHEMA = text('^#[0-9a-f]{6}$', '#35a788');
 
 export const BINARY_SCHEMA = { type: 'string' as const, format: 'binary' };
 
+export const SCHEMES = ['light', 'dark'] as const;
+export const SCHEME_SCHEMA = {
+  type: 'string' as const,
+  enum: SCHEMES,
+  description:
+    'Colours for a light or a dark page. By default the header Sec-CH-Prefers-Color-Scheme decides.',
+};
+
 /** URLs by size in px. */
 export const URLS_SCHEMA = {
   type: 'object' as const,

@@ -1,19 +1,21 @@
-import { Injectable, type PipeTransform } from '@nestjs/common';
+import { Injectable, type PipeTransform, applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, ValidateIf } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { RENDITION_SIZES } from '../../model/formats.js';
-import { ID, isId } from '../../model/keys.js';
+import { ID } from '../../model/keys.js';
 import { isRenditionSize } from '../../model/rendition.js';
-import { NOT_AN_ID } from '../id.pipe.js';
-import { Must, checkBody, lengthOf } from '../json-body.js';
+import { check } from '../json-body.js';
 import {
   COLOR_SCHEMA,
   ID_SCHEMA,
+  SCHEMES,
+  SCHEME_SCHEMA,
   SIZE_SCHEMA,
   THUMBHASH_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
+import { EachIsId, Must, OptionalField, lengthOf } from '../rules.js';
 
 /** Ids in a URL. It has to stay short enough for servers and proxies. */
 const MAX_IN_QUERY = 200;
@@ -23,13 +25,12 @@ const MAX_IN_BODY = 1000;
 const MAX_QUERY = 8000;
 
 const FORMATS = ['webp', 'json'] as const;
-const SCHEMES = ['light', 'dark'] as const;
 
 /** What a sheet is to look like. */
 class SheetLook {
   static readonly code = 'invalid_sheet';
 
-  @ApiPropertyOptional({
+  @OptionalField({
     ...SIZE_SCHEMA,
     default: 64,
     description:
@@ -38,44 +39,33 @@ class SheetLook {
   @Must(isRenditionSize, {
     message: `size has to be a whole number of px from ${RENDITION_SIZES.min} to ${RENDITION_SIZES.max}.`,
   })
-  @ValidateIf(({ size }: SheetLook) => size !== undefined)
   size?: number;
 
-  @ApiPropertyOptional({
+  @OptionalField({
     type: 'string',
     enum: [...FALLBACK_NAMES],
     description:
       'What to draw for avatars without a picture. 404: nothing, the tile is transparent. By default AVATAR_DEFAULT decides.',
   })
   @IsIn(FALLBACK_NAMES, { message: `default has to be one of ${FALLBACK_NAMES.join(', ')}.` })
-  @ValidateIf((body: SheetLook) => body.default !== undefined)
   default?: (typeof FALLBACK_NAMES)[number];
 
-  @ApiPropertyOptional({
-    type: 'string',
-    enum: SCHEMES,
-    description:
-      'Colours for a light or a dark page. By default the header Sec-CH-Prefers-Color-Scheme decides.',
-  })
+  @OptionalField(SCHEME_SCHEMA)
   @IsIn(SCHEMES, { message: 'scheme has to be light or dark.' })
-  @ValidateIf(({ scheme }: SheetLook) => scheme !== undefined)
   scheme?: (typeof SCHEMES)[number];
 
-  @ApiPropertyOptional({
+  @OptionalField({
     type: 'string',
     enum: FORMATS,
     default: 'webp',
     description: 'webp: the picture. json: its map, which says where each avatar is.',
   })
   @IsIn(FORMATS, { message: 'format has to be webp or json.' })
-  @ValidateIf(({ format }: SheetLook) => format !== undefined)
   format?: (typeof FORMATS)[number];
 }
 
 /** A sheet that a URL asks for. */
 export class SheetQuery extends SheetLook {
-  static readonly maxBytes = MAX_QUERY;
-
   @ApiProperty({
     type: 'string',
     pattern: `^${idPattern()}(?:,${idPattern()}){0,${MAX_IN_QUERY - 1}}$`,
@@ -110,7 +100,7 @@ export class SheetBody extends SheetLook {
 @Injectable()
 export class SheetPipe implements PipeTransform<Record<string, unknown>, SheetQuery> {
   transform({ ids, size, ...look }: Record<string, unknown>): SheetQuery {
-    return checkBody(SheetQuery, {
+    return check(SheetQuery, {
       ...look,
       // What is repeated is a list already, and refused.
       ids: typeof ids === 'string' && ids.length <= MAX_QUERY ? ids.split(',') : undefined,
@@ -184,14 +174,11 @@ export class SheetMap {
   tiles!: SheetTile[];
 }
 
-function AreIds(max: number, count: string): PropertyDecorator {
-  const rules = [
-    Must((ids) => lengthOf(ids) > 0 && lengthOf(ids) <= max, { message: count }),
-    Must((id) => typeof id === 'string' && isId(id), { each: true, message: NOT_AN_ID }),
-  ];
-  return (target, property) => {
-    for (const rule of rules) rule(target, property);
-  };
+function AreIds(max: number, message: string) {
+  return applyDecorators(
+    Must((ids) => lengthOf(ids) > 0 && lengthOf(ids) <= max, { message }),
+    EachIsId(),
+  );
 }
 
 /** The pattern of an id, within a longer one. */
