@@ -1,7 +1,40 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
-import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+import { ValidateBy, ValidateIf, type ValidationOptions, validateSync } from 'class-validator';
+import { CodedError, type ErrorCode } from '../errors.js';
 import { isHash, isId, isVersion } from '../model/keys.js';
+
+/** A class that describes JSON with the decorators of class-validator. It must declare every field it has. */
+export interface CheckedClass<T extends object = object> {
+  new (): T;
+  /** The code of JSON that breaks a rule. */
+  readonly code: ErrorCode;
+}
+
+/**
+ * Checks parsed JSON. Fields that the class does not have are ignored.
+ * @throws CodedError the `code` of the class, with the field at fault as `parameter`
+ */
+export function check<T extends object>(Class: CheckedClass<T>, json: unknown): T {
+  const checked = new Class();
+  // Not by class-transformer: it walks through everything that the client sent, however deep.
+  for (const field of Object.keys(checked)) {
+    const value = ownValue(json, field);
+    if (value !== undefined) Object.assign(checked, { [field]: value });
+  }
+  const [fault] = validateSync(checked, {
+    stopAtFirstError: true,
+    validationError: { target: false, value: false },
+  });
+  if (fault === undefined) return checked;
+  const [detail = ''] = Object.values(fault.constraints ?? {});
+  throw new CodedError(Class.code, detail, { parameter: fault.property });
+}
+
+function ownValue(json: unknown, field: string): unknown {
+  if (typeof json !== 'object' || json === null || !Object.hasOwn(json, field)) return undefined;
+  return (json as Record<string, unknown>)[field];
+}
 
 /**
  * A rule of our own for a field.

@@ -5,7 +5,6 @@ import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { RENDITION_SIZES } from '../../model/formats.js';
 import { ID } from '../../model/keys.js';
 import { isRenditionSize } from '../../model/rendition.js';
-import { check } from '../json-body.js';
 import {
   COLOR_SCHEMA,
   ID_SCHEMA,
@@ -15,7 +14,7 @@ import {
   THUMBHASH_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
-import { EachIsId, Must, OptionalField, lengthOf } from '../rules.js';
+import { EachIsId, Must, OptionalField, check, lengthOf } from '../rules.js';
 
 /** Ids in a URL. It has to stay short enough for servers and proxies. */
 const MAX_IN_QUERY = 200;
