@@ -5,7 +5,8 @@ import { ADOPTION_COMPLETE } from '../model/keys.js';
 import { type Finding, type Outcome, type Task, UsageError } from './command.js';
 import { examineEach } from './for-each.js';
 import { type ListedAvatar, countAvatars, keyOf, listAvatars, together } from './listing.js';
-import { Migration } from './migration.js';
+import { MigrationPass } from './migration-pass.js';
+import { noTotals } from './migration-tally.js';
 import { assertOwnFolder, openExisting, openTarget } from './stores.js';
 
 /** Writers that never pause would otherwise keep it busy for ever. */
@@ -36,18 +37,19 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
   }
   // A file for one side may not name it, and versions that a merge leaves out would be lost. A later change shortens a history anyway.
   const history = Math.max(settings.from.avatarHistory, settings.to.avatarHistory);
-  const migration = new Migration(from, to, { dryRun, history });
+  const totals = noTotals();
   // Read first: the passes then see everything that was adopted before it was written.
   const allAdopted = await from.exists(ADOPTION_COMPLETE);
   let passes = 0;
+  let pass: MigrationPass;
   do {
     if (passes > 0) await sleep(PAUSE_MS);
-    migration.begin();
-    await runPass(task, migration, ++passes);
-    logger.info({ pass: passes, changes: migration.changes, ...migration.numbers }, 'pass done');
-  } while (migration.changes > 0 && !dryRun && passes < MAX_PASSES);
-  const settled = migration.changes === 0;
-  const { unadopted } = migration.numbers;
+    pass = new MigrationPass(from, to, { dryRun, history }, totals);
+    await runPass(task, pass, `pass ${++passes}`);
+    logger.info({ pass: passes, changes: pass.tally.changes, ...pass.tally.numbers }, 'pass done');
+  } while (pass.tally.changes > 0 && !dryRun && passes < MAX_PASSES);
+  const { tally, findings } = pass;
+  const settled = tally.changes === 0;
   const unfinished: string[] = [];
   if (!settled && !dryRun) {
     unfinished.push(
@@ -57,35 +59,35 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
   }
   if (allAdopted) {
     // The source knows its own pictures, also those that cannot be adopted, but not those of the destination.
-    const knowsAll = settled && migration.unadoptedThere === 0 && migration.failed === 0;
+    const knowsAll = settled && tally.unadoptedThere === 0 && tally.failed === 0;
     if (knowsAll && !dryRun) await new AdoptionMarker(to).set();
-  } else if (unadopted > 0 && (await to.exists(ADOPTION_COMPLETE))) {
+  } else if (tally.unadopted > 0 && (await to.exists(ADOPTION_COMPLETE))) {
     unfinished.push(
       `Not adopted: the destination is in use, and its services do not look for the pictures of an older service ` +
-        `that ${unadopted} avatars have. Run visage adopt with the settings of the destination.`,
+        `that ${tally.unadopted} avatars have. Run visage adopt with the settings of the destination.`,
     );
   }
   return {
-    findings: migration.findings,
+    findings: findings.all,
     // A dry run changes nothing, so it cannot settle.
     facts: {
       from: from.location,
       to: to.location,
       passes,
       ...(!dryRun && { settled }),
-      ...migration.numbers,
+      ...tally.numbers,
     },
     ...(unfinished.length > 0 && { unfinished: unfinished.join('\n') }),
   };
 }
 
-async function runPass(task: Task, migration: Migration, pass: number): Promise<void> {
+async function runPass(task: Task, pass: MigrationPass, title: string): Promise<void> {
   const { progress } = task;
-  const { from, to } = migration;
-  if (progress.visible) progress.start(`pass ${pass}`, await countAvatars(from));
+  const { from, to, tally, findings } = pass;
+  if (progress.visible) progress.start(title, await countAvatars(from));
   const pairs = together(
     listAvatars(from, ({ key }) => {
-      migration.refuse(key);
+      findings.unknownObject(key);
     }),
     // Unknown objects of the destination are not copied or removed; `verify` reports them.
     listAvatars(to, () => undefined),
@@ -95,11 +97,12 @@ async function runPass(task: Task, migration: Migration, pass: number): Promise<
     return listed ? keyOf(listed) : '';
   };
   const report = (finding: Finding) => {
-    migration.fail(finding);
+    tally.failed++;
+    findings.add(finding);
   };
   await examineEach(pairs, task, { where, report }, async ({ left: source, right: target }) => {
-    if (source) await migration.move(source, target);
-    else if (target) await migration.visit(target);
+    if (source) await pass.move(source, target);
+    else if (target) await pass.visit(target);
     if (source?.manifest) progress.step();
   });
   progress.stop();

@@ -6,8 +6,10 @@ import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
-import { type Finding, findingOf } from './command.js';
+import { findingOf } from './command.js';
 import { type ListedAvatar, writtenId } from './listing.js';
+import { MigrationFindings } from './migration-findings.js';
+import { type MigrationTotals, PassTally } from './migration-tally.js';
 import { manifestOf, read } from './read-object.js';
 import { type Copied, copyVerified } from './verified-copy.js';
 
@@ -18,71 +20,34 @@ export interface MigrationOptions {
 }
 
 /**
- * Copies avatars one by one. The destination is the only state, so an interrupted migration goes on where it was. A manifest is
- * written after all its pictures were read back and compared. A manifest that is there already, the same to the byte, therefore
- * vouches for every picture that is not newer than it. All other pictures are read on both sides and compared.
+ * Copies avatars one by one. The destination is the only state, so an interrupted migration goes on where it was. A
+ * manifest is written after all its pictures were read back and compared. A manifest that is there already, the same
+ * to the byte, therefore vouches for every picture that is not newer than it. All other pictures are read on both
+ * sides and compared.
  */
-export class Migration {
-  readonly numbers = {
-    avatars: 0,
-    copied: 0,
-    copiedBytes: 0,
-    same: 0,
-    replaced: 0,
-    manifests: 0,
-    removed: 0,
-    /** Avatars for which the source has pictures of the older service that neither side has adopted. */
-    unadopted: 0,
-  };
-  /** How many avatars of the pass have such pictures that only the destination has. */
-  unadoptedThere = 0;
-  /** How many avatars of the pass could not be examined. */
-  failed = 0;
-  /** How many objects were missing or wrong at the destination since the pass began. */
-  changes = 0;
-  private readonly problems = new Map<string, Finding>();
+export class MigrationPass {
+  readonly tally: PassTally;
+  readonly findings = new MigrationFindings();
 
   constructor(
     readonly from: ObjectStore,
     readonly to: ObjectStore,
     private readonly options: MigrationOptions,
-  ) {}
-
-  /** Begins a pass, and forgets the findings of the one before. */
-  begin(): void {
-    this.changes = 0;
-    this.failed = 0;
-    this.unadoptedThere = 0;
-    this.numbers.avatars = 0;
-    this.numbers.unadopted = 0;
-    this.problems.clear();
-  }
-
-  get findings(): Finding[] {
-    return [...this.problems.values()];
-  }
-
-  /** Adds a finding to those of the pass. One that is reported twice counts once. */
-  report(finding: Finding): void {
-    this.problems.set(`${finding.code} ${finding.where}`, finding);
-  }
-
-  /** Adds the finding about an avatar that could not be examined. */
-  fail(finding: Finding): void {
-    this.failed++;
-    this.report(finding);
+    totals: MigrationTotals,
+  ) {
+    this.tally = new PassTally(totals);
   }
 
   /** @throws ManifestUnreadable for a manifest of either side, before anything is copied; the errors of the stores */
   async move(source: ListedAvatar, target: ListedAvatar | undefined): Promise<void> {
-    this.numbers.avatars++;
+    this.tally.avatars++;
     const key = manifestKeyOf(source.written);
     const [ours, theirs] = await Promise.all([
       source.manifest && read(this.from, key),
       (source.manifest ?? target?.manifest) ? read(this.to, key) : undefined,
     ]);
     if (source.manifest && !ours) {
-      this.changes++;
+      this.tally.changes++;
       return;
     }
     const manifests = this.readBoth(source.written, ours?.bytes, theirs?.bytes);
@@ -99,17 +64,17 @@ export class Migration {
     for (const picture of this.wanted(before, after, source)) {
       const there = present.get(picture.key);
       if (there?.size === picture.size && there.modifiedAt.getTime() <= vouchedUntil) continue;
-      const { result } = await this.copy(picture.key, there !== undefined);
+      const result = await this.copy(picture.key, there !== undefined);
       if (result === 'damaged') return;
       if (result === 'gone') gone.push(picture.key);
     }
     if (gone.length > 0 && ours && (await read(this.from, key))?.etag !== ours.etag) {
       // A change removed them meanwhile: the next pass sees all of it.
-      this.changes++;
+      this.tally.changes++;
       return;
     }
     for (const missing of gone.filter((name) => name.includes('/master.'))) {
-      this.problem('missing_master', missing, 'The manifest of the source names it, but it is missing.');
+      this.findings.missingMaster(missing);
     }
     if (!same) {
       if (!(await this.copyAliases(before, after))) return;
@@ -134,12 +99,8 @@ export class Migration {
   ): void {
     if (!mayAdopt(manifest)) return;
     const brought = new Set(ours.map(({ key }) => key).filter(isLegacy));
-    if (brought.size > 0) this.numbers.unadopted++;
-    if (theirs.some(({ key }) => isLegacy(key) && !brought.has(key))) this.unadoptedThere++;
-  }
-
-  refuse(key: string): void {
-    this.problem('unknown_object', key, 'No object of Visage has such a key; it was not copied.');
+    if (brought.size > 0) this.tally.unadopted++;
+    if (theirs.some(({ key }) => isLegacy(key) && !brought.has(key))) this.tally.unadoptedThere++;
   }
 
   /** The manifests of the source (`before`) and the destination (`replaced`), and the two merged (`after`). */
@@ -173,7 +134,7 @@ export class Migration {
     const names = new Set(staying.map(({ version }) => version));
     for (const object of pictures) {
       const version = versionOf(object.key);
-      if (version === undefined) this.refuse(object.key);
+      if (version === undefined) this.findings.unknownObject(object.key);
       else if (isLegacy(object.key) ? !isErased(after, version) : names.has(version)) {
         wanted.set(object.key, object);
       }
@@ -197,8 +158,7 @@ export class Migration {
         (there !== undefined && (await this.registeredAt(there, name)) > (aliases?.at ?? ''))
       )
         continue;
-      const { result } = await this.copy(key, there !== undefined);
-      if (result === 'damaged') return false;
+      if ((await this.copy(key, there !== undefined)) === 'damaged') return false;
     }
     return true;
   }
@@ -210,7 +170,7 @@ export class Migration {
       return listsAlias(manifest, name) ? (manifest.aliases?.at ?? '') : '';
     } catch (error) {
       if (!(error instanceof ManifestUnreadable)) throw error;
-      this.report(findingOf(error, error.key));
+      this.findings.add(findingOf(error, error.key));
       return '';
     }
   }
@@ -220,50 +180,36 @@ export class Migration {
     for (const name of aliasesOf(replaced)) {
       const key = aliasKey(name);
       if (listsAlias(after, name) || targetOf(await read(this.to, key)) !== after.id) continue;
-      this.changes++;
-      this.numbers.removed++;
+      this.tally.removed();
       if (!this.options.dryRun) await this.to.delete(key);
     }
   }
 
-  private async copy(key: string, present: boolean): Promise<Copied> {
+  private async copy(key: string, present: boolean): Promise<Copied['result']> {
     const { dryRun } = this.options;
     const copied = await copyVerified(this.from, this.to, key, { present, dryRun });
-    if (copied.result === 'gone') return copied;
-    if (copied.result === 'damaged') {
-      this.problem('wrong_checksum', key, 'The destination gives other bytes than those that were written.');
-      this.changes++;
-      return copied;
-    }
-    this.numbers[copied.result]++;
-    if (copied.result !== 'same') {
-      this.changes++;
-      this.numbers.copiedBytes += copied.bytes;
-    }
-    return copied;
+    if (copied.result === 'damaged') this.findings.wrongChecksum(key);
+    this.tally.compared(copied);
+    return copied.result;
   }
 
   /** Writes a manifest if nobody has written it since it was read. Otherwise the next pass tries again. */
   private async swapManifest(key: string, bytes: Buffer, etag: string | undefined): Promise<void> {
-    this.changes++;
+    this.tally.changes++;
     if (!this.options.dryRun) {
       try {
         const precondition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
         const stored = await this.to.store(key, bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
         const written = await read(this.to, key);
         if (written?.etag === stored.etag && sha256Hex(written.bytes) !== sha256Hex(bytes)) {
-          this.problem(
-            'wrong_checksum',
-            key,
-            'The destination gives other bytes than those that were written.',
-          );
+          this.findings.wrongChecksum(key);
         }
       } catch (error) {
         if (error instanceof PreconditionFailed) return;
         throw error;
       }
     }
-    this.numbers.manifests++;
+    this.tally.totals.manifests++;
   }
 
   /** Removes the pictures of erased versions. Versions that have only left the history are left to `gc`. */
@@ -272,15 +218,10 @@ export class Migration {
     for (const key of present.keys()) {
       const version = versionOf(key);
       if (version === undefined || !isErased(manifest, version)) continue;
-      this.changes++;
-      this.numbers.removed++;
+      this.tally.removed();
       erased.push(key);
     }
     if (!this.options.dryRun && erased.length > 0) await this.to.deleteMany(erased);
-  }
-
-  private problem(code: string, where: string, message: string): void {
-    this.report({ code, where, message });
   }
 }
 
