@@ -4,7 +4,8 @@ import { parse } from 'csv-parse/sync';
 import { parseBefore } from '../avatars/parse-before.js';
 import { CodedError } from '../errors.js';
 import type { Instant } from '../model/manifest.js';
-import { type Finding, UsageError } from './command.js';
+import { UsageError } from './command.js';
+import type { Listed } from './for-each.js';
 import { invalidId, invalidLine, statOf } from './import-sources.js';
 
 /** The log message of a dry run, for an erasure that was not carried out. */
@@ -22,24 +23,24 @@ export interface Erasure {
  * fields are ignored. A first line `id,erasedAt` is a heading.
  * @throws UsageError if there is no such file
  */
-export async function erasuresAt(path: string): Promise<AsyncIterable<Erasure | { finding: Finding }>> {
+export async function erasuresAt(path: string): Promise<AsyncIterable<readonly Listed<Erasure>[]>> {
   const found = await statOf(path);
   if (!found || found.isDirectory()) throw new UsageError(`There is no file ${path}.`);
   return read(path);
 }
 
-async function* read(path: string): AsyncIterable<Erasure | { finding: Finding }> {
+async function* read(path: string): AsyncIterable<readonly Listed<Erasure>[]> {
   let line = 0;
   for await (const read of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
     line++;
     const text = read.replace(/^\ufeff/, '').trim();
     if (text !== '' && !(line === 1 && /^"?id"?,"?erasedAt"?$/.test(text))) {
-      yield erasureOf(text, `${path}:${line}`);
+      yield [erasureOf(text, `${path}:${line}`)];
     }
   }
 }
 
-function erasureOf(text: string, where: string): Erasure | { finding: Finding } {
+function erasureOf(text: string, where: string): Listed<Erasure> {
   let fields: Fields;
   try {
     fields = fieldsOf(text);

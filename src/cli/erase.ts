@@ -3,11 +3,10 @@ import { AvatarErasure, type Receipt } from '../avatars/avatar.erasure.js';
 import { CdnModule } from '../cdn/cdn.module.js';
 import { Purges } from '../cdn/purges.js';
 import type { Settings } from '../config/settings.js';
-import { KeyedMutex } from '../tools/keyed-mutex.js';
 import { openAvatars } from './avatars-app.js';
-import type { Finding, Outcome, Task } from './command.js';
+import type { Outcome, Task } from './command.js';
 import { type Erasure, WOULD_ERASE } from './erase-list.js';
-import { attempt, forEach } from './for-each.js';
+import { type Listed, takeEach } from './for-each.js';
 import { assertOwnFolder, openExisting } from './stores.js';
 
 /**
@@ -17,46 +16,34 @@ import { assertOwnFolder, openExisting } from './stores.js';
 export async function runErase(
   task: Task,
   settings: Settings,
-  erasures: AsyncIterable<Erasure | { finding: Finding }>,
+  erasures: AsyncIterable<readonly Listed<Erasure>[]>,
 ): Promise<Outcome> {
-  const { dryRun, concurrency, progress } = task;
+  const { dryRun } = task;
   // In a new and empty storage everything would look erased.
   const existing = openExisting(settings);
   if (!dryRun) assertOwnFolder(existing);
   const { app, store } = await openAvatars(task, settings, [CdnModule]);
   const erasure = app.get(AvatarErasure, { strict: false });
-  const facts = { storage: store.location, erasures: 0, objects: 0, bytes: 0, aliases: 0, refused: 0 };
+  const facts = { storage: store.location, erasures: 0, objects: 0, bytes: 0, aliases: 0 };
   const purges = app.get(Purges, { strict: false });
   const unpurged = new Set<string>();
   purges.carryOutAll((id) => unpurged.add(id));
-  const purging: Pick<Erasure, 'id' | 'where'>[] = [];
-  const findings: Finding[] = [];
-  const refuse = (finding: Finding) => {
-    facts.refused++;
-    findings.push(finding);
-  };
-  const avatars = new KeyedMutex();
+  const purging: Erasure[] = [];
   const previews = new Previews(erasure, task.logger);
-  const repeat = async ({ id, erasedAt: before, where }: Erasure) => {
-    const { objects, bytes, aliases, purged }: Removed = await avatars.run(id, () =>
-      dryRun ? previews.next(id, before) : erasure.erase(id, { before }),
-    );
+  const refusals = await takeEach(erasures, task, 'erase', async (item) => {
+    const { id, erasedAt: before } = item;
+    const removed: Removed = await (dryRun ? previews.next(id, before) : erasure.erase(id, { before }));
     facts.erasures++;
-    facts.objects += objects;
-    facts.bytes += bytes;
-    facts.aliases += aliases;
-    if (purged) purging.push({ id, where });
-  };
-  if (progress.visible) progress.start('erase', 0);
-  await forEach(erasures, concurrency, async (erasure) => {
-    if ('finding' in erasure) refuse(erasure.finding);
-    else await attempt(task, erasure.where, refuse, () => repeat(erasure));
-    progress.step();
+    facts.objects += removed.objects;
+    facts.bytes += removed.bytes;
+    facts.aliases += removed.aliases;
+    if (removed.purged) purging.push(item);
   });
   await app.close();
   const failed = purging.filter(({ id }) => unpurged.has(id));
-  for (const { where } of failed) findings.push({ code: 'not_purged', where, message: NOT_PURGED });
-  return { findings, facts: { ...facts, ...(purges.enabled && { purged: purging.length - failed.length }) } };
+  const notPurged = failed.map(({ where }) => ({ code: 'not_purged', where, message: NOT_PURGED }));
+  const purged = purges.enabled && { purged: purging.length - failed.length };
+  return { findings: [...refusals, ...notPurged], facts: { ...facts, refused: refusals.length, ...purged } };
 }
 
 type Removed = Pick<Receipt, 'objects' | 'bytes' | 'aliases' | 'purged'>;

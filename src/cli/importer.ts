@@ -11,7 +11,8 @@ import { ImagePipeline } from '../images/image-pipeline.js';
 import { timeOfVersion } from '../model/keys.js';
 import { type Manifest, type Version, apply, isErased, versionNamed } from '../model/manifest.js';
 import { SpooledUpload } from '../uploads/spooled-upload.js';
-import { type Finding, Refused } from './command.js';
+import { Refused } from './command.js';
+import type { Listed } from './for-each.js';
 
 /** A picture of an avatar. */
 export interface Item {
@@ -24,7 +25,7 @@ export interface Item {
 }
 
 /** A picture to import, or why it cannot be imported. */
-export type Entry = Item | { finding: Finding };
+export type Entry = Listed<Item>;
 
 /** `unchanged`: the history has it already; `surplus`: the history is full of newer pictures. */
 export type Taken = 'imported' | 'unchanged' | 'surplus';
