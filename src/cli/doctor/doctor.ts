@@ -15,7 +15,7 @@ import { checkPermissions } from './permissions.js';
 import { checkPictures } from './pictures.js';
 import { checkRaces } from './races.js';
 import { checkReads } from './reads.js';
-import { Report, factsOf, sumOf } from './report.js';
+import { Report, sumOf } from './report.js';
 import { checkSettings } from './settings.js';
 import { withStandIn } from './stand-in.js';
 import { checkStorage } from './storage.js';
@@ -79,7 +79,7 @@ export async function runDoctor(
     findings: verdicts
       .filter(({ result }) => result === 'failure')
       .map(({ check, message }) => ({ code: check, where: store?.location ?? '', message })),
-    facts: factsOf(verdicts, store?.location),
+    facts: { ...(store && { storage: store.location }), checks: verdicts },
     lines: [sumOf(verdicts)],
     ...(!store && { exit: EXIT.usage }),
     ...((failed('storage') || failed('permissions')) && { exit: EXIT.unavailable }),

@@ -1,7 +1,6 @@
 import { type RaceResult, hold, raceToCreate, raceToReplace } from '../../storage/trials/races.js';
 import { ONE_REPLICA } from './conditional-writes.js';
-import { plural } from './plural.js';
-import { type Subject, type Verdict, failure, ok, warning } from './verdict.js';
+import { type Subject, type Verdict, failure, ok, plural, warning } from './verdict.js';
 
 const WRITERS = 8;
 

@@ -1,5 +1,4 @@
-import { plural } from './plural.js';
-import type { Named, Result, Verdict } from './verdict.js';
+import { type Named, type Result, type Verdict, plural } from './verdict.js';
 
 /** How long the name of a check may be. The first line is printed before the others are known. */
 const WIDTH = 'conditional-writes'.length;
@@ -37,11 +36,6 @@ export function sumOf(verdicts: readonly Named[]): string {
     `${count('skipped')} not checked`,
   ];
   return `doctor: ${counts.join(', ')}`;
-}
-
-/** The report for programs. */
-export function factsOf(verdicts: readonly Named[], storage: string | undefined): Record<string, unknown> {
-  return { ...(storage !== undefined && { storage }), checks: verdicts };
 }
 
 const LABELS: Record<Result, string> = {

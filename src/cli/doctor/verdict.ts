@@ -57,3 +57,8 @@ export function failure(message: string, advice?: string, measured?: object): Ve
 export function skipped(message: string): Verdict {
   return { result: 'skipped', message };
 }
+
+/** A number with its noun, for nouns that take an s. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
