@@ -5,12 +5,12 @@ import { CdnModule } from './cdn/cdn.module.js';
 import type { Settings } from './config/settings.js';
 import { SettingsModule } from './config/settings.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
-import { Connections } from './http/connections.js';
 import { PictureObserver } from './images/observed.pipeline.js';
+import { ServerLifecycle } from './lifecycle.js';
 import { NestLogger } from './ops/logging.js';
 import { Metrics } from './ops/metrics.js';
 import { OpsModule } from './ops/ops.module.js';
-import { ServerLifecycle } from './server.js';
+import { Connections } from './server/connections.js';
 import { StoreObserver } from './storage/observed.store.js';
 
 @Module({})

@@ -8,18 +8,19 @@ import { describeApi } from './api/openapi/document.js';
 import { AppModule } from './app.module.js';
 import { mostUnread } from './config/body-bytes.js';
 import type { Settings } from './config/settings.js';
-import { answerClientError, refuseExpectation, refuseTunnel } from './http/client-error.js';
-import { Connections } from './http/connections.js';
 import { OPEN, answerPreflights } from './http/cors.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
-import { isLeftOut, problemCodeOf, refuseEarly, tellLeftOut } from './http/problem.filter.js';
+import { isLeftOut, problemCodeOf, tellLeftOut } from './http/problem.filter.js';
 import { assertQuery } from './http/query.js';
 import { RefusalLog } from './http/refusal-log.js';
-import { refuseRest } from './http/refuse-rest.js';
 import { requestId } from './http/request-id.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
 import { Metrics } from './ops/metrics.js';
+import { answerClientError, refuseExpectation, refuseTunnel } from './server/client-error.js';
+import { Connections } from './server/connections.js';
+import { answerFrameworkError } from './server/framework-error.js';
+import { refuseRest } from './server/refuse-rest.js';
 import { isForm } from './uploads/upload-receiver.js';
 
 /** No route of ours has a longer path. */
@@ -36,7 +37,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     genReqId: requestId,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      refuseEarly(error, request, reply, mostBytes, refusals);
+      answerFrameworkError(error, request, reply, refusals, mostBytes);
     },
     clientErrorHandler: (error, socket) => {
       answerClientError(error, socket, refusals, mostBytes);

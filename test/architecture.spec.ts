@@ -12,7 +12,14 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   [
     'fastify',
     /^fastify$/,
-    ['app.ts', 'http/', 'delivery/picture-answers.ts', 'api/avatars/version-answers.ts', '.controller.ts'],
+    [
+      'app.ts',
+      'http/',
+      'server/',
+      'delivery/picture-answers.ts',
+      'api/avatars/version-answers.ts',
+      '.controller.ts',
+    ],
   ],
   ['prom-client', /^prom-client$/, ['ops/metrics.ts']],
   ["Nest's configuration", /^@nestjs\/config$/, ['config/settings.module.ts']],
@@ -30,18 +37,31 @@ const LAYERS: Record<string, readonly string[]> = {
   images: ['config', 'model'],
   placeholders: ['config', 'images', 'model'],
   http: ['config'],
+  server: ['http'],
   uploads: ['config'],
   outbox: ['config', 'model', 'storage'],
   avatars: ['config', 'images', 'model', 'outbox', 'storage', 'uploads'],
   cdn: ['avatars', 'config', 'model'],
-  delivery: ['avatars', 'config', 'http', 'images', 'model', 'placeholders', 'storage'],
+  delivery: ['avatars', 'config', 'http', 'images', 'model', 'placeholders', 'server', 'storage'],
   api: ['avatars', 'config', 'delivery', 'http', 'model', 'uploads'],
-  ops: ['avatars', 'cdn', 'config', 'delivery', 'http', 'images', 'model', 'outbox', 'storage', 'uploads'],
+  ops: [
+    'avatars',
+    'cdn',
+    'config',
+    'delivery',
+    'http',
+    'images',
+    'model',
+    'outbox',
+    'server',
+    'storage',
+    'uploads',
+  ],
   cli: ['avatars', 'cdn', 'config', 'images', 'model', 'ops', 'outbox', 'placeholders', 'storage', 'uploads'],
 };
 
 /** The root knows everything. */
-const ROOT = ['main.ts', 'service.ts', 'app.ts', 'app.module.ts', 'server.ts', 'errors.ts', 'files.ts'];
+const ROOT = ['main.ts', 'service.ts', 'app.ts', 'app.module.ts', 'lifecycle.ts', 'errors.ts', 'files.ts'];
 
 interface SourceFile {
   path: string;

@@ -7,7 +7,7 @@ import { CodedError } from '../errors.js';
 import { knowsAnother, matchesNoneMatch, meetsMatch } from '../http/conditional.js';
 import { retryAfter } from '../http/problem.js';
 import { partOf } from '../http/range.js';
-import { refuseRest } from '../http/refuse-rest.js';
+import { refuseRest } from '../server/refuse-rest.js';
 import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
 import { type Origin, cdnHeaders } from './cdn-headers.js';
 import { HotAnswers } from './hot-answers.js';

@@ -4,8 +4,6 @@ import { CodedError, type ErrorCode } from '../errors.js';
 import { allowedMethods } from './known-routes.js';
 import { LogOnce } from '../tools/log-once.js';
 import { type Problem, problem, retryAfter, statusOfCode } from './problem.js';
-import type { RefusalLog } from './refusal-log.js';
-import { refuseRest } from './refuse-rest.js';
 
 const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
 
@@ -49,26 +47,8 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/**
- * Answers and logs what Fastify refuses before any hook has seen the request. The URL is not logged: it is malformed or too long.
- * @param mostBytes see `refuseRest`
- */
-export function refuseEarly(
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  mostBytes: number,
-  refusals: RefusalLog,
-): void {
-  refuseRest(request, reply, mostBytes);
-  sendProblem(error, request, reply);
-  const { method, log } = request;
-  const fields = { method, status: reply.statusCode, code: problemCodeOf(request) };
-  if (method === 'GET' || method === 'HEAD') log.debug(fields, 'request');
-  else refusals.log(fields, 'request', log);
-}
-
-function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+/** Answers an error as problem+json, and logs its cause. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = describe(error, request, reply);
   codes.set(request, answer.code);
   if (answer.status >= 500) logFailure(error, answer.code, request);

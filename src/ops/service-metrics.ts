@@ -6,9 +6,9 @@ import { DefaultPictures } from '../delivery/default-pictures.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
 import { Renditions } from '../delivery/renditions.js';
 import { SheetMemory } from '../delivery/sheet-memory.js';
-import { Connections } from '../http/connections.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import type { CacheUsage } from '../model/cache-usage.js';
+import { Connections } from '../server/connections.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';
 import { Metrics, type Reading } from './metrics.js';
 

@@ -3,8 +3,8 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { type AddressInfo, type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Connections } from '../../src/http/connections.js';
-import { answerInTurn } from '../../src/http/pipelining.js';
+import { Connections } from '../../src/server/connections.js';
+import { answerInTurn } from '../../src/server/pipelining.js';
 import { local } from '../support/local.js';
 import { HANG_MS } from '../support/patience.js';
 import { TORTURE } from '../support/programme.js';

@@ -5,7 +5,7 @@ import { importsOf } from './needs.mjs';
 import { succeed } from './processes.mjs';
 
 /** Which folders of `test` are about a folder of `src`, unless it has the same name. The empty one is the root. */
-const ABOUT = { '': ['e2e', 'http'], api: ['http'], uploads: ['http'], model: ['avatars'] };
+const ABOUT = { '': ['e2e', 'http'], api: ['http'], server: ['http'], uploads: ['http'], model: ['avatars'] };
 
 /**
  * Chooses the test files that have changed, that import a changed file, or that are in the folder about the folder of a changed file.

@@ -4,9 +4,9 @@ import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../errors.js';
+import { type LastAnswer, lastAnswerOf } from '../http/problem.js';
+import type { RefusalLog } from '../http/refusal-log.js';
 import { closeAfterAnswer, lingeringClose } from './linger.js';
-import { type LastAnswer, lastAnswerOf } from './problem.js';
-import type { RefusalLog } from './refusal-log.js';
 
 const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 const REQUEST_CHANNEL = 'http.server.request.start';

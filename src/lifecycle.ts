@@ -10,9 +10,9 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { Settings } from './config/settings.js';
 import { HotAnswers } from './delivery/hot-answers.js';
-import { Connections } from './http/connections.js';
-import { answerInTurn } from './http/pipelining.js';
 import { NestLogger } from './ops/logging.js';
+import { Connections } from './server/connections.js';
+import { answerInTurn } from './server/pipelining.js';
 
 /** The longest time between two searches for stalled connections, in ms. */
 const LOOK_FOR_STALLED_MS = 1000;
