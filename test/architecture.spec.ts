@@ -101,6 +101,12 @@ describe('the source', () => {
     ).toEqual([]);
   });
 
+  it('uses private fields of Node in one file', () => {
+    const PRIVATE = /_handle\b|_httpMessage|destroySoon|\w\._[a-z]/;
+    const users = files.filter(({ text }) => PRIVATE.test(text)).map(({ path }) => path);
+    expect(users).toEqual(['server/node-internals.ts']);
+  });
+
   it('has a place for every file', () => {
     const strays = files
       .map(({ path }) => path)

@@ -7,6 +7,7 @@ import type { ErrorCode } from '../errors.js';
 import { type LastAnswer, lastAnswerOf } from '../http/problem.js';
 import type { RefusalLog } from '../http/refusal-log.js';
 import { closeAfterAnswer, lingeringClose } from './linger.js';
+import { answerUnderWay } from './node-internals.js';
 
 const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 const REQUEST_CHANNEL = 'http.server.request.start';
@@ -99,7 +100,7 @@ function refusal(
 function sendLast(socket: Socket, { status, headers, body }: LastAnswer, mostBytes: number): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
-  if (answering(socket)) {
+  if (answerUnderWay(socket)) {
     // The request that is being worked on for this client ends with the connection.
     socket.end(answer, () => socket.destroy());
   } else {
@@ -122,16 +123,11 @@ export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number)
   // Nothing is allowed at the address of another server: RFC 9110, section 10.2.1.
   answer.headers['allow'] = '';
   const send = () => {
-    const before = answering(socket);
+    const before = answerUnderWay(socket);
     if (before) before.once('close', () => setImmediate(send));
     else if (socket.writable) sendLast(socket, answer, mostBytes);
   };
   send();
-}
-
-/** The answer that a connection is waiting for or sending, as Node's own handler of such errors sees it. */
-function answering(socket: Socket & { _httpMessage?: ServerResponse | null }): ServerResponse | undefined {
-  return socket._httpMessage ?? undefined;
 }
 
 /**

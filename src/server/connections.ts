@@ -1,6 +1,7 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
+import { unsentOfCurrentWrite } from './node-internals.js';
 import { UnsentAnswers } from './unsent-answers.js';
 
 export interface ConnectionLimits {
@@ -132,9 +133,7 @@ export class Connections {
 }
 
 function positionOf(socket: Socket): Position {
-  // Node itself reads `writeQueueSize` for the timeout of a socket: how much is left of the current write.
-  const { _handle: handle } = socket as unknown as { _handle?: { writeQueueSize: number } | null };
-  return { written: socket.bytesWritten - socket.writableLength, queued: handle?.writeQueueSize ?? 0 };
+  return { written: socket.bytesWritten - socket.writableLength, queued: unsentOfCurrentWrite(socket) };
 }
 
 function hasMoved(before: Position, now: Position): boolean {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { keepRest, readInsteadOfParser, replaceLastClose } from './node-internals.js';
 
 /** How often we check whether the client still sends, in ms, and how many bytes since the last check say so. */
 const CHECK_MS = 500;
@@ -18,17 +19,10 @@ export function lingeringClose(socket: Socket, mostBytes: number): void {
   let bytes = 0;
   let checked = 0;
   socket.end();
-  const read = (chunk: Buffer) => {
+  readInsteadOfParser(socket, (chunk) => {
     bytes += chunk.length;
     if (bytes > mostBytes) socket.pause();
-  };
-  // The parser has stopped reading. It has to start again before it is cut off: nothing that still comes is a request.
-  socket.pause();
-  socket.once('resume', () => {
-    socket.removeAllListeners('data');
-    socket.on('data', read);
   });
-  socket.resume();
   const giveUp = performance.now() + LINGER_MS;
   const check = () => {
     const sends = bytes - checked >= LEAST_BYTES && bytes <= mostBytes;
@@ -52,11 +46,9 @@ export function lingeringClose(socket: Socket, mostBytes: number): void {
 export function closeAfterAnswer(request: IncomingMessage, mostBytes: number): void {
   request.unpipe();
   request.pause();
-  // Node would otherwise drain a request that nobody has started to read.
-  request.read(0);
+  keepRest(request);
   const { socket } = request;
-  // Node would otherwise read all that the client sends before it closes.
-  socket.destroySoon = () => {
+  replaceLastClose(socket, () => {
     lingeringClose(socket, mostBytes);
-  };
+  });
 }

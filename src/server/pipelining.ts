@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { isNext, onceNext } from './node-internals.js';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -36,15 +37,14 @@ export function answerInTurn(server: Server, cut: (socket: Socket) => void): voi
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    // Node gives a response its socket when the one before it has been sent.
-    if (response.socket !== null) handle(request, response);
+    if (isNext(response)) handle(request, response);
     else if (socket.destroyed) return;
     else if (waiting >= MAX_WAITING_IN_ALL) cut(socket);
     else {
       const line = lineOf(socket);
       line.join();
       waiting++;
-      response.once('socket', () => {
+      onceNext(response, () => {
         if (lines.get(socket) !== line) return;
         line.leave();
         waiting--;
