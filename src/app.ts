@@ -26,6 +26,9 @@ import { isForm } from './uploads/upload-receiver.js';
 /** No route of ours has a longer path. */
 const LOGGED_PATH_CHARACTERS = 300;
 
+/** The URLs of pictures, which pages of other origins read. Everything else is for the main application. */
+const PICTURES = /^\/(v1\/(avatars\/|sheets(\?|$))|avatar([/?]|$))/;
+
 /** Assembles the service, without listening yet. */
 export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
   const connections = new Connections(settings, logger);
@@ -68,7 +71,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   checkRequests(fastify);
   logRequests(fastify, logger, refusals);
   countRequests(fastify, app.get(Metrics));
-  answerPreflights(fastify);
+  answerPreflights(fastify, PICTURES);
   const server = app.getHttpServer();
   server.on('checkExpectation', (request, response) => {
     refuseExpectation(request, response, refusals, mostBytes);
@@ -105,7 +108,8 @@ function takeBodiesRaw(fastify: FastifyInstance, mostBytes: number): void {
 function checkRequests(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     assertHost(request.raw);
-    assertQuery(request.url);
+    // `/avatar/` ignores what it doesn't understand, as Gravatar does.
+    if (request.url.startsWith('/v1/')) assertQuery(request.url);
     reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff' });
     if (isRead(request)) reply.headers(OPEN);
     done();

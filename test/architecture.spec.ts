@@ -17,6 +17,7 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
       'http/',
       'server/',
       'delivery/picture-answers.ts',
+      'api/public-urls.ts',
       'api/avatars/version-answers.ts',
       '.controller.ts',
     ],

@@ -4,7 +4,6 @@ import { AvatarsModule } from '../avatars/avatars.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
 import { ProblemFilter } from '../http/problem.filter.js';
-import { PublicUrls } from '../http/public-urls.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { AliasesController } from './aliases/aliases.controller.js';
 import { AvatarsController } from './avatars/avatars.controller.js';
@@ -13,6 +12,7 @@ import { GravatarController } from './gravatar/gravatar.controller.js';
 import { HistoryController } from './history/history.controller.js';
 import { LookupController } from './lookup/lookup.controller.js';
 import { PicturesController } from './pictures/pictures.controller.js';
+import { PublicUrls } from './public-urls.js';
 import { SheetsController } from './sheets/sheets.controller.js';
 
 /** The HTTP API. Its guard and its filter hold for every route of the service. */

@@ -13,18 +13,16 @@ const PREFLIGHT_ANSWER = {
   'Access-Control-Max-Age': '86400',
 } as const;
 
-/** The paths of pictures, which pages of other origins read. Everything else is for the main application. */
-const PICTURES = /^\/(v1\/(avatars\/|sheets(\?|$))|avatar([/?]|$))/;
-
 /**
  * Answers the preflight requests that browsers send before a page of another origin may read with headers of its own:
  * https://fetch.spec.whatwg.org/#cors-preflight-fetch
+ * @param open the URLs that such pages may read, without their origin
  */
-export function answerPreflights(fastify: FastifyInstance): void {
+export function answerPreflights(fastify: FastifyInstance, open: RegExp): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const { origin, 'access-control-request-method': method } = request.headers;
     const isPreflight = request.method === 'OPTIONS' && origin !== undefined && method !== undefined;
-    if (isPreflight && PICTURES.test(request.url)) void reply.status(204).headers(PREFLIGHT_ANSWER).send();
+    if (isPreflight && open.test(request.url)) void reply.status(204).headers(PREFLIGHT_ANSWER).send();
     else done();
   });
 }

@@ -12,12 +12,11 @@ export function isWellEscaped(url: string): boolean {
 }
 
 /**
- * Refuses a query that the parser would not decode but take as it is. `/avatar/`
- * ignores what it doesn't understand, as Gravatar does.
+ * Refuses a query that the parser would not decode but take as it is.
  * @param url the path and query of a request
  * @throws CodedError `bad_request`
  */
 export function assertQuery(url: string): void {
-  if (!url.startsWith('/v1/') || isWellEscaped(url)) return;
+  if (isWellEscaped(url)) return;
   throw new CodedError('bad_request', 'The query is malformed. Percent-encode its values as UTF-8.');
 }

@@ -11,11 +11,11 @@ import { preferencesOf } from '../../delivery/preferences.js';
 import { CodedError } from '../../errors.js';
 import { etagOf, preconditionOf } from '../../http/conditional.js';
 import { sendJson } from '../../http/json-answer.js';
-import { PublicUrls } from '../../http/public-urls.js';
 import { Public } from '../../http/public.js';
 import { UploadReceiver } from '../../uploads/upload-receiver.js';
 import { IdPipe } from '../id.pipe.js';
 import { DescribeId } from '../openapi/parameters.js';
+import { PublicUrls } from '../public-urls.js';
 import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
 import {
   DescribeCurrentPicture,

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { PicturesService } from '../../delivery/pictures.service.js';
-import { PublicUrls } from '../../http/public-urls.js';
 import type { Version } from '../../model/manifest.js';
+import { PublicUrls } from '../public-urls.js';
 import type { VersionAnswer } from './avatars.dto.js';
 
 /** Builds the answers that tell the facts of a version, with the URLs of its pictures. */

@@ -5,10 +5,10 @@ import { type Found, Lookup } from '../../avatars/lookup.js';
 import { cacheControlOf } from '../../delivery/cache-control.js';
 import { PicturesService } from '../../delivery/pictures.service.js';
 import { sendJson } from '../../http/json-answer.js';
-import { PublicUrls } from '../../http/public-urls.js';
 import type { RenditionFormat } from '../../model/formats.js';
 import type { Version } from '../../model/manifest.js';
 import { JsonBody } from '../json-body.js';
+import { PublicUrls } from '../public-urls.js';
 import { LookupBody, type LookupEntry } from './lookup.dto.js';
 import { DescribeLookup } from './lookup.openapi.js';
 

@@ -7,10 +7,10 @@ import { PictureAnswers } from '../../delivery/picture-answers.js';
 import { preferencesOf } from '../../delivery/preferences.js';
 import { SheetsService } from '../../delivery/sheets.service.js';
 import { sendJson } from '../../http/json-answer.js';
-import { PublicUrls } from '../../http/public-urls.js';
 import { Public } from '../../http/public.js';
 import { positionOf } from '../../model/sheet.js';
 import { JsonBody } from '../json-body.js';
+import { PublicUrls } from '../public-urls.js';
 import { SheetBody, type SheetMap, SheetPipe, SheetQuery } from './sheets.dto.js';
 import { DescribePostedSheet, DescribeSheet } from './sheets.openapi.js';
 
