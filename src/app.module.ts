@@ -5,6 +5,7 @@ import { CdnModule } from './cdn/cdn.module.js';
 import type { Settings } from './config/settings.js';
 import { SettingsModule } from './config/settings.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
+import { FailureLog } from './http/failure-log.js';
 import { PictureObserver } from './images/observed.pipeline.js';
 import { ServerLifecycle } from './lifecycle.js';
 import { NestLogger } from './ops/logging.js';
@@ -15,10 +16,16 @@ import { StoreObserver } from './storage/observed.store.js';
 
 @Module({})
 export class AppModule {
-  /** @param connections of the server, which exists before the modules, like the log */
-  static with(settings: Settings, connections: Connections, log: NestLogger): DynamicModule {
+  /** The connections of the server and the logs exist before the modules. */
+  static with(
+    settings: Settings,
+    connections: Connections,
+    failures: FailureLog,
+    log: NestLogger,
+  ): DynamicModule {
     return {
       module: AppModule,
+      // For what it exports, and since Nest calls the hooks of global modules last at the end: see `ServerLifecycle`.
       global: true,
       imports: [
         SettingsModule.with(settings),
@@ -31,12 +38,13 @@ export class AppModule {
       providers: [
         ServerLifecycle,
         { provide: Connections, useValue: connections },
+        { provide: FailureLog, useValue: failures },
         { provide: NestLogger, useValue: log },
         Metrics,
         { provide: StoreObserver, useExisting: Metrics },
         { provide: PictureObserver, useExisting: Metrics },
       ],
-      exports: [Connections, Metrics, StoreObserver, PictureObserver],
+      exports: [Connections, FailureLog, Metrics, StoreObserver, PictureObserver],
     };
   }
 }

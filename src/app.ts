@@ -9,12 +9,13 @@ import { AppModule } from './app.module.js';
 import { mostUnread } from './config/body-bytes.js';
 import type { Settings } from './config/settings.js';
 import { OPEN, answerPreflights } from './http/cors.js';
+import { FailureLog } from './http/failure-log.js';
 import { assertHost } from './http/host.js';
 import { rememberRoutes } from './http/known-routes.js';
-import { isLeftOut, problemCodeOf, tellLeftOut } from './http/problem.filter.js';
 import { assertQuery } from './http/query.js';
 import { RefusalLog } from './http/refusal-log.js';
 import { requestId } from './http/request-id.js';
+import { problemCodeOf } from './http/send-problem.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
 import { Metrics } from './ops/metrics.js';
 import { answerClientError, refuseExpectation, refuseTunnel } from './server/client-error.js';
@@ -33,6 +34,7 @@ const PICTURES = /^\/(v1\/(avatars\/|sheets(\?|$))|avatar([/?]|$))/;
 export async function createApp(settings: Settings, logger: Logger): Promise<NestFastifyApplication> {
   const connections = new Connections(settings, logger);
   const mostBytes = mostUnread(settings);
+  const failures = new FailureLog();
   const refusals = new RefusalLog(logger);
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
@@ -40,7 +42,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     genReqId: requestId,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      answerFrameworkError(error, request, reply, refusals, mostBytes);
+      answerFrameworkError(error, request, reply, failures, refusals, mostBytes);
     },
     clientErrorHandler: (error, socket) => {
       answerClientError(error, socket, refusals, mostBytes);
@@ -61,7 +63,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
   const log = new NestLogger(logger);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.with(settings, connections, log),
+    AppModule.with(settings, connections, failures, log),
     adapter,
     { logger: log, bodyParser: false },
   );
@@ -69,7 +71,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   rememberRoutes(fastify);
   takeBodiesRaw(fastify, mostBytes);
   checkRequests(fastify);
-  logRequests(fastify, logger, refusals);
+  logRequests(fastify, logger, failures, refusals);
   countRequests(fastify, app.get(Metrics));
   answerPreflights(fastify, PICTURES);
   const server = app.getHttpServer();
@@ -120,12 +122,17 @@ function checkRequests(fastify: FastifyInstance): void {
  * Logs every change, and reads that failed unless the log has the same failure already; of what is refused without a key, one of a kind.
  * LOG_LEVEL=debug logs all requests.
  */
-function logRequests(fastify: FastifyInstance, logger: Logger, refusals: RefusalLog): void {
+function logRequests(
+  fastify: FastifyInstance,
+  logger: Logger,
+  failures: FailureLog,
+  refusals: RefusalLog,
+): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     const { method, url, log } = request;
     const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
     // The 503 of readiness is an answer, not a problem, and comes with every probe while the service stops.
-    const failed = status >= 500 && code !== undefined && !isLeftOut(request);
+    const failed = status >= 500 && code !== undefined && !failures.isLeftOut(request);
     const level = (isRead(request) || method === 'OPTIONS') && !failed ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) {
       const path = loggedPath(url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
@@ -136,7 +143,7 @@ function logRequests(fastify: FastifyInstance, logger: Logger, refusals: Refusal
     done();
   });
   fastify.addHook('onClose', (_instance, done) => {
-    tellLeftOut();
+    failures.flush();
     refusals.flush();
     done();
   });

@@ -63,7 +63,10 @@ export class ServerLifecycle
     });
   }
 
-  /** Nest calls the hooks of the root module last, and then ends the process: a line that is still being written would come late or torn. */
+  /**
+   * Nest calls the hooks of this module last (see `AppModule`), and then ends the process: a line that is still being written would come
+   * late or torn.
+   */
   async onApplicationShutdown(): Promise<void> {
     for (const interval of this.intervals) clearInterval(interval);
     this.logger.log('stopped');

@@ -5,12 +5,12 @@ interface Route {
   method: string | string[];
 }
 
-const routesOf = new WeakMap<object, Route[]>();
+const ROUTES = Symbol('routes');
 
 /** Remembers every route that is added from now on, for `allowedMethods`. */
 export function rememberRoutes(fastify: FastifyInstance): void {
   const routes: Route[] = [];
-  routesOf.set(fastify.server, routes);
+  fastify.decorate(ROUTES, routes);
   fastify.addHook('onRoute', ({ url, method }) => {
     routes.push({ url, method });
   });
@@ -22,7 +22,7 @@ export function rememberRoutes(fastify: FastifyInstance): void {
  */
 export function allowedMethods({ server, url }: FastifyRequest): string[] {
   const [path = ''] = url.split('?', 1);
-  const routes = routesOf.get(server.server) ?? [];
+  const routes = server.getDecorator<Route[]>(ROUTES);
   const exact = routes.filter((route) => route.url === path);
   const parts = path.split('/');
   const known = exact.length > 0 ? exact : routes.filter((route) => matches(route.url.split('/'), parts));

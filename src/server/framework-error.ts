@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { problemCodeOf, sendProblem } from '../http/problem.filter.js';
+import type { FailureLog } from '../http/failure-log.js';
 import type { RefusalLog } from '../http/refusal-log.js';
+import { problemCodeOf, sendProblem } from '../http/send-problem.js';
 import { refuseRest } from './refuse-rest.js';
 
 /**
@@ -11,11 +12,12 @@ export function answerFrameworkError(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
+  failures: FailureLog,
   refusals: RefusalLog,
   mostBytes: number,
 ): void {
   refuseRest(request, reply, mostBytes);
-  sendProblem(error, request, reply);
+  sendProblem(error, request, reply, failures);
   const { method, log } = request;
   const fields = { method, status: reply.statusCode, code: problemCodeOf(request) };
   if (method === 'GET' || method === 'HEAD') log.debug(fields, 'request');
