@@ -7,6 +7,7 @@ import { MANIFEST_ATTRIBUTES } from '../dist/model/object-attributes.js';
 import { manifestKey, pictureKey } from '../dist/model/keys.js';
 import { writeManifest } from '../dist/model/manifest-format.js';
 import { apply, emptyManifest } from '../dist/model/manifest.js';
+import { CDN_CHECK } from '../dist/cdn/check-settings.js';
 import { loadSettings } from '../dist/config/load-settings.js';
 import { renditionName } from '../dist/model/rendition.js';
 import { attributes } from '../dist/model/object-attributes.js';
@@ -17,7 +18,7 @@ import { photo } from '../test/support/photo.mjs';
 export const RENDITION = { size: 64, format: 'webp' };
 
 const PICTURES = 8;
-const { settings } = loadSettings({});
+const { settings } = loadSettings({}, CDN_CHECK);
 
 /**
  * What uploads of a handful of small pictures would have left in a store.

@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
+import { CDN_CHECK } from './cdn/check-settings.js';
 import { loadSettings } from './config/load-settings.js';
 import { type Settings, isLoggedInDetail } from './config/settings.js';
 import { LOG_HOOKS, openLog, serializeError, serializeErrorBriefly } from './ops/logging.js';
@@ -24,7 +25,7 @@ export class CannotListen extends Error {}
  * @throws InvalidSettings
  */
 export async function openService(environment: Record<string, string | undefined>): Promise<Service> {
-  const { settings, complaints, warnings } = loadSettings(environment);
+  const { settings, complaints, warnings } = loadSettings(environment, CDN_CHECK);
   const err = isLoggedInDetail(settings) ? serializeError : serializeErrorBriefly;
   const logger = pino({ level: settings.logLevel, hooks: LOG_HOOKS, serializers: { err } }, openLog());
   for (const complaint of complaints) logger.error(complaint);

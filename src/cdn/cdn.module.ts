@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
-import { purgeRequestOf } from '../config/purge-request.js';
 import { Settings } from '../config/settings.js';
 import { Cdn } from './cdn.js';
 import { HttpCdn } from './http.cdn.js';
+import { purgeRequestOf } from './purge-request.js';
 import { Purges } from './purges.js';
 
 /** Has a CDN in front of the service forget what has changed. */

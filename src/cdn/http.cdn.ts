@@ -1,5 +1,5 @@
-import { PLACEHOLDERS, type PurgeRequest, placeholderOf } from '../config/purge-request.js';
 import { Cdn, PurgeFailed } from './cdn.js';
+import { PLACEHOLDERS, type PurgeRequest, namedBy } from './purge-request.js';
 
 /** It answers so if it has nothing under the key: 412, and some versions of its module 404. */
 const NGINX =
@@ -25,7 +25,7 @@ export class HttpCdn extends Cdn {
     private readonly timeoutMs: number,
   ) {
     super();
-    this.by = placeholderOf(template) ?? 'tags';
+    this.by = namedBy(template)[0] ?? 'tags';
     this.origin = new URL(template.url.replaceAll(PLACEHOLDERS.paths, '/')).origin;
   }
 

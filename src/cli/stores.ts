@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import type { Logger } from 'pino';
+import { CDN_CHECK } from '../cdn/check-settings.js';
 import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { LocalStore } from '../storage/local/local.store.js';
@@ -28,6 +29,7 @@ export function readSettings(
       // Nobody can reach a command, so it needs no API_KEYS, even in production.
       NODE_ENV: 'development',
     },
+    CDN_CHECK,
     file === undefined ? '.env' : '/dev/null',
   );
   if (unknownBackend !== undefined) {

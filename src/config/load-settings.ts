@@ -1,6 +1,5 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { problemsOfPurges, warningsOfPurges } from './purge-request.js';
 import {
   isOwnSection,
   isSetting,
@@ -31,6 +30,17 @@ export interface LoadedSettings {
   unknownBackend: string | undefined;
 }
 
+/** What another part of the service finds in its own settings. */
+export interface SettingsCheck {
+  /** What makes them unusable. */
+  problems(settings: Settings): string[];
+  /**
+   * What they don't do though they suggest it.
+   * @param servesBucket whether browsers get pictures from a bucket or folder rather than from the service
+   */
+  warnings(settings: Settings, servesBucket: boolean): string[];
+}
+
 const PROPERTIES = Object.keys(new Settings());
 
 /**
@@ -40,7 +50,11 @@ const PROPERTIES = Object.keys(new Settings());
  * @param dotenvPath a file that may be absent
  * @throws InvalidSettings naming every bad setting at once
  */
-export function loadSettings(environment: Variables, dotenvPath = '.env'): LoadedSettings {
+export function loadSettings(
+  environment: Variables,
+  check: SettingsCheck,
+  dotenvPath = '.env',
+): LoadedSettings {
   const outer = { ...withoutPrefix(readDotenv(dotenvPath)), ...withoutPrefix(environment) };
   const file = outer['CONFIG_FILE'] === undefined ? {} : readYaml(outer['CONFIG_FILE'].value);
 
@@ -76,13 +90,13 @@ export function loadSettings(environment: Variables, dotenvPath = '.env'): Loade
   if (settings.urlMode !== 'public') settings.serviceBaseUrl ??= settings.publicBaseUrl;
   settings.avatarSizes.sort((a, b) => a - b);
 
-  problems.push(...contradictions(settings));
+  problems.push(...check.problems(settings), ...contradictions(settings));
   const misspelt = misspeltVariables(outer);
   if (problems.length > 0) throw new InvalidSettings(problems, misspelt);
   const servesBucket =
     settings.urlMode !== 'service' &&
     (settings.storageBackend === 's3' || unservedUrls(settings).length === 0);
-  const warnings = [...misspelt, ...warningsOfPurges(settings, servesBucket)];
+  const warnings = [...misspelt, ...check.warnings(settings, servesBucket)];
   return { settings, complaints, warnings, unknownBackend };
 }
 
@@ -126,7 +140,7 @@ function unservedUrls({ urlMode, publicBaseUrl }: Settings): string[] {
 }
 
 function contradictions(settings: Settings): string[] {
-  const problems = problemsOfPurges(settings);
+  const problems: string[] = [];
   if (settings.nodeEnv === 'production' && settings.apiKeys.length === 0) {
     problems.push(
       'API_KEYS must be set when NODE_ENV is production, or anybody could change avatars. ' +

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
 import { parse as parseYaml } from 'yaml';
-import { InvalidSettings, loadSettings } from '../../src/config/load-settings.js';
+import { CDN_CHECK } from '../../src/cdn/check-settings.js';
+import { InvalidSettings, loadSettings as loadChecked } from '../../src/config/load-settings.js';
 import { yamlKeyOf } from '../../src/config/setting-names.js';
 import { Settings, variableOf } from '../../src/config/settings.js';
 
@@ -17,6 +18,8 @@ const file = (name: string, text: string) => {
   writeFileSync(path, text);
   return path;
 };
+const loadSettings = (environment: Record<string, string>, dotenvPath: string) =>
+  loadChecked(environment, CDN_CHECK, dotenvPath);
 const load = (environment: Record<string, string>, dotenv = '') =>
   loadSettings(environment, file('test.env', dotenv)).settings;
 const problemsOf = (environment: Record<string, string>) => {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IService } from 'kubernetes-models/v1/Service';
+import { CDN_CHECK } from '../../src/cdn/check-settings.js';
 import { loadSettings } from '../../src/config/load-settings.js';
 import { Settings, variableOf } from '../../src/config/settings.js';
 import { send } from '../http/support/client.js';
@@ -47,7 +48,11 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
     pod = podOf(visage);
     [container] = pod.containers as [Container];
     environment = environmentOf(container, objects);
-    ({ settings, complaints } = loadSettings({ NODE_ENV: 'production', ...environment }, '/nonexistent'));
+    ({ settings, complaints } = loadSettings(
+      { NODE_ENV: 'production', ...environment },
+      CDN_CHECK,
+      '/nonexistent',
+    ));
   });
   afterAll(() => {
     rmSync(folder, { recursive: true });

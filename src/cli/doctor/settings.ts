@@ -1,3 +1,4 @@
+import { CDN_CHECK } from '../../cdn/check-settings.js';
 import { InvalidSettings, loadSettings } from '../../config/load-settings.js';
 import type { Settings } from '../../config/settings.js';
 import { type Verdict, failure, ok } from './verdict.js';
@@ -31,7 +32,7 @@ function withoutKeys(environment: Environment): { settings?: Settings } {
 
 /** @throws InvalidSettings */
 function judge(environment: Environment): { settings: Settings; verdicts: Verdict[] } {
-  const { settings, complaints, warnings } = loadSettings(environment);
+  const { settings, complaints, warnings } = loadSettings(environment, CDN_CHECK);
   const verdicts = [...complaints.map((complaint) => failure(complaint)), ...warnings.map(warningOf)];
   const { storageBackend, aliasKey } = settings;
   const keyed = aliasKey === undefined ? '' : '; e-mail hashes: only those made with ALIAS_KEY';

@@ -1,31 +1,9 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { Settings, variableOf } from './settings.js';
+import type { SettingsCheck } from '../config/load-settings.js';
+import { Settings, variableOf } from '../config/settings.js';
+import { PLACEHOLDERS, type PurgeRequest, namedBy, purgeRequestOf } from './purge-request.js';
 
-/** The HTTP request that makes a CDN forget a tag or a path. */
-export interface PurgeRequest {
-  method: string;
-  url: string;
-  headers: Readonly<Record<string, string>>;
-  body: string | undefined;
-}
-
-/** Stands for a tag or the beginning of a path, in the URL, the value of a header, or the body. */
-export const PLACEHOLDERS = { tags: '{tag}', paths: '{path}' } as const;
-
-/** @throws Error unless `problemsOfPurges` finds nothing */
-export function purgeRequestOf({
-  cdnHttpMethod: method,
-  cdnHttpUrl: url = '',
-  cdnHttpHeaders,
-  cdnHttpBody: body,
-}: Settings): PurgeRequest {
-  return { method, url, headers: parseHeaders(cdnHttpHeaders), body };
-}
-
-/** What a request names: tags or paths. Undefined: neither. */
-export function placeholderOf(request: PurgeRequest): keyof typeof PLACEHOLDERS | undefined {
-  return (['tags', 'paths'] as const).find((by) => has(request, PLACEHOLDERS[by]));
-}
+/** Checks the settings of the CDN, before there is a driver. */
+export const CDN_CHECK: SettingsCheck = { problems: problemsOfPurges, warnings: warningsOfPurges };
 
 /** Names in lower case of headers that are about the connection or the length: `fetch` refuses, drops or contradicts them. */
 const FORBIDDEN = new Set([
@@ -39,7 +17,7 @@ const FORBIDDEN = new Set([
 ]);
 
 /** Tells what is wrong with the settings of the CDN. Quotes no value: headers have secrets. */
-export function problemsOfPurges(settings: Settings): string[] {
+function problemsOfPurges(settings: Settings): string[] {
   if (settings.cdnPurge === 'cloudfront' && settings.cdnCloudfrontDistributionId === undefined) {
     return ['CDN_CLOUDFRONT_DISTRIBUTION_ID must be set when CDN_PURGE is cloudfront'];
   }
@@ -68,10 +46,10 @@ export function problemsOfPurges(settings: Settings): string[] {
       `CDN_HTTP_HEADERS cannot have ${forbidden.join(', ')}: remove it, the service sets it itself`,
     );
   }
-  const [tag, path] = [has(request, PLACEHOLDERS.tags), has(request, PLACEHOLDERS.paths)];
-  if (tag === path) {
+  const named = namedBy(request);
+  if (named.length !== 1) {
     problems.push(
-      `CDN_HTTP_URL, CDN_HTTP_HEADERS and CDN_HTTP_BODY together must have either {tag} or {path}: ${tag ? 'they have both' : 'they have neither'}`,
+      `CDN_HTTP_URL, CDN_HTTP_HEADERS and CDN_HTTP_BODY together must have either {tag} or {path}: ${named.length > 0 ? 'they have both' : 'they have neither'}`,
     );
   }
   return problems;
@@ -86,11 +64,8 @@ const OWN = {
   cloudfront: ['cdnCloudfrontDistributionId', 'cdnCloudfrontBy'],
 } as const;
 
-/**
- * Tells which purges do not happen though the settings suggest it.
- * @param servesBucket whether browsers get pictures from a bucket or folder rather than from the service
- */
-export function warningsOfPurges(settings: Settings, servesBucket: boolean): string[] {
+/** Tells which purges do not happen though the settings suggest it. */
+function warningsOfPurges(settings: Settings, servesBucket: boolean): string[] {
   const { cdnPurge, urlMode } = settings;
   const others = (['http', 'cloudfront'] as const).filter((driver) => driver !== cdnPurge);
   const warnings = others.flatMap((driver) => {
@@ -111,26 +86,10 @@ export function warningsOfPurges(settings: Settings, servesBucket: boolean): str
   return warnings;
 }
 
-function has({ url, headers, body = '' }: PurgeRequest, placeholder: string): boolean {
-  return [url, ...Object.values(headers), body].some((text) => text.includes(placeholder));
-}
-
 /** Whether it is the URL of one host, whatever the placeholders stand for. */
 function isUrl(text: string): boolean {
   const filled = text.replaceAll(PLACEHOLDERS.paths, '/path');
   if (!/^https?:\/\/[^/?#{}]+(?:[/?]|$)/.test(filled) || !URL.canParse(filled)) return false;
   const { username, password, hash } = new URL(filled);
   return username + password + hash === '';
-}
-
-/** @throws Error if they are no headers */
-function parseHeaders(text = '{}'): Record<string, string> {
-  const headers = JSON.parse(text) as unknown;
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) throw new Error('no object');
-  for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== 'string') throw new Error('no string');
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-  }
-  return headers as Record<string, string>;
 }
