@@ -1,6 +1,7 @@
 /**
  * Everything that Visage uses of Node beyond its documentation, each with what happens if a later Node has it no more.
- * Tried with Node 20.20.2, 22.23.5 and 24.22.3: test/http/stalls.spec.ts, protocol.spec.ts, request-body.spec.ts and others.
+ * Tried with Node 20.20.2, 22.23.5 and 24.22.3, by test/http/stalls.spec.ts, protocol.spec.ts and request-body.spec.ts. These do not
+ * notice if `keepRest` or `replaceLastClose` do nothing: on a new version, try those by hand.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
