@@ -25,7 +25,8 @@ export class AppModule {
   ): DynamicModule {
     return {
       module: AppModule,
-      // For what it exports, and since Nest calls the hooks of global modules last at the end: see `ServerLifecycle`.
+      // For what it exports, and since Nest calls the hooks of global modules last at the end: see
+      // `ServerLifecycle`.
       global: true,
       imports: [
         SettingsModule.with(settings),

@@ -48,9 +48,11 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
       answerClientError(error, socket, refusals, mostBytes);
     },
     multipart: false,
-    // Requests that arrive while the service stops are answered as usual; their connections end with the answer.
+    // Requests that arrive while the service stops are answered as usual; their connections end with the
+    // answer.
     return503OnClosing: false,
-    // The upload receiver has deadlines of its own for bodies, and a body that nobody reads ends with the answer.
+    // The upload receiver has deadlines of its own for bodies, and a body that nobody reads ends with the
+    // answer.
     requestTimeout: 0,
     http: {
       ServerResponse: connections.answers.responseClass(),
@@ -81,15 +83,16 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   server.on('connect', (_request, socket) => {
     refuseTunnel(socket as Socket, refusals, mostBytes);
   });
-  // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total size is limited.
+  // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total
+  // size is limited.
   server.maxHeadersCount = 0;
   serveDescription(app);
   return app;
 }
 
 /**
- * Leaves every body to the upload receiver, and ends a body that nobody read. Content-Type counts only for forms: the bytes of a bare
- * picture tell its format.
+ * Leaves every body to the upload receiver, and ends a body that nobody read. Content-Type counts only for
+ * forms: the bytes of a bare picture tell its format.
  */
 function takeBodiesRaw(fastify: FastifyInstance, mostBytes: number): void {
   fastify.removeAllContentTypeParsers();
@@ -119,8 +122,8 @@ function checkRequests(fastify: FastifyInstance): void {
 }
 
 /**
- * Logs every change, and reads that failed unless the log has the same failure already; of what is refused without a key, one of a kind.
- * LOG_LEVEL=debug logs all requests.
+ * Logs every change, and reads that failed unless the log has the same failure already; of what is refused
+ * without a key, one of a kind. LOG_LEVEL=debug logs all requests.
  */
 function logRequests(
   fastify: FastifyInstance,
@@ -166,7 +169,10 @@ function isRead({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** Serves the OpenAPI description at `/docs` and `/docs-json`, and redirects `/` there. Another release has another one. */
+/**
+ * Serves the OpenAPI description at `/docs` and `/docs-json`, and redirects `/` there. Another release has
+ * another one.
+ */
 function serveDescription(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', ({ url }, reply, done) => {

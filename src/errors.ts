@@ -1,4 +1,6 @@
-/** Every code that a client may see. `http/problem.ts` gives each its status, `docs/api.md` says what to do. */
+/**
+ * Every code that a client may see. `http/problem.ts` gives each its status, `docs/api.md` says what to do.
+ */
 export const ERROR_CODES = [
   'avatar_not_found',
   'bad_request',

@@ -2,8 +2,8 @@ import { mkdir, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Makes a folder and those above it, if they are absent. Does not use `mkdir` with `recursive`: in Node 20 that never returns if the
- * parent exists and takes no folders, like `/proc`.
+ * Makes a folder and those above it, if they are absent. Does not use `mkdir` with `recursive`: in Node 20
+ * that never returns if the parent exists and takes no folders, like `/proc`.
  * @throws what the file system throws; ENOENT also if the parent is removed at the same moment
  */
 export async function makeFolder(path: string): Promise<void> {

@@ -36,8 +36,9 @@ export class ServerLifecycle
   ) {}
 
   /**
-   * Puts two steps before the framework: a request waits for its turn on the connection, then the hot answers try to answer it. Nest's
-   * middleware runs behind the router and would make a hot read several times slower.
+   * Puts two steps before the framework: a request waits for its turn on the connection, then the hot answers
+   * try to answer it. Nest's middleware runs behind the router and would make a hot read several times
+   * slower.
    */
   onApplicationBootstrap(): void {
     const { connections, hot } = this;
@@ -52,7 +53,10 @@ export class ServerLifecycle
     });
   }
 
-  /** Drains the server. Readiness says `stopping` by now. Nest closes the server to new connections once this resolves. */
+  /**
+   * Drains the server. Readiness says `stopping` by now. Nest closes the server to new connections once this
+   * resolves.
+   */
   async beforeApplicationShutdown(signal?: string): Promise<void> {
     this.logger.log({ signal }, 'stopping: requests in progress are finished first');
     this.connections.windDown();
@@ -64,8 +68,8 @@ export class ServerLifecycle
   }
 
   /**
-   * Nest calls the hooks of this module last (see `AppModule`), and then ends the process: a line that is still being written would come
-   * late or torn.
+   * Nest calls the hooks of this module last (see `AppModule`), and then ends the process: a line that is
+   * still being written would come late or torn.
    */
   async onApplicationShutdown(): Promise<void> {
     for (const interval of this.intervals) clearInterval(interval);

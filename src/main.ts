@@ -5,8 +5,8 @@ import { InvalidSettings } from './config/load-settings.js';
 import { VERSION } from './config/version.js';
 import { CannotListen, type Service, listen, openService } from './service.js';
 
-// V8 counts the short-lived buffers of uploads as growth of its heap. By default it would run a full mark after every third upload, which
-// takes a fifth of the time of uploads.
+// V8 counts the short-lived buffers of uploads as growth of its heap. By default it would run a full mark
+// after every third upload, which takes a fifth of the time of uploads.
 setFlagsFromString('--heap-growing-percent=100');
 
 // Only this user of the machine may read objects, the outbox and uploads in progress.
@@ -29,7 +29,8 @@ function endOnSignals({ app, settings, logger }: Service): void {
   app.enableShutdownHooks([...SHUTDOWN_SIGNALS], { useProcessExit: true });
   let isEnding = false;
   for (const signal of SHUTDOWN_SIGNALS) {
-    // Stays: a parent may pass the signal on a second time. Nest drops its listeners just before it exits, and the signal would then kill.
+    // Stays: a parent may pass the signal on a second time. Nest drops its listeners just before it exits,
+    // and the signal would then kill.
     process.on(signal, () => {
       if (isEnding) return;
       isEnding = true;

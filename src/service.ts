@@ -46,7 +46,10 @@ export async function openService(environment: Record<string, string | undefined
   return { app, settings, logger };
 }
 
-/** Starts the parts of the service, and listens. @throws CannotListen if that takes a change of the settings or the storage */
+/**
+ * Starts the parts of the service, and listens.
+ * @throws CannotListen if that takes a change of the settings or the storage
+ */
 export async function listen({ app, settings, logger }: Service): Promise<void> {
   try {
     await app.listen({ port: settings.port, host: settings.host });

@@ -129,6 +129,41 @@ describe('the source', () => {
     expect(strays).toEqual([]);
   });
 
+  it('uses every arrow of the layers, and docs/architecture.md has the same ones', () => {
+    const used = Object.fromEntries(
+      Object.keys(LAYERS).map((folder) => {
+        const targets = files
+          .filter(({ path }) => folderOf(path) === folder)
+          .flatMap(({ path, imports }) =>
+            imports.map((name) => folderOf(normalize(join(dirname(path), name)))),
+          );
+        const others = targets.filter(
+          (target) => target in LAYERS && target !== folder && target !== 'tools',
+        );
+        return [folder, [...new Set(others)].sort()];
+      }),
+    );
+    const rows = readFileSync('docs/architecture.md', 'utf8').matchAll(
+      /^\| `(\w+)\/` +\|.*\| ([^|]+?) +\|$/gm,
+    );
+    const described = [...rows].map(([, folder, imports]) => [
+      folder,
+      imports === 'nothing' ? [] : imports?.split(', '),
+    ]);
+    expect(LAYERS).toEqual(used);
+    expect(Object.fromEntries(described)).toEqual(used);
+  });
+
+  it('has no line of a comment with more than 110 characters', () => {
+    const long = files.flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .filter((line) => /^\s*(\/?\*|\/\/)/.test(line) && Array.from(line).length > 110)
+        .map((line) => `${path}: ${line}`),
+    );
+    expect(long).toEqual([]);
+  });
+
   it('has no two folders that import each other, directly or by way of others', () => {
     const below = (folder: string, seen = new Set<string>()): Set<string> => {
       for (const next of LAYERS[folder] ?? []) if (!seen.has(next)) below(next, seen.add(next));

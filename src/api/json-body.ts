@@ -15,7 +15,10 @@ export interface JsonBodyClass extends CheckedClass {
   readonly maxBytes: number;
 }
 
-/** Receives the body and checks it against the class of the parameter, once the guard has let the request pass. */
+/**
+ * Receives the body and checks it against the class of the parameter, once the guard has let the request
+ * pass.
+ */
 @Injectable()
 export class JsonBodyPipe implements PipeTransform<IncomingMessage, Promise<object>> {
   constructor(private readonly receiver: JsonReceiver) {}
@@ -32,8 +35,9 @@ const RawRequest = createParamDecorator((_data: unknown, context: ExecutionConte
 });
 
 /**
- * Gives a handler the JSON body of the request as an instance of the parameter's class, a {@link JsonBodyClass}. Not `@Body()` with
- * a ValidationPipe: Fastify would read and parse the body before the guard has looked for a key, with one limit for all calls and no
- * deadline that is fair to slow clients. So `app.ts` leaves every body unread, and each call receives its own with its own limit.
+ * Gives a handler the JSON body of the request as an instance of the parameter's class, a
+ * {@link JsonBodyClass}. Not `@Body()` with a ValidationPipe: Fastify would read and parse the body before
+ * the guard has looked for a key, with one limit for all calls and no deadline that is fair to slow clients.
+ * So `app.ts` leaves every body unread, and each call receives its own with its own limit.
  */
 export const JsonBody = () => RawRequest(JsonBodyPipe);

@@ -3,13 +3,16 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Settings } from '../config/settings.js';
 
-/** Builds URLs of the service itself: at `SERVICE_BASE_URL` or, if that is not set, at the host that the request was sent to. */
+/**
+ * Builds URLs of the service itself: at `SERVICE_BASE_URL` or, if that is not set, at the host that the
+ * request was sent to.
+ */
 @Injectable()
 export class PublicUrls {
   constructor(private readonly settings: Settings) {}
 
   /** The immutable URL of a picture: its path is `/v1/` and the key. */
-  of(request: FastifyRequest, key: string): string {
+  forKey(request: FastifyRequest, key: string): string {
     return this.at(request, `/v1/${key}`);
   }
 

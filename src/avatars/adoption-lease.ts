@@ -8,8 +8,9 @@ const LEASE_MS = 300_000;
 const RENEW_AFTER_MS = LEASE_MS / 10;
 
 /**
- * Lets one of all processes adopt. The lease is an object in the store, and its holder renews it. No clocks are compared: another process
- * takes the lease over if it has seen it unchanged for `LEASE_MS`. Two holders at the same time would adopt the same versions.
+ * Lets one of all processes adopt. The lease is an object in the store, and its holder renews it. No clocks
+ * are compared: another process takes the lease over if it has seen it unchanged for `LEASE_MS`. Two holders
+ * at the same time would adopt the same versions.
  */
 export class AdoptionLease {
   private held: { etag: string; at: number } | undefined;
@@ -22,7 +23,7 @@ export class AdoptionLease {
   ) {}
 
   /** Tries to take the lease. @returns whether it is ours now @throws what the store throws */
-  async take(): Promise<boolean> {
+  async acquire(): Promise<boolean> {
     if (await this.write({ ifAbsent: true })) return true;
     const object = await this.store.get(ADOPTION_RUNNING);
     if (object === undefined || object === 'unchanged') return false;

@@ -10,8 +10,9 @@ const ASK_EVERY_MS = 60_000;
 const FOR_CHANGE = { forChange: true } as const;
 
 /**
- * Knows whether the older service may have left pictures to adopt. The store has a marker if not. A store that is empty at the first look
- * of a process gets it at once, any other once everything is adopted (`AdoptionRun`, `visage adopt`). Once a process has seen it, it never asks again, so nobody deletes it.
+ * Knows whether the older service may have left pictures to adopt. The store has a marker if not. A store
+ * that is empty at the first look of a process gets it at once, any other once everything is adopted
+ * (`AdoptionRun`, `visage adopt`). Once a process has seen it, it never asks again, so nobody deletes it.
  */
 @Injectable()
 export class AdoptionMarker {
@@ -25,8 +26,8 @@ export class AdoptionMarker {
   constructor(private readonly store: ObjectStore) {}
 
   /**
-   * Whether nothing is left to adopt, as far as the store says. If it cannot be asked, there may be something: an adoption then asks the
-   * store itself.
+   * Whether nothing is left to adopt, as far as the store says. If it cannot be asked, there may be
+   * something: an adoption then asks the store itself.
    */
   async complete(): Promise<boolean> {
     if (this.isSet || performance.now() - this.askedAt < ASK_EVERY_MS) return this.isSet;

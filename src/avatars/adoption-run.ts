@@ -14,8 +14,8 @@ import { AvatarRepository } from './avatar.repository.js';
 const AGAIN_AFTER_MS = 60_000;
 
 /**
- * Adopts everything that the older service left, once in the life of a store, while the service runs: readers get what is adopted so far.
- * One replica does it, avatar by avatar, so that uploads hardly notice.
+ * Adopts everything that the older service left, once in the life of a store, while the service runs: readers
+ * get what is adopted so far. One replica does it, avatar by avatar, so that uploads hardly notice.
  */
 @Injectable()
 export class AdoptionRun implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -36,9 +36,7 @@ export class AdoptionRun implements OnApplicationBootstrap, OnApplicationShutdow
 
   /** Looks for the marker before the first upload comes: after it, a new storage is not empty any more. */
   async onApplicationBootstrap(): Promise<void> {
-    const { reachable } = await this.health.askInTime();
-    if (reachable && (await this.marker.complete())) return;
-    this.running = this.untilComplete();
+    if (!(await this.isComplete())) this.running = this.untilComplete();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -48,10 +46,9 @@ export class AdoptionRun implements OnApplicationBootstrap, OnApplicationShutdow
 
   private async untilComplete(): Promise<void> {
     const { signal } = this.stopping;
-    while (!signal.aborted) {
+    do {
       try {
-        if (await this.marker.complete()) return;
-        if (await this.lease.take()) await this.adoptAll();
+        if ((await this.isReachable()) && (await this.lease.acquire())) await this.adoptAll();
       } catch (error) {
         this.logger[error instanceof StorageUnavailable ? 'debug' : 'warn'](
           { err: error },
@@ -59,10 +56,21 @@ export class AdoptionRun implements OnApplicationBootstrap, OnApplicationShutdow
         );
       }
       await sleep(AGAIN_AFTER_MS, undefined, { signal, ref: false }).catch(() => undefined);
-    }
+    } while (!signal.aborted && !(await this.isComplete()));
   }
 
-  /** Adopts all, sets the marker, and gives the lease back. Stops early if the service does, or if another took the lease over. */
+  private async isComplete(): Promise<boolean> {
+    return (await this.isReachable()) && this.marker.complete();
+  }
+
+  private async isReachable(): Promise<boolean> {
+    return (await this.health.askInTime()).reachable;
+  }
+
+  /**
+   * Adopts all, sets the marker, and gives the lease back. Stops early if the service does, or if another
+   * took the lease over.
+   */
   private async adoptAll(): Promise<void> {
     this.logger.log('pictures of an older service are looked for, and adopted');
     let adopted = 0;

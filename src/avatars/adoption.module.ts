@@ -3,7 +3,10 @@ import { StorageHealthModule } from '../storage/health/storage-health.module.js'
 import { AdoptionRun } from './adoption-run.js';
 import { AvatarsModule } from './avatars.module.js';
 
-/** Adopts what an older service left, in the background. Only the service does; for commands there is `visage adopt`. */
+/**
+ * Adopts what an older service left, in the background. Only the service does; for commands there is
+ * `visage adopt`.
+ */
 @Module({
   imports: [AvatarsModule, StorageHealthModule],
   providers: [AdoptionRun],

@@ -31,8 +31,9 @@ export interface Adopted {
 }
 
 /**
- * Takes over avatars of the older service, from which Visage grew. It stored one object for each upload and no manifest; the newest
- * counts. An adopted picture is processed like an upload and keeps its name as a version, so two replicas that adopt it make the same one.
+ * Takes over avatars of the older service, from which Visage grew. It stored one object for each upload and
+ * no manifest; the newest counts. An adopted picture is processed like an upload and keeps its name as a
+ * version, so two replicas that adopt it make the same one.
  */
 @Injectable()
 export class Adoption {
@@ -59,8 +60,8 @@ export class Adoption {
   }
 
   /**
-   * Adopts the newest readable picture of an avatar, if there is any. Logs what it adopts, and each refused one at once: if an older one is
-   * adopted, nobody looks at it again.
+   * Adopts the newest readable picture of an avatar, if there is any. Logs what it adopts, and each refused
+   * one at once: if an older one is adopted, nobody looks at it again.
    * @param manifest as the store has it; it has to be one that `mayAdopt` accepts
    * @throws what the store throws
    */
@@ -88,10 +89,11 @@ export class Adoption {
 
   /**
    * Makes a picture the version of that name. The name, a UUIDv7, holds the time of the upload.
-   * @returns the manifest with it; without it if it was erased meanwhile, or the history is full of newer versions
+   * @returns the manifest with it; without it if it was erased meanwhile, or the history is full of newer
+   * versions
    * @throws CodedError if it would not be accepted as an upload
    */
-  async take(id: string, name: string, picture: Readable): Promise<Manifest> {
+  async publishAs(id: string, name: string, picture: Readable): Promise<Manifest> {
     const { uploadSpoolPath, avatarMaxSizeBytes } = this.settings;
     const spooled = new SpooledUpload(uploadSpoolPath, avatarMaxSizeBytes);
     try {
@@ -101,7 +103,8 @@ export class Adoption {
       const origin = { version: name, source: spooled.digest(), master: format };
       const made: Version = { ...origin, ...facts, bytes: bytes.length, uploadedAt: at };
       const publish = (stored: Buffer) => {
-        // Another replica, or an interrupted adoption, may have stored a master made by another release. The first one stays.
+        // Another replica, or an interrupted adoption, may have stored a master made by another release. The
+        // first one stays.
         const version = { ...made, bytes: stored.length, sha256: sha256Hex(stored) };
         return this.manifests.change(id, () => ({ type: 'publish', at, version }));
       };
@@ -132,7 +135,7 @@ export class Adoption {
     if (size > avatarMaxSizeBytes) throw tooLarge(avatarMaxSizeBytes);
     const object = await this.store.get(key);
     if (object === undefined || object === 'unchanged') return undefined;
-    return this.take(id, version, Readable.from([object.bytes]));
+    return this.publishAs(id, version, Readable.from([object.bytes]));
   }
 }
 

@@ -40,10 +40,11 @@ type Pointer = Pick<StoredObject, 'bytes'> & { etag?: string };
 type Target = string | undefined;
 
 /**
- * Maps hashes of e-mail addresses to avatars. An object for each hash points at an id, and counts only if the manifest of that id lists
- * the hash. Pointers are stored before the manifest and removed after it: a crash in between leaves a pointer that does not count. After a
- * change of a list, `reconcile` compares both, since another replica may have changed the same hash. A pointer that is removed
- * is swapped for one that leads to nobody, which is deleted much later: few servers delete on a condition, and a deletion that arrives late
+ * Maps hashes of e-mail addresses to avatars. An object for each hash points at an id, and counts only if the
+ * manifest of that id lists the hash. Pointers are stored before the manifest and removed after it: a crash
+ * in between leaves a pointer that does not count. After a change of a list, `reconcile` compares both, since
+ * another replica may have changed the same hash. A pointer that is removed is swapped for one that leads to
+ * nobody, which is deleted much later: few servers delete on a condition, and a deletion that arrives late
  * would take what others have registered since.
  */
 @Injectable()
@@ -70,9 +71,9 @@ export class Aliases {
   }
 
   /**
-   * The avatar that a hash stands for, as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS` while
-   * the store is away. That it stands for none may be as old as `CACHE_UNKNOWN_HASH_MS`. One request to the store serves all callers that
-   * wait for it.
+   * The avatar that a hash stands for, as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most
+   * `CACHE_MAX_STALE_MS` while the store is away. That it stands for none may be as old as
+   * `CACHE_UNKNOWN_HASH_MS`. One request to the store serves all callers that wait for it.
    * @param hash in lower case
    * @returns its id; undefined if it stands for none
    * @throws CodedError `manifest_unreadable`, and what the store throws
@@ -88,14 +89,15 @@ export class Aliases {
   }
 
   /** The hashes that stand for an avatar, sorted. @throws what the store throws, if they are not in memory */
-  async of(id: string): Promise<readonly string[]> {
+  async hashesOf(id: string): Promise<readonly string[]> {
     const { value: manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
     return aliasesOf(manifest).flatMap((name) => this.names.hashOf(name) ?? []);
   }
 
   /**
-   * Replaces all aliases of an avatar, also those that answer to nobody any more. A hash of another avatar stands for this one from now on.
+   * Replaces all aliases of an avatar, also those that answer to nobody any more. A hash of another avatar
+   * stands for this one from now on.
    * @param hashes those that `names` has a name for
    * @returns the same, sorted
    * @throws CodedError `busy`, and what the store throws
@@ -121,7 +123,8 @@ export class Aliases {
   }
 
   /**
-   * Takes the avatar out of pointers to it, and out of unreadable ones. Leaves pointers that lead to another avatar.
+   * Takes the avatar out of pointers to it, and out of unreadable ones. Leaves pointers that lead to another
+   * avatar.
    * @returns how many there were
    */
   async remove(id: string, names: readonly string[]): Promise<number> {
@@ -143,8 +146,8 @@ export class Aliases {
   }
 
   /**
-   * Makes the pointers agree with the manifest: stores missing ones that it lists, and removes pointers to the avatar that it doesn't
-   * list. Repeats this until there is nothing left to do.
+   * Makes the pointers agree with the manifest: stores missing ones that it lists, and removes pointers to
+   * the avatar that it doesn't list. Repeats this until there is nothing left to do.
    * @returns how many were removed
    */
   async reconcile(id: string, names: readonly string[]): Promise<number> {
@@ -165,7 +168,11 @@ export class Aliases {
     }
   }
 
-  /** Stores a pointer if there is none. @returns whether there was none @throws CodedError `busy`, and what the store throws */
+  /**
+   * Stores a pointer if there is none.
+   * @returns whether there was none
+   * @throws CodedError `busy`, and what the store throws
+   */
   restore(name: string, id: string): Promise<boolean> {
     return this.point(name, id, (pointer) => pointer === undefined || isNoAlias(pointer));
   }
@@ -245,7 +252,10 @@ export class Aliases {
     }
   }
 
-  /** Asks only whether a known pointer has changed: such calls do not queue behind those for hashes that anybody can make up. */
+  /**
+   * Asks only whether a known pointer has changed: such calls do not queue behind those for hashes that
+   * anybody can make up.
+   */
   private async load(name: string, known: Known<Target> | undefined): Promise<Stored<Target>> {
     const object = await this.get(name, { ...(known?.etag !== undefined && { ifNoneMatch: known.etag }) });
     return object === 'unchanged' && known ? known : aliasOf(object);

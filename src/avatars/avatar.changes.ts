@@ -39,8 +39,9 @@ export interface Applied extends Changed<PictureIntent> {
 }
 
 /**
- * Publishes, restores, describes and removes. A picture is stored first and the manifest last: a crash in between leaves an object that nothing
- * points at, never a pointer to nothing. While the store is away, a change waits in the outbox.
+ * Publishes, restores, describes and removes. A picture is stored first and the manifest last: a crash in
+ * between leaves an object that nothing points at, never a pointer to nothing. While the store is away, a
+ * change waits in the outbox.
  */
 @Injectable()
 export class AvatarChanges {
@@ -67,8 +68,9 @@ export class AvatarChanges {
 
   /**
    * Changes an avatar, or queues the change while the store is away.
-   * @param decide gives the intent for a manifest that includes pending changes, or undefined if there is nothing to change. It is
-   * called for the given state first, and then for each manifest that the store turns out to have. If it throws, the change ends
+   * @param decide gives the intent for a manifest that includes pending changes, or undefined if there is
+   * nothing to change. It is called for the given state first, and then for each manifest that the store
+   * turns out to have. If it throws, the change ends
    * @param master of the version that is published
    * @throws CodedError `precondition_failed`; what `decide`, the store and the outbox throw
    */
@@ -158,7 +160,9 @@ export class AvatarChanges {
     }
   }
 
-  /** The version may still wait in the outbox: its master has to be in the store before the manifest names it. */
+  /**
+   * The version may still wait in the outbox: its master has to be in the store before the manifest names it.
+   */
   private async changeNamed(
     id: string,
     { version }: Restore | Describe,
@@ -184,9 +188,12 @@ export class AvatarChanges {
     return !isErased(await this.repository.readStored(id), version.version);
   }
 
-  /** Whether the error proves that no manifest names the version. A version from the outbox may have been published before. */
+  /**
+   * Whether the error proves that no manifest names the version. A version from the outbox may have been
+   * published before.
+   */
   private isUnused(id: string, { version }: Version, error: unknown): boolean {
-    if (error instanceof ChangeNotBegun) return !this.pending.holds(id, version);
+    if (error instanceof ChangeNotBegun) return !this.pending.isWaiting(id, version);
     return error instanceof CodedError && error.code === 'precondition_failed';
   }
 }

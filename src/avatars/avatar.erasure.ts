@@ -22,7 +22,10 @@ export interface Receipt extends Swept {
   erasedAt: Instant;
   /** Aliases that no longer stand for the avatar. `objects` does not count their objects. */
   aliases: number;
-  /** What a CDN was asked to forget. Absent if there is none, or the erasure was carried out out of the outbox. */
+  /**
+   * What a CDN was asked to forget. Absent if there is none, or the erasure was carried out out of the
+   * outbox.
+   */
   purged?: Purged | undefined;
 }
 
@@ -55,8 +58,9 @@ export class AvatarErasure {
   ) {}
 
   /**
-   * Removes every trace of an avatar for good, or everything up to an instant. Pending changes up to then become void. If an erasure of
-   * everything finds nothing newer than the last erasure, it confirms that one: the receipt has its `erasedAt`.
+   * Removes every trace of an avatar for good, or everything up to an instant. Pending changes up to then
+   * become void. If an erasure of everything finds nothing newer than the last erasure, it confirms that one:
+   * the receipt has its `erasedAt`.
    * @returns a receipt; if the erasure is pending, only for what it removed from the outbox
    */
   async erase(
@@ -110,8 +114,9 @@ export class AvatarErasure {
   }
 
   /**
-   * Erases in the store. Only the manifest lists the aliases, so their objects are deleted before it changes: an interrupted erasure can
-   * then be repeated. Afterwards they are deleted once more, since somebody may have registered them in between.
+   * Erases in the store. Only the manifest lists the aliases, so their objects are deleted before it changes:
+   * an interrupted erasure can then be repeated. Afterwards they are deleted once more, since somebody may
+   * have registered them in between.
    * @param read the manifest as the store had it a moment ago
    */
   private async eraseStored(read: Manifest, wanted: (manifest: Manifest) => Erase): Promise<Erased> {

@@ -30,11 +30,12 @@ export class AvatarObjects {
   ) {}
 
   /**
-   * Stores a picture, and deletes it again if its version was erased meanwhile: the erasure may have listed the objects before the picture
-   * was there. Every picture of an avatar is stored by this function. If the deletion fails, the log says so, and
-   * `visage verify --repair` or `visage gc` deletes it later.
-   * @param after runs once the picture is stored. It returns the manifest as it is then; for a master, the one that its commit left. It
-   * gets the bytes in the store, which for a master differ from the given ones if an earlier adoption made the same version
+   * Stores a picture, and deletes it again if its version was erased meanwhile: the erasure may have listed
+   * the objects before the picture was there. Every picture of an avatar is stored by this function. If the
+   * deletion fails, the log says so, and `visage verify --repair` or `visage gc` deletes it later.
+   * @param after runs once the picture is stored. It returns the manifest as it is then; for a master, the
+   * one that its commit left. It gets the bytes in the store, which for a master differ from the given ones
+   * if an earlier adoption made the same version
    * @returns what `after` returned
    * @throws what the store and `after` throw; the picture then stays, since the version may be committed
    */
@@ -56,7 +57,7 @@ export class AvatarObjects {
       if (object !== undefined && object !== 'unchanged') stored = object.bytes;
     }
     const result = await after(stored);
-    if (isErased(result.manifest, version)) await this.takeBack(key);
+    if (isErased(result.manifest, version)) await this.deleteErased(key);
     return result;
   }
 
@@ -90,7 +91,8 @@ export class AvatarObjects {
   }
 
   /**
-   * Deletes the pictures of erased versions, and everything under the avatar's prefix that is not a picture of a version.
+   * Deletes the pictures of erased versions, and everything under the avatar's prefix that is not a picture
+   * of a version.
    * @param manifest the one that holds the erasure
    * @param dryRun only counts what would be deleted
    */
@@ -103,7 +105,10 @@ export class AvatarObjects {
     return { objects: erased.length, bytes: erased.reduce((sum, { size }) => sum + size, 0) };
   }
 
-  /** Deletes versions that left the history long enough ago. If that fails, the log says so, and the next upload tries again. */
+  /**
+   * Deletes versions that left the history long enough ago. If that fails, the log says so, and the next
+   * upload tries again.
+   */
   async collect(manifest: Manifest): Promise<void> {
     try {
       const { avatarGraceMs: graceMs, avatarHistory: history } = this.settings;
@@ -117,7 +122,7 @@ export class AvatarObjects {
     }
   }
 
-  private async takeBack(key: string): Promise<void> {
+  private async deleteErased(key: string): Promise<void> {
     try {
       await this.store.delete(key);
     } catch (error) {

@@ -40,7 +40,10 @@ interface Sized {
 /** A manifest as the store had it at some moment. */
 export type Snapshot = Stored<Sized>;
 
-/** Reads manifests, from the store or from memory. Apart from `readStored` and snapshots, its reads include pending changes. */
+/**
+ * Reads manifests, from the store or from memory. Apart from `readStored` and snapshots, its reads include
+ * pending changes.
+ */
 @Injectable()
 export class AvatarRepository {
   private readonly logger = new Logger(AvatarRepository.name);
@@ -105,8 +108,9 @@ export class AvatarRepository {
   }
 
   /**
-   * The manifest as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS` while the store is away. After
-   * that only pending changes are known. One request to the store serves all callers that wait for it.
+   * The manifest as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most `CACHE_MAX_STALE_MS`
+   * while the store is away. After that only pending changes are known. One request to the store serves all
+   * callers that wait for it.
    * @throws ManifestUnreadable; what the store throws, if nothing is known that may still be shown
    */
   async readCached(id: string): Promise<ManifestRead> {
@@ -120,9 +124,9 @@ export class AvatarRepository {
   }
 
   /** Whether what was read with a token would be read again. Looks at the clock and at memory only. */
-  holds(token: ReadToken): boolean {
+  isStillRight(token: ReadToken): boolean {
     if (!isFresh(token)) return false;
-    return token.id === undefined || this.pending.of(token.id).length === 0;
+    return token.id === undefined || this.pending.intentsOf(token.id).length === 0;
   }
 
   /** Whether `readCached` answers without the store. */
@@ -137,12 +141,13 @@ export class AvatarRepository {
   }
 
   /**
-   * The manifest as this process knows it, however old. Use it for changes, which are checked against the store later, and never show it.
+   * The manifest as this process knows it, however old. Use it for changes, which are checked against the
+   * store later, and never show it.
    * @returns undefined if nothing is known about the avatar
    */
   lastKnown(id: string): Manifest | undefined {
     const known = this.memory.get(id);
-    if (!known && this.pending.of(id).length === 0) return undefined;
+    if (!known && this.pending.intentsOf(id).length === 0) return undefined;
     return this.withPending(known?.value.manifest ?? emptyManifest(id));
   }
 
@@ -156,7 +161,7 @@ export class AvatarRepository {
   withPending(manifest: Manifest): Manifest {
     const { avatarHistory } = this.settings;
     return this.pending
-      .of(manifest.id)
+      .intentsOf(manifest.id)
       .reduce((shown, intent) => apply(shown, intent, avatarHistory), manifest);
   }
 
@@ -165,7 +170,10 @@ export class AvatarRepository {
     return this.memory.get(id);
   }
 
-  /** What the store has of a manifest, for a change of it. @throws ManifestUnreadable, and what the store throws */
+  /**
+   * What the store has of a manifest, for a change of it.
+   * @throws ManifestUnreadable, and what the store throws
+   */
   readSnapshot(id: string): Promise<Snapshot> {
     return this.memory.read(id, (known) => this.load(id, known, { forChange: true }));
   }
@@ -175,13 +183,16 @@ export class AvatarRepository {
     this.memory.written(snapshot.value.manifest.id, snapshot, begunAt, replaced);
   }
 
-  /** What this process reads of an avatar may have missed a change: whoever reads it from now on asks the store. */
+  /**
+   * What this process reads of an avatar may have missed a change: whoever reads it from now on asks the
+   * store.
+   */
   leaveReads(id: string): void {
     this.memory.leave(id);
   }
 
   private readOf(id: string, { value: { manifest }, token }: Known<Sized>): ManifestRead {
-    const mayRepeat = isFresh(token) && this.pending.of(id).length === 0;
+    const mayRepeat = isFresh(token) && this.pending.intentsOf(id).length === 0;
     return {
       value: this.withPending(manifest),
       verified: isKeepable(token),
@@ -192,7 +203,7 @@ export class AvatarRepository {
   private readWhileAway(id: string, away: Error): ManifestRead | undefined {
     const known = this.memory.stale(id);
     if (known) return { value: this.withPending(known.value.manifest), ...UNVERIFIED };
-    if (this.pending.of(id).length === 0) return undefined;
+    if (this.pending.intentsOf(id).length === 0) return undefined;
     return { value: this.withPending(emptyManifest(id)), ...UNVERIFIED, incomplete: away };
   }
 

@@ -16,7 +16,9 @@ import { ManifestSwap } from './manifest-swap.js';
 import { OutboxReplay } from './outbox-replay.js';
 import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
 
-/** Avatars and their changes. Knows nothing of HTTP, so that the program `visage` uses it as the service does. */
+/**
+ * Avatars and their changes. Knows nothing of HTTP, so that the program `visage` uses it as the service does.
+ */
 @Module({
   imports: [StorageModule, ImagesModule, OutboxModule.holding(PENDING_CHANGES)],
   providers: [

@@ -31,7 +31,10 @@ export interface Description {
   alt?: string | undefined;
 }
 
-/** `unchanged`: the current version has the same bytes, crop and alt already. `pending`: the upload waits in the outbox. */
+/**
+ * `unchanged`: the current version has the same bytes, crop and alt already. `pending`: the upload waits in
+ * the outbox.
+ */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
 
 /** Everything that the main application does with avatars, by id. Callers have checked the ids. */
@@ -77,7 +80,10 @@ export class AvatarsService {
     return this.existing(id, meanwhile);
   }
 
-  /** The current version; undefined if there is none. @throws CodedError `manifest_unreadable`; what the store throws */
+  /**
+   * The current version; undefined if there is none.
+   * @throws CodedError `manifest_unreadable`; what the store throws
+   */
   async get(id: string): Promise<Read<Version | undefined>> {
     const { value: manifest, incomplete, ...read } = await this.repository.readCached(id);
     const version = currentVersion(manifest);
@@ -124,7 +130,8 @@ export class AvatarsService {
    * Says what a version shows.
    * @param alt undefined: nothing is said
    * @param name of the version; undefined: the one that is current now
-   * @throws CodedError `avatar_not_found`, `version_not_found`, `precondition_failed`; what the store and the outbox throw
+   * @throws CodedError `avatar_not_found`, `version_not_found`, `precondition_failed`; what the store and the
+   * outbox throw
    */
   async describe(
     id: string,
@@ -166,8 +173,9 @@ export class AvatarsService {
 
   /** Whether pending changes alone tell which version is current, and that it was not erased. */
   private isPending({ id, head }: Manifest, version: Version | undefined): boolean {
-    // A restore may wait for a version that was uploaded earlier and has been erased meanwhile. A describe says nothing about the head.
-    return version ? this.pending.holds(id, version.version) : head !== undefined;
+    // A restore may wait for a version that was uploaded earlier and has been erased meanwhile. A describe
+    // says nothing about the head.
+    return version ? this.pending.isWaiting(id, version.version) : head !== undefined;
   }
 
   private async makeVersion(
@@ -182,9 +190,12 @@ export class AvatarsService {
     return { version: { ...origin, ...described, bytes: bytes.length, uploadedAt: at }, master: bytes };
   }
 
-  /** Whether the current version may answer a repeated upload. The last known manifest does not count: it may be long outdated. */
+  /**
+   * Whether the current version may answer a repeated upload. The last known manifest does not count: it may
+   * be long outdated.
+   */
   private async mayAnswerWith(id: string, version: Version, away: Error | undefined): Promise<boolean> {
-    if (this.pending.holds(id, version.version)) return true;
+    if (this.pending.isWaiting(id, version.version)) return true;
     return away === undefined && (await this.isSound(id, version));
   }
 
@@ -199,7 +210,7 @@ export class AvatarsService {
   }
 
   private existing(id: string, version: Version): { version: Version; outcome: UploadOutcome } {
-    return { version, outcome: this.pending.holds(id, version.version) ? 'pending' : 'unchanged' };
+    return { version, outcome: this.pending.isWaiting(id, version.version) ? 'pending' : 'unchanged' };
   }
 }
 
@@ -207,7 +218,10 @@ function versionNotFound(): CodedError {
   return new CodedError('version_not_found', 'The history of the avatar has no such version.');
 }
 
-/** The current version, if it has the same bytes and crop as the upload, and the same alt unless none is given. */
+/**
+ * The current version, if it has the same bytes and crop as the upload, and the same alt unless none is
+ * given.
+ */
 function sameUpload(manifest: Manifest, { sha256 }: Upload, { crop, alt }: Description): Version | undefined {
   const current = currentVersion(manifest);
   const same =

@@ -6,7 +6,8 @@ import { sha256Hex } from '../model/sha256.js';
 
 /**
  * Checks a picture that was read from the storage.
- * @param version whose master it is; undefined for renditions and unknown versions, which have no known checksum
+ * @param version whose master it is; undefined for renditions and unknown versions, which have no known
+ * checksum
  * @returns what is wrong, as a sentence; undefined if nothing is
  */
 export function damageOf(

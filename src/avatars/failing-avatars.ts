@@ -1,4 +1,7 @@
-/** The most that one step may count, as a share of the limit: no pause between two checks, however long, uses the limit up. */
+/**
+ * The most that one step may count, as a share of the limit: no pause between two checks, however long, uses
+ * the limit up.
+ */
 const LONGEST_STEP = 1 / 10;
 
 interface Failing {
@@ -9,8 +12,8 @@ interface Failing {
 }
 
 /**
- * Knows which avatars keep failing, and for how long. Only time during which the storage was seen to work counts: the clock stands still
- * while the storage is away.
+ * Knows which avatars keep failing, and for how long. Only time during which the storage was seen to work
+ * counts: the clock stands still while the storage is away.
  */
 export class FailingAvatars {
   private readonly failing = new Map<string, Failing>();
@@ -41,7 +44,10 @@ export class FailingAvatars {
     this.workedAt = undefined;
   }
 
-  /** An avatar failed while the storage worked. @returns whether it has kept failing for longer than the limit */
+  /**
+   * An avatar failed while the storage worked.
+   * @returns whether it has kept failing for longer than the limit
+   */
   failed(id: string): boolean {
     const since = this.failing.get(id)?.since ?? this.workedMs;
     // Moves it to the end: see `inTurn`.
@@ -54,7 +60,10 @@ export class FailingAvatars {
     this.failing.delete(id);
   }
 
-  /** Sorts avatars: first those that do not fail, then those that failed longest ago. So none blocks the others. */
+  /**
+   * Sorts avatars: first those that do not fail, then those that failed longest ago. So none blocks the
+   * others.
+   */
   inTurn(ids: Iterable<string>): string[] {
     const all = new Set(ids);
     const failing = [...this.failing.keys()].filter((id) => all.has(id));

@@ -16,7 +16,10 @@ const MAX_WAITING = 10_000;
 export interface Found extends Read<Version | undefined> {
   /** Undefined if a hash stands for no avatar. */
   id: string | undefined;
-  /** Why nothing can be told of the avatar: its manifest is damaged, or the store is away and the manifest is not in memory. */
+  /**
+   * Why nothing can be told of the avatar: its manifest is damaged, or the store is away and the manifest is
+   * not in memory.
+   */
   failure?: Error;
 }
 
@@ -37,7 +40,8 @@ export class Lookup {
    * Finds avatars by ids and by hashes.
    * @param ids valid already
    * @param hashes in lower case
-   * @throws CodedError `busy`, and what the store throws if it is away and something asked for is not in memory
+   * @throws CodedError `busy`, and what the store throws if it is away and something asked for is not in
+   * memory
    */
   async find(
     ids: ReadonlySet<string>,

@@ -39,7 +39,10 @@ interface Plan<Wanted extends Intent> extends Changed<Wanted> {
   isStored: boolean;
 }
 
-/** Changes manifests by compare and swap. In this process, the changes of an avatar are made one after the other. */
+/**
+ * Changes manifests by compare and swap. In this process, the changes of an avatar are made one after the
+ * other.
+ */
 @Injectable()
 export class ManifestSwap {
   private readonly changes = new KeyedMutex();
@@ -52,10 +55,11 @@ export class ManifestSwap {
   ) {}
 
   /**
-   * Changes an avatar: asks `decide` for the intent, and writes the result if the manifest in the store is still the same. Otherwise it
-   * reads the manifest and starts again.
+   * Changes an avatar: asks `decide` for the intent, and writes the result if the manifest in the store is
+   * still the same. Otherwise it reads the manifest and starts again.
    * @param decide may be called several times. If it throws about the manifest in the store, the change ends
-   * @throws ChangeNotBegun if the changes before it took too long; CodedError `busy` if others kept writing; what the store throws
+   * @throws ChangeNotBegun if the changes before it took too long; CodedError `busy` if others kept writing;
+   * what the store throws
    */
   async change<Wanted extends Intent>(id: string, decide: Decide<Wanted>): Promise<Changed<Wanted>> {
     const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
@@ -74,8 +78,9 @@ export class ManifestSwap {
   }
 
   /**
-   * Tries the swap on the manifest in memory. That usually works and saves a call to the store, since every change starts with a read.
-   * Only a swap proves that nobody wrote since then, so without one nothing is concluded.
+   * Tries the swap on the manifest in memory. That usually works and saves a call to the store, since every
+   * change starts with a read. Only a swap proves that nobody wrote since then, so without one nothing is
+   * concluded.
    * @returns undefined if the manifest has to be read
    */
   private async changeLastRead<Wanted extends Intent>(

@@ -31,8 +31,9 @@ interface Round {
 const CONCURRENCY = 4;
 
 /**
- * Carries out pending changes as soon as the store is back, in rounds, and the entries of each avatar in order. If an avatar keeps failing
- * while the store works for others, its entries are set aside, so that they do not fill the outbox.
+ * Carries out pending changes as soon as the store is back, in rounds, and the entries of each avatar in
+ * order. If an avatar keeps failing while the store works for others, its entries are set aside, so that they
+ * do not fill the outbox.
  */
 @Injectable()
 export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -179,8 +180,8 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   /**
-   * Whether the storage stores, reads, lists and deletes an object of our own. The check runs at the start of a round and through the
-   * circuit breaker, so it closes a circuit that avatars opened in the last round.
+   * Whether the storage stores, reads, lists and deletes an object of our own. The check runs at the start of
+   * a round and through the circuit breaker, so it closes a circuit that avatars opened in the last round.
    */
   private async storageWorks(): Promise<boolean> {
     try {
@@ -207,7 +208,10 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   }
 }
 
-/** Whether the avatar may be the cause of a failure. A full storage is not: it needs room, although it still takes small objects. */
+/**
+ * Whether the avatar may be the cause of a failure. A full storage is not: it needs room, although it still
+ * takes small objects.
+ */
 function isOfAvatar(error: CodedError): boolean {
   return !isCircuitOpen(error) && error.code !== 'storage_full';
 }

@@ -6,7 +6,8 @@ const CLOCKS_APART_MS = 86_400_000;
 
 /**
  * Parses the instant up to which an erasure erases.
- * @throws CodedError `invalid_before` unless it is written as in a receipt, and at most a day ahead of our clock
+ * @throws CodedError `invalid_before` unless it is written as in a receipt, and at most a day ahead of our
+ * clock
  */
 export function parseBefore(text: unknown): Instant {
   const at = typeof text === 'string' ? Date.parse(text) : NaN;

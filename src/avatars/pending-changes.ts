@@ -33,11 +33,16 @@ export const PENDING_CHANGES: ChangeFormat<PendingChange> = {
 export interface QueueRules {
   /** Why the store could not be asked before the change; undefined: it could. */
   away?: Error | undefined;
-  /** Whether the change is only right if the store confirms what is current. Such a change is never queued. */
+  /**
+   * Whether the change is only right if the store confirms what is current. Such a change is never queued.
+   */
   exact: boolean;
 }
 
-/** Keeps the changes that wait for the store. Without an outbox nothing waits, and changes fail while the store is away. */
+/**
+ * Keeps the changes that wait for the store. Without an outbox nothing waits, and changes fail while the
+ * store is away.
+ */
 @Injectable()
 export class PendingChanges {
   constructor(@Optional() private readonly outbox?: Outbox<PendingChange>) {}
@@ -48,7 +53,7 @@ export class PendingChanges {
   }
 
   /** The waiting intents of an avatar, oldest first. */
-  of(id: string): readonly PictureIntent[] {
+  intentsOf(id: string): readonly PictureIntent[] {
     return this.entriesOf(id).map(({ change }) => change.intent);
   }
 
@@ -58,11 +63,14 @@ export class PendingChanges {
   }
 
   /** Whether a version waits to be published. */
-  holds(id: string, version: string): boolean {
+  isWaiting(id: string, version: string): boolean {
     return this.entryOf(id, version) !== undefined;
   }
 
-  /** A master that is not in the store yet. @returns undefined if the version doesn't wait, or its master is damaged */
+  /**
+   * A master that is not in the store yet.
+   * @returns undefined if the version doesn't wait, or its master is damaged
+   */
   async master(id: string, version: string): Promise<{ version: Version; bytes: Buffer } | undefined> {
     const entry = this.entryOf(id, version);
     const bytes = entry && (await this.masterOf(entry));

@@ -2,8 +2,8 @@ import { CodedError } from '../errors.js';
 import type { Manifest } from '../model/manifest.js';
 
 /**
- * The state that a change requires: one of these versions is current, any version (`*`), or none. Undefined: no requirement. While the
- * store is away nobody knows what is current, so changes with a precondition fail.
+ * The state that a change requires: one of these versions is current, any version (`*`), or none. Undefined:
+ * no requirement. While the store is away nobody knows what is current, so changes with a precondition fail.
  */
 export type Precondition = readonly string[] | '*' | 'none' | undefined;
 

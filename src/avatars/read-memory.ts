@@ -17,7 +17,10 @@ export interface Known<Value> extends Stored<Value> {
   readonly token: ReadToken;
   /** A read that began before then, by the monotonic clock in ms, may tell of an older state. */
   newerThan: number;
-  /** The etag that a write of this process has replaced; undefined if there was none, or the object was only read. */
+  /**
+   * The etag that a write of this process has replaced; undefined if there was none, or the object was only
+   * read.
+   */
   replaced?: string | undefined;
 }
 
@@ -29,8 +32,8 @@ export interface ReadMemoryOptions<Value> {
 }
 
 /**
- * Remembers small objects that this process has read or written, each with the time at which the store last confirmed it. Nothing that became
- * known during a read is lost to what the read found.
+ * Remembers small objects that this process has read or written, each with the time at which the store last
+ * confirmed it. Nothing that became known during a read is lost to what the read found.
  */
 export class ReadMemory<Value> {
   private readonly entries: LRUCache<string, Known<Value>>;
@@ -64,8 +67,9 @@ export class ReadMemory<Value> {
   }
 
   /**
-   * What is known of an object, if it may be shown without asking the store; otherwise what the store has. Callers share the answer of a
-   * call under way, unless it began before `CACHE_MAX_AGE_MS`: what it tells may be as old.
+   * What is known of an object, if it may be shown without asking the store; otherwise what the store has.
+   * Callers share the answer of a call under way, unless it began before `CACHE_MAX_AGE_MS`: what it tells
+   * may be as old.
    * @throws what `load` throws
    */
   freshOrRead(key: string, load: Load<Value>): Promise<Known<Value>> {
@@ -98,11 +102,13 @@ export class ReadMemory<Value> {
 
   /**
    * Remembers what this process has written, just when its answer has come.
-   * @param begunAt when the call to the store began, by the monotonic clock in ms: others may have changed it since
+   * @param begunAt when the call to the store began, by the monotonic clock in ms: others may have changed it
+   * since
    * @param replaced the etag that was replaced
    */
   written(key: string, stored: Stored<Value>, begunAt: number, replaced: string | undefined): void {
-    // Others may have built on it before its answer came; reads that began before the answer may have missed it.
+    // Others may have built on it before its answer came; reads that began before the answer may have missed
+    // it.
     this.keep(key, stored, begunAt, { newerThan: performance.now(), replaced });
     this.leave(key);
   }
@@ -145,12 +151,16 @@ export class ReadMemory<Value> {
   }
 }
 
-/** Reads an object from the store. @param known with whose etag the store can be asked whether it has changed */
+/**
+ * Reads an object from the store.
+ * @param known with whose etag the store can be asked whether it has changed
+ */
 type Load<Value> = (known: Known<Value> | undefined) => Promise<Stored<Value>>;
 
 /**
- * Whether what became known during a read overrules what the read found. A write whose answer came during it does, unless the read began
- * after the write and found neither what was written nor what that replaced: then others have built on it.
+ * Whether what became known during a read overrules what the read found. A write whose answer came during it
+ * does, unless the read began after the write and found neither what was written nor what that replaced: then
+ * others have built on it.
  */
 function overrules(
   { etag, replaced, token }: Known<unknown>,

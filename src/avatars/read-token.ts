@@ -1,6 +1,6 @@
 /**
- * One read from the store, by which an answer made from it can tell later whether it still holds. It is small, because answers keep it
- * longer than what was read.
+ * One read from the store, by which an answer made from it can tell later whether it still holds. It is
+ * small, because answers keep it longer than what was read.
  */
 export interface ReadToken {
   /** The avatar, if pending changes of it overrule what was read. */
@@ -19,8 +19,9 @@ export function isFresh({ readAt, maxAgeMs, gone }: ReadToken): boolean {
 }
 
 /**
- * How old what an answer was made from may be if others, such as a CDN, are to keep the answer, in ms: for as long as it may be shown
- * without asking the store, and for a second in any case, since reading and making take time, too.
+ * How old what an answer was made from may be if others, such as a CDN, are to keep the answer, in ms: for as
+ * long as it may be shown without asking the store, and for a second in any case, since reading and making
+ * take time, too.
  */
 export function keepableMs(maxAgeMs: number): number {
   return Math.max(maxAgeMs, 1000);

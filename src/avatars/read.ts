@@ -3,8 +3,9 @@ import type { ReadToken } from './read-token.js';
 /** How far something that was read can be trusted. */
 export interface Trust {
   /**
-   * Whether the store confirmed it at most `CACHE_MAX_AGE_MS` ago, or a second. Otherwise the store is away or slow, this was last known,
-   * and the avatar may be erased by now: nobody may cache an answer made from it.
+   * Whether the store confirmed it at most `CACHE_MAX_AGE_MS` ago, or a second. Otherwise the store is away
+   * or slow, this was last known, and the avatar may be erased by now: nobody may cache an answer made from
+   * it.
    */
   readonly verified: boolean;
   /** While all of them hold, the same would be read again. Undefined if only the store can tell. */

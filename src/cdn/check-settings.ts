@@ -5,7 +5,10 @@ import { PLACEHOLDERS, type PurgeRequest, namedBy, purgeRequestOf } from './purg
 /** Checks the settings of the CDN, before there is a driver. */
 export const CDN_CHECK: SettingsCheck = { problems: problemsOfPurges, warnings: warningsOfPurges };
 
-/** Names in lower case of headers that are about the connection or the length: `fetch` refuses, drops or contradicts them. */
+/**
+ * Names in lower case of headers that are about the connection or the length: `fetch` refuses, drops or
+ * contradicts them.
+ */
 const FORBIDDEN = new Set([
   'connection',
   'content-length',

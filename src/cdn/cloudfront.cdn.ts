@@ -15,8 +15,8 @@ const ADVICE: Record<string, string> = {
 };
 
 /**
- * Amazon CloudFront, told by an invalidation for all tags or paths at once. The SDK finds the keys by its own chain.
- * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Invalidation.html
+ * Amazon CloudFront, told by an invalidation for all tags or paths at once. The SDK finds the keys by its own
+ * chain. https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Invalidation.html
  */
 export class CloudFrontCdn extends Cdn {
   private readonly client: CloudFrontClient;

@@ -44,8 +44,8 @@ function rulesOfShutdown({ cdnTimeoutMs }: Settings, now: number): RetryRules {
 }
 
 /**
- * A command has no client that waits, so it carries out every purge before it ends, however slow the CDN is. It
- * repeats calls that failed at its end, so that they don't hold up first ones.
+ * A command has no client that waits, so it carries out every purge before it ends, however slow the CDN is.
+ * It repeats calls that failed at its end, so that they don't hold up first ones.
  */
 export function policyOfCommand({ cdnAttempts }: Settings, notPurged: (id: string) => void): PurgePolicy {
   const most = Math.min(COMMAND_ATTEMPTS, cdnAttempts);
@@ -64,9 +64,9 @@ function attempts(most: number): RetryRules {
 }
 
 /**
- * When to purge again: when no replica shows the old picture from memory any more, since the CDN may have fetched
- * it from one of them meanwhile. Replicas remember longer that a hash stands for nobody, so new hashes are purged
- * once more after that.
+ * When to purge again: when no replica shows the old picture from memory any more, since the CDN may have
+ * fetched it from one of them meanwhile. Replicas remember longer that a hash stands for nobody, so new
+ * hashes are purged once more after that.
  * @param now when the change happened
  */
 export function repeatsOf({ registered }: Purgeable, settings: Settings, now: number): number[] {

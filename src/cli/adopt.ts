@@ -7,7 +7,7 @@ import { prepareSpool } from '../uploads/spooled-upload.js';
 import { openAvatars } from './avatars-app.js';
 import { type Finding, type Outcome, type Task, findingOf } from './command.js';
 import { examineEach } from './for-each.js';
-import { countAvatars, keyOf, listAvatars, writtenId } from './listing.js';
+import { countAvatars, keyOf, listAvatars, decodedId } from './listing.js';
 import { manifestOf } from './read-object.js';
 import { assertOwnFolder, openExisting } from './stores.js';
 
@@ -15,8 +15,9 @@ import { assertOwnFolder, openExisting } from './stores.js';
 const IF_REFUSED = 'Upload another picture for the avatar, or remove the object.';
 
 /**
- * Adopts every avatar of the older service that the service would adopt when somebody asks for it, and then writes the marker that says
- * that none is left. Adopted avatars are the only state, so an interrupted run goes on where it was.
+ * Adopts every avatar of the older service that the service would adopt when somebody asks for it, and then
+ * writes the marker that says that none is left. Adopted avatars are the only state, so an interrupted run
+ * goes on where it was.
  */
 export async function runAdopt(task: Task, settings: Settings): Promise<Outcome> {
   const { dryRun, progress } = task;
@@ -43,10 +44,10 @@ export async function runAdopt(task: Task, settings: Settings): Promise<Outcome>
     avatars,
     task,
     { where: keyOf, report: fail },
-    async ({ written, manifest, pictures }) => {
+    async ({ encodedId, manifest, pictures }) => {
       facts.avatars++;
       if (manifest) progress.step();
-      const id = writtenId(written);
+      const id = decodedId(encodedId);
       if (id === undefined || !pictures.some(({ key }) => isLegacy(key))) return;
       const before = await manifestOf(store, id);
       if (!mayAdopt(before)) return;

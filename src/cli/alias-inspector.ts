@@ -11,8 +11,8 @@ import type { ListedAlias } from './listing.js';
 import { manifestOf, readUnlessDamaged } from './read-object.js';
 
 /**
- * The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. One that points at nobody has been
- * removed, which is no damage, but it is of no use either.
+ * The fault of an alias: it is not one, or the manifest of the id that it points at does not list it. One
+ * that points at nobody has been removed, which is no damage, but it is of no use either.
  */
 export type AliasFault = { fault: 'unreadable' } | { fault: 'unlisted'; id: string } | { fault: 'removed' };
 
@@ -33,7 +33,8 @@ export class AliasInspector {
   }
 
   /**
-   * Objects are written whole, so an unreadable alias is damaged at any age. A sound one may be so young that its manifest is on its way.
+   * Objects are written whole, so an unreadable alias is damaged at any age. A sound one may be so young that
+   * its manifest is on its way.
    * @returns undefined if there is no fault, or if the manifest cannot be read
    */
   async inspect(listed: ListedAlias): Promise<AliasFault | undefined> {

@@ -14,7 +14,9 @@ class AvatarsAppModule {
   }
 }
 
-/** The part of the service that changes avatars, without HTTP. A command uses it like a service of its own. */
+/**
+ * The part of the service that changes avatars, without HTTP. A command uses it like a service of its own.
+ */
 export interface AvatarsApp {
   app: INestApplicationContext;
   settings: Settings;
@@ -31,7 +33,8 @@ export async function openAvatars(
   settings: Settings,
   more: readonly Type[] = [],
 ): Promise<AvatarsApp> {
-  // Accepted pictures have to be in the store when the process ends, and no picture that it reads may be turned away.
+  // Accepted pictures have to be in the store when the process ends, and no picture that it reads may be
+  // turned away.
   const own = { storageFallback: 'none', imageQueue: Math.max(settings.imageQueue, concurrency) } as const;
   const applied = Object.assign(new Settings(), settings, own);
   const app = await NestFactory.createApplicationContext(AvatarsAppModule.with(applied, more), {

@@ -38,7 +38,10 @@ export interface Task {
   logger: Logger;
   /** Shows on a terminal how far the work is. */
   progress: Progress;
-  /** Prints a line of the report as soon as it is known. With `--json` it prints nothing: the document comes at the end. */
+  /**
+   * Prints a line of the report as soon as it is known. With `--json` it prints nothing: the document comes
+   * at the end.
+   */
   say: (line: string) => void;
 }
 
@@ -62,7 +65,9 @@ export class Refused extends Error {
   }
 }
 
-/** Whether the storage cannot be used at the moment. The whole command then ends, and can be run again later. */
+/**
+ * Whether the storage cannot be used at the moment. The whole command then ends, and can be run again later.
+ */
 export function isOutage(error: unknown): error is CodedError {
   return (
     error instanceof CodedError && (error.code === 'storage_unavailable' || error.code === 'storage_full')
@@ -72,7 +77,10 @@ export function isOutage(error: unknown): error is CodedError {
 /** The `code` of findings about errors that nobody foresaw. */
 export const UNEXPECTED = 'unexpected_error';
 
-/** The finding for an error in the work on one avatar or picture. @param where the key of an object, or the place in a file */
+/**
+ * The finding for an error in the work on one avatar or picture.
+ * @param where the key of an object, or the place in a file
+ */
 export function findingOf(error: unknown, where: string): Finding {
   if (error instanceof ManifestUnreadable) {
     const message = error.key === where ? error.reason : `${error.key}: ${error.reason}`;
@@ -87,7 +95,9 @@ export function findingOf(error: unknown, where: string): Finding {
 /** The command line cannot be followed. The message is for the person who typed it. */
 export class UsageError extends Error {}
 
-/** Why something failed. The message of a coded error is for clients of the service, its cause for operators. */
+/**
+ * Why something failed. The message of a coded error is for clients of the service, its cause for operators.
+ */
 export function causeOf(error: unknown): string {
   if (error instanceof CodedError && error.cause instanceof Error) return error.cause.message;
   return error instanceof CodedError ? error.message : String(error);

@@ -19,8 +19,8 @@ export interface Erasure {
 }
 
 /**
- * The erasures of a list, one per line: JSON with `id` and `erasedAt`, as in receipts and in the log, or CSV `id,erasedAt`. Other
- * fields are ignored. A first line `id,erasedAt` is a heading.
+ * The erasures of a list, one per line: JSON with `id` and `erasedAt`, as in receipts and in the log, or CSV
+ * `id,erasedAt`. Other fields are ignored. A first line `id,erasedAt` is a heading.
  * @throws UsageError if there is no such file
  */
 export async function erasuresAt(path: string): Promise<AsyncIterable<readonly Listed<Erasure>[]>> {

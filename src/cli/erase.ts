@@ -6,11 +6,12 @@ import type { Settings } from '../config/settings.js';
 import { openAvatars } from './avatars-app.js';
 import type { Outcome, Task } from './command.js';
 import { type Erasure, WOULD_ERASE } from './erase-list.js';
-import { type Listed, takeEach } from './for-each.js';
+import { type Listed, forEachListed } from './for-each.js';
 import { assertOwnFolder, openExisting } from './stores.js';
 
 /**
- * Repeats erasures. Each takes the pictures and aliases up to its instant, and leaves newer ones. If one fails, the others go on.
+ * Repeats erasures. Each takes the pictures and aliases up to its instant, and leaves newer ones. If one
+ * fails, the others go on.
  * @throws errors by which the storage cannot be used at all
  */
 export async function runErase(
@@ -30,7 +31,7 @@ export async function runErase(
   purges.carryOutAll((id) => unpurged.add(id));
   const purging: Erasure[] = [];
   const previews = new Previews(erasure, task.logger);
-  const refusals = await takeEach(erasures, task, 'erase', async (item) => {
+  const refusals = await forEachListed(erasures, task, 'erase', async (item) => {
     const { id, erasedAt: before } = item;
     const removed: Removed = await (dryRun ? previews.next(id, before) : erasure.erase(id, { before }));
     facts.erasures++;
@@ -51,7 +52,9 @@ type Removed = Pick<Receipt, 'objects' | 'bytes' | 'aliases' | 'purged'>;
 const NOT_PURGED =
   'The avatar is erased, but the CDN did not accept the purge. Run the command again, or purge the avatar by hand.';
 
-/** What erasures would remove. An id that is listed again loses only what the erasures before it have left. */
+/**
+ * What erasures would remove. An id that is listed again loses only what the erasures before it have left.
+ */
 class Previews {
   private readonly removed = new Map<string, Removed>();
 

@@ -29,7 +29,8 @@ async function forEach<T>(
 }
 
 /**
- * Works on avatars or pictures, each of which may fail alone. A failure becomes a finding, and the others go on.
+ * Works on avatars or pictures, each of which may fail alone. A failure becomes a finding, and the others go
+ * on.
  * @param where names an item in findings
  * @param report takes the finding
  * @throws only errors by which the storage cannot be used at all
@@ -47,13 +48,13 @@ export function examineEach<T>(
 export type Listed<Item> = Item | { finding: Finding };
 
 /**
- * Works on the items of a list: each group in its order, and items of one avatar one after the other. A failure
- * becomes a finding, and the others go on.
+ * Works on the items of a list: each group in its order, and items of one avatar one after the other. A
+ * failure becomes a finding, and the others go on.
  * @param title names the work on a terminal
  * @returns a finding for each item that was not taken
  * @throws only errors by which the storage cannot be used at all
  */
-export async function takeEach<Item extends { id: string; where: string }>(
+export async function forEachListed<Item extends { id: string; where: string }>(
   groups: AsyncIterable<readonly Listed<Item>[]>,
   task: Task,
   title: string,

@@ -5,13 +5,13 @@ import type { ListedObject } from '../storage/object-store.js';
 import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { examineEach } from './for-each.js';
-import { countAvatars, keyOf, listAliases, listAvatars, writtenId } from './listing.js';
+import { countAvatars, keyOf, listAliases, listAvatars, decodedId } from './listing.js';
 import { manifestOf } from './read-object.js';
 import { assertOwnFolder, openExisting } from './stores.js';
 
 /**
- * Deletes objects that no manifest needs any more, by the same rule as the service. It is safe while uploads run, because
- * their objects are younger than the grace period.
+ * Deletes objects that no manifest needs any more, by the same rule as the service. It is safe while uploads
+ * run, because their objects are younger than the grace period.
  */
 export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
   const { dryRun, progress } = task;
@@ -24,9 +24,9 @@ export async function runGc(task: Task, settings: Settings): Promise<Outcome> {
   if (progress.visible) progress.start('gc', await countAvatars(store));
   const nothing = () => undefined;
   const avatars = listAvatars(store, nothing);
-  await examineEach(avatars, task, { where: keyOf, report }, async ({ written, pictures }) => {
+  await examineEach(avatars, task, { where: keyOf, report }, async ({ encodedId, pictures }) => {
     facts.avatars++;
-    const id = writtenId(written);
+    const id = decodedId(encodedId);
     if (id === undefined || pictures.length === 0) return;
     const garbage = async () => {
       const manifest = await manifestOf(store, id);

@@ -12,8 +12,8 @@ import { type Entry, openFile } from './importer.js';
 import { read } from './read-object.js';
 
 /**
- * The pictures to import from a path of this machine: a list (`.csv`, `.jsonl`), or a folder in the layout of the service that
- * Visage grew from.
+ * The pictures to import from a path of this machine: a list (`.csv`, `.jsonl`), or a folder in the layout of
+ * the service that Visage grew from.
  * @throws UsageError if there is neither, or it may not be read
  */
 export async function entriesAt(path: string): Promise<AsyncIterable<readonly Entry[]>> {
@@ -39,8 +39,8 @@ async function readableAt(path: string) {
 }
 
 /**
- * The pictures to import from a bucket: `<prefix><id>/<uuidv7>.<ext>`. Deeper objects are skipped: Visage makes them if both
- * services share a bucket.
+ * The pictures to import from a bucket: `<prefix><id>/<uuidv7>.<ext>`. Deeper objects are skipped: Visage
+ * makes them if both services share a bucket.
  */
 export function entriesIn(store: ObjectStore, prefix: string): AsyncIterable<readonly Entry[]> {
   return grouped(objectsIn(store, prefix));
@@ -108,7 +108,10 @@ async function sorted(folder: string): Promise<Dirent[]> {
   return entries.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** @yields an entry for each row. A first row `id,file` is a heading; a heading of another form ends the list with a finding */
+/**
+ * @yields an entry for each row. A first row `id,file` is a heading; a heading of another form ends the list
+ * with a finding
+ */
 export async function* readCsv(path: string): AsyncIterable<Entry> {
   const broken: Entry[] = [];
   const parser = pipeline(

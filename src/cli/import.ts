@@ -2,7 +2,7 @@ import type { Settings } from '../config/settings.js';
 import { prepareSpool } from '../uploads/spooled-upload.js';
 import { openAvatars } from './avatars-app.js';
 import type { Outcome, Task } from './command.js';
-import { takeEach } from './for-each.js';
+import { forEachListed } from './for-each.js';
 import { type Entry, Importer } from './importer.js';
 import { assertOwnFolder, openTarget } from './stores.js';
 
@@ -21,8 +21,8 @@ export async function runImport(
   const { app, settings: applied, store } = await openAvatars(task, settings);
   const importer = new Importer(app, applied, dryRun);
   const facts = { storage: store.location, imported: 0, unchanged: 0, surplus: 0 };
-  const findings = await takeEach(entries, task, 'import', async (item) => {
-    facts[await importer.take(item)]++;
+  const findings = await forEachListed(entries, task, 'import', async (item) => {
+    facts[await importer.importOne(item)]++;
   });
   await app.close();
   return { findings, facts: { ...facts, refused: findings.length } };

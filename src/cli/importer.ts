@@ -51,14 +51,14 @@ export class Importer {
   }
 
   /** @throws Refused; CodedError if it would not be accepted as an upload; the errors of the store */
-  async take({ id, version, open }: Item): Promise<Taken> {
+  async importOne({ id, version, open }: Item): Promise<Taken> {
     const manifest = await this.repository.readFresh(id);
     if (version !== undefined) {
       if (versionNamed(manifest, version)) return 'unchanged';
       if (isErased(manifest, version)) throw erased(manifest);
       if (!this.wouldKeep(manifest, version)) return 'surplus';
       if (!this.dryRun) {
-        const after = await this.adoption.take(id, version, await open());
+        const after = await this.adoption.publishAs(id, version, await open());
         if (isErased(after, version)) throw erased(after);
         return 'imported';
       }
@@ -73,7 +73,10 @@ export class Importer {
     });
   }
 
-  /** Whether the history has a picture, and its master is whole. A damaged one is stored anew, as by an upload. */
+  /**
+   * Whether the history has a picture, and its master is whole. A damaged one is stored anew, as by an
+   * upload.
+   */
   private async isStored({ id, versions }: Manifest, sha256: string): Promise<boolean> {
     for (const version of versions) {
       if (version.source === sha256 && (await this.objects.isSound(id, version))) return true;

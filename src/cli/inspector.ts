@@ -17,7 +17,7 @@ import {
   PreconditionFailed,
 } from '../storage/object-store.js';
 import { type Finding, findingOf } from './command.js';
-import { type ListedAvatar, writtenId } from './listing.js';
+import { type ListedAvatar, decodedId } from './listing.js';
 import { readUnlessDamaged } from './read-object.js';
 
 export interface Repairable extends Finding {
@@ -39,9 +39,11 @@ export class Inspector {
     private readonly rules: InspectorRules,
   ) {}
 
-  /** @returns the problems of an avatar. A problem that is gone when looked at again was a change on its way. */
-  async inspect({ written, manifest: listed, pictures }: ListedAvatar): Promise<Repairable[]> {
-    const id = writtenId(written);
+  /**
+   * @returns the problems of an avatar. A problem that is gone when looked at again was a change on its way.
+   */
+  async inspect({ encodedId, manifest: listed, pictures }: ListedAvatar): Promise<Repairable[]> {
+    const id = decodedId(encodedId);
     const known = pictures.filter(({ key }) => versionOf(key) !== undefined);
     const found: Repairable[] = pictures
       .filter((object) => !known.includes(object))
@@ -92,7 +94,10 @@ export class Inspector {
     );
   }
 
-  /** The service does not look for these pictures any more. Without the marker it adopts them when somebody asks for the avatar. */
+  /**
+   * The service does not look for these pictures any more. Without the marker it adopts them when somebody
+   * asks for the avatar.
+   */
   private unadopted(manifest: Manifest, known: readonly ListedObject[]): Repairable[] {
     const newest = known.findLast(({ key }) => isLegacy(key));
     if (!this.rules.allAdopted || !newest || !mayAdopt(manifest)) return [];

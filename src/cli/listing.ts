@@ -5,7 +5,7 @@ import type { ListedObject, ObjectStore } from '../storage/object-store.js';
 /** All objects of one avatar that a store lists. */
 export interface ListedAvatar {
   /** The id as keys write it. */
-  written: string;
+  encodedId: string;
   manifest?: ListedObject;
   /** All objects below `avatars/<id>/`. */
   pictures: ListedObject[];
@@ -17,22 +17,26 @@ export interface ListedAlias extends ListedObject {
 }
 
 /** Takes objects with keys that Visage never writes. */
-type Strange = (object: ListedObject) => void;
+type OnUnknownKey = (object: ListedObject) => void;
 
 /**
- * The avatars of a store in the order of their keys. Two listings are walked side by side, so memory holds one avatar, however
- * many there are. Encoded ids have no `.` and no `/`, so both listings have the same order.
+ * The avatars of a store in the order of their keys. Two listings are walked side by side, so memory holds
+ * one avatar, however many there are. Encoded ids have no `.` and no `/`, so both listings have the same
+ * order.
  */
-export async function* listAvatars(store: ObjectStore, strange: Strange): AsyncIterable<ListedAvatar> {
-  const pairs = together(listManifests(store, strange), listFolders(store, strange));
+export async function* listAvatars(
+  store: ObjectStore,
+  onUnknownKey: OnUnknownKey,
+): AsyncIterable<ListedAvatar> {
+  const pairs = together(listManifests(store, onUnknownKey), listFolders(store, onUnknownKey));
   for await (const { left, right } of pairs) {
-    const written = left?.written ?? right?.written ?? '';
-    yield { pictures: right?.pictures ?? [], written, ...(left && { manifest: left.manifest }) };
+    const encodedId = left?.encodedId ?? right?.encodedId ?? '';
+    yield { pictures: right?.pictures ?? [], encodedId, ...(left && { manifest: left.manifest }) };
   }
 }
 
 /** Pairs the items of two listings by name. Each listing has to be in the order of `<name>/`. */
-export async function* together<L extends { written: string }, R extends { written: string }>(
+export async function* together<L extends { encodedId: string }, R extends { encodedId: string }>(
   lefts: AsyncIterable<L>,
   rights: AsyncIterable<R>,
 ): AsyncIterable<{ left?: L; right?: R }> {
@@ -40,48 +44,51 @@ export async function* together<L extends { written: string }, R extends { writt
   let left: L | undefined = await next(a);
   let right: R | undefined = await next(b);
   while (left || right) {
-    const order = compare(left?.written, right?.written);
+    const order = compare(left?.encodedId, right?.encodedId);
     yield { ...(left && order <= 0 && { left }), ...(right && order >= 0 && { right }) };
     if (order <= 0) left = await next(a);
     if (order >= 0) right = await next(b);
   }
 }
 
-async function* listManifests(store: ObjectStore, strange: Strange) {
+async function* listManifests(store: ObjectStore, onUnknownKey: OnUnknownKey) {
   for await (const manifest of store.list(MANIFESTS)) {
-    const [, written] = /^manifests\/([^/.]+)\.json$/.exec(manifest.key) ?? [];
-    if (written === undefined || writtenId(written) === undefined) strange(manifest);
-    else yield { written, manifest };
+    const [, encodedId] = /^manifests\/([^/.]+)\.json$/.exec(manifest.key) ?? [];
+    if (encodedId === undefined || decodedId(encodedId) === undefined) onUnknownKey(manifest);
+    else yield { encodedId, manifest };
   }
 }
 
-async function* listFolders(store: ObjectStore, strange: Strange) {
-  let folder: { written: string; pictures: ListedObject[] } | undefined;
+async function* listFolders(store: ObjectStore, onUnknownKey: OnUnknownKey) {
+  let folder: { encodedId: string; pictures: ListedObject[] } | undefined;
   for await (const object of store.list(AVATARS)) {
-    const [, written, rest] = object.key.split('/');
-    if (written === undefined || rest === undefined) {
-      strange(object);
+    const [, encodedId, rest] = object.key.split('/');
+    if (encodedId === undefined || rest === undefined) {
+      onUnknownKey(object);
       continue;
     }
-    if (folder && folder.written !== written) yield folder;
-    if (folder?.written !== written) folder = { written, pictures: [] };
+    if (folder && folder.encodedId !== encodedId) yield folder;
+    if (folder?.encodedId !== encodedId) folder = { encodedId, pictures: [] };
     folder.pictures.push(object);
   }
   if (folder) yield folder;
 }
 
-export async function* listAliases(store: ObjectStore, strange: Strange): AsyncIterable<ListedAlias> {
+export async function* listAliases(
+  store: ObjectStore,
+  onUnknownKey: OnUnknownKey,
+): AsyncIterable<ListedAlias> {
   for await (const object of store.list(ALIASES)) {
     const [, name = ''] = /^aliases\/([^/.]+)\.json$/.exec(object.key) ?? [];
     if (isAliasName(name)) yield { ...object, name };
-    else strange(object);
+    else onUnknownKey(object);
   }
 }
 
 /** Decodes the id in a key. @returns undefined if no id is encoded like this */
-export function writtenId(written: string): string | undefined {
+export function decodedId(encodedId: string): string | undefined {
   try {
-    return decodeId(written);
+    return decodeId(encodedId);
   } catch (error) {
     if (error instanceof CodedError) return undefined;
     throw error;
@@ -89,8 +96,8 @@ export function writtenId(written: string): string | undefined {
 }
 
 /** What findings about a whole avatar name: the manifest, or the folder of its pictures if it has none. */
-export function keyOf({ written, manifest }: ListedAvatar): string {
-  return manifest?.key ?? `${AVATARS}${written}/`;
+export function keyOf({ encodedId, manifest }: ListedAvatar): string {
+  return manifest?.key ?? `${AVATARS}${encodedId}/`;
 }
 
 /** Counts the avatars that have a manifest. */

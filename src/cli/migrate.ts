@@ -13,12 +13,14 @@ import { assertOwnFolder, openExisting, openTarget } from './stores.js';
 const MAX_PASSES = 5;
 
 /**
- * The pause between passes in ms. Some servers give times in whole seconds, and by these the objects of one pass have to be newer
- * than those of the pass before.
+ * The pause between passes in ms. Some servers give times in whole seconds, and by these the objects of one
+ * pass have to be newer than those of the pass before.
  */
 const PAUSE_MS = 1100;
 
-/** Copies every avatar to another backend, in passes, until a pass finds that nothing has changed meanwhile. */
+/**
+ * Copies every avatar to another backend, in passes, until a pass finds that nothing has changed meanwhile.
+ */
 export async function runMigrate(task: Task, settings: { from: Settings; to: Settings }): Promise<Outcome> {
   const { dryRun, logger } = task;
   const from = openExisting(settings.from);
@@ -35,7 +37,8 @@ export async function runMigrate(task: Task, settings: { from: Settings; to: Set
       logger.warn('the destination ignores conditional writes: let no service write to it until this ends');
     }
   }
-  // A file for one side may not name it, and versions that a merge leaves out would be lost. A later change shortens a history anyway.
+  // A file for one side may not name it, and versions that a merge leaves out would be lost. A later change
+  // shortens a history anyway.
   const history = Math.max(settings.from.avatarHistory, settings.to.avatarHistory);
   const totals = noTotals();
   // Read first: the passes then see everything that was adopted before it was written.

@@ -7,7 +7,7 @@ import { masterKey } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';
 import { type ListedObject, type ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { findingOf } from './command.js';
-import { type ListedAvatar, writtenId } from './listing.js';
+import { type ListedAvatar, decodedId } from './listing.js';
 import { MigrationFindings } from './migration-findings.js';
 import { type MigrationTotals, PassTally } from './migration-tally.js';
 import { manifestOf, read } from './read-object.js';
@@ -20,10 +20,10 @@ export interface MigrationOptions {
 }
 
 /**
- * Copies avatars one by one. The destination is the only state, so an interrupted migration goes on where it was. A
- * manifest is written after all its pictures were read back and compared. A manifest that is there already, the same
- * to the byte, therefore vouches for every picture that is not newer than it. All other pictures are read on both
- * sides and compared.
+ * Copies avatars one by one. The destination is the only state, so an interrupted migration goes on where it
+ * was. A manifest is written after all its pictures were read back and compared. A manifest that is there
+ * already, the same to the byte, therefore vouches for every picture that is not newer than it. All other
+ * pictures are read on both sides and compared.
  */
 export class MigrationPass {
   readonly tally: PassTally;
@@ -38,10 +38,13 @@ export class MigrationPass {
     this.tally = new PassTally(totals);
   }
 
-  /** @throws ManifestUnreadable for a manifest of either side, before anything is copied; the errors of the stores */
+  /**
+   * @throws ManifestUnreadable for a manifest of either side, before anything is copied; the errors of the
+   * stores
+   */
   async move(source: ListedAvatar, target: ListedAvatar | undefined): Promise<void> {
     this.tally.avatars++;
-    const key = manifestKeyOf(source.written);
+    const key = manifestKeyOf(source.encodedId);
     const [ours, theirs] = await Promise.all([
       source.manifest && read(this.from, key),
       (source.manifest ?? target?.manifest) ? read(this.to, key) : undefined,
@@ -50,7 +53,7 @@ export class MigrationPass {
       this.tally.changes++;
       return;
     }
-    const manifests = this.readBoth(source.written, ours?.bytes, theirs?.bytes);
+    const manifests = this.readBoth(source.encodedId, ours?.bytes, theirs?.bytes);
     const { before, replaced, after } = manifests;
     const bytes = theirs ? writeManifest(after) : ours?.bytes;
     const same = bytes === undefined || theirs?.bytes.equals(bytes) === true;
@@ -85,8 +88,8 @@ export class MigrationPass {
   }
 
   /** Looks at an avatar that only the destination has. @throws ManifestUnreadable; the errors of the store */
-  async visit({ written, pictures }: ListedAvatar): Promise<void> {
-    const id = writtenId(written);
+  async visit({ encodedId, pictures }: ListedAvatar): Promise<void> {
+    const id = decodedId(encodedId);
     if (id === undefined || !pictures.some(({ key }) => isLegacy(key))) return;
     this.lookForUnadopted(await manifestOf(this.to, id), [], pictures);
   }
@@ -103,11 +106,13 @@ export class MigrationPass {
     if (theirs.some(({ key }) => isLegacy(key) && !brought.has(key))) this.tally.unadoptedThere++;
   }
 
-  /** The manifests of the source (`before`) and the destination (`replaced`), and the two merged (`after`). */
-  private readBoth(written: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
-    const empty = emptyManifest(written);
+  /**
+   * The manifests of the source (`before`) and the destination (`replaced`), and the two merged (`after`).
+   */
+  private readBoth(encodedId: string, ours: Buffer | undefined, theirs: Buffer | undefined) {
+    const empty = emptyManifest(encodedId);
     if (!ours && !theirs) return { before: empty, replaced: empty, after: empty };
-    const id = decodeId(written);
+    const id = decodeId(encodedId);
     const before = ours ? readManifest(id, ours) : emptyManifest(id);
     const replaced = theirs ? readManifest(id, theirs) : emptyManifest(id);
     const after = theirs ? merge(before, replaced, this.options.history) : before;
@@ -115,8 +120,8 @@ export class MigrationPass {
   }
 
   /**
-   * The pictures to copy: those of the versions that stay, with masters that are too new for the listing; and uploads of the
-   * service that Visage grew from, as they are.
+   * The pictures to copy: those of the versions that stay, with masters that are too new for the listing; and
+   * uploads of the service that Visage grew from, as they are.
    */
   private wanted(
     before: Manifest,
@@ -143,8 +148,9 @@ export class MigrationPass {
   }
 
   /**
-   * Copies the aliases that the source lists, if its list is the later one. An alias that another avatar of the source has taken
-   * over is left to that one. An alias that another avatar of the destination has registered since stays.
+   * Copies the aliases that the source lists, if its list is the later one. An alias that another avatar of
+   * the source has taken over is left to that one. An alias that another avatar of the destination has
+   * registered since stays.
    * @returns false if one did not read back as it was written
    */
   private async copyAliases({ id, aliases }: Manifest, after: Manifest): Promise<boolean> {
@@ -163,7 +169,10 @@ export class MigrationPass {
     return true;
   }
 
-  /** When an avatar of the destination registered an alias; if never, an empty text, which sorts before all times. */
+  /**
+   * When an avatar of the destination registered an alias; if never, an empty text, which sorts before all
+   * times.
+   */
   private async registeredAt(id: string, name: string): Promise<string> {
     try {
       const manifest = await manifestOf(this.to, id);
@@ -225,6 +234,6 @@ export class MigrationPass {
   }
 }
 
-function manifestKeyOf(written: string): string {
-  return `${MANIFESTS}${written}.json`;
+function manifestKeyOf(encodedId: string): string {
+  return `${MANIFESTS}${encodedId}.json`;
 }

@@ -3,7 +3,10 @@ import { ManifestUnreadable, readManifest } from '../model/manifest-format.js';
 import { type Manifest, emptyManifest } from '../model/manifest.js';
 import { ObjectDamaged, type ObjectStore, type StoredObject } from '../storage/object-store.js';
 
-/** The manifest of an avatar, or an empty one. @throws ManifestUnreadable: none of the avatar's objects is garbage then */
+/**
+ * The manifest of an avatar, or an empty one.
+ * @throws ManifestUnreadable: none of the avatar's objects is garbage then
+ */
 export async function manifestOf(store: ObjectStore, id: string): Promise<Manifest> {
   const key = manifestKey(id);
   const object = await readUnlessDamaged(store, key);

@@ -9,7 +9,10 @@ import type { ObjectStore } from '../storage/object-store.js';
 import { openStore } from '../storage/open-store.js';
 import { UsageError } from './command.js';
 
-/** Where settings come from: the sources of the service, or for one store a YAML file of its own and nothing else. */
+/**
+ * Where settings come from: the sources of the service, or for one store a YAML file of its own and nothing
+ * else.
+ */
 export interface SettingsSource {
   backend?: 'local' | 's3' | undefined;
   file?: string | undefined;

@@ -14,10 +14,16 @@ import {
 } from '../outbox/storage-record.js';
 import type { Repairable } from './inspector.js';
 
-/** An entry that waits longer than this, in ms, though the bucket answers, waits for a service that does not run. */
+/**
+ * An entry that waits longer than this, in ms, though the bucket answers, waits for a service that does not
+ * run.
+ */
 const STUCK_AFTER_MS = 3_600_000;
 
-/** Reports entries of this machine's outbox that nobody carries out. It changes nothing: the outbox is the service's. */
+/**
+ * Reports entries of this machine's outbox that nobody carries out. It changes nothing: the outbox is the
+ * service's.
+ */
 export async function* stuckInOutbox(settings: Settings): AsyncIterable<Repairable> {
   for (const slot of await slotsOf(settings.outboxPath)) {
     const { purpose, advice } = await destinationOf(slot, settings);
@@ -48,7 +54,9 @@ async function entriesIn(slot: string): Promise<[place: 'aside' | 'pending', nam
   return found;
 }
 
-/** For which storage the entries of a slot are, if not for that of the settings, and what to do about them. */
+/**
+ * For which storage the entries of a slot are, if not for that of the settings, and what to do about them.
+ */
 async function destinationOf(slot: string, settings: Settings): Promise<{ purpose: string; advice: string }> {
   const hasOutbox = settings.storageBackend === 's3' && settings.storageFallback !== 'none';
   const ours = hasOutbox ? identityOf(settings) : undefined;

@@ -11,7 +11,10 @@ export interface CopyOptions {
   dryRun: boolean;
 }
 
-/** `gone`: the source has no such object; `damaged`: the object that was read back differs from the one that was written. */
+/**
+ * `gone`: the source has no such object; `damaged`: the object that was read back differs from the one that
+ * was written.
+ */
 export type Copied =
   { result: 'gone' } | { result: 'same' | 'copied' | 'replaced' | 'damaged'; bytes: number };
 
@@ -39,7 +42,10 @@ export async function copyVerified(
   return { result: theirs ? 'replaced' : 'copied', bytes };
 }
 
-/** The headers of an object for readers of the bucket: of an alias, a rendition, or an upload of an older service. */
+/**
+ * The headers of an object for readers of the bucket: of an alias, a rendition, or an upload of an older
+ * service.
+ */
 function attributesOf(key: string): StoreOptions {
   if (key.startsWith(ALIASES)) return MANIFEST_ATTRIBUTES;
   const rendition = parseRenditionName(key.slice(key.lastIndexOf('/') + 1));

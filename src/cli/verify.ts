@@ -9,7 +9,7 @@ import { AliasInspector } from './alias-inspector.js';
 import type { Finding, Outcome, Task } from './command.js';
 import { examineEach } from './for-each.js';
 import { Inspector, type Repairable } from './inspector.js';
-import { type ListedAvatar, countAvatars, keyOf, listAliases, listAvatars, writtenId } from './listing.js';
+import { type ListedAvatar, countAvatars, keyOf, listAliases, listAvatars, decodedId } from './listing.js';
 import { assertOwnFolder, openExisting } from './stores.js';
 import { stuckInOutbox } from './stuck-outbox.js';
 
@@ -78,13 +78,13 @@ export async function runVerify(task: Task, settings: Settings, repair: boolean)
   return { findings, facts };
 }
 
-async function listAgain(store: ObjectStore, { written }: ListedAvatar): Promise<ListedAvatar> {
+async function listAgain(store: ObjectStore, { encodedId }: ListedAvatar): Promise<ListedAvatar> {
   const pictures: ListedObject[] = [];
-  for await (const object of store.list(`${AVATARS}${written}/`)) pictures.push(object);
-  const id = writtenId(written);
-  if (id === undefined) return { written, pictures };
-  for await (const manifest of store.list(manifestKey(id))) return { written, manifest, pictures };
-  return { written, pictures };
+  for await (const object of store.list(`${AVATARS}${encodedId}/`)) pictures.push(object);
+  const id = decodedId(encodedId);
+  if (id === undefined) return { encodedId, pictures };
+  for await (const manifest of store.list(manifestKey(id))) return { encodedId, manifest, pictures };
+  return { encodedId, pictures };
 }
 
 async function* stuckTemporaries(store: LocalStore): AsyncIterable<Repairable> {

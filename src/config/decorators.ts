@@ -35,8 +35,8 @@ export function IsList(convert: (item: string) => unknown = String): PropertyDec
 }
 
 /**
- * An http or https URL without user and password, because the log prints it, and without a query and a fragment, since paths are appended. It
- * is kept without its trailing slashes.
+ * An http or https URL without user and password, because the log prints it, and without a query and a
+ * fragment, since paths are appended. It is kept without its trailing slashes.
  */
 export function IsWebUrl(): PropertyDecorator {
   return all(

@@ -22,7 +22,9 @@ export { InvalidSettings };
 
 export interface LoadedSettings {
   settings: Settings;
-  /** What keeps the service from doing what the settings ask for, though it can start. To be logged as errors. */
+  /**
+   * What keeps the service from doing what the settings ask for, though it can start. To be logged as errors.
+   */
   complaints: string[];
   /** Variables of the environment that look like misspelt settings. To be logged as warnings. */
   warnings: string[];
@@ -44,8 +46,8 @@ export interface SettingsCheck {
 const PROPERTIES = Object.keys(new Settings());
 
 /**
- * Reads the settings from the YAML file that CONFIG_FILE names, from `.env` in the working directory, and from the environment.
- * Later sources win. Empty values count as not set.
+ * Reads the settings from the YAML file that CONFIG_FILE names, from `.env` in the working directory, and
+ * from the environment. Later sources win. Empty values count as not set.
  * @param environment usually `process.env`
  * @param dotenvPath a file that may be absent
  * @throws InvalidSettings naming every bad setting at once
@@ -100,7 +102,10 @@ export function loadSettings(
   return { settings, complaints, warnings, unknownBackend };
 }
 
-/** Keys of the YAML file that nobody reads: all in sections of ours, and those elsewhere that look like a setting. */
+/**
+ * Keys of the YAML file that nobody reads: all in sections of ours, and those elsewhere that look like a
+ * setting.
+ */
 function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
   return Object.entries(file).flatMap(([variable, { written }]) => {
     if (isSetting(variable)) return [];
@@ -118,10 +123,16 @@ function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
   });
 }
 
-/** A variable that Kubernetes sets in every container for a service, like STORAGE_PORT_80_TCP_ADDR for one named `storage`. */
+/**
+ * A variable that Kubernetes sets in every container for a service, like STORAGE_PORT_80_TCP_ADDR for one
+ * named `storage`.
+ */
 const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 
-/** Variables that look like a setting. An environment has many others, also of other programs, so none is an error. */
+/**
+ * Variables that look like a setting. An environment has many others, also of other programs, so none is an
+ * error.
+ */
 function misspeltVariables(outer: Record<string, Given<string>>): string[] {
   return Object.entries(outer).flatMap(([variable, { written }]) => {
     const meant = isSetting(variable) || SERVICE_LINK.test(variable) ? undefined : nearestSetting(variable);
@@ -156,8 +167,9 @@ function contradictions(settings: Settings): string[] {
       "STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY: set both, or neither to use the AWS SDK's own chain",
     );
   }
-  // The longest time that an upload's master may be in the store without its manifest: storing the master, waiting for the commit, and
-  // reading and storing the manifest once more just before the commit times out. Each call may wait for its turn first.
+  // The longest time that an upload's master may be in the store without its manifest: storing the master,
+  // waiting for the commit, and reading and storing the manifest once more just before the commit times out.
+  // Each call may wait for its turn first.
   const { storageS3TimeoutMs, storageLocalLockTimeoutMs, avatarCommitTimeoutMs, avatarGraceMs } = settings;
   const s3Calls = 3 + 2 * S3_WAITING;
   const onItsWayMs =

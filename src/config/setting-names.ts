@@ -11,8 +11,8 @@ export function isSetting(variable: string): boolean {
 }
 
 /**
- * Whether every key of a section should be a setting. The media server whose file Visage can read has a `cache` section with
- * keys of its own.
+ * Whether every key of a section should be a setting. The media server whose file Visage can read has a
+ * `cache` section with keys of its own.
  */
 export function isOwnSection(variable: string): boolean {
   const section = firstWord(variable);
@@ -25,8 +25,8 @@ export function settingInSection(name: string): string | undefined {
 }
 
 /**
- * The setting that somebody meant by a name that is none. A name that begins like ours may have one wrong letter in four, any
- * other one in eight: the environment and the YAML file are shared with other programs.
+ * The setting that somebody meant by a name that is none. A name that begins like ours may have one wrong
+ * letter in four, any other one in eight: the environment and the YAML file are shared with other programs.
  * @param name in the form of a variable; case, underscores and a missing unit do not count
  * @returns undefined if no setting is close enough
  */

@@ -2,7 +2,10 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { Settings } from './settings.js';
 
-/** Provides the `Settings`, loaded and validated before there was an application, to every class that asks for them. */
+/**
+ * Provides the `Settings`, loaded and validated before there was an application, to every class that asks for
+ * them.
+ */
 @Global()
 @Module({})
 export class SettingsModule {

@@ -17,8 +17,8 @@ import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-ki
 import { IsFlag, IsInteger, IsList, IsLowerCase, IsWebUrl, WEB_URL } from './decorators.js';
 
 /**
- * How long a call may wait for its turn at the bucket, as a multiple of its own deadline. By then the calls before it that hang have
- * ended, and have opened the circuit.
+ * How long a call may wait for its turn at the bucket, as a multiple of its own deadline. By then the calls
+ * before it that hang have ended, and have opened the circuit.
  */
 export const S3_WAITING = 2;
 
@@ -27,8 +27,8 @@ export const STORAGE_BACKENDS = ['local', 's3'] as const;
 export type StorageBackend = (typeof STORAGE_BACKENDS)[number];
 
 /**
- * Every setting with its default. `.env.example` explains them. A variable is the property's name in upper case:
- * `storageS3Bucket` is STORAGE_S3_BUCKET.
+ * Every setting with its default. `.env.example` explains them. A variable is the property's name in upper
+ * case: `storageS3Bucket` is STORAGE_S3_BUCKET.
  */
 export class Settings {
   @IsIn(['development', 'test', 'production'])

@@ -4,7 +4,9 @@ import { type Document, LineCounter, parseDocument, visit } from 'yaml';
 
 export type Variables = Record<string, string | undefined>;
 
-/** A value, and its name as it was written: a variable with or without its prefix, or the path of a YAML key. */
+/**
+ * A value, and its name as it was written: a variable with or without its prefix, or the path of a YAML key.
+ */
 export interface Given<Name> {
   written: Name;
   value: string;
@@ -12,7 +14,10 @@ export interface Given<Name> {
 
 const PREFIX = 'REVENGE_';
 
-/** One or more settings are unusable; `problems` has a line for each. `warnings` are about variables that look like misspelt settings. */
+/**
+ * One or more settings are unusable; `problems` has a line for each. `warnings` are about variables that look
+ * like misspelt settings.
+ */
 export class InvalidSettings extends Error {
   constructor(
     readonly problems: readonly string[],
@@ -22,7 +27,10 @@ export class InvalidSettings extends Error {
   }
 }
 
-/** The variables that are not empty, by their names without the prefix. A name without the prefix wins over the same with it. */
+/**
+ * The variables that are not empty, by their names without the prefix. A name without the prefix wins over
+ * the same with it.
+ */
 export function withoutPrefix(variables: Variables): Record<string, Given<string>> {
   const given = Object.entries(variables)
     .filter((entry): entry is [string, string] => (entry[1] ?? '') !== '')
@@ -45,7 +53,8 @@ export function readDotenv(path: string): Variables {
 }
 
 /**
- * The values of a YAML file by the variables that they set: `storage: { s3: { bucket } }` is STORAGE_S3_BUCKET.
+ * The values of a YAML file by the variables that they set: `storage: { s3: { bucket } }` is
+ * STORAGE_S3_BUCKET.
  * @throws InvalidSettings if there is no such file, or it cannot be read
  */
 export function readYaml(path: string): Record<string, Given<readonly string[]>> {

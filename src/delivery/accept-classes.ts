@@ -6,11 +6,14 @@ const MAX_HEADERS = 500;
 /** Longer headers are parsed each time, so that nobody can fill our memory. */
 const MAX_CHARACTERS = 512;
 
-/** Remembers `acceptClass` for the headers that come again and again: to parse one takes as long as a tenth of a hot answer. */
+/**
+ * Remembers `acceptClass` for the headers that come again and again: to parse one takes as long as a tenth of
+ * a hot answer.
+ */
 export class AcceptClasses {
   private readonly known = new Map<string, string>();
 
-  of(accept = ''): string {
+  classOf(accept = ''): string {
     const known = this.known.get(accept);
     if (known !== undefined) return known;
     const found = acceptClass(accept);

@@ -1,4 +1,7 @@
-/** Characters that make a URL parse differently from how it looks: backslashes, white space, control characters. */
+/**
+ * Characters that make a URL parse differently from how it looks: backslashes, white space, control
+ * characters.
+ */
 const MISLEADING = /[\\\s\p{Cc}]/u;
 
 /** The host must be written out: only some parsers accept `https:/a`, `https:///a` and `//a`. */
@@ -8,8 +11,8 @@ const ABSOLUTE = /^https?:\/\/[^/?#@]+(?:[/?#]|$)/i;
 const ESCAPED_SLASH = /%(?:2f|5c)/i;
 
 /**
- * Decides whether readers may be redirected to a URL, so that nobody can send them elsewhere (CWE-601). It must have the origin of one of
- * `allowed`, and its path or a path below it.
+ * Decides whether readers may be redirected to a URL, so that nobody can send them elsewhere (CWE-601). It
+ * must have the origin of one of `allowed`, and its path or a path below it.
  * @returns the URL to redirect to; undefined if it is not allowed
  */
 export function allowedUrl(text: string, allowed: readonly URL[]): string | undefined {

@@ -35,7 +35,10 @@ export class BackgroundRenditions implements AvatarListener, OnModuleInit {
     }
   }
 
-  /** Plans a rendition. Does nothing if nobody could keep it, or too many are planned already: the next reader asks again. */
+  /**
+   * Plans a rendition. Does nothing if nobody could keep it, or too many are planned already: the next reader
+   * asks again.
+   */
   plan(picture: PictureRef): void {
     const key = keyOfPicture(picture);
     const isFull = this.planned.size > this.settings.imageBackgroundQueue;

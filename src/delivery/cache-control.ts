@@ -17,7 +17,8 @@ export function currentPictureCacheControl(
 }
 
 /**
- * The Cache-Control of an answer. An answer that could not be checked against the storage must not be kept: it may be erased already.
+ * The Cache-Control of an answer. An answer that could not be checked against the storage must not be kept:
+ * it may be erased already.
  * @param usual the value if it was checked
  * @param verified whether it was checked
  */

@@ -1,7 +1,10 @@
 import type { Settings } from '../config/settings.js';
 import { pathOfHash, pathsOfAvatar, tagOfAvatar, tagOfHash } from '../model/purging.js';
 
-/** What an answer was made from: an avatar, the hash of an e-mail address, or a hash and the avatar that it stands for. */
+/**
+ * What an answer was made from: an avatar, the hash of an e-mail address, or a hash and the avatar that it
+ * stands for.
+ */
 export interface Origin {
   id?: string | undefined;
   hash?: string | undefined;
@@ -10,7 +13,8 @@ export interface Origin {
 /**
  * The headers by which a CDN can be told to forget an answer. Without a CDN there are none.
  * @param origin undefined: the answer is private, so no CDN keeps it
- * @param url the request's path and query. One that a purge by path would not find, such as `/v1/avatars/%61lice`, must not be kept
+ * @param url the request's path and query. One that a purge by path would not find, such as
+ * `/v1/avatars/%61lice`, must not be kept
  */
 export function cdnHeaders(
   { cdnPurge }: Settings,

@@ -10,7 +10,10 @@ import {
 } from '../model/rendition.js';
 import { type CommonFormat, acceptedFormats } from './negotiation.js';
 
-/** The headers by which a client asks for less motion (Media Queries 5) or less data (RFC 8674's draft, Save-Data). */
+/**
+ * The headers by which a client asks for less motion (Media Queries 5) or less data (RFC 8674's draft,
+ * Save-Data).
+ */
 const MOTION_HEADERS = ['Sec-CH-Prefers-Reduced-Motion', 'Save-Data'] as const;
 
 /** A reader's request for a picture of the current version. */

@@ -49,7 +49,10 @@ const DRAWN = { master: 'webp', animated: false } as const;
 /** Memory of an entry beside its bytes, generously: a color of 16 px has fewer than a hundred. */
 const OVERHEAD_BYTES = 512;
 
-/** Generated pictures, kept in memory. Pictures that look the same are drawn once for all readers who ask for them at the same time. */
+/**
+ * Generated pictures, kept in memory. Pictures that look the same are drawn once for all readers who ask for
+ * them at the same time.
+ */
 @Injectable()
 export class DefaultPictures implements PictureMemory {
   private readonly cache: LRUCache<string, Drawn, Order>;
@@ -73,7 +76,7 @@ export class DefaultPictures implements PictureMemory {
     return { hits, misses, entries: cache.size, bytes: cache.calculatedSize };
   }
 
-  take(name: string): Buffer | undefined {
+  inMemory(name: string): Buffer | undefined {
     const known = this.cache.get(name);
     if (known) this.hits++;
     return known?.bytes;
@@ -112,7 +115,7 @@ export class DefaultPictures implements PictureMemory {
       etag,
       vary: [...(asked === undefined ? ['Accept'] : []), ...(hintDecides ? [SCHEME_HEADER] : [])],
       load: () => Promise.resolve(bytes),
-      again: tokens && { tokens, memory: this, key, better: undefined },
+      repeat: tokens && { tokens, memory: this, key, better: undefined },
     };
   }
 

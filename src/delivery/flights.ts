@@ -1,4 +1,7 @@
-/** How long a request waits for the answer to another, in ms. After that it is handled by itself: the other may be stuck. */
+/**
+ * How long a request waits for the answer to another, in ms. After that it is handled by itself: the other
+ * may be stuck.
+ */
 const FOLLOW_MS = 1000;
 
 /** How many requests may wait for the same answer. */
@@ -10,8 +13,8 @@ interface Flight {
 }
 
 /**
- * Lets requests wait for the answer to an earlier request for the same picture. Unlike a `SingleFlight`, which shares a result, it only
- * says when to look again: each request is then answered by itself.
+ * Lets requests wait for the answer to an earlier request for the same picture. Unlike a `SingleFlight`,
+ * which shares a result, it only says when to look again: each request is then answered by itself.
  */
 export class Flights {
   private readonly flights = new Map<string, Flight>();
@@ -25,7 +28,10 @@ export class Flights {
     this.flights.set(key, { followers: [], timer: timer.unref() });
   }
 
-  /** Waits for a flight. `go` is called once it ends or takes too long. @returns false if there is none to wait for */
+  /**
+   * Waits for a flight. `go` is called once it ends or takes too long.
+   * @returns false if there is none to wait for
+   */
   follow(key: string, go: () => void): boolean {
     const flight = this.flights.get(key);
     if (!flight || flight.followers.length >= MAX_FOLLOWERS) return false;

@@ -31,7 +31,10 @@ const SIZE = /^(\d+)(?:x\d+)?$/i;
 /** Longest name or initials that are read, in UTF-16 code units. */
 const LONGEST_TEXT = 256;
 
-/** Reads requests as https://docs.gravatar.com/api/avatars/images/ and https://wiki.libravatar.org/api/ describe them. */
+/**
+ * Reads requests as https://docs.gravatar.com/api/avatars/images/ and https://wiki.libravatar.org/api/
+ * describe them.
+ */
 @Injectable()
 export class GravatarRequests {
   /** Shown if the client asks for nothing that we know. */

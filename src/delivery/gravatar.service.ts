@@ -39,7 +39,7 @@ export class GravatarService {
     const wish = wishOf(request, preferences);
     const drawing = drawingOf(request);
     // A forced default needs no read from the store.
-    if (forced || !isHash(hash)) return { shown: await this.standIns.of(hash, wish, drawing, CERTAIN) };
+    if (forced || !isHash(hash)) return { shown: await this.standIns.choose(hash, wish, drawing, CERTAIN) };
     try {
       return await this.find(hash, wish, drawing);
     } catch (error) {
@@ -49,12 +49,13 @@ export class GravatarService {
 
   private async find(hash: string, wish: PictureWish, drawing: DrawingWish): Promise<Shown> {
     const { value: id, ...pointer } = await this.aliases.resolve(hash);
-    if (id === undefined) return { shown: await this.standIns.of(hash, wish, drawing, pointer) };
+    if (id === undefined) return { shown: await this.standIns.choose(hash, wish, drawing, pointer) };
     const { value: version, ...read } = await this.avatars.get(id);
     const trust = both(pointer, read);
-    // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do not reveal it.
+    // The id as the seed gives all hashes of an avatar the same drawing. It is hashed, so that initials do
+    // not reveal it.
     const seed = sha256Hex(id);
-    if (!version) return { shown: await this.standIns.of(seed, wish, drawing, trust), id };
+    if (!version) return { shown: await this.standIns.choose(seed, wish, drawing, trust), id };
     // Still pictures, like Gravatar's: rendering an animation at any size asked for would keep a core busy.
     const still = { ...wish, animated: false, common: 'png' } as const;
     const instead = (error: unknown) => this.standIns.instead(error, seed, wish, drawing);

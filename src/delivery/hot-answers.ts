@@ -12,7 +12,7 @@ import type { CacheUsage } from '../model/cache-usage.js';
 import { AcceptClasses } from './accept-classes.js';
 import { Flights } from './flights.js';
 import { HotKeys } from './hot-keys.js';
-import type { Again } from './picture.js';
+import type { Repeatable } from './picture.js';
 import { wantsDark, wantsLess } from './preferences.js';
 
 /** An answer that was given and may be given again. */
@@ -24,14 +24,17 @@ export interface HotAnswer {
   etag: string;
   /** The request headers that decided which picture it is. */
   vary: readonly string[];
-  again: Again;
+  repeat: Repeatable;
 }
 
-interface Prepared extends Pick<HotAnswer, 'etag' | 'again'> {
+interface Prepared extends Pick<HotAnswer, 'etag' | 'repeat'> {
   common: string[];
   /** The last one is the value of Content-Length. */
   whole: string[];
-  /** The Content-Length, in bytes: others may take the place of the bytes in memory, such as a picture that was made again. */
+  /**
+   * The Content-Length, in bytes: others may take the place of the bytes in memory, such as a picture that
+   * was made again.
+   */
   length: number | undefined;
 }
 
@@ -41,10 +44,10 @@ const BYTES_OF_HEADERS = 2048;
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * Repeats answers of the controllers before the framework sees the request: the same headers and bytes, as long as they are in memory and
- * the manifest that they follow from is fresh. If several requests for one picture come at the same time, the controllers see only the
- * first. All other requests go on to them.
- * This is the hot path, so it must stay short: bare Node takes 10 µs for an answer.
+ * Repeats answers of the controllers before the framework sees the request: the same headers and bytes, as
+ * long as they are in memory and the manifest that they follow from is fresh. If several requests for one
+ * picture come at the same time, the controllers see only the first. All other requests go on to them. This
+ * is the hot path, so it must stay short: bare Node takes 10 µs for an answer.
  */
 @Injectable()
 export class HotAnswers implements OnModuleDestroy {
@@ -72,7 +75,10 @@ export class HotAnswers implements OnModuleDestroy {
     });
   }
 
-  /** How well the memory is used. A miss is a read that the controllers answered and that may be answered here next time. */
+  /**
+   * How well the memory is used. A miss is a read that the controllers answered and that may be answered here
+   * next time.
+   */
   usage(): CacheUsage {
     const hits = Object.values(this.counts).reduce((sum, counts) => sum + counts[200] + counts[304], 0);
     const { size: entries = 0, calculatedSize: bytes = 0 } = this.answers ?? {};
@@ -80,35 +86,38 @@ export class HotAnswers implements OnModuleDestroy {
   }
 
   remember({ url = '', headers }: IncomingMessage, answer: HotAnswer): void {
-    const { common, whole, etag, again, vary } = answer;
+    const { common, whole, etag, repeat: again, vary } = answer;
     if (!this.answers || this.stopped) return;
     this.misses++;
-    const key = this.keys.of(url);
+    const key = this.keys.keyOf(url);
     if (key === undefined) return;
     const withHeaders = this.withHeaders(key, headers);
     const withLength = [...lines(whole), 'content-length', ''];
     this.answers.set(vary.length === 0 ? key : withHeaders, {
       etag,
-      again,
+      repeat: again,
       common: lines(common),
       whole: withLength,
       length: undefined,
     });
-    // After this answer, since its client came first; but without waiting for its transfer, which the client can hold up.
+    // After this answer, since its client came first; but without waiting for its transfer, which the client
+    // can hold up.
     setImmediate(() => {
       this.flights.end(withHeaders);
     });
   }
 
-  /** Takes the place of the server's request listeners. They get only the requests that are not answered here. */
+  /**
+   * Takes the place of the server's request listeners. They get only the requests that are not answered here.
+   */
   standBefore(server: Server): void {
     if (!this.answers) return;
     this.listeners = (server.listeners('request') as Listener[]).map((listener) => listener.bind(server));
     server.removeAllListeners('request');
     server.on('request', (request, response) => {
-      const key = isPlainRead(request) ? this.keys.of(request.url ?? '') : undefined;
+      const key = isPlainRead(request) ? this.keys.keyOf(request.url ?? '') : undefined;
       if (key === undefined) this.pass(request, response);
-      else if (!this.tryAnswer(key, request, response)) this.takeTurn(key, request, response);
+      else if (!this.tryAnswer(key, request, response)) this.answerOrWait(key, request, response);
     });
   }
 
@@ -124,7 +133,7 @@ export class HotAnswers implements OnModuleDestroy {
   }
 
   /** Requests for the same picture at the same time share one answer. */
-  private takeTurn(key: string, request: IncomingMessage, response: ServerResponse): void {
+  private answerOrWait(key: string, request: IncomingMessage, response: ServerResponse): void {
     if (!this.stopped) {
       const flight = this.withHeaders(key, request.headers);
       const follow = () => {
@@ -150,7 +159,7 @@ export class HotAnswers implements OnModuleDestroy {
       response.writeHead(304, withId(hot.common, request)).end();
       return true;
     }
-    const bytes = hot.again.memory.take(hot.again.key);
+    const bytes = hot.repeat.memory.inMemory(hot.repeat.key);
     if (!bytes) return false;
     if (hot.length !== bytes.length) {
       hot.whole[hot.whole.length - 1] = String(bytes.length);
@@ -165,15 +174,15 @@ export class HotAnswers implements OnModuleDestroy {
   /** The same for all requests that get the same answer, whatever else their headers say. */
   private withHeaders(key: string, headers: IncomingMessage['headers']): string {
     const hints = `${wantsLess(headers)}\n${wantsDark(headers)}`;
-    return `${key}\n${this.acceptClasses.of(headers.accept)}\n${hints}`;
+    return `${key}\n${this.acceptClasses.classOf(headers.accept)}\n${hints}`;
   }
 
   private valid(key: string): Prepared | undefined {
     const answer = this.answers?.get(key);
     if (!answer) return undefined;
-    const { tokens, memory, better } = answer.again;
+    const { tokens, memory, better } = answer.repeat;
     if (better !== undefined && memory.isAtHand(better)) return undefined;
-    if (!tokens.every((token) => this.reads.holds(token))) return undefined;
+    if (!tokens.every((token) => this.reads.isStillRight(token))) return undefined;
     for (const token of tokens) this.reads.countHit(token);
     return answer;
   }

@@ -21,12 +21,15 @@ const OF_CURRENT = ['animated', 'color', 'default', 'format', 'initials', 'name'
 const OF_HASH = ['d', 'default', 'f', 'forcedefault', 'initials', 'name', 's', 'scheme', 'size'];
 
 /**
- * Names what the URL of a picture asks for. All ways to write the same have one name, so that nobody can fill the memory of answers by
- * writing it in thousands of ways.
+ * Names what the URL of a picture asks for. All ways to write the same have one name, so that nobody can fill
+ * the memory of answers by writing it in thousands of ways.
  */
 @Injectable()
 export class HotKeys {
-  /** The last URLs. To read one takes as long as to answer it; whoever fills this memory only makes others read theirs again. */
+  /**
+   * The last URLs. To read one takes as long as to answer it; whoever fills this memory only makes others
+   * read theirs again.
+   */
   private readonly known: LRUCache<string, string>;
 
   constructor(
@@ -43,7 +46,7 @@ export class HotKeys {
    * @param url the path and query of a request, as they were sent
    * @returns undefined if it is no picture's, or is written as clients don't write it
    */
-  of(url: string): string | undefined {
+  keyOf(url: string): string | undefined {
     const known = this.known.get(url);
     if (known !== undefined) return known;
     const key = this.read(url);
@@ -78,7 +81,10 @@ export class HotKeys {
   }
 }
 
-/** Whether a path is written without an escape, or only with those that `encodeURIComponent` makes. A CDN may know no others. */
+/**
+ * Whether a path is written without an escape, or only with those that `encodeURIComponent` makes. A CDN may
+ * know no others.
+ */
 function isUsual(path: string): boolean {
   if (path.startsWith('/avatar/')) return path === path.toLowerCase() && !path.includes('%');
   return (

@@ -14,7 +14,8 @@ import { HotAnswers } from './hot-answers.js';
 import type { Picture, Redirect } from './picture.js';
 
 /**
- * Headers of every picture. Pictures come from strangers, so nothing in them may run; pages of all origins may show them.
+ * Headers of every picture. Pictures come from strangers, so nothing in them may run; pages of all origins
+ * may show them.
  */
 const SAFE = {
   'X-Content-Type-Options': 'nosniff',
@@ -57,7 +58,7 @@ export class PictureAnswers {
     cacheControl: string,
     origin: Origin | undefined,
   ): Promise<void> {
-    const { etag, vary, format, verified, again, away, instead } = picture;
+    const { etag, vary, format, verified, repeat: again, away, instead } = picture;
     const common = {
       ETag: etag,
       'Cache-Control': cacheControlOf(cacheControl, verified),
@@ -72,20 +73,21 @@ export class PictureAnswers {
       'Accept-Ranges': 'bytes',
     };
     const remember = () => {
-      if (again && verified) this.hot.remember(request.raw, { common, whole, etag, vary, again });
+      if (again && verified) this.hot.remember(request.raw, { common, whole, etag, vary, repeat: again });
     };
     const { headers } = request;
     if (away && knowsAnother(headers, etag)) {
       return this.sendDespiteCopy(request, reply, picture, cacheControl, origin, common);
     }
-    // In the order of RFC 9110, section 13.2.2. Pictures have no Last-Modified, so conditions with dates are ignored.
+    // In the order of RFC 9110, section 13.2.2. Pictures have no Last-Modified, so conditions with dates are
+    // ignored.
     if (!meetsMatch(headers['if-match'], etag)) {
       throw new CodedError('precondition_failed', `The ETag of the picture is ${etag}.`);
     }
     if (matchesNoneMatch(headers['if-none-match'], etag)) {
       remember();
-      // Written to the socket, since Fastify would answer a HEAD with Content-Length: 0 (RFC 9110, section 8.6).
-      // That also passes by the hook that refuses the rest of a body.
+      // Written to the socket, since Fastify would answer a HEAD with Content-Length: 0 (RFC 9110, section
+      // 8.6). That also passes by the hook that refuses the rest of a body.
       refuseRest(request, reply, mostUnread(this.settings));
       reply.headers(common).hijack();
       reply.raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end();
@@ -134,8 +136,9 @@ export class PictureAnswers {
   }
 
   /**
-   * Sends what stands in for a picture to a reader who has another copy, perhaps of the picture. By the status a CDN goes on showing its copy,
-   * for `stale-if-error` (RFC 5861, section 4). Browsers, whose caches don't, show what is sent whatever its status is.
+   * Sends what stands in for a picture to a reader who has another copy, perhaps of the picture. By the
+   * status a CDN goes on showing its copy, for `stale-if-error` (RFC 5861, section 4). Browsers, whose caches
+   * don't, show what is sent whatever its status is.
    */
   private async sendDespiteCopy(
     request: FastifyRequest,

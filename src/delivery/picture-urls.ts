@@ -48,7 +48,8 @@ export class PictureUrls {
     const picture = { id, version, master, rendition };
     const facts = { key: keyOfPicture(picture), version, verified };
     // The backend cannot serve a picture that still waits in the outbox.
-    if (this.settings.urlMode === 'service' || this.pending.holds(id, version)) return { ...facts, ...OURS };
+    if (this.settings.urlMode === 'service' || this.pending.isWaiting(id, version))
+      return { ...facts, ...OURS };
     if (!(await this.renditions.ensureKept(picture))) return undefined;
     return { ...facts, ...(await this.storedUrl(facts.key)) };
   }

@@ -4,13 +4,13 @@ import type { RenditionFormat } from '../model/formats.js';
 /** Pictures in the memory of this process, by key. */
 export interface PictureMemory {
   /** Gives a picture if it is in memory, and never calls the store. */
-  take(key: string): Buffer | undefined;
+  inMemory(key: string): Buffer | undefined;
   /** Whether a picture can be shown without making it. */
   isAtHand(key: string): boolean;
 }
 
 /** Lets a picture be shown again without asking the store. Data only: it keeps no bytes in memory. */
-export interface Again {
+export interface Repeatable {
   /** It is right as long as all of them hold. */
   readonly tokens: readonly ReadToken[];
   /** Where its bytes are, if they are still in memory. */
@@ -22,7 +22,10 @@ export interface Again {
 
 /** Shown in place of a picture, of which the storage cannot tell now. */
 interface StandIn {
-  /** The outage. Whoever has a copy of the picture gets that, and keeps the copy. Undefined: there is no picture. */
+  /**
+   * The outage. Whoever has a copy of the picture gets that, and keeps the copy. Undefined: there is no
+   * picture.
+   */
   away?: Error | undefined;
 }
 
@@ -36,13 +39,13 @@ export interface Picture extends StandIn {
   /** Whether the storage vouches for it. Otherwise nobody may cache it. */
   verified: boolean;
   /** Undefined if only the store can tell whether it is still right. */
-  again: Again | undefined;
+  repeat: Repeatable | undefined;
   /**
    * Loads the bytes, or makes them.
-   * @returns another picture to show instead: if this one is not there any more and would take long to make, or the same one for nobody to
-   * keep, if by now it may be outdated
-   * @throws CodedError `avatar_not_found`, `rendition_not_found` if it was erased meanwhile; `picture_unreadable`, `busy`; what the
-   * pipeline and the store throw
+   * @returns another picture to show instead: if this one is not there any more and would take long to make,
+   * or the same one for nobody to keep, if by now it may be outdated
+   * @throws CodedError `avatar_not_found`, `rendition_not_found` if it was erased meanwhile;
+   * `picture_unreadable`, `busy`; what the pipeline and the store throw
    */
   load: () => Promise<Buffer | Picture>;
   /**

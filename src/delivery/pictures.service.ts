@@ -19,7 +19,7 @@ import {
 import { BackgroundRenditions } from './background-renditions.js';
 import { type PictureWish, choosePicture, etagOfPicture } from './choose-picture.js';
 import { LeftVersions } from './left-versions.js';
-import type { Again, Picture, Redirect } from './picture.js';
+import type { Repeatable, Picture, Redirect } from './picture.js';
 import { Renditions } from './renditions.js';
 import { SecondLook } from './second-look.js';
 import { type DrawingWish, StandIns } from './stand-ins.js';
@@ -48,7 +48,8 @@ export class PicturesService {
   ) {}
 
   /**
-   * The current picture, or what stands in for it: if there is none, or if the storage is away and this process does not know.
+   * The current picture, or what stands in for it: if there is none, or if the storage is away and this
+   * process does not know.
    * @returns undefined if there is neither
    * @throws CodedError `manifest_unreadable`; what the store throws, if nothing is to stand in
    */
@@ -63,7 +64,7 @@ export class PicturesService {
     const { value: version, ...read } = current;
     return version
       ? { ...this.current(id, version, wish, read), instead }
-      : this.standIns.of(id, wish, drawing, read);
+      : this.standIns.choose(id, wish, drawing, read);
   }
 
   /** The picture of the current version. @param read gave the version */
@@ -72,9 +73,9 @@ export class PicturesService {
     const chosen = choosePicture(id, version, wish, this.sizes, isAtHand);
     const { picture, key, better, etag, format, vary } = chosen;
     if (better) this.background.plan(better);
-    const facts = { etag, format, vary, verified: read.verified, again: this.againOf(read, key, better) };
+    const facts = { etag, format, vary, verified: read.verified, repeat: this.repeatOf(read, key, better) };
     const load = async () => {
-      const known = this.renditions.take(key);
+      const known = this.renditions.inMemory(key);
       if (known) return known;
       // An AVIF that was at hand and has vanished would take long to make: another format is shown meanwhile.
       const canWait = wish.format !== undefined || format !== 'avif';
@@ -97,7 +98,7 @@ export class PicturesService {
     const { value: manifest, incomplete, ...read } = await this.repository.readCached(id);
     if (isErased(manifest, version)) return undefined;
     // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
-    if (incomplete && !this.pending.holds(id, version)) throw incomplete;
+    if (incomplete && !this.pending.isWaiting(id, version)) throw incomplete;
     const named = versionNamed(manifest, version);
     const source = named ?? (await this.left.find(id, version));
     if (!source || !isRenditionOf(source, asked)) return undefined;
@@ -113,11 +114,11 @@ export class PicturesService {
       vary: [],
       verified: read.verified,
       // Only the store can tell whether it has been deleted.
-      again: named && this.againOf(read, key),
+      repeat: named && this.repeatOf(read, key),
     };
     const load = async () => {
       // What has left the history had to be looked for, which may have taken long as well.
-      const known = named && this.renditions.take(key);
+      const known = named && this.renditions.inMemory(key);
       if (known) return known;
       const bytes = await this.renditions.get(picture);
       if (!bytes) throw noRendition();
@@ -146,14 +147,14 @@ export class PicturesService {
     };
   }
 
-  private againOf({ tokens }: Trust, key: string, better?: PictureRef): Again | undefined {
+  private repeatOf({ tokens }: Trust, key: string, better?: PictureRef): Repeatable | undefined {
     return tokens && { tokens, memory: this.renditions, key, better: better && keyOfPicture(better) };
   }
 }
 
 /** A picture that was right when it was asked for, but may be outdated or erased by now. */
 function unkept(facts: Omit<Picture, 'load'>, bytes: Buffer): Picture {
-  return { ...facts, verified: false, again: undefined, load: () => Promise.resolve(bytes) };
+  return { ...facts, verified: false, repeat: undefined, load: () => Promise.resolve(bytes) };
 }
 
 function noPicture(): CodedError {

@@ -16,8 +16,9 @@ export function preferencesOf({ headers }: { headers: IncomingHttpHeaders }): Pr
   return { accept: headers.accept, lessMotion: wantsLess(headers), dark: wantsDark(headers) };
 }
 
-// The specification puts the values of hints in quotes (https://wicg.github.io/user-preference-media-features-headers/), Chromium does not.
-// An item may have parameters, and those that nobody knows are ignored (RFC 9651, section 3.1.2).
+// The specification puts the values of hints in quotes
+// (https://wicg.github.io/user-preference-media-features-headers/), Chromium does not. An item may have
+// parameters, and those that nobody knows are ignored (RFC 9651, section 3.1.2).
 const REDUCE = /^ *(?:reduce|"reduce") *(?:;|$)/;
 const DARK = /^ *(?:dark|"dark") *(?:;|$)/;
 

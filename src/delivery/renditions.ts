@@ -15,7 +15,10 @@ import { isAway } from '../storage/object-store.js';
 import type { PictureMemory } from './picture.js';
 import { type StoredPicture, StoredRenditions } from './stored-renditions.js';
 
-/** How long a rendition that took too long is not tried again, in ms: each attempt holds a turn for the whole time-out. */
+/**
+ * How long a rendition that took too long is not tried again, in ms: each attempt holds a turn for the whole
+ * time-out.
+ */
 const TOO_SLOW_MS = 60_000;
 /** How many such renditions are remembered. */
 const TOO_SLOW_ENTRIES = 10_000;
@@ -24,20 +27,24 @@ const TOO_SLOW_ENTRIES = 10_000;
 const STORED_ENTRIES = 20_000;
 
 /**
- * The group in whose turns renditions of sizes are made that the store does not keep. Anybody can ask for thousands of them, so those of all
- * avatars share one part; the sizes of `AVATAR_SIZES` are made avatar by avatar. It is no id.
+ * The group in whose turns renditions of sizes are made that the store does not keep. Anybody can ask for
+ * thousands of them, so those of all avatars share one part; the sizes of `AVATAR_SIZES` are made avatar by
+ * avatar. It is no id.
  */
 const OTHER_SIZES = 'other sizes';
 
 /**
- * Gives the bytes of masters and renditions: from memory, otherwise from the store, otherwise made from the master and stored. Callers that
- * ask for the same picture at the same time share one answer.
+ * Gives the bytes of masters and renditions: from memory, otherwise from the store, otherwise made from the
+ * master and stored. Callers that ask for the same picture at the same time share one answer.
  */
 @Injectable()
 export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   private readonly logger = new Logger(Renditions.name);
   private readonly cache: LRUCache<string, Buffer, PictureRef>;
-  /** Keys of AVIFs that the store has. They are remembered apart from their bytes, which may not fit in memory. */
+  /**
+   * Keys of AVIFs that the store has. They are remembered apart from their bytes, which may not fit in
+   * memory.
+   */
   private readonly storedAvifs = new LRUCache<string, true>({ max: STORED_ENTRIES });
   /** Keys of pictures that were whole in the store, of those that have been read for readers who go there. */
   private readonly seenWhole = new LRUCache<string, true>({ max: STORED_ENTRIES });
@@ -56,7 +63,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
       maxSize: Math.max(1, Math.floor(cacheSharesOf(settings).pictures)),
       sizeCalculation: (bytes) => Math.max(1, bytes.length),
       fetchMethod: (key, _, { context }) => this.load(key, context),
-      // A caller that waits for a picture gets it even if another picture pushes it out of the cache meanwhile.
+      // A caller that waits for a picture gets it even if another picture pushes it out of the cache
+      // meanwhile.
       ignoreFetchAbort: true,
     });
   }
@@ -73,23 +81,26 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   /**
    * Gives the bytes of a picture.
    * @returns undefined if there is no such version, or no such rendition of it, or it was erased a moment ago
-   * @throws CodedError `picture_unreadable` if the picture is a damaged or lost master, or has to be made from one; what the pipeline and
-   * the store throw
+   * @throws CodedError `picture_unreadable` if the picture is a damaged or lost master, or has to be made
+   * from one; what the pipeline and the store throw
    */
   async get(picture: PictureRef): Promise<Buffer | undefined> {
-    const known = this.take(keyOfPicture(picture));
+    const known = this.inMemory(keyOfPicture(picture));
     if (known) return known;
     this.misses++;
     return this.fetch(picture);
   }
 
-  take(key: string): Buffer | undefined {
+  inMemory(key: string): Buffer | undefined {
     const known = this.cache.get(key);
     if (known) this.hits++;
     return known;
   }
 
-  /** Whether a picture is in memory; an AVIF, which takes long to make, also if it is known to be in the store, whoever made it. */
+  /**
+   * Whether a picture is in memory; an AVIF, which takes long to make, also if it is known to be in the
+   * store, whoever made it.
+   */
   isAtHand(key: string): boolean {
     return this.cache.has(key) || this.storedAvifs.has(key);
   }
@@ -101,7 +112,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
    */
   async find(picture: PictureRef): Promise<Buffer | undefined> {
     const key = keyOfPicture(picture);
-    const known = this.take(key);
+    const known = this.inMemory(key);
     if (known) return known;
     this.misses++;
     return this.finding.run(key, async () => {
@@ -120,7 +131,10 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     await this.fetch(picture);
   }
 
-  /** Keeps the master of a new version in memory: should the store go away now, everything can be made from it. */
+  /**
+   * Keeps the master of a new version in memory: should the store go away now, everything can be made from
+   * it.
+   */
   published(id: string, { version, master: format }: Version, master: Buffer): void {
     this.remember({ id, version, master: format, rendition: { format } }, inOwnMemory(master));
   }
@@ -147,8 +161,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   /**
-   * Makes sure that the store has the whole picture, for readers that go there directly. It is read once by this process; from then on the
-   * store is only asked whether it is there.
+   * Makes sure that the store has the whole picture, for readers that go there directly. It is read once by
+   * this process; from then on the store is only asked whether it is there.
    * @returns whether it has; false if its version was erased or its master is gone
    * @throws what `get` throws
    */
@@ -209,7 +223,10 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     if (rendition.format === 'avif') this.storedAvifs.set(key, true);
   }
 
-  /** Makes a rendition. @throws TooSlow without an attempt if the last one took too long and is less than `TOO_SLOW_MS` ago */
+  /**
+   * Makes a rendition.
+   * @throws TooSlow without an attempt if the last one took too long and is less than `TOO_SLOW_MS` ago
+   */
   private async render(key: string, group: string, master: Buffer, rendering: Rendering): Promise<Buffer> {
     const left = this.tooSlow.getRemainingTTL(key);
     if (left > 0) throw new TooSlow({ logged: true, retryAfter: Math.ceil(left / 1000) });
@@ -223,7 +240,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   /**
-   * Reads a picture from the store. If the store is away, gives undefined for a rendition that can be done without.
+   * Reads a picture from the store. If the store is away, gives undefined for a rendition that can be done
+   * without.
    * @param optional another picture would do
    */
   private async fromStore(picture: PictureRef, optional = false): Promise<StoredPicture | undefined> {
@@ -238,7 +256,10 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     }
   }
 
-  /** Finds the master of a version, which may have left the manifest: its URLs work as long as its master is there. */
+  /**
+   * Finds the master of a version, which may have left the manifest: its URLs work as long as its master is
+   * there.
+   */
   private master(picture: PictureRef): Promise<Buffer | undefined> {
     const master = masterOf(picture);
     const known = this.cache.get(keyOfPicture(master));

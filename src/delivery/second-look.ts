@@ -9,23 +9,24 @@ import { isAway } from '../storage/object-store.js';
 export type Seen = 'current' | 'replaced' | 'erased' | 'unknown';
 
 /**
- * Looks at an avatar once more after a picture was loaded, or drawn. That may take long, since it has to be read and made, and everybody
- * makes pictures in turns: somebody may have erased it meanwhile, and have the receipt, or uploaded one.
+ * Looks at an avatar once more after a picture was loaded, or drawn. That may take long, since it has to be
+ * read and made, and everybody makes pictures in turns: somebody may have erased it meanwhile, and have the
+ * receipt, or uploaded one.
  */
 @Injectable()
 export class SecondLook {
   constructor(private readonly repository: AvatarRepository) {}
 
   /**
-   * Asks the store only if the read is too old by now. An erasure by this replica is in memory before its receipt is given, also one that
-   * waits in the outbox.
+   * Asks the store only if the read is too old by now. An erasure by this replica is in memory before its
+   * receipt is given, also one that waits in the outbox.
    * @param read gave the version
    */
   async at(id: string, version: string, { verified, tokens }: Trust): Promise<Seen> {
     if (this.repository.knowsErased(id, version)) return 'erased';
     if (!verified) return 'unknown';
-    if (tokens?.every((token) => this.repository.holds(token))) return 'current';
-    const again = await this.readAgain(id);
+    if (tokens?.every((token) => this.repository.isStillRight(token))) return 'current';
+    const again = await this.reread(id);
     if (again && isErased(again.value, version)) return 'erased';
     // The read may have been one of an alias as well, which is not read again.
     if (!again?.verified || !(tokens ?? []).every((token) => token.id !== undefined || isKeepable(token)))
@@ -43,14 +44,14 @@ export class SecondLook {
     const old = tokens.filter((token) => !isKeepable(token));
     const still = old.map(async ({ id }) => {
       // One of an alias is not read again.
-      const again = id === undefined ? undefined : await this.readAgain(id);
+      const again = id === undefined ? undefined : await this.reread(id);
       return again?.verified === true && again.value.current === null;
     });
     return (await Promise.all(still)).every(Boolean);
   }
 
   /** @returns undefined if the store is away, and nothing is known */
-  private async readAgain(id: string): Promise<ManifestRead | undefined> {
+  private async reread(id: string): Promise<ManifestRead | undefined> {
     try {
       return await this.repository.readCached(id);
     } catch (error) {

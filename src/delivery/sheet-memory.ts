@@ -44,7 +44,7 @@ export class SheetMemory implements AvatarListener, OnModuleInit {
     return { hits, misses, entries: sheets.size, bytes: sheets.calculatedSize };
   }
 
-  take(etag: string): Buffer | undefined {
+  inMemory(etag: string): Buffer | undefined {
     const known = this.sheets.get(etag);
     if (known) this.hits++;
     else this.misses++;
@@ -55,7 +55,9 @@ export class SheetMemory implements AvatarListener, OnModuleInit {
     this.sheets.set(etag, { bytes, shown });
   }
 
-  /** Forgets the sheets with an erased picture. Nobody would ask for them again: the versions are in the ETag. */
+  /**
+   * Forgets the sheets with an erased picture. Nobody would ask for them again: the versions are in the ETag.
+   */
   erased(id: string, end: Instant): Promise<void> {
     for (const [etag, { shown }] of this.sheets.entries()) {
       const version = shown.get(id);

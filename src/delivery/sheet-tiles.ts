@@ -46,9 +46,10 @@ export class SheetTiles implements OnApplicationShutdown {
 
   /**
    * Chooses the picture of an avatar, or draws its default.
-   * @throws what the lookup failed of if the store is away and the default is nothing: that an avatar has no picture is not known then
+   * @throws what the lookup failed of if the store is away and the default is nothing: that an avatar has no
+   * picture is not known then
    */
-  async of(found: Found & { id: string }, wish: TileWish): Promise<Tile> {
+  async choose(found: Found & { id: string }, wish: TileWish): Promise<Tile> {
     const { id, value: version, failure } = found;
     if (failure) this.log(id, failure);
     if (!version) return { ...found, picture: await this.draw(id, found, wish, failure) };
@@ -57,8 +58,10 @@ export class SheetTiles implements OnApplicationShutdown {
   }
 
   /**
-   * Replaces a picture that could not be loaded by the default of the avatar: one of many must not take the whole sheet away.
-   * @throws the failure if it is not one of this picture, or the tile shows the default already; otherwise as `of`
+   * Replaces a picture that could not be loaded by the default of the avatar: one of many must not take the
+   * whole sheet away.
+   * @throws the failure if it is not one of this picture, or the tile shows the default already; otherwise as
+   * `of`
    */
   async replace(tile: Tile, failure: unknown, wish: TileWish): Promise<Tile> {
     const { id, value } = tile;

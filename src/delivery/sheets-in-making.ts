@@ -6,12 +6,18 @@ export interface SheetCost {
   tiles: number;
   /** 0 while the tiles are being found. */
   pixels: number;
-  /** Whether some of its avatars have not been read by this process. Anybody can make up ids, so such sheets get only a part. */
+  /**
+   * Whether some of its avatars have not been read by this process. Anybody can make up ids, so such sheets
+   * get only a part.
+   */
   unread: boolean;
 }
 
 export interface SheetLimits {
-  /** How much there may be of all sheets in the making. It bounds how long a new one shares the turns with those before it. */
+  /**
+   * How much there may be of all sheets in the making. It bounds how long a new one shares the turns with
+   * those before it.
+   */
   making: Amount;
   /** How much there may be of all sheets that wait: they keep what is known of their tiles, and drawings. */
   waiting: Record<'tiles' | 'pixels', number>;
@@ -37,9 +43,10 @@ interface Waiting {
 }
 
 /**
- * Accepts sheets, lets them wait, or refuses them, before anything is done for them. Whoever is refused at once asks again at once, which
- * costs everybody more than a sheet that waits. Those with the fewest tiles come first: a flood of large sheets does not hold up small ones. Among
- * equals come those whose tiles are found already, or finding them would be in vain.
+ * Accepts sheets, lets them wait, or refuses them, before anything is done for them. Whoever is refused at
+ * once asks again at once, which costs everybody more than a sheet that waits. Those with the fewest tiles
+ * come first: a flood of large sheets does not hold up small ones. Among equals come those whose tiles are
+ * found already, or finding them would be in vain.
  */
 export class SheetsInMaking {
   private readonly making = { tiles: 0, unreadTiles: 0, pixels: 0 };
@@ -49,8 +56,8 @@ export class SheetsInMaking {
   constructor(private readonly limits = LIMITS) {}
 
   /**
-   * @throws CodedError `busy` the sheet has waited for too long, or too many wait that come before it. It was not begun then. A single
-   * sheet may cost any amount
+   * @throws CodedError `busy` the sheet has waited for too long, or too many wait that come before it. It was
+   * not begun then. A single sheet may cost any amount
    */
   async run<T>({ tiles, pixels, unread }: SheetCost, task: () => Promise<T>): Promise<T> {
     const cost = { tiles, unreadTiles: unread ? tiles : 0, pixels };

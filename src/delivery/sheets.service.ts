@@ -63,8 +63,8 @@ const ERASING = 'Avatars of the sheet are being erased faster than it can be mad
 @Injectable()
 export class SheetsService {
   /**
-   * Tiles are found, read and drawn in turns. Sheets of avatars in memory share them fairly; those with others share one part, so that
-   * sheets of made-up ids hold up one another, and a few others.
+   * Tiles are found, read and drawn in turns. Sheets of avatars in memory share them fairly; those with
+   * others share one part, so that sheets of made-up ids hold up one another, and a few others.
    */
   private readonly turns: FairTurns;
   private readonly inMaking = new SheetsInMaking();
@@ -85,8 +85,8 @@ export class SheetsService {
   }
 
   /**
-   * Finds the avatars of a sheet. Where each of them is depends on the ids alone, so a sheet and its map can be asked for at different
-   * times.
+   * Finds the avatars of a sheet. Where each of them is depends on the ids alone, so a sheet and its map can
+   * be asked for at different times.
    * @throws CodedError `sheet_too_large`, `busy`
    */
   async find({ ids, size }: SheetWish): Promise<Sheet> {
@@ -100,7 +100,8 @@ export class SheetsService {
 
   /**
    * The sheet as a picture. Its ETag follows the versions and the drawings. No picture is loaded for it.
-   * @throws what `find` throws; what the store throws if it is away, an avatar is not in memory, and the default is nothing
+   * @throws what `find` throws; what the store throws if it is away, an avatar is not in memory, and the
+   * default is nothing
    */
   show(wish: SheetWish): Promise<Picture> {
     return this.choose(wish, 1);
@@ -113,14 +114,15 @@ export class SheetsService {
     const group = this.groupOf(unique);
     const chosenAt = performance.now();
     const isAtHand = (id: string) => this.repository.isFresh(id) && !!this.repository.lastKnown(id)?.current;
-    const choose = async (id: string) => this.tiles.of(await this.lookups.findOne(id), look);
+    const choose = async (id: string) => this.tiles.choose(await this.lookups.findOne(id), look);
     const tiles = await this.eachOf(group, unique, isAtHand, choose);
     return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
   }
 
   /**
    * Does something for each avatar of a new sheet.
-   * @param isAtHand whether that takes no call to the store and no drawing. It is done at once then, however many sheets are being made
+   * @param isAtHand whether that takes no call to the store and no drawing. It is done at once then, however
+   * many sheets are being made
    * @throws CodedError `busy`
    */
   private async eachOf<Out>(
@@ -179,7 +181,7 @@ export class SheetsService {
       vary: [...new Set(tiles.flatMap(({ picture }) => picture?.vary ?? []))],
       verified: tiles.every(({ verified }) => verified),
       away: tiles.map(({ failure }) => failure).find(isAway),
-      again: undefined,
+      repeat: undefined,
       load: () => this.load(etag, sheet),
     };
   }
@@ -188,7 +190,7 @@ export class SheetsService {
     const { width, height } = sheet.layout;
     const cost = { tiles: sheet.tiles.length, pixels: width * height, unread: sheet.group === UNREAD };
     const make = () => this.inMaking.run(cost, () => this.make(etag, sheet));
-    const made = this.memory.take(etag) ?? (await this.making.run(etag, make));
+    const made = this.memory.inMemory(etag) ?? (await this.making.run(etag, make));
     // An erasure that was answered meanwhile must be seen.
     if (this.showsErased(sheet)) {
       if (sheet.round === MOST_ROUNDS) throw new CodedError('busy', ERASING);

@@ -47,7 +47,7 @@ export class StandIns implements OnApplicationShutdown {
    * @param read found that there is no picture
    * @returns undefined if that is nothing
    */
-  async of(
+  async choose(
     seed: string,
     wish: PictureWish,
     drawing: DrawingWish,
@@ -59,9 +59,11 @@ export class StandIns implements OnApplicationShutdown {
   }
 
   /**
-   * What is shown if a picture cannot be given: while the storage is away, or because it was erased a moment ago.
+   * What is shown if a picture cannot be given: while the storage is away, or because it was erased a moment
+   * ago.
    * @param error why it cannot be given
-   * @throws the same error if it is another one, or nothing is to be shown: an outage never looks like `avatar_not_found`
+   * @throws the same error if it is another one, or nothing is to be shown: an outage never looks like
+   * `avatar_not_found`
    */
   async instead(
     error: unknown,
@@ -70,7 +72,7 @@ export class StandIns implements OnApplicationShutdown {
     drawing: DrawingWish,
   ): Promise<Picture | Redirect> {
     const away = isAway(error);
-    const shown = away || isGone(error) ? await this.of(seed, wish, drawing, UNVERIFIED) : undefined;
+    const shown = away || isGone(error) ? await this.choose(seed, wish, drawing, UNVERIFIED) : undefined;
     if (!shown) throw error;
     if (!away) return shown;
     this.awayCount++;

@@ -34,7 +34,11 @@ export class StoredRenditions {
     private readonly pending: PendingChanges,
   ) {}
 
-  /** Reads a picture from the outbox or the store. @returns undefined if it is not there @throws what the store throws */
+  /**
+   * Reads a picture from the outbox or the store.
+   * @returns undefined if it is not there
+   * @throws what the store throws
+   */
   async get(picture: PictureRef, options?: CallOptions): Promise<StoredPicture | undefined> {
     const { id, version, rendition } = picture;
     const pending = await this.pending.master(id, version);
@@ -81,7 +85,10 @@ export class StoredRenditions {
     });
   }
 
-  /** Whether the store has a picture, or has it as soon as it is stored. @returns false if its version was erased */
+  /**
+   * Whether the store has a picture, or has it as soon as it is stored.
+   * @returns false if its version was erased
+   */
   has(picture: PictureRef): Promise<boolean> {
     const key = keyOfPicture(picture);
     // It may be replacing a damaged one.
@@ -117,7 +124,10 @@ export class StoredRenditions {
     return !isErased(manifest, version);
   }
 
-  /** Checks a picture. Only masters have a checksum, in the manifest; a rendition can only be checked to be complete. */
+  /**
+   * Checks a picture. Only masters have a checksum, in the manifest; a rendition can only be checked to be
+   * complete.
+   */
   private damageOf(
     bytes: Buffer,
     { id, version, rendition: { size, format } }: PictureRef,

@@ -6,7 +6,10 @@ import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { PUBLIC } from './public.js';
 
-/** Asks for one of the bearer keys of API_KEYS on every route that is not `@Public()`. Without keys it lets everybody pass. */
+/**
+ * Asks for one of the bearer keys of API_KEYS on every route that is not `@Public()`. Without keys it lets
+ * everybody pass.
+ */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   private readonly sums: readonly Buffer[];

@@ -4,7 +4,8 @@ import { CodedError } from '../errors.js';
 const ETAGS = /^\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"\s*(?:,\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"\s*)*$/;
 
 /**
- * Whether a reader already has the current representation, by its If-None-Match (RFC 9110, section 13.1.2: weak comparison).
+ * Whether a reader already has the current representation, by its If-None-Match (RFC 9110, section 13.1.2:
+ * weak comparison).
  * @param etag the current entity tag, with its quotes
  */
 export function matchesNoneMatch(header: string | undefined, etag: string): boolean {
@@ -13,8 +14,8 @@ export function matchesNoneMatch(header: string | undefined, etag: string): bool
 }
 
 /**
- * Whether the current representation is one that a reader asks for by its If-Match (RFC 9110, section 13.1.1: strong comparison). A
- * malformed header asks for none.
+ * Whether the current representation is one that a reader asks for by its If-Match (RFC 9110, section 13.1.1:
+ * strong comparison). A malformed header asks for none.
  * @param etag the current entity tag, with its quotes
  */
 export function meetsMatch(header: string | undefined, etag: string): boolean {
@@ -24,7 +25,8 @@ export function meetsMatch(header: string | undefined, etag: string): boolean {
 }
 
 /**
- * Whether a reader's conditions are about another representation than the current one, such as a copy that it has.
+ * Whether a reader's conditions are about another representation than the current one, such as a copy that it
+ * has.
  * @param etag the current entity tag, with its quotes; undefined if there is none
  */
 export function knowsAnother(headers: IncomingHttpHeaders, etag: string | undefined): boolean {
@@ -38,8 +40,9 @@ export function knowsAnother(headers: IncomingHttpHeaders, etag: string | undefi
 }
 
 /**
- * The precondition of a write (RFC 9110, section 13.1): If-Match with entity tags or `*`, or If-None-Match with `*` only. The entity
- * tag of any rendition counts as its version, a weak one as none.
+ * The precondition of a write (RFC 9110, section 13.1): If-Match with entity tags or
+ * `*`, or If-None-Match with `*` only. The entity tag of any rendition counts as its version, a weak one as
+ * none.
  * @throws CodedError `invalid_precondition` if the headers are anything else
  */
 export function preconditionOf(headers: IncomingHttpHeaders): readonly string[] | '*' | 'none' | undefined {

@@ -14,8 +14,8 @@ const PREFLIGHT_ANSWER = {
 } as const;
 
 /**
- * Answers the preflight requests that browsers send before a page of another origin may read with headers of its own:
- * https://fetch.spec.whatwg.org/#cors-preflight-fetch
+ * Answers the preflight requests that browsers send before a page of another origin may read with headers of
+ * its own: https://fetch.spec.whatwg.org/#cors-preflight-fetch
  * @param open the URLs that such pages may read, without their origin
  */
 export function answerPreflights(fastify: FastifyInstance, open: RegExp): void {

@@ -21,7 +21,10 @@ export interface Description {
   allow?: string;
 }
 
-/** Describes an error: one with a code of ours, a refusal of Nest or Fastify, or a defect, of which the client learns no details. */
+/**
+ * Describes an error: one with a code of ours, a refusal of Nest or Fastify, or a defect, of which the client
+ * learns no details.
+ */
 export function describeError(error: unknown, request: FastifyRequest): Description {
   const { id } = request;
   if (error instanceof CodedError) {
@@ -39,7 +42,10 @@ export function describeError(error: unknown, request: FastifyRequest): Descript
   );
 }
 
-/** The problem of a request that no route takes. Nest passes on what Fastify refuses before it knows whether one does. */
+/**
+ * The problem of a request that no route takes. Nest passes on what Fastify refuses before it knows whether
+ * one does.
+ */
 function withoutRoute(error: unknown, status: number, request: FastifyRequest): Description | undefined {
   if (!(error instanceof HttpException) && status !== 404) return undefined;
   const methods = allowedMethods(request);

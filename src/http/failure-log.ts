@@ -7,8 +7,8 @@ const WINDOW_MS = 10_000;
 const MAX_REASONS = 100;
 
 /**
- * Logs requests that failed. An outage or a burst fails thousands of them for one reason, so of those the log has one in 10 seconds, and
- * the number of the others.
+ * Logs requests that failed. An outage or a burst fails thousands of them for one reason, so of those the log
+ * has one in 10 seconds, and the number of the others.
  */
 export class FailureLog {
   private readonly repetitions = new LogOnce(WINDOW_MS, MAX_REASONS);
@@ -38,7 +38,10 @@ export class FailureLog {
   }
 }
 
-/** The same text for errors with the same cause. An error without a code of ours is a defect, and each may be a different one. */
+/**
+ * The same text for errors with the same cause. An error without a code of ours is a defect, and each may be
+ * a different one.
+ */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as { code?: unknown };

@@ -4,7 +4,8 @@ import { CodedError } from '../errors.js';
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
 /**
- * Checks the Host header, because answers have it in their URLs. HTTP/1.0 requests may leave it out (RFC 9112, section 3.2).
+ * Checks the Host header, because answers have it in their URLs. HTTP/1.0 requests may leave it out (RFC
+ * 9112, section 3.2).
  * @throws CodedError `invalid_host`
  */
 export function assertHost(request: IncomingMessage): void {

@@ -93,7 +93,10 @@ export function problem(
   };
 }
 
-/** The headers and the body of a problem, for answers that Fastify does not send. The connection has to be closed after them. */
+/**
+ * The headers and the body of a problem, for answers that Fastify does not send. The connection has to be
+ * closed after them.
+ */
 export interface LastAnswer {
   status: number;
   headers: Record<string, string | number>;

@@ -1,6 +1,8 @@
 import { CodedError } from '../errors.js';
 
-/** Whether every escape in a URL is well formed, and together they are UTF-8 (RFC 3986, section 2.1 and 2.5). */
+/**
+ * Whether every escape in a URL is well formed, and together they are UTF-8 (RFC 3986, section 2.1 and 2.5).
+ */
 export function isWellEscaped(url: string): boolean {
   if (!url.includes('%')) return true;
   try {

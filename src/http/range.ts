@@ -2,10 +2,11 @@
 export type Part = { start: number; end: number } | 'unsatisfiable' | undefined;
 
 /**
- * The part that a request asks for (RFC 9110, section 14). Requests for several ranges, or in other units than bytes, get the whole,
- * as section 14.2 allows.
+ * The part that a request asks for (RFC 9110, section 14). Requests for several ranges, or in other units
+ * than bytes, get the whole, as section 14.2 allows.
  * @param range the header Range
- * @param ifRange the header If-Range: if it is not `etag`, the answer is the whole. A date or a weak tag never is (section 13.1.5)
+ * @param ifRange the header If-Range: if it is not `etag`, the answer is the whole. A date or a weak tag
+ * never is (section 13.1.5)
  * @param etag the current entity tag, with its quotes
  * @param length of the whole, in bytes
  * @returns `start` and `end`, both included

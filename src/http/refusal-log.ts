@@ -23,8 +23,8 @@ const WITHOUT_KEY = new Set<string>([
 ] satisfies ErrorCode[]);
 
 /**
- * Logs requests that are refused without a key. Anybody can send thousands of them, so of those with the same code the log has one in
- * 10 seconds, and the number of the others.
+ * Logs requests that are refused without a key. Anybody can send thousands of them, so of those with the same
+ * code the log has one in 10 seconds, and the number of the others.
  */
 export class RefusalLog {
   private readonly repetitions = new LogOnce(WINDOW_MS, MAX_KINDS);

@@ -2,7 +2,10 @@ import { CodedError, type ErrorDetails } from '../errors.js';
 import type { Crop, MasterFormat, Reduction, RenditionFormat } from '../model/formats.js';
 import type { SheetLayout } from '../model/sheet.js';
 
-/** A picture that is safe to serve: Visage encoded it anew, upright, square, as sRGB, and without any metadata. */
+/**
+ * A picture that is safe to serve: Visage encoded it anew, upright, square, as sRGB, and without any
+ * metadata.
+ */
 export interface Master {
   bytes: Buffer;
   /** SHA-256 of the bytes, in hex. */
@@ -20,7 +23,10 @@ export interface Master {
   color: string;
 }
 
-/** A generated picture in sRGB, with 8 bits for each channel. Every pixel is either opaque or fully transparent. */
+/**
+ * A generated picture in sRGB, with 8 bits for each channel. Every pixel is either opaque or fully
+ * transparent.
+ */
 export interface Pixels {
   rgba: Buffer;
   /** In px, as is the height. */
@@ -42,8 +48,8 @@ export interface Rendering {
   /** Edge in px. */
   size: number;
   /**
-   * WebP and GIF keep an animation unless it has too many bytes. Other formats show its first frame. JPEG has white in place of
-   * transparency.
+   * WebP and GIF keep an animation unless it has too many bytes. Other formats show its first frame. JPEG has
+   * white in place of transparency.
    */
   format: RenditionFormat;
   /** Show only the first frame of an animation. */
@@ -79,16 +85,18 @@ export abstract class ImagePipeline {
    * Makes a master of an upload.
    * @param path a file with the uploaded bytes, which need not be a picture
    * @param crop the part to keep. The default is the square that draws the most attention.
-   * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says; `image_too_large` the header
-   * states more pixels or frames than allowed, decoding takes too long, or the master has too many bytes even at a lower quality
-   * and without motion; `unreadable_image` damaged; `invalid_crop` not within the picture; `busy` the queue is full
+   * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says;
+   * `image_too_large` the header states more pixels or frames than allowed, decoding takes too long, or the
+   * master has too many bytes even at a lower quality and without motion; `unreadable_image` damaged;
+   * `invalid_crop` not within the picture; `busy` the queue is full
    */
   abstract makeMaster(path: string, crop?: Crop): Promise<Master>;
 
   /**
    * Makes a rendition of a master.
    * @param master bytes that `makeMaster` gave
-   * @param group the avatar that it belongs to. Groups share the turns fairly, however many renditions one of them waits for.
+   * @param group the avatar that it belongs to. Groups share the turns fairly, however many renditions one of
+   * them waits for.
    * @throws CodedError `busy` the queue is full
    * @throws TooSlow it takes too long
    */
@@ -104,8 +112,8 @@ export abstract class ImagePipeline {
 
   /**
    * Draws pictures into one WebP.
-   * @param tiles encoded pictures, each of which is made as large as a tile; undefined leaves the tile transparent. An animation shows
-   * its first frame.
+   * @param tiles encoded pictures, each of which is made as large as a tile; undefined leaves the tile
+   * transparent. An animation shows its first frame.
    * @throws CodedError `busy` the queue is full
    * @throws TooSlow it takes too long
    * @throws UnreadableTiles
@@ -116,8 +124,9 @@ export abstract class ImagePipeline {
   abstract get composer(): string;
 
   /**
-   * Resolves when no picture is being processed and none waits: at once if that is so now. Work that nobody waits for starts then, one
-   * task at a time, and takes nothing from anybody. Whoever comes meanwhile has to wait for that one task at most.
+   * Resolves when no picture is being processed and none waits: at once if that is so now. Work that nobody
+   * waits for starts then, one task at a time, and takes nothing from anybody. Whoever comes meanwhile has to
+   * wait for that one task at most.
    */
   abstract whenIdle(): Promise<void>;
 

@@ -4,8 +4,9 @@ import { parseBytes } from './containers/parse.js';
 import { sniffBytes } from './containers/sniff.js';
 
 /**
- * Tells whether a picture has this format and a complete container. Nothing is decoded, so it costs next to nothing. It notices
- * wherever a picture that Visage encoded breaks off, but not bytes that were changed in between.
+ * Tells whether a picture has this format and a complete container. Nothing is decoded, so it costs next to
+ * nothing. It notices wherever a picture that Visage encoded breaks off, but not bytes that were changed in
+ * between.
  */
 export function isWhole(bytes: Buffer, format: RenditionFormat): boolean {
   return sniffBytes(bytes) === format && ENDS_WELL[format](bytes);
@@ -27,7 +28,10 @@ const END_OF_JPEG = Buffer.from([0xff, 0xd9]);
 /** The chunk IEND, https://www.w3.org/TR/png/#11IEND: its length, its name and its checksum. */
 const END_OF_PNG = Buffer.from('\0\0\0\0IEND\xae\x42\x60\x82', 'latin1');
 
-/** Boxes of ISO/IEC 14496-12, 4.2. A box of size 0 extends to the end of the file, so it could break off anywhere. */
+/**
+ * Boxes of ISO/IEC 14496-12, 4.2. A box of size 0 extends to the end of the file, so it could break off
+ * anywhere.
+ */
 function hasAllBoxes(bytes: Buffer): boolean {
   const types = new Set<string>();
   let position = 0;

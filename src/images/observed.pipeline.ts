@@ -18,7 +18,10 @@ export interface PictureAttempt {
   ms: number;
 }
 
-/** Hears of every picture that was made or refused: the port and its injection token, which a module may leave out. */
+/**
+ * Hears of every picture that was made or refused: the port and its injection token, which a module may leave
+ * out.
+ */
 export abstract class PictureObserver {
   abstract pictureAttempted(attempt: PictureAttempt): void;
 }

@@ -16,7 +16,10 @@ export interface Square {
 /** Cells along each edge of a preview. It never has fewer than a ThumbHash has waves: it would show waves. */
 const CELLS = 32;
 
-/** At least so many pixels along each edge of a cell are looked at. All million of a master would hold up the event loop. */
+/**
+ * At least so many pixels along each edge of a cell are looked at. All million of a master would hold up the
+ * event loop.
+ */
 const SAMPLES = 4;
 
 export function previewOf(square: Square): Preview {
@@ -65,7 +68,10 @@ function meanOf({ data, side, channels }: Square, left: number, top: number): nu
   return [sumRed / visible, sumGreen / visible, sumBlue / visible, sumAlpha / count].map(Math.round);
 }
 
-/** Divides the sRGB cube into 4096 cells and takes the mean of the fullest one. Pixels that are mostly transparent do not count. */
+/**
+ * Divides the sRGB cube into 4096 cells and takes the mean of the fullest one. Pixels that are mostly
+ * transparent do not count.
+ */
 function dominantColor(rgba: Buffer): string {
   const cells = new Map<number, { count: number; red: number; green: number; blue: number }>();
   let fullest = { count: 0, red: 255, green: 255, blue: 255 };

@@ -9,9 +9,9 @@ const KEYED_HASH = /^[0-9a-f]{64}$/;
 const FINGERPRINT_DIGITS = 8;
 
 /**
- * Maps hashes of e-mail addresses, as requests have them, to the names of aliases, as the storage has them, and back. Without a key both are
- * the same. With a key only its HMACs are hashes, and the name begins with a fingerprint of the key: what was registered without it, or with
- * another key, answers to nobody. Pure.
+ * Maps hashes of e-mail addresses, as requests have them, to the names of aliases, as the storage has them,
+ * and back. Without a key both are the same. With a key only its HMACs are hashes, and the name begins with a
+ * fingerprint of the key: what was registered without it, or with another key, answers to nobody. Pure.
  */
 export class AliasNames {
   private readonly fingerprint: string | undefined;
@@ -22,7 +22,9 @@ export class AliasNames {
     this.fingerprint = sha256Hex(`alias key:${key}`).slice(0, FINGERPRINT_DIGITS);
   }
 
-  /** The hashes that stand for an address: MD5 and SHA-256 of its spellings, or their HMAC-SHA256 by the key. */
+  /**
+   * The hashes that stand for an address: MD5 and SHA-256 of its spellings, or their HMAC-SHA256 by the key.
+   */
   hashEmail(email: string): string[] {
     const { key } = this;
     if (key === undefined) return hashEmail(email);

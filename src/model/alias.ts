@@ -14,8 +14,9 @@ export function aliasesOf({ aliases }: Manifest): readonly string[] {
 }
 
 /**
- * The texts that clients hash for an e-mail address, trimmed and lower-cased as Gravatar and Libravatar want it. A letter with an accent can be
- * one character or two (Unicode Standard Annex 15), and a domain with such letters has a name in ASCII, too (RFC 5890): those are the same address.
+ * The texts that clients hash for an e-mail address, trimmed and lower-cased as Gravatar and Libravatar want
+ * it. A letter with an accent can be one character or two (Unicode Standard Annex 15), and a domain with such
+ * letters has a name in ASCII, too (RFC 5890): those are the same address.
  * @returns one text for most addresses, at most three
  */
 export function spellingsOf(email: string): string[] {
@@ -27,9 +28,9 @@ export function spellingsOf(email: string): string[] {
 }
 
 /**
- * The name in ASCII of an international domain, or the other way round. Both functions read a domain as the host of a URL: they cut off what
- * follows a `/`, decode escapes, and map letters to others. So they are believed only if one undoes the other; otherwise somebody could
- * register the address of somebody else.
+ * The name in ASCII of an international domain, or the other way round. Both functions read a domain as the
+ * host of a URL: they cut off what follows a `/`, decode escapes, and map letters to others. So they are
+ * believed only if one undoes the other; otherwise somebody could register the address of somebody else.
  */
 function otherNameOf(domain: string): string | undefined {
   const [ascii, unicode] = [domainToASCII(domain), domainToUnicode(domain)];
@@ -37,7 +38,10 @@ function otherNameOf(domain: string): string | undefined {
   return unicode !== domain && domainToASCII(unicode) === domain ? unicode : undefined;
 }
 
-/** The hashes that stand for an e-mail address, as Gravatar and Libravatar compute them: MD5 and SHA-256 in hex of its spellings. */
+/**
+ * The hashes that stand for an e-mail address, as Gravatar and Libravatar compute them: MD5 and SHA-256 in
+ * hex of its spellings.
+ */
 export function hashEmail(email: string): string[] {
   return spellingsOf(email).flatMap((text) =>
     ['md5', 'sha256'].map((algorithm) => createHash(algorithm).update(text).digest('hex')),
@@ -53,7 +57,8 @@ export function targetOf(object: { bytes: Buffer } | undefined): string | undefi
 /**
  * Writes an alias.
  * @param id undefined: the alias of nobody, which takes the place of one that is removed
- * @param write differs for each write, so that no two have the same etag: an attempt that arrives late must not replace a later write
+ * @param write differs for each write, so that no two have the same etag: an attempt that arrives late must
+ * not replace a later write
  */
 export function writeAlias(id: string | undefined, write?: string): Buffer {
   return Buffer.from(JSON.stringify({ schema: 1, id: id ?? null, write }));

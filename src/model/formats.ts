@@ -10,13 +10,18 @@ export type MasterFormat = (typeof MASTER_FORMATS)[number];
 export const RENDITION_FORMATS = ['jpeg', 'png', 'webp', 'avif', 'gif'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 
-/** Edges in px that a rendition can have. Settings do not narrow them, since an immutable URL works forever. */
+/**
+ * Edges in px that a rendition can have. Settings do not narrow them, since an immutable URL works forever.
+ */
 export const RENDITION_SIZES = { min: 16, max: 1024 } as const;
 
 /** Formats in which an animation moves. */
 export const MOVING_FORMATS: readonly RenditionFormat[] = ['webp', 'gif'];
 
-/** What a master may have given up to stay within its limit of bytes: some quality, or all frames but the first. */
+/**
+ * What a master may have given up to stay within its limit of bytes: some quality, or all frames but the
+ * first.
+ */
 export const REDUCTIONS = ['quality', 'still'] as const;
 export type Reduction = (typeof REDUCTIONS)[number];
 

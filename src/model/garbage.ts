@@ -17,12 +17,15 @@ export interface GarbageRules {
 }
 
 /**
- * Finds the objects of an avatar that may be deleted. Pure. Garbage stays garbage, so it may be deleted at any later time.
+ * Finds the objects of an avatar that may be deleted. Pure. Garbage stays garbage, so it may be deleted at
+ * any later time.
  *
  * - Erased version: all its objects, at once.
- * - Version that the manifest does not name: all its objects, once its newest object is older than the grace period, and so is the
- *   upload that pushed it out of the history. Until then it may be an upload under way, or an older page may still show it.
- * - Object of an older service (`avatars/<id>/<version>.<ext>`): only if its version is erased. Otherwise it is not ours to delete.
+ * - Version that the manifest does not name: all its objects, once its newest object is older than the grace
+ *   period, and so is the upload that pushed it out of the history. Until then it may be an upload under way,
+ *   or an older page may still show it.
+ * - Object of an older service (`avatars/<id>/<version>.<ext>`): only if its version is erased. Otherwise it
+ *   is not ours to delete.
  *
  * @param objects all that is stored under the avatar's prefix
  * @returns keys

@@ -14,7 +14,10 @@ export function isId(text: string): boolean {
   return ID.test(text) && text !== LOOKUP;
 }
 
-/** @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or digit, and not `lookup` */
+/**
+ * @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or
+ * digit, and not `lookup`
+ */
 export function assertId(id: string): void {
   if (id === LOOKUP) {
     throw new CodedError('invalid_id', '`lookup` is the name of a call and no avatar id. Use another id.', {
@@ -40,7 +43,10 @@ export function isHash(text: string): boolean {
   return HASH.test(text);
 }
 
-/** Whether a text can be the name of an alias: a hash, or with ALIAS_KEY a fingerprint of the key and an HMAC-SHA256. */
+/**
+ * Whether a text can be the name of an alias: a hash, or with ALIAS_KEY a fingerprint of the key and an
+ * HMAC-SHA256.
+ */
 export function isAliasName(text: string): boolean {
   return isHash(text) || KEYED_NAME.test(text);
 }
@@ -51,8 +57,9 @@ export function timeOfVersion(version: string): number {
 }
 
 /**
- * Encodes an id for keys and immutable URLs: `a-z 0-9 - _` stay as they are, every other byte becomes `~xx`. No two ids get the same
- * name, even on a file system that ignores case, and 80 characters stay below the 255 bytes of a file name.
+ * Encodes an id for keys and immutable URLs: `a-z 0-9 - _` stay as they are, every other byte becomes `~xx`.
+ * No two ids get the same name, even on a file system that ignores case, and 80 characters stay below the 255
+ * bytes of a file name.
  */
 export function encodeId(id: string): string {
   return id.replace(/[^a-z0-9_-]/g, (char) => `~${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
@@ -62,12 +69,12 @@ export function encodeId(id: string): string {
  * Decodes what `encodeId` encoded.
  * @throws CodedError `invalid_id` if `encodeId` never gives this text
  */
-export function decodeId(written: string): string {
-  const id = written.replace(/~([0-9a-f]{2})/g, (_, hex: string) =>
+export function decodeId(encoded: string): string {
+  const id = encoded.replace(/~([0-9a-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
   assertId(id);
-  if (encodeId(id) !== written) {
+  if (encodeId(id) !== encoded) {
     throw new CodedError(
       'invalid_id',
       'Immutable URLs escape every character of an id except a-z 0-9 - _ as ~xx. Copy the URLs from /info.',
@@ -112,8 +119,8 @@ export function isLegacy(key: string): boolean {
 }
 
 /**
- * The version that a picture's key belongs to: `avatars/<id>/<version>/...`, or `avatars/<id>/<version>.<ext>` in the layout of the
- * older service.
+ * The version that a picture's key belongs to:
+ * `avatars/<id>/<version>/...`, or `avatars/<id>/<version>.<ext>` in the layout of the older service.
  * @returns undefined for any other key
  */
 export function versionOf(key: string): string | undefined {

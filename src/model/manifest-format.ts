@@ -29,7 +29,10 @@ const MAX_EDGE = 16_383;
 /** A crop is given in numbers of at most five digits. */
 const MAX_CROP = 99_999;
 
-/** A stored manifest that no release can have written. `AvatarRepository` logs it, so the requests that fail of it do not. */
+/**
+ * A stored manifest that no release can have written. `AvatarRepository` logs it, so the requests that fail
+ * of it do not.
+ */
 export class ManifestUnreadable extends CodedError {
   /**
    * @param key of the object
@@ -46,7 +49,10 @@ export class ManifestUnreadable extends CodedError {
   }
 }
 
-/** Encodes a manifest for the store. @throws Error if `readManifest` would refuse it: nothing unreadable is ever stored */
+/**
+ * Encodes a manifest for the store.
+ * @throws Error if `readManifest` would refuse it: nothing unreadable is ever stored
+ */
 export function writeManifest(manifest: Manifest): Buffer {
   const fault = faultOfManifest(manifest.id, manifest);
   if (fault !== undefined) throw new Error(`not a manifest: ${fault}`);
@@ -72,7 +78,8 @@ export function readManifest(id: string, bytes: Buffer): Manifest {
 
 /**
  * Checks a value from an outbox that should be an intent.
- * @returns what is wrong, like `version.width has to be a whole number from 1 to 16383`; undefined if nothing is
+ * @returns what is wrong, like `version.width has to be a whole number from 1 to 16383`; undefined if nothing
+ * is
  */
 export function faultOfIntent(value: unknown): string | undefined {
   const type = (value as { type?: unknown } | null | undefined)?.type;
@@ -81,11 +88,15 @@ export function faultOfIntent(value: unknown): string | undefined {
   return shape ? describe(shape(value)) : 'it has to be a publish, restore, describe, remove or erase';
 }
 
-/** Whether a value is an existing time exactly as `Date.toISOString` writes it, up to the year 9998: `instantAfter` needs room above. */
+/**
+ * Whether a value is an existing time exactly as `Date.toISOString` writes it, up to the year 9998:
+ * `instantAfter` needs room above.
+ */
 export function isInstant(value: unknown): value is Instant {
   if (!isText(value, INSTANT) || value >= '9999') return false;
   const day = value.slice(8, 10);
-  // `Date` turns a day that its month lacks into one of the next month. It is slow, so it checks only late days.
+  // `Date` turns a day that its month lacks into one of the next month. It is slow, so it checks only late
+  // days.
   return day <= '28' || new Date(value).getUTCDate() === Number(day);
 }
 

@@ -16,7 +16,10 @@ export interface Version {
   width: number;
   height: number;
   animated: boolean;
-  /** What the master gave up to stay within its limit of bytes. The picture does not show it, so it is kept here. */
+  /**
+   * What the master gave up to stay within its limit of bytes. The picture does not show it, so it is kept
+   * here.
+   */
   reduced?: Reduction;
   /** Of the master. */
   bytes: number;
@@ -26,7 +29,10 @@ export interface Version {
   color: string;
   /** What the picture shows, in the uploader's words, for people who cannot see it. */
   alt?: string;
-  /** When `alt` was last changed, if it was since the upload. Descriptions that arrive late are compared with it. */
+  /**
+   * When `alt` was last changed, if it was since the upload. Descriptions that arrive late are compared with
+   * it.
+   */
   describedAt?: Instant;
   /** The time in `version`; versions of the first releases may be some ms off. */
   uploadedAt: Instant;
@@ -44,15 +50,21 @@ export interface Manifest {
   /** Nothing that was uploaded or registered up to then comes back. */
   erasedAt?: Instant;
   /**
-   * Like `erasedAt`, but later, if the erasure was repeated: an upload that another replica accepted in between and still has in its
-   * outbox must not come back.
+   * Like `erasedAt`, but later, if the erasure was repeated: an upload that another replica accepted in
+   * between and still has in its outbox must not come back.
    */
   voidUntil?: Instant;
-  /** The names of the aliases that stand for the avatar, sorted, and when they were registered: see `AliasNames`. */
+  /**
+   * The names of the aliases that stand for the avatar, sorted, and when they were registered: see
+   * `AliasNames`.
+   */
   aliases?: { at: Instant; hashes: readonly string[] };
 }
 
-/** A requested change of an avatar. A restore and a describe carry their whole version, so they mean the same at any time. */
+/**
+ * A requested change of an avatar. A restore and a describe carry their whole version, so they mean the same
+ * at any time.
+ */
 export type Intent = PictureIntent | Alias;
 
 /** Intents that may wait in the outbox. */
@@ -88,7 +100,10 @@ export interface Remove {
 export interface Erase {
   type: 'erase';
   at: Instant;
-  /** The time of an earlier erasure, if nothing new has come since then; undefined: there was none, or something new came. */
+  /**
+   * The time of an earlier erasure, if nothing new has come since then; undefined: there was none, or
+   * something new came.
+   */
   confirms?: Instant;
 }
 
@@ -105,10 +120,11 @@ export function emptyManifest(id: string): Manifest {
 }
 
 /**
- * Applies an intent to a manifest. Pure. Intents of different times give the same result in any order, and when they are repeated: the
- * latest `at` decides which version is current (ties by version), which aliases stand for the avatar, and what a version shows; nothing
- * uploaded or registered up to an erasure comes back. A version that left the history has lost its description: a restore that arrives
- * after that brings it back as the restore knew it.
+ * Applies an intent to a manifest. Pure. Intents of different times give the same result in any order, and
+ * when they are repeated: the latest `at` decides which version is current (ties by version), which aliases
+ * stand for the avatar, and what a version shows; nothing uploaded or registered up to an erasure comes back.
+ * A version that left the history has lost its description: a restore that arrives after that brings it back
+ * as the restore knew it.
  * @param history how many versions to keep
  */
 export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
@@ -210,16 +226,16 @@ export function endOfErased({
 }
 
 /**
- * Whether an avatar gets what the older service left of it: nothing was ever done to its pictures, and keys have its id as it is, since
- * that service did not encode ids.
+ * Whether an avatar gets what the older service left of it: nothing was ever done to its pictures, and keys
+ * have its id as it is, since that service did not encode ids.
  */
 export function mayAdopt({ id, head, erasedAt }: Manifest): boolean {
   return head === undefined && erasedAt === undefined && encodeId(id) === id;
 }
 
 /**
- * The time for a new intent that builds on this manifest: now, or just after everything in the manifest if another replica's clock is
- * ahead of ours.
+ * The time for a new intent that builds on this manifest: now, or just after everything in the manifest if
+ * another replica's clock is ahead of ours.
  */
 export function instantAfter(manifest: Manifest, now: Date): Instant {
   const { head, versions, aliases } = manifest;

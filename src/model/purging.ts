@@ -12,11 +12,16 @@ export interface Purgeable {
   aliases: readonly string[];
   /** Whether these may have stood for another avatar, or for none. */
   aliased: boolean;
-  /** Whether some of them may be new: other replicas may still know for a while that they stand for nobody. */
+  /**
+   * Whether some of them may be new: other replicas may still know for a while that they stand for nobody.
+   */
   registered: boolean;
 }
 
-/** The tag of every answer that shows an avatar, or stands in for its picture. A hash, since `/avatar/<hash>` must not tell the id. */
+/**
+ * The tag of every answer that shows an avatar, or stands in for its picture. A hash, since `/avatar/<hash>`
+ * must not tell the id.
+ */
 export function tagOfAvatar(id: string): string {
   return tagOf('avatar', id);
 }
@@ -37,8 +42,8 @@ export function pathsOf({ id, aliases }: Purgeable): string[] {
 }
 
 /**
- * The beginnings of the paths of an avatar's pictures: the id as it is, percent-encoded, and as immutable URLs escape it, whose `~` is
- * percent-encoded as well by some (RFC 1738 calls it unsafe).
+ * The beginnings of the paths of an avatar's pictures: the id as it is, percent-encoded, and as immutable
+ * URLs escape it, whose `~` is percent-encoded as well by some (RFC 1738 calls it unsafe).
  */
 export function pathsOfAvatar(id: string): string[] {
   const escaped = encodeId(id);

@@ -51,8 +51,9 @@ export function mayMove(format: RenditionFormat | undefined): boolean {
 }
 
 /**
- * Chooses the rendition that serves a request best. Unless the size has to be exact, it goes up to the next of `sizes`, and above the
- * last of them to the largest possible. In the master's own format, the master itself serves if the rendition would be no smaller.
+ * Chooses the rendition that serves a request best. Unless the size has to be exact, it goes up to the next
+ * of `sizes`, and above the last of them to the largest possible. In the master's own format, the master
+ * itself serves if the rendition would be no smaller.
  * @param request.size within `RENDITION_SIZES` unless it is exact
  * @param sizes ascending, in px
  * @returns one that `canBeMade`
@@ -78,8 +79,9 @@ export function chooseRendition(
 }
 
 /**
- * The one name of a picture that could have several: a version that does not move has no other first frame, and no rendition is larger
- * than its master. Under any other name, readers could fill the store with copies. The name does not depend on the settings.
+ * The one name of a picture that could have several: a version that does not move has no other first frame,
+ * and no rendition is larger than its master. Under any other name, readers could fill the store with copies.
+ * The name does not depend on the settings.
  * @param rendition as `isRenditionOf` accepts it
  * @param sizes ascending, in px: others are not stored
  */
@@ -100,8 +102,8 @@ function largestOf({ width }: RenditionSource): number {
 }
 
 /**
- * Whether every version has such a rendition. This does not depend on the settings: URLs that were given out under earlier settings
- * keep working.
+ * Whether every version has such a rendition. This does not depend on the settings: URLs that were given out
+ * under earlier settings keep working.
  */
 export function canBeMade({ size, exact }: Rendition): boolean {
   return size === undefined || exact === true || isRenditionSize(size);
@@ -134,7 +136,10 @@ export function renditionName({ size, format, still, exact }: Rendition): string
   return `${size ?? 'master'}${still ? '-still' : ''}${exact ? '-exact' : ''}.${format}`;
 }
 
-/** Parses the name of a rendition that can have an immutable URL. @returns undefined if no rendition has this name */
+/**
+ * Parses the name of a rendition that can have an immutable URL.
+ * @returns undefined if no rendition has this name
+ */
 export function parseRenditionName(name: string): Rendition | undefined {
   const [, size, still, extension] = NAME.exec(name) ?? [];
   const format = RENDITION_FORMATS.find((known) => known === extension);

@@ -1,4 +1,6 @@
-/** The longest edge of a WebP in px: https://developers.google.com/speed/webp/docs/riff_container#image_size. */
+/**
+ * The longest edge of a WebP in px: https://developers.google.com/speed/webp/docs/riff_container#image_size.
+ */
 const MAX_EDGE = 16_383;
 
 /** A grid of square tiles, row by row. It depends on nothing but the number and the size of the tiles. */
@@ -12,7 +14,11 @@ export interface SheetLayout {
   readonly height: number;
 }
 
-/** Lays tiles out in a grid that is as square as possible. @param count at least 1 @param size the edge of a tile in px */
+/**
+ * Lays tiles out in a grid that is as square as possible.
+ * @param count at least 1
+ * @param size the edge of a tile in px
+ */
 export function layOut(count: number, size: number): SheetLayout {
   const columns = Math.ceil(Math.sqrt(count));
   const rows = Math.ceil(count / columns);

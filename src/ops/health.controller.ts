@@ -52,7 +52,8 @@ export class HealthController implements OnModuleDestroy {
     if (storage.reachable) return storage.full ? 'degraded' : 'ready';
     // Wrong settings look like this: a rolling restart has to stop at the first replica that has them.
     if (storage.refused || !this.health.wasReached) return 'unavailable';
-    // All replicas have the same bucket, so none of them is better, and each still has pictures in memory. A disk may be this machine's own.
+    // All replicas have the same bucket, so none of them is better, and each still has pictures in memory. A
+    // disk may be this machine's own.
     return storage.backend === 'local' && !storage.overdue ? 'unavailable' : 'degraded';
   }
 }

@@ -6,8 +6,8 @@ import { isAway } from '../storage/object-store.js';
 const CHATTER = new Set<unknown>(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
 
 /**
- * Hashes of e-mail addresses, which reveal addresses to anybody who guesses them. They occur in keys of objects, which disk errors quote,
- * and in paths of requests.
+ * Hashes of e-mail addresses, which reveal addresses to anybody who guesses them. They occur in keys of
+ * objects, which disk errors quote, and in paths of requests.
  */
 const HASH = /(\baliases\/|\/avatar\/)(?:[0-9a-f]{8}-)?[0-9a-f]{32,64}\b/gi;
 
@@ -15,10 +15,12 @@ const HASH = /(\baliases\/|\/avatar\/)(?:[0-9a-f]{8}-)?[0-9a-f]{32,64}\b/gi;
 export const LOG_HOOKS = { streamWrite: (line: string) => line.replace(HASH, '$1-') };
 
 /**
- * Opens standard output for the service's log. Lines are written by another thread, since a reader that hangs must not stop the service.
+ * Opens standard output for the service's log. Lines are written by another thread, since a reader that hangs
+ * must not stop the service.
  */
 export function openLog(): DestinationStream {
-  // No line is that short, so none waits for another. With 0, the default, flush() does not wait for a line that is being written.
+  // No line is that short, so none waits for another. With 0, the default, flush() does not wait for a line
+  // that is being written.
   return destination({ dest: 1, minLength: 1, sync: false });
 }
 
@@ -34,14 +36,17 @@ export function serializeWithoutStack(error: Error): Record<string, unknown> {
 }
 
 /**
- * For pino: the same without the stack of an outage, of which the message says it all: the stack only repeats it from inside the SDK, in
- * 2 kB for each line.
+ * For pino: the same without the stack of an outage, of which the message says it all: the stack only repeats
+ * it from inside the SDK, in 2 kB for each line.
  */
 export function serializeErrorBriefly(error: Error): Record<string, unknown> {
   return (isAway(error) ? serializeWithoutStack : serializeError)(error);
 }
 
-/** The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may look like a hash. */
+/**
+ * The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may
+ * look like a hash.
+ */
 export function loggedPath(path: string): string {
   return path.startsWith('/v1/') ? path : path.replace(/[0-9a-f]{32,64}/gi, '-');
 }

@@ -17,7 +17,10 @@ interface MetricRow {
 
 export interface AnsweredRequest {
   method: string;
-  /** The pattern that the path matched, such as `/v1/avatars/:id`; undefined if none did. Never the path itself. */
+  /**
+   * The pattern that the path matched, such as `/v1/avatars/:id`; undefined if none did. Never the path
+   * itself.
+   */
   route: string | undefined;
   status: number;
   /** The `code` of the problem, if the answer was one. */
@@ -25,7 +28,10 @@ export interface AnsweredRequest {
   ms: number;
 }
 
-/** Buckets in seconds. A hot read takes less than the first, an upload from a slow phone more than the last but one. */
+/**
+ * Buckets in seconds. A hot read takes less than the first, an upload from a slow phone more than the last
+ * but one.
+ */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** Outcomes of uploads by status. All other answers are `refused`. */
@@ -51,8 +57,8 @@ const PICTURES = [
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
 /**
- * Counts what happens in the service, for Prometheus. No label may hold anything that a client can make up, such as an id: the process
- * keeps each combination of labels as long as it lives.
+ * Counts what happens in the service, for Prometheus. No label may hold anything that a client can make up,
+ * such as an id: the process keeps each combination of labels as long as it lives.
  */
 export class Metrics implements StoreObserver, PictureObserver {
   readonly registry = Registry.merge([metricsOfProcess()]);
@@ -156,7 +162,10 @@ function* samplesOf(
   }
 }
 
-/** Of its heap and event loop. They are observed once and never let go, however many services run in the process. */
+/**
+ * Of its heap and event loop. They are observed once and never let go, however many services run in the
+ * process.
+ */
 function metricsOfProcess(): Registry {
   if (register.getMetricsAsArray().length === 0) collectDefaultMetrics();
   return register;

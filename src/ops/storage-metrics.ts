@@ -145,7 +145,8 @@ export class DiskMetrics {
       this.free[folder] = bavail * bsize;
       this.size[folder] = blocks * bsize;
     } catch {
-      // A folder that is gone keeps its last values. The part that uses it tells so in its metrics and in the log.
+      // A folder that is gone keeps its last values. The part that uses it tells so in its metrics and in the
+      // log.
     }
   }
 }

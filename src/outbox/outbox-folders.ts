@@ -20,9 +20,9 @@ import {
 const MAX_FOLDERS = 256;
 
 /**
- * Gives each process that shares the path of the outbox a folder of its own: `slot-0`, `slot-1`, ... A process holds a kernel lock on its
- * slot and on those that it took over. The kernel releases the locks when the process dies. A slot belongs to one storage: processes with
- * another storage leave it alone.
+ * Gives each process that shares the path of the outbox a folder of its own: `slot-0`, `slot-1`, ... A
+ * process holds a kernel lock on its slot and on those that it took over. The kernel releases the locks when
+ * the process dies. A slot belongs to one storage: processes with another storage leave it alone.
  */
 export class OutboxFolders {
   private readonly logger = new Logger(OutboxFolders.name);
@@ -56,13 +56,13 @@ export class OutboxFolders {
   async *claim(): AsyncIterable<Slot> {
     await makeFolder(this.path);
     for (const path of await slotsOf(this.path)) {
-      const slot = await this.take(path);
+      const slot = await this.lock(path);
       if (slot) yield slot;
     }
     for (let number = 0; !this.first; number++) {
       if (number === MAX_FOLDERS)
         throw new Error(`${this.path} has no free slot: at most ${MAX_FOLDERS} processes can share it`);
-      const slot = await this.take(join(this.path, `slot-${number}`));
+      const slot = await this.lock(join(this.path, `slot-${number}`));
       if (slot) yield slot;
     }
   }
@@ -73,7 +73,7 @@ export class OutboxFolders {
   }
 
   /** Locks a folder. @returns undefined if another process or storage owns it, or if it is ours already */
-  private async take(path: string): Promise<Slot | undefined> {
+  private async lock(path: string): Promise<Slot | undefined> {
     // Checked before the lock, too: otherwise a service of the other storage could find its own slot locked.
     if (this.claimed.has(path) || (await this.ownership(path)) === 'foreign') return undefined;
     await makeFolder(path);

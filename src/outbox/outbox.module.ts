@@ -54,7 +54,10 @@ async function openOutbox<Change>(
   return outbox;
 }
 
-/** Logs entries that an earlier service left. Only reads: a service without an outbox creates nothing in its path. */
+/**
+ * Logs entries that an earlier service left. Only reads: a service without an outbox creates nothing in its
+ * path.
+ */
 async function warnOfLeftEntries(outboxPath: string): Promise<void> {
   const logger = new Logger(Outbox.name);
   try {

@@ -18,7 +18,10 @@ export interface OutboxLimits {
 
 /** Writes and reads the changes. Their owner provides it, so that the outbox need not know what they mean. */
 export interface ChangeFormat<Change> {
-  /** The fields of an entry's JSON that hold a change. The outbox adds `schema`, `name`, `id` and `acceptedAt`. */
+  /**
+   * The fields of an entry's JSON that hold a change. The outbox adds `schema`, `name`, `id` and
+   * `acceptedAt`.
+   */
   write(change: Change): object;
   /** @throws Error if the fields hold no change that was accepted for this id; its message is the reason */
   read(id: string, fields: Readonly<Record<string, unknown>>, hasAttachment: boolean): Change;
@@ -50,8 +53,9 @@ interface Held<Change> extends OutboxEntry<Change> {
 }
 
 /**
- * A durable queue on the local disk for changes that are accepted while the store is away. It keeps an entry for each change, by id and in
- * the order of acceptance. The owner of the changes carries them out and removes them.
+ * A durable queue on the local disk for changes that are accepted while the store is away. It keeps an entry
+ * for each change, by id and in the order of acceptance. The owner of the changes carries them out and
+ * removes them.
  */
 export class Outbox<Change = unknown> {
   private readonly logger = new Logger(Outbox.name);
@@ -68,7 +72,10 @@ export class Outbox<Change = unknown> {
     readonly limits: OutboxLimits,
   ) {}
 
-  /** Opens the outbox with everything that earlier processes left in it. @throws what the file system throws */
+  /**
+   * Opens the outbox with everything that earlier processes left in it.
+   * @throws what the file system throws
+   */
   static async open<Change>(
     folders: OutboxFolders,
     format: ChangeFormat<Change>,
@@ -120,7 +127,7 @@ export class Outbox<Change = unknown> {
     } finally {
       this.writing.delete(entry.name);
     }
-    this.hold({ ...entry, change, slot, bytes: size });
+    this.index({ ...entry, change, slot, bytes: size });
   }
 
   /** Removes an entry that was carried out, or is void. */
@@ -180,7 +187,7 @@ export class Outbox<Change = unknown> {
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
-  private hold(held: Held<Change>): void {
+  private index(held: Held<Change>): void {
     this.held.set(held.name, held);
     this.byId.set(held.id, [...(this.byId.get(held.id) ?? []), held]);
   }
@@ -201,7 +208,7 @@ export class Outbox<Change = unknown> {
       try {
         const file = await slot.entry(name);
         if (file === undefined) continue;
-        this.hold({ ...this.parse(name, file, hasAttachment), slot, bytes });
+        this.index({ ...this.parse(name, file, hasAttachment), slot, bytes });
       } catch (error) {
         // Whatever else the disk says is no reason to give the entry up.
         if (error instanceof CodedError && !(error instanceof ObjectDamaged)) throw error;

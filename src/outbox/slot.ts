@@ -13,8 +13,9 @@ export interface SlotFiles {
 }
 
 /**
- * One folder of the outbox: `pending/NAME.json` is an entry and `pending/NAME.master` its attachment; `aside/` holds entries that can't be
- * carried out. An attachment is written before its entry and removed after it, so that no entry ever lacks its attachment.
+ * One folder of the outbox: `pending/NAME.json` is an entry and `pending/NAME.master` its attachment;
+ * `aside/` holds entries that can't be carried out. An attachment is written before its entry and removed
+ * after it, so that no entry ever lacks its attachment.
  */
 export class Slot {
   constructor(
@@ -49,7 +50,10 @@ export class Slot {
     return this.read(attachmentKey(PENDING, name));
   }
 
-  /** Writes an entry. Once the promise resolves, the entry survives a crash. @throws StorageFull and other errors of the disk */
+  /**
+   * Writes an entry. Once the promise resolves, the entry survives a crash.
+   * @throws StorageFull and other errors of the disk
+   */
   async write(name: string, entry: Buffer, attachment: Buffer | undefined): Promise<void> {
     try {
       if (attachment) await this.store.store(attachmentKey(PENDING, name), attachment);

@@ -3,7 +3,10 @@ import { join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { addressOf } from '../storage/s3/address-of.js';
 
-/** Identifies the storage that the entries of a slot are for. Holds no secret. Two identities are the same if they are deeply equal. */
+/**
+ * Identifies the storage that the entries of a slot are for. Holds no secret. Two identities are the same if
+ * they are deeply equal.
+ */
 export type StorageIdentity =
   | { bucket: string; endpoint: string }
   /** At AWS. */

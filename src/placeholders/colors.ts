@@ -10,8 +10,8 @@ export interface Colors {
   foreground: string;
 }
 
-// Fifteen hues, 24 degrees apart in OKLCH. Lightness and chroma of background and foreground: light (0.88, 0.075) and (0.40, 0.12),
-// dark (0.36, 0.085) and (0.90, 0.06).
+// Fifteen hues, 24 degrees apart in OKLCH. Lightness and chroma of background and foreground: light (0.88,
+// 0.075) and (0.40, 0.12), dark (0.36, 0.085) and (0.90, 0.06).
 const PALETTE: Record<Scheme, readonly (readonly [background: string, foreground: string])[]> = {
   light: [
     ['#ffc4cc', '#7a2439'],
@@ -54,7 +54,9 @@ const GREY: Record<Scheme, Colors> = {
   dark: { background: '#343a42', foreground: '#a4aebb' },
 };
 
-/** Picks colors by the seed: the same for the same seed, with a foreground that is readable on the background. */
+/**
+ * Picks colors by the seed: the same for the same seed, with a foreground that is readable on the background.
+ */
 export function colorsOf(seed: string, scheme: Scheme): Colors {
   const shades = PALETTE[scheme];
   const index = Number.parseInt(sha256Hex(seed).slice(0, 8), 16) % shades.length;

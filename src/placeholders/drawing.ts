@@ -9,7 +9,10 @@ export interface Placeholder {
   /** Makes the picture differ from others of its kind: an id, or the hash of an e-mail address. */
   seed: string;
   scheme?: Scheme | undefined;
-  /** A person's name, for the initials. The default is the seed. A seed that says nothing gives a head, and such a name a pattern. */
+  /**
+   * A person's name, for the initials. The default is the seed. A seed that says nothing gives a head, and
+   * such a name a pattern.
+   */
   name?: string | undefined;
   /** Shown instead of the initials of the name. */
   initials?: string | undefined;

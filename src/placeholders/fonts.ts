@@ -21,7 +21,10 @@ const EM = 1000;
 
 const decompress = promisify(brotliDecompress);
 
-/** The fonts that Visage brings along, the same on every machine. A file is read when it is first needed, and stays in memory. */
+/**
+ * The fonts that Visage brings along, the same on every machine. A file is read when it is first needed, and
+ * stays in memory.
+ */
 export class Fonts implements Glyphs {
   private readonly files = fontFiles();
   private readonly opened = new Map<FontFile, Promise<Font>>();

@@ -20,7 +20,10 @@ const RANDOM = /^[0-9a-f-]{32,}$/i;
 
 /** Characters that only control layout, except for those that join letters and emoji. */
 const LAYOUT_CONTROLS = /[\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF]/gu;
-/** Letters in a style or a form of their own, some of which have no capitals: 𝓐, ℬ, Ⓐ, and those of Arabic that are joined. */
+/**
+ * Letters in a style or a form of their own, some of which have no capitals: 𝓐, ℬ, Ⓐ, and those of Arabic
+ * that are joined.
+ */
 const STYLED =
   /[\u24B6-\u24E9]|(?=[\p{L}\p{N}])[\u2100-\u214F\uFB50-\uFDFF\uFE70-\uFEFF\u{1D400}-\u{1D7FF}]/gu;
 const BRACKETED = /\([^()]*\)|\[[^[\]]*\]|（[^（）]*）/g;
@@ -28,7 +31,10 @@ const SPACES = /[\s\p{Cc}]+/u;
 /** Between the parts of an id or of an e-mail address. */
 const SEPARATORS = /[\s\p{Cc}._+|~:=-]+/u;
 
-/** Vowels of Thai and Lao that are written before the consonant, but spoken after it. The consonant is the initial. */
+/**
+ * Vowels of Thai and Lao that are written before the consonant, but spoken after it. The consonant is the
+ * initial.
+ */
 const VOWEL_WRITTEN_FIRST = /^[\u0E40-\u0E44\u0EC0-\u0EC4]/;
 /** Like the ʻokina, or the stretch of Arabic. */
 const MODIFIER = /^\p{Lm}/u;
@@ -43,8 +49,8 @@ const TITLE_FORMS = ['\u01C5', '\u01C8', '\u01CB', '\u01F2'];
 const NO_CAPITALS = /^\p{Script=Georgian}/u;
 
 /**
- * Finds the initials of a name: the first letter or digit of its first and of its last word, in the order they are read in. A name
- * without letters and digits gives its first emoji.
+ * Finds the initials of a name: the first letter or digit of its first and of its last word, in the order
+ * they are read in. A name without letters and digits gives its first emoji.
  * @param name a person's name, an e-mail address, or an id
  * @returns none, one or two graphemes
  */

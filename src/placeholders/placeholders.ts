@@ -35,7 +35,8 @@ export class Placeholders {
   }
 
   /**
-   * Draws and encodes a picture. `IMAGE_CONCURRENCY` pictures are drawn at the same time, and `IMAGE_QUEUE` may wait.
+   * Draws and encodes a picture. `IMAGE_CONCURRENCY` pictures are drawn at the same time, and `IMAGE_QUEUE`
+   * may wait.
    * @param size edge in px, from 1 to 2048
    * @throws CodedError `busy` too many pictures are waiting to be drawn or encoded
    * @throws RangeError the size is not from 1 to 2048 px

@@ -12,7 +12,10 @@ const SMALLEST_PAIR = 0.27;
 const MAX_WIDTH = 78;
 const MAX_HEIGHT = 56;
 
-/** The gap between two graphemes, in thousandths of the font's size. Without it, Arabic letters would touch as if they were joined. */
+/**
+ * The gap between two graphemes, in thousandths of the font's size. Without it, Arabic letters would touch as
+ * if they were joined.
+ */
 const GAP = 70;
 
 /**
@@ -36,7 +39,8 @@ export function drawMysteryPerson(colors: Colors): string {
 }
 
 /**
- * Draws one or two graphemes in the middle of a colored square. If two would be too small, as some in Tamil, only the first is drawn.
+ * Draws one or two graphemes in the middle of a colored square. If two would be too small, as some in Tamil,
+ * only the first is drawn.
  * @param outlines at least one, from left to right
  * @returns SVG
  */

@@ -61,7 +61,8 @@ export function answerClientError(
 
 /**
  * Node looks at its clock before it reads what arrived while this process was busy.
- * @returns whether a request, or the beginning of the first one, had arrived unread: Node then counts from its first byte again
+ * @returns whether a request, or the beginning of the first one, had arrived unread: Node then counts from
+ * its first byte again
  */
 function hasArrivedAfterAll(socket: Socket): Promise<boolean> {
   const before = socket.bytesRead;
@@ -110,12 +111,13 @@ function sendLast(socket: Socket, { status, headers, body }: LastAnswer, mostByt
 }
 
 /**
- * Answers CONNECT, which asks for a tunnel to another server, after the requests before it, and closes the connection. Without this, Node
- * closes it without an answer.
+ * Answers CONNECT, which asks for a tunnel to another server, after the requests before it, and closes the
+ * connection. Without this, Node closes it without an answer.
  * @param mostBytes see `lingeringClose`
  */
 export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number): void {
-  // Node has given the connection away, and listens to its errors no more: without a listener, a reset would end the process.
+  // Node has given the connection away, and listens to its errors no more: without a listener, a reset would
+  // end the process.
   socket.on('error', () => {
     socket.destroy();
   });
@@ -131,8 +133,8 @@ export function refuseTunnel(socket: Socket, log: RefusalLog, mostBytes: number)
 }
 
 /**
- * Answers a request with an expectation other than 100-continue (RFC 9110, section 10.1.1) and closes the connection: its body may
- * come or not.
+ * Answers a request with an expectation other than 100-continue (RFC 9110, section 10.1.1) and closes the
+ * connection: its body may come or not.
  * @param mostBytes see `lingeringClose`
  */
 export function refuseExpectation(

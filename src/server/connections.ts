@@ -14,8 +14,9 @@ export interface ConnectionLimits {
 }
 
 /**
- * How many connections were cut off, by reason: the client took next to nothing of an answer for too long (`stalled`), its answers or
- * waiting requests took too much memory (`memory`), or there were too many connections (`refused`).
+ * How many connections were cut off, by reason: the client took next to nothing of an answer for too long
+ * (`stalled`), its answers or waiting requests took too much memory (`memory`), or there were too many
+ * connections (`refused`).
  */
 export type Cuts = Record<'stalled' | 'memory' | 'refused', number>;
 
@@ -27,13 +28,16 @@ interface Position {
   queued: number;
 }
 
-/** The least that a client has to take in its time, unless less is left. Otherwise an attacker could take a byte at a time. */
+/**
+ * The least that a client has to take in its time, unless less is left. Otherwise an attacker could take a
+ * byte at a time.
+ */
 const MIN_TAKEN = 64 * 1024;
 
 /**
- * Limits the connections of a server: how many there are, and how long a client may take for an answer. At shutdown it closes the idle
- * ones, and no request that was accepted is cut off. Node's own `closeIdleConnections` counts a connection as busy if it has sent nothing
- * yet, or half of its headers.
+ * Limits the connections of a server: how many there are, and how long a client may take for an answer. At
+ * shutdown it closes the idle ones, and no request that was accepted is cut off. Node's own
+ * `closeIdleConnections` counts a connection as busy if it has sent nothing yet, or half of its headers.
  */
 export class Connections {
   readonly cuts: Cuts = { stalled: 0, memory: 0, refused: 0 };
@@ -58,7 +62,9 @@ export class Connections {
     return this.open.size;
   }
 
-  /** Watches a server. Call it before the server listens; its answers have to be of `answers.responseClass()`. */
+  /**
+   * Watches a server. Call it before the server listens; its answers have to be of `answers.responseClass()`.
+   */
   watch(server: Server): void {
     server.maxConnections = this.limits.maxConnections;
     server.on('drop', () => this.cuts.refused++);
@@ -81,8 +87,8 @@ export class Connections {
   }
 
   /**
-   * Cuts off the clients that have taken too little of an answer for too long. Call it now and then: a timer for each answer would
-   * slow down all of them.
+   * Cuts off the clients that have taken too little of an answer for too long. Call it now and then: a timer
+   * for each answer would slow down all of them.
    * @param now a monotonic time, in ms
    */
   cutStalled(now: number): void {
@@ -111,7 +117,10 @@ export class Connections {
     }
   }
 
-  /** Resets a connection. A normal close would have the system keep the unread bytes, and go on trying to send them. */
+  /**
+   * Resets a connection. A normal close would have the system keep the unread bytes, and go on trying to send
+   * them.
+   */
   cut(socket: Socket, why: keyof Cuts): void {
     if (socket.destroyed) return;
     this.cuts[why]++;

@@ -5,7 +5,8 @@ import { problemCodeOf, sendProblem } from '../http/send-problem.js';
 import { refuseRest } from './refuse-rest.js';
 
 /**
- * Answers and logs what Fastify refuses before any hook has seen the request. The URL is not logged: it is malformed or too long.
+ * Answers and logs what Fastify refuses before any hook has seen the request. The URL is not logged: it is
+ * malformed or too long.
  * @param mostBytes see `refuseRest`
  */
 export function answerFrameworkError(

@@ -1,14 +1,16 @@
 /**
- * Everything that Visage uses of Node beyond its documentation, each with what happens if a later Node has it no more.
- * Tried with Node 20.20.2, 22.23.5 and 24.22.3, by test/http/stalls.spec.ts, protocol.spec.ts and request-body.spec.ts. These do not
- * notice if `keepRest` or `replaceLastClose` do nothing: on a new version, try those by hand.
+ * Everything that Visage uses of Node beyond its documentation, each with what happens if a later Node has it
+ * no more. Tried with Node 20.20.2, 22.23.5 and 24.22.3, by test/http/stalls.spec.ts, protocol.spec.ts and
+ * request-body.spec.ts. These do not notice if `keepRest` or `replaceLastClose` do nothing: on a new version,
+ * try those by hand.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * How much of the current write the system has not taken yet, in bytes. Node itself reads this for the timeout of a socket.
- * Without the field it is 0: a client is then cut off unless it takes a whole write in its time.
+ * How much of the current write the system has not taken yet, in bytes. Node itself reads this for the
+ * timeout of a socket. Without the field it is 0: a client is then cut off unless it takes a whole write in
+ * its time.
  */
 export function unsentOfCurrentWrite(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { _handle?: { writeQueueSize?: number } | null };
@@ -31,7 +33,10 @@ export function isNext(response: ServerResponse): boolean {
   return response.socket !== null;
 }
 
-/** Calls back when all answers before this one have been sent. Without the event, a pipelined request is never handled. */
+/**
+ * Calls back when all answers before this one have been sent. Without the event, a pipelined request is never
+ * handled.
+ */
 export function onceNext(response: ServerResponse, handle: () => void): void {
   response.once('socket', handle);
 }
@@ -45,8 +50,8 @@ export function keepRest(request: IncomingMessage): void {
 }
 
 /**
- * Replaces what Node calls when it has sent the last answer on a connection, which reads all that the client sends before it closes.
- * Should Node call something else, that is what happens.
+ * Replaces what Node calls when it has sent the last answer on a connection, which reads all that the client
+ * sends before it closes. Should Node call something else, that is what happens.
  */
 export function replaceLastClose(socket: Socket, close: () => void): void {
   socket.destroySoon = close;

@@ -4,16 +4,20 @@ import { isNext, onceNext } from './node-internals.js';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** If so many requests of a connection wait, no more is read from it. Up to 64 KiB that have already arrived wait as well. */
+/**
+ * If so many requests of a connection wait, no more is read from it. Up to 64 KiB that have already arrived
+ * wait as well.
+ */
 const MAX_WAITING = 32;
 
 /** How many requests may wait on all connections together. Each takes about 2 KB of memory. */
 const MAX_WAITING_IN_ALL = 10_000;
 
 /**
- * Handles pipelined requests, which a client sends on one connection without waiting for answers, one after the other
- * (RFC 9112, section 9.3.2). Node would begin them all at once, and a delete could overtake the upload before it. However many a
- * client sends, only a few are read ahead. Call it after all other listeners for the server's requests were added.
+ * Handles pipelined requests, which a client sends on one connection without waiting for answers, one after
+ * the other (RFC 9112, section 9.3.2). Node would begin them all at once, and a delete could overtake the
+ * upload before it. However many a client sends, only a few are read ahead. Call it after all other listeners
+ * for the server's requests were added.
  * @param cut ends a connection; called if too many requests are waiting
  */
 export function answerInTurn(server: Server, cut: (socket: Socket) => void): void {

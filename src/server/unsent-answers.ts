@@ -9,9 +9,10 @@ interface Held {
 }
 
 /**
- * Limits the memory of answers that clients have not taken yet. A picture stays in memory until the last of its readers has it, even
- * if the cache has let it go; it counts once, however many read it. If the sum gets too large, the clients that have been reading for
- * longest are cut off. A client that reads what it asks for is never among them for long, and nobody is refused because of others.
+ * Limits the memory of answers that clients have not taken yet. A picture stays in memory until the last of
+ * its readers has it, even if the cache has let it go; it counts once, however many read it. If the sum gets
+ * too large, the clients that have been reading for longest are cut off. A client that reads what it asks for
+ * is never among them for long, and nobody is refused because of others.
  */
 export class UnsentAnswers {
   /** The memory that was requested last comes last. */
@@ -32,9 +33,12 @@ export class UnsentAnswers {
     return this.total;
   }
 
-  /** The class of answers that a server has to use, as its option `ServerResponse`. An answer that is taken at once costs a comparison. */
+  /**
+   * The class of answers that a server has to use, as its option `ServerResponse`. An answer that is taken at
+   * once costs a comparison.
+   */
   responseClass(): typeof ServerResponse {
-    const hold = this.hold.bind(this);
+    const hold = this.add.bind(this);
     return class<R extends IncomingMessage> extends ServerResponse<R> {
       override end(chunk?: unknown, encoding?: unknown, done?: unknown): this {
         const { socket } = this;
@@ -45,7 +49,7 @@ export class UnsentAnswers {
     };
   }
 
-  private hold(response: ServerResponse, socket: Socket, chunk: unknown): void {
+  private add(response: ServerResponse, socket: Socket, chunk: unknown): void {
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) return;
     // A string is kept once for each answer.
     const [memory, bytes] =

@@ -15,14 +15,14 @@ export interface Bounds {
 const CHANGES = 'changes';
 
 /**
- * A store that gets only so many calls at a time. The others wait here, where their deadlines do not run yet. A burst of readers would
- * otherwise wait for connections, time out, and look like an outage. A listing needs a turn for each page, and holds none while its
- * reader looks at the page.
+ * A store that gets only so many calls at a time. The others wait here, where their deadlines do not run yet.
+ * A burst of readers would otherwise wait for connections, time out, and look like an outage. A listing needs
+ * a turn for each page, and holds none while its reader looks at the page.
  *
- * Changes wait in one line, readers in one line for each folder of keys: a reader who knows the manifest already does not wait for
- * the picture behind all those who ask for a manifest, and is not refused because of them. Readers who only ask whether
- * something has changed have a line of their own: a flood of made-up ids does not hurt those who ask for existing avatars. So have those whose
- * key is a guess.
+ * Changes wait in one line, readers in one line for each folder of keys: a reader who knows the manifest
+ * already does not wait for the picture behind all those who ask for a manifest, and is not refused because
+ * of them. Readers who only ask whether something has changed have a line of their own: a flood of made-up
+ * ids does not hurt those who ask for existing avatars. So have those whose key is a guess.
  */
 export class BoundedStore extends WrappedStore {
   /** As many as S3 gives in one answer. */

@@ -2,8 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { PROBES } from '../model/keys.js';
 
 /**
- * Counts reads that the driver discarded and repeated, because the bytes were not those that were stored, or not those of their etag: a
- * server that mixes writes up, a disk that loses bits, or a fault on the wire.
+ * Counts reads that the driver discarded and repeated, because the bytes were not those that were stored, or
+ * not those of their etag: a server that mixes writes up, a disk that loses bits, or a fault on the wire.
  */
 @Injectable()
 export class DiscardedReads {

@@ -16,10 +16,16 @@ export interface StorageCircuitOptions {
   resetMs: number;
 }
 
-/** The circuit breaker of a store: while the store is dead, calls fail at once instead of each costing its deadline. */
+/**
+ * The circuit breaker of a store: while the store is dead, calls fail at once instead of each costing its
+ * deadline.
+ */
 export class StorageCircuit {
   private readonly breaker: CircuitBreakerPolicy;
-  /** Why the last call that found the store unavailable did so: whoever reads the log needs that, and not that a circuit is open. */
+  /**
+   * Why the last call that found the store unavailable did so: whoever reads the log needs that, and not that
+   * a circuit is open.
+   */
   private lastCause: unknown;
 
   constructor({ failures, resetMs }: StorageCircuitOptions) {
@@ -80,7 +86,10 @@ export function isCircuitOpen(error: unknown): boolean {
   return error instanceof StorageUnavailable && refusedByCircuits.has(error);
 }
 
-/** A share of a call's time. A process that worked longer may have left an answer unread until the deadline was over. */
+/**
+ * A share of a call's time. A process that worked longer may have left an answer unread until the deadline
+ * was over.
+ */
 const BUSY = 0.95;
 
 /** @throws StorageBusy instead of a timeout if this process had no time to look for the answer */

@@ -19,7 +19,10 @@ export interface GetOptions extends CallOptions {
 export interface CallOptions {
   /** A change waits for this call: if calls have to queue, it does not queue behind readers. */
   forChange?: true;
-  /** A reader may have made up the key: if calls have to queue, those who ask for objects that exist do not queue behind this one. */
+  /**
+   * A reader may have made up the key: if calls have to queue, those who ask for objects that exist do not
+   * queue behind this one.
+   */
   guessed?: true;
 }
 
@@ -39,7 +42,10 @@ export interface ListedObject {
 
 /** What every driver is told when it is opened. */
 export interface DriverOptions {
-  /** Hears of each read that was discarded because its bytes were not those that were stored, or not those of its etag. */
+  /**
+   * Hears of each read that was discarded because its bytes were not those that were stored, or not those of
+   * its etag.
+   */
   onDiscardedRead?: ((key: string) => void) | undefined;
 }
 
@@ -52,8 +58,8 @@ export interface ObjectUrl {
 
 export interface StoreHealth {
   /**
-   * `honoured`: `ifAbsent` and `ifMatch` hold between all writers. `emulated`: the store does not offer them, and the
-   * driver compares before it writes, which holds only inside one process.
+   * `honoured`: `ifAbsent` and `ifMatch` hold between all writers. `emulated`: the store does not offer them,
+   * and the driver compares before it writes, which holds only inside one process.
    */
   conditionalWrites: 'honoured' | 'emulated';
   /** There is no room for new objects. Everything else works. */
@@ -77,16 +83,17 @@ export abstract class ObjectStore {
   abstract readonly location: string;
 
   /**
-   * Writes an object, all or nothing: a reader sees the old bytes or the new ones. Once the promise resolves, the new
-   * ones survive a crash. If the backend's answer is lost on the way, the driver reads back what became of the write.
-   * @throws PreconditionFailed the object is not as asked for. If answers were lost, our write may have been there for a
-   * while, and another writer may have built on it: read again before you act
+   * Writes an object, all or nothing: a reader sees the old bytes or the new ones. Once the promise resolves,
+   * the new ones survive a crash. If the backend's answer is lost on the way, the driver reads back what
+   * became of the write.
+   * @throws PreconditionFailed the object is not as asked for. If answers were lost, our write may have been
+   * there for a while, and another writer may have built on it: read again before you act
    */
   abstract store(key: string, bytes: Buffer, options?: StoreOptions): Promise<{ etag: string }>;
 
   /**
-   * Reads an object whole. Its bytes are the ones that were stored, and its etag is theirs: the driver compares them with a checksum, and
-   * discards what does not match.
+   * Reads an object whole. Its bytes are the ones that were stored, and its etag is theirs: the driver
+   * compares them with a checksum, and discards what does not match.
    * @returns `unchanged` if it still has the etag `ifNoneMatch`; undefined if there is none
    * @throws ObjectDamaged the backend has other bytes than were stored
    */
@@ -94,20 +101,24 @@ export abstract class ObjectStore {
 
   abstract exists(key: string): Promise<boolean>;
 
-  /** Deletes an object. An absent one counts as deleted. Takes every key that `list` gives, even if `assertKey` does not accept it. */
+  /**
+   * Deletes an object. An absent one counts as deleted. Takes every key that `list` gives, even if
+   * `assertKey` does not accept it.
+   */
   abstract delete(key: string): Promise<void>;
 
   /**
-   * Deletes objects, with as few calls to the backend as it allows. Keys are as for `delete`. If it fails, some of the objects may be
-   * deleted.
+   * Deletes objects, with as few calls to the backend as it allows. Keys are as for `delete`. If it fails,
+   * some of the objects may be deleted.
    */
   abstract deleteMany(keys: readonly string[]): Promise<void>;
 
   /**
    * A URL under which a browser gets the object from the backend itself.
-   * @param options.expiresIn in seconds: the URL is presigned, and works that long at most and half of that at least, unless the
-   * credentials expire before. All replicas with the same credentials give the same URL for half of that time, so that browsers can
-   * cache the object. Without it, the URL is plain and works if the object is public.
+   * @param options.expiresIn in seconds: the URL is presigned, and works that long at most and half of that
+   * at least, unless the credentials expire before. All replicas with the same credentials give the same URL
+   * for half of that time, so that browsers can cache the object. Without it, the URL is plain and works if
+   * the object is public.
    * @returns undefined if the backend has no URLs and the service has to serve the object
    */
   abstract getUrl(key: string, options?: { expiresIn?: number }): Promise<ObjectUrl | undefined>;
@@ -115,7 +126,10 @@ export abstract class ObjectStore {
   /** All objects whose keys start with `prefix`, in the byte order of their keys. */
   abstract list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>;
 
-  /** Proves that the backend can be reached and written to, and finds out what its conditional writes are worth. */
+  /**
+   * Proves that the backend can be reached and written to, and finds out what its conditional writes are
+   * worth.
+   */
   abstract check(): Promise<StoreHealth>;
 }
 
@@ -152,7 +166,9 @@ export class StorageUnavailable extends CodedError {
   }
 }
 
-/** The backend answers, but refuses us: wrong keys, no such bucket, no permission. The operator has to act. */
+/**
+ * The backend answers, but refuses us: wrong keys, no such bucket, no permission. The operator has to act.
+ */
 export class StorageRefused extends CodedError {
   /** @param wrong what makes the backend refuse every call; undefined if only a permission may be missing */
   constructor(
@@ -163,7 +179,10 @@ export class StorageRefused extends CodedError {
   }
 }
 
-/** Whether a call failed because the backend cannot be used at the moment, for either reason. The call may be repeated later. */
+/**
+ * Whether a call failed because the backend cannot be used at the moment, for either reason. The call may be
+ * repeated later.
+ */
 export function isAway(error: unknown): error is StorageUnavailable | StorageRefused {
   return error instanceof StorageUnavailable || error instanceof StorageRefused;
 }
@@ -176,8 +195,8 @@ export class StorageFull extends CodedError {
 }
 
 /**
- * Too many calls are under way and this one was not begun, or this process was too busy to take its answer in time. It is no outage, and
- * nothing for the outbox.
+ * Too many calls are under way and this one was not begun, or this process was too busy to take its answer in
+ * time. It is no outage, and nothing for the outbox.
  */
 export class StorageBusy extends CodedError {
   constructor(cause?: unknown) {
@@ -188,8 +207,9 @@ export class StorageBusy extends CodedError {
 const SEGMENT = /^(?!\.)[A-Za-z0-9!'()*+,\-.:=@_~]{1,255}$/;
 
 /**
- * Makes sure that every backend takes the key: segments of 1-255 harmless ASCII characters between single slashes, none with
- * a leading dot, 1024 bytes in all. 1024 is the limit of S3 ("Creating object key names"), 255 that of a file name.
+ * Makes sure that every backend takes the key: segments of 1-255 harmless ASCII characters between single
+ * slashes, none with a leading dot, 1024 bytes in all. 1024 is the limit of S3 ("Creating object key names"),
+ * 255 that of a file name.
  * @throws TypeError
  */
 export function assertKey(key: string): void {

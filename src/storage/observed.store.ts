@@ -10,7 +10,10 @@ import {
 } from './object-store.js';
 import { type StoreOperation, type WrappedCall, WrappedStore } from './wrapped.store.js';
 
-/** How a call ended. `busy`: too many others waited, and it was not begun. `failed`: the port has no error for it, so it is a defect. */
+/**
+ * How a call ended. `busy`: too many others waited, and it was not begun. `failed`: the port has no error for
+ * it, so it is a defect.
+ */
 export type StoreOutcome =
   | 'ok'
   | 'absent'
@@ -58,7 +61,10 @@ export class ObservedStore extends WrappedStore {
     }
   }
 
-  /** Counts as one call, however many objects there are. The time that the reader takes between them is not the store's. */
+  /**
+   * Counts as one call, however many objects there are. The time that the reader takes between them is not
+   * the store's.
+   */
   override async *list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
     let outcome: StoreOutcome = 'ok';
     let ms = 0;

@@ -7,7 +7,10 @@ import { type DriverOptions, ObjectStore } from './object-store.js';
 import { ObservedStore, StoreObserver } from './observed.store.js';
 import { openStore } from './open-store.js';
 
-/** Provides the ObjectStore that the settings ask for. A program that wants to observe it provides a StoreObserver. */
+/**
+ * Provides the ObjectStore that the settings ask for. A program that wants to observe it provides a
+ * StoreObserver.
+ */
 @Module({
   providers: [
     DiscardedReads,
@@ -41,8 +44,8 @@ function openCircuit(settings: Settings): StorageCircuit {
 }
 
 /**
- * A bucket gets only so many calls at a time, and is behind the circuit breaker. The queue is in front, so that calls that wait when the
- * circuit opens fail as soon as their turn comes.
+ * A bucket gets only so many calls at a time, and is behind the circuit breaker. The queue is in front, so
+ * that calls that wait when the circuit opens fail as soon as their turn comes.
  */
 function openBucket(settings: Settings, circuit: StorageCircuit, options: DriverOptions): ObjectStore {
   // `check` does not queue, and so needs a connection of its own.

@@ -92,7 +92,10 @@ export abstract class WrappedStore extends ObjectStore {
   }
 }
 
-/** Whether a call goes past queues and circuit breakers: `check` tells whether the store is back, and `getUrl` asks nobody. */
+/**
+ * Whether a call goes past queues and circuit breakers: `check` tells whether the store is back, and `getUrl`
+ * asks nobody.
+ */
 export function passesBy({ operation }: WrappedCall): boolean {
   return operation === 'check' || operation === 'getUrl';
 }

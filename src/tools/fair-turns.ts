@@ -43,9 +43,9 @@ interface Group {
 }
 
 /**
- * Runs a limited number of tasks at a time and shares the turns fairly among groups. The next turn goes to the group that holds the
- * fewest turns, and among equal groups to the one whose last turn is longest ago. Costly tasks always leave one turn free for the
- * others, unless there is only one turn.
+ * Runs a limited number of tasks at a time and shares the turns fairly among groups. The next turn goes to
+ * the group that holds the fewest turns, and among equal groups to the one whose last turn is longest ago.
+ * Costly tasks always leave one turn free for the others, unless there is only one turn.
  */
 export class FairTurns {
   /** Groups with tasks that run or wait. A group moves to the end when one of its turns ends. */
@@ -68,10 +68,11 @@ export class FairTurns {
   }
 
   /**
-   * Runs a task when its turn comes. Tasks of one group start in the order they came, but cheap ones may overtake costly ones.
-   * @throws the error of `busy`: the queue is full, too many tasks of the group are waiting already, eight of them if they are costly,
-   * or the task has waited for too long. A full queue refuses the last task of the group that has the most tasks waiting. That may be
-   * a task that has waited for a while.
+   * Runs a task when its turn comes. Tasks of one group start in the order they came, but cheap ones may
+   * overtake costly ones.
+   * @throws the error of `busy`: the queue is full, too many tasks of the group are waiting already, eight of
+   * them if they are costly, or the task has waited for too long. A full queue refuses the last task of the
+   * group that has the most tasks waiting. That may be a task that has waited for a while.
    */
   async run<T>(task: () => Promise<T>, { group = '', costly = false }: TaskOptions = {}): Promise<T> {
     return this.runAt({ group, costly }, task);
@@ -170,7 +171,10 @@ export class FairTurns {
     if (group?.active === 0 && group.waiting.length === 0) this.groups.delete(name);
   }
 
-  /** @param newcomer the group whose task came last. That task is refused unless another group has more tasks waiting. */
+  /**
+   * @param newcomer the group whose task came last. That task is refused unless another group has more tasks
+   * waiting.
+   */
   private refuseOne(newcomer: Group): void {
     let longest = newcomer;
     for (const group of this.groups.values()) {

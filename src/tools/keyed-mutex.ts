@@ -16,7 +16,8 @@ export class KeyedMutex {
   /**
    * @param limit undefined: the task waits as long as those before it take
    * @returns what the task returns; a task that fails does not stop those behind it
-   * @throws the error of `limit.tooLate` as soon as the deadline passes: the task did not begin, and never will
+   * @throws the error of `limit.tooLate` as soon as the deadline passes: the task did not begin, and never
+   * will
    */
   run<T>(key: string, task: () => Promise<T>, limit?: TurnLimit): Promise<T> {
     const before = this.tails.get(key) ?? Promise.resolve();

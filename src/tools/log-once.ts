@@ -3,7 +3,10 @@ interface Window {
   end: () => void;
 }
 
-/** Tells the first event of a kind from its repetitions, so that the log doesn't have the same line a thousand times. */
+/**
+ * Tells the first event of a kind from its repetitions, so that the log doesn't have the same line a thousand
+ * times.
+ */
 export class LogOnce {
   /** By kind, the oldest first. */
   private readonly windows = new Map<string, Window>();
@@ -18,7 +21,8 @@ export class LogOnce {
   ) {}
 
   /**
-   * @param summarize called at the end of the window that this event opens, with how many were left out, unless none were
+   * @param summarize called at the end of the window that this event opens, with how many were left out,
+   * unless none were
    * @returns whether to log the event; otherwise it is counted
    */
   isFirst(kind: string, summarize: (leftOut: number) => void = () => undefined): boolean {

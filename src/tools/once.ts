@@ -1,4 +1,7 @@
-/** A task that has to succeed once. Callers that come meanwhile share the attempt; after a failure the next caller tries again. */
+/**
+ * A task that has to succeed once. Callers that come meanwhile share the attempt; after a failure the next
+ * caller tries again.
+ */
 export class Once<T> {
   private attempt: Promise<T> | undefined;
 

@@ -11,7 +11,8 @@ export class JsonReceiver {
 
   /**
    * @returns the parsed body
-   * @throws CodedError `invalid_json`, `unsupported_encoding`, `upload_too_large`, `upload_timeout`, `busy`, `truncated_body`
+   * @throws CodedError `invalid_json`, `unsupported_encoding`, `upload_too_large`, `upload_timeout`, `busy`,
+   * `truncated_body`
    */
   async receive(request: IncomingMessage, maxBytes: number): Promise<unknown> {
     assertNotEncoded(request);

@@ -9,15 +9,18 @@ const HEAD_BYTES = 1024;
 /** How many times longer a client waits for us than we wait for it. */
 const CLIENT_PATIENCE = 2;
 
-/** How many times longer a body may take in all. A client that sends almost nothing to a busy process would otherwise have many times as long. */
+/**
+ * How many times longer a body may take in all. A client that sends almost nothing to a busy process would
+ * otherwise have many times as long.
+ */
 const LONGEST = 3;
 
 /** The longest delay of setTimeout, in ms: it takes more for 1 ms. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
- * The body of a request as it arrives. It can be destroyed at any time, which ends whatever reads it and leaves the request open to
- * be answered.
+ * The body of a request as it arrives. It can be destroyed at any time, which ends whatever reads it and
+ * leaves the request open to be answered.
  */
 export class RequestBody extends Transform {
   /** Form parsers expect them of a request. */
@@ -66,7 +69,10 @@ export class RequestBody extends Transform {
     return Buffer.concat(this.beginning).includes(text, 0, 'latin1');
   }
 
-  /** Multer unpipes, throws away the rest of the body, however long it is, and then reports its error. This ends it at once. */
+  /**
+   * Multer unpipes, throws away the rest of the body, however long it is, and then reports its error. This
+   * ends it at once.
+   */
   override unpipe(destination?: NodeJS.WritableStream): this {
     super.unpipe(destination);
     return this.destroy();
@@ -88,7 +94,8 @@ export class RequestBody extends Transform {
 
 /**
  * Runs a task that reads a body, and ends the body if a deadline passes or the client goes.
- * @param timeoutMs how long we wait for the client, in ms; it may have to wait for us for twice as long, and for three times as long in all
+ * @param timeoutMs how long we wait for the client, in ms; it may have to wait for us for twice as long, and
+ * for three times as long in all
  * @throws CodedError `upload_timeout`, `busy`, `truncated_body`
  */
 export async function withDeadline<T>(

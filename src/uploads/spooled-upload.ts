@@ -9,7 +9,10 @@ import { makeFolder, removeFile } from '../files.js';
 
 const PREFIX = 'visage-upload-';
 
-/** The least of an upload that may wait in memory to be written: one chunk from the network. Less would gain nothing. */
+/**
+ * The least of an upload that may wait in memory to be written: one chunk from the network. Less would gain
+ * nothing.
+ */
 export const LEAST_BUFFER_BYTES = 64 * 1024;
 
 /** A file that is older than this, in ms, belongs to a process that died. */
@@ -24,7 +27,8 @@ export class SpooledUpload {
 
   /**
    * @param maxBytes the longest file accepted
-   * @param bufferBytes how much may wait in memory to be written; with more the disk is written in larger pieces, which is faster
+   * @param bufferBytes how much may wait in memory to be written; with more the disk is written in larger
+   * pieces, which is faster
    */
   constructor(
     folder: string,
@@ -40,12 +44,12 @@ export class SpooledUpload {
   }
 
   /**
-   * Writes a stream to the file until the stream ends or is destroyed. It stops at the first byte too many, and leaves the rest unread
-   * without destroying the stream: multer would take that for the end of its form.
+   * Writes a stream to the file until the stream ends or is destroyed. It stops at the first byte too many,
+   * and leaves the rest unread without destroying the stream: multer would take that for the end of its form.
    * @throws CodedError `upload_too_large`, `empty_file`, `storage_full`
    */
   write(source: Readable): Promise<void> {
-    const written = this.takeIn(source);
+    const written = this.receive(source);
     this.writing = written.catch(() => undefined);
     return written;
   }
@@ -57,7 +61,7 @@ export class SpooledUpload {
     await removeFile(this.path);
   }
 
-  private async takeIn(source: Readable): Promise<void> {
+  private async receive(source: Readable): Promise<void> {
     const file = createWriteStream(this.path, { flags: 'wx', mode: 0o600, highWaterMark: this.bufferBytes });
     try {
       await pipeline(this.counted(source), file);
@@ -103,7 +107,9 @@ export async function prepareSpool(folder: string): Promise<void> {
   }
 }
 
-/** Another process that shares the folder may have removed its file meanwhile: that counts as modified now. */
+/**
+ * Another process that shares the folder may have removed its file meanwhile: that counts as modified now.
+ */
 async function modifiedMs(path: string): Promise<number> {
   try {
     return (await stat(path)).mtimeMs;

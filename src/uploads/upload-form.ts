@@ -12,8 +12,9 @@ const LET_THE_LIBRARY = 'Let your HTTP library build the form and set its Conten
  * Receives a form: writes its one file, in the field `file`, to `spooled`.
  * @param body not started yet
  * @returns the other fields
- * @throws CodedError `empty_file`, `invalid_boundary`, `invalid_form`, `no_file`, `storage_full`, `too_many_files`, `truncated_body`,
- *   `unexpected_field`, `upload_too_large`; the body may then be unread in part
+ * @throws CodedError `empty_file`, `invalid_boundary`, `invalid_form`, `no_file`, `storage_full`,
+ * `too_many_files`, `truncated_body`, `unexpected_field`, `upload_too_large`; the body may then be unread in
+ * part
  */
 export async function receiveForm(
   body: RequestBody,

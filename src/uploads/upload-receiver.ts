@@ -14,13 +14,15 @@ export interface ReceivedUpload {
   fields: Readonly<Record<string, unknown>>;
 }
 
-/** How much of one upload may wait in memory to be written, and how much of all uploads, beyond their least. */
+/**
+ * How much of one upload may wait in memory to be written, and how much of all uploads, beyond their least.
+ */
 const MOST_BUFFER_BYTES = 1024 * 1024;
 const SHARED_BUFFER_BYTES = 4 * MOST_BUFFER_BYTES;
 
 /**
- * If an upload has waited for us for this part of its deadline, new ones are refused at once. Uploads share what the machine can do:
- * with more of them each takes longer, until none is in time.
+ * If an upload has waited for us for this part of its deadline, new ones are refused at once. Uploads share
+ * what the machine can do: with more of them each takes longer, until none is in time.
  */
 const HELD_UP = 0.25;
 

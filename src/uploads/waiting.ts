@@ -1,10 +1,14 @@
-/** The share of idle time below which this process counts as busy: it always had something to read or to work on. */
+/**
+ * The share of idle time below which this process counts as busy: it always had something to read or to work
+ * on.
+ */
 const BUSY = 0.05;
 
 /**
- * Tells who keeps a body waiting, its client or this process. It is the client while we want to read and have nothing else to do: we have
- * then read everything it sent. It is we while the bytes are written to a slow disk, and while this process is too busy to read. The time
- * that we work while we want to read is nobody's: what the client sent meanwhile may be with the system. All times are in ms.
+ * Tells who keeps a body waiting, its client or this process. It is the client while we want to read and have
+ * nothing else to do: we have then read everything it sent. It is we while the bytes are written to a slow
+ * disk, and while this process is too busy to read. The time that we work while we want to read is nobody's:
+ * what the client sent meanwhile may be with the system. All times are in ms.
  */
 export class Waiting {
   private reading = false;

@@ -17,19 +17,19 @@ describe('the lease of the adoption', () => {
 
   it('has one holder, until that gives it up', async () => {
     const { store, ours, theirs } = setUp();
-    expect((await Promise.all([ours.take(), theirs.take()])).sort()).toEqual([false, true]);
+    expect((await Promise.all([ours.acquire(), theirs.acquire()])).sort()).toEqual([false, true]);
     await ours.release();
     await theirs.release();
     expect(await store.exists(ADOPTION_RUNNING)).toBe(false);
-    expect(await theirs.take()).toBe(true);
-    expect(await ours.take()).toBe(false);
+    expect(await theirs.acquire()).toBe(true);
+    expect(await ours.acquire()).toBe(false);
   });
 
   it('stays with a holder that renews it', async () => {
     const { clock, ours, theirs } = setUp();
-    expect(await ours.take()).toBe(true);
+    expect(await ours.acquire()).toBe(true);
     for (let minute = 0; minute < 20; minute++) {
-      expect(await theirs.take()).toBe(false);
+      expect(await theirs.acquire()).toBe(false);
       clock.ms += MINUTE_MS;
       expect(await ours.renew()).toBe(true);
     }
@@ -37,13 +37,13 @@ describe('the lease of the adoption', () => {
 
   it('is taken over from a holder that was not seen to renew it for five minutes, and never given back by that', async () => {
     const { store, clock, ours, theirs } = setUp();
-    expect(await ours.take()).toBe(true);
+    expect(await ours.acquire()).toBe(true);
     clock.ms += 60 * MINUTE_MS;
-    expect(await theirs.take()).toBe(false);
+    expect(await theirs.acquire()).toBe(false);
     clock.ms += 5 * MINUTE_MS - 1;
-    expect(await theirs.take()).toBe(false);
+    expect(await theirs.acquire()).toBe(false);
     clock.ms += 1;
-    expect(await theirs.take()).toBe(true);
+    expect(await theirs.acquire()).toBe(true);
     expect(await ours.renew()).toBe(false);
     await ours.release();
     expect(await store.exists(ADOPTION_RUNNING)).toBe(true);

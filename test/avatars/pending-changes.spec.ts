@@ -82,7 +82,7 @@ describe('a master in the outbox', () => {
       pending.master('changed', version),
     ];
     expect(await Promise.all(asked)).toEqual([undefined, undefined, undefined]);
-    expect(pending.of('changed')).toEqual([]);
+    expect(pending.intentsOf('changed')).toEqual([]);
     const { entries, setAside, bytes } = outbox.report();
     expect([entries, setAside, bytes]).toEqual([before.entries - 1, before.setAside + 1, before.bytes]);
     expect(told).toMatchObject([{ id: 'changed', change: 'publish' }]);

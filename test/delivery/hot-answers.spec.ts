@@ -21,11 +21,11 @@ it('a hot answer tells the length of the bytes that it sends, even if others too
     controllers++;
     const again = {
       tokens: [],
-      memory: { take: () => bytes, isAtHand: () => true },
+      memory: { inMemory: () => bytes, isAtHand: () => true },
       key: 'a',
       better: undefined,
     };
-    hot.remember(request, { common: {}, whole: {}, etag: '"a"', vary: [], again });
+    hot.remember(request, { common: {}, whole: {}, etag: '"a"', vary: [], repeat: again });
     response.end(bytes);
   });
   hot.standBefore(server);

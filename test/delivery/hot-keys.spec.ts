@@ -35,8 +35,8 @@ describe('the key of a hot answer', () => {
     ],
     [`/avatar/${HASH}?d=retro`, `/avatar/${HASH}?default=retro`, `/avatar/${HASH}?d=mp&default=retro`],
   ])('is the same for all ways to ask for the same: %s', (...urls) => {
-    expect(keys.of(urls[0])).toBeDefined();
-    expect(new Set(urls.map((url) => keys.of(url))).size).toBe(1);
+    expect(keys.keyOf(urls[0])).toBeDefined();
+    expect(new Set(urls.map((url) => keys.keyOf(url))).size).toBe(1);
   });
 
   it('is another one for everything else', () => {
@@ -59,7 +59,7 @@ describe('the key of a hot answer', () => {
     const byHash = ['', 's=81', 'd=retro', 'd=404', 'f=y', 'name=A', 'initials=A', 'scheme=dark'].map(
       (query) => `/avatar/${HASH}?${query}`,
     );
-    const all = [...urls, ...byHash, `/avatar/${HASH}.png`, '/avatar/1'].map((url) => keys.of(url));
+    const all = [...urls, ...byHash, `/avatar/${HASH}.png`, '/avatar/1'].map((url) => keys.keyOf(url));
     expect(all).not.toContain(undefined);
     expect(new Set(all).size).toBe(all.length);
   });
@@ -80,7 +80,7 @@ describe('the key of a hot answer', () => {
     '/health/ready',
     '*',
   ])('is missing where hardly anybody writes so, and for what is no picture: %s', (url) => {
-    expect(keys.of(url)).toBeUndefined();
+    expect(keys.keyOf(url)).toBeUndefined();
   });
 
   it('joins only sizes that every picture is shown at alike', () => {
@@ -93,7 +93,7 @@ describe('the key of a hot answer', () => {
     const format = fc.option(fc.constantFrom(...RENDITION_FORMATS), { nil: undefined });
     fc.assert(
       fc.property(version, size, size, format, fc.boolean(), (source, one, other, asked, still) => {
-        fc.pre(keys.of(`/v1/avatars/a?size=${one}`) === keys.of(`/v1/avatars/a?size=${other}`));
+        fc.pre(keys.keyOf(`/v1/avatars/a?size=${one}`) === keys.keyOf(`/v1/avatars/a?size=${other}`));
         const shown = (edge: number) =>
           chooseRendition(source, { size: edge, format: asked, still }, settings.avatarSizes);
         expect(shown(one)).toEqual(shown(other));

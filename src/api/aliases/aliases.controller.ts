@@ -15,7 +15,10 @@ const UNKEYED = [
   { parameter: 'hashes' },
 ] as const;
 
-/** The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be guessed from their hashes. */
+/**
+ * The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be
+ * guessed from their hashes.
+ */
 @ApiTags('avatars')
 @ApiBearerAuth()
 @DescribeId()
@@ -39,6 +42,6 @@ export class AliasesController {
   @Header('Cache-Control', 'no-store')
   @DescribeAliases()
   async get(@Param('id', IdPipe) id: string): Promise<AliasesAnswer> {
-    return { id, hashes: await this.aliases.of(id) };
+    return { id, hashes: await this.aliases.hashesOf(id) };
   }
 }

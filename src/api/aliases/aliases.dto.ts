@@ -7,7 +7,10 @@ import { EachIsHash, Must, OptionalField, lengthOf } from '../rules.js';
 const MAX_ENTRIES = 50;
 const TOO_MANY = `An avatar has at most ${MAX_ENTRIES} addresses and hashes together. Send fewer.`;
 
-/** `\p{Cs}`: half of a surrogate pair, which has no UTF-8 to hash. `\p{Cf}`, `\p{DI}`: invisible, so nobody would type it who hashes the address. */
+/**
+ * `\p{Cs}`: half of a surrogate pair, which has no UTF-8 to hash. `\p{Cf}`, `\p{DI}`: invisible, so nobody
+ * would type it who hashes the address.
+ */
 const TEXT = '[^\\s\\p{Cc}\\p{Cf}\\p{DI}\\p{Cs}@]+';
 /** A name in quotes may have an @ (RFC 5321, section 4.1.2). */
 const LOCAL_PART = `(?:"[^\\s\\p{Cc}\\p{Cf}\\p{DI}\\p{Cs}]+"|${TEXT})`;

@@ -64,9 +64,9 @@ export class AvatarsController {
     });
     reply.status(UPLOAD_STATUS[outcome]).headers({
       ETag: etagOf(version.version),
-      Location: this.urls.of(request, `avatars/${encodeURIComponent(id)}`),
+      Location: this.urls.forKey(request, `avatars/${encodeURIComponent(id)}`),
     });
-    return this.versionAnswers.of(request, id, version, outcome === 'pending');
+    return this.versionAnswers.answerFor(request, id, version, outcome === 'pending');
   }
 
   @Post(':id')
@@ -118,7 +118,7 @@ export class AvatarsController {
   ): Promise<void> {
     const wish = { size, format, still: animated === false };
     const { key, url, version, expiresAt, verified } = found(await this.pictureUrls.getUrl(id, wish));
-    const answer: UrlAnswer = { url: url ?? this.urls.of(request, key), version, expiresAt };
+    const answer: UrlAnswer = { url: url ?? this.urls.forKey(request, key), version, expiresAt };
     sendJson(request, reply, answer, freshness(verified));
   }
 
@@ -132,7 +132,7 @@ export class AvatarsController {
   ): Promise<VersionAnswer> {
     const { value: version, verified } = await this.avatars.get(id);
     void reply.header('Cache-Control', freshness(verified));
-    return this.versionAnswers.of(request, id, found(version));
+    return this.versionAnswers.answerFor(request, id, found(version));
   }
 
   @Delete(':id')

@@ -46,7 +46,10 @@ export class UrlQuery extends PickType(PictureQuery, ['size']) {
   animated?: boolean | undefined;
 }
 
-/** Written by hand, since every picture passes through it. @throws CodedError `invalid_size`, `invalid_format`, `invalid_animated` */
+/**
+ * Written by hand, since every picture passes through it.
+ * @throws CodedError `invalid_size`, `invalid_format`, `invalid_animated`
+ */
 @Injectable()
 export class PicturePipe implements PipeTransform<Record<string, unknown>, PictureQuery> {
   transform({ size, format, animated }: Record<string, unknown>): PictureQuery {

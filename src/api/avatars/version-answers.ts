@@ -13,9 +13,9 @@ export class VersionAnswers {
     private readonly urls: PublicUrls,
   ) {}
 
-  of(request: FastifyRequest, id: string, version: Version, pending = false): VersionAnswer {
+  answerFor(request: FastifyRequest, id: string, version: Version, pending = false): VersionAnswer {
     const keys = Object.entries(this.pictures.keysOf(id, version));
-    const urls = keys.map(([size, key]) => [size, this.urls.of(request, key)] as const);
+    const urls = keys.map(([size, key]) => [size, this.urls.forKey(request, key)] as const);
     return {
       id,
       version: version.version,

@@ -27,7 +27,7 @@ export class HistoryController {
   @DescribeHistory()
   async versions(@Param('id', IdPipe) id: string, @Req() request: FastifyRequest): Promise<HistoryAnswer> {
     const { current, versions, erasedAt } = await this.avatars.history(id);
-    const answers = versions.map((version) => this.answers.of(request, id, version));
+    const answers = versions.map((version) => this.answers.answerFor(request, id, version));
     return { id, current, versions: answers, ...(erasedAt !== undefined && { erasedAt }) };
   }
 
@@ -43,7 +43,7 @@ export class HistoryController {
     const { version, committed } = await this.avatars.restore(id, body.version, { precondition });
     const pending = committed === 'pending';
     reply.status(pending ? 202 : 200).header('ETag', etagOf(version.version));
-    return this.answers.of(request, id, version, pending);
+    return this.answers.answerFor(request, id, version, pending);
   }
 
   @Put('alt')
@@ -60,6 +60,6 @@ export class HistoryController {
     const { version, committed } = await this.avatars.describe(id, said, body.version, { precondition });
     const pending = committed === 'pending';
     reply.status(pending ? 202 : 200);
-    return this.answers.of(request, id, version, pending);
+    return this.answers.answerFor(request, id, version, pending);
   }
 }

@@ -8,8 +8,8 @@ const NOTICEABLE_MS = 5000;
 const WRONG_MS = 300_000;
 
 /**
- * Compares this machine's clock with the bucket's, by the Date of an answer. The SDK corrects its own clock by these, so that its calls
- * would not show anything.
+ * Compares this machine's clock with the bucket's, by the Date of an answer. The SDK corrects its own clock
+ * by these, so that its calls would not show anything.
  */
 export async function checkClock({ settings }: Subject): Promise<Verdict[]> {
   const [url] = await bucketUrls(settings);

@@ -52,7 +52,8 @@ const CHECKS: readonly Check[] = [
 ];
 
 /**
- * Finds out whether this configuration can be trusted. Works below `probes/` and with temporary files only, and removes what it wrote.
+ * Finds out whether this configuration can be trusted. Works below `probes/` and with temporary files only,
+ * and removes what it wrote.
  * @param environment the variables of the process
  * @param seconds how long races go on
  */
@@ -100,7 +101,9 @@ async function examineAll(subject: Subject, report: Report, { progress, logger }
   }
 }
 
-/** Runs a check if those that it needs have passed. What it throws is a failure, and does not stop the others. */
+/**
+ * Runs a check if those that it needs have passed. What it throws is a failure, and does not stop the others.
+ */
 async function examine(
   { name, needs, run }: Check,
   subject: Subject,

@@ -1,10 +1,13 @@
-import { type RaceResult, hold, raceToCreate, raceToReplace } from '../../storage/trials/races.js';
+import { type RaceResult, everyWriteHeld, raceToCreate, raceToReplace } from '../../storage/trials/races.js';
 import { ONE_REPLICA } from './conditional-writes.js';
 import { type Subject, type Verdict, failure, ok, plural, warning } from './verdict.js';
 
 const WRITERS = 8;
 
-/** Lets writers race over two stores that know nothing of one another, half of the time for each kind of conditional write. */
+/**
+ * Lets writers race over two stores that know nothing of one another, half of the time for each kind of
+ * conditional write.
+ */
 export async function checkRaces({ stores, seconds }: Subject): Promise<Verdict[]> {
   const half = () => ({ until: AbortSignal.timeout(seconds * 500), writers: WRITERS });
   const create = await raceToCreate(stores, half());
@@ -12,7 +15,7 @@ export async function checkRaces({ stores, seconds }: Subject): Promise<Verdict[
   const measured = { seconds, writers: WRITERS, create, replace };
   const rounds = create.rounds + replace.rounds;
   const races = `${rounds} races of ${WRITERS} writers in ${seconds} s`;
-  if (!hold(create) || !hold(replace)) {
+  if (!everyWriteHeld(create) || !everyWriteHeld(replace)) {
     const found = [...faultsOf('if absent', create), ...faultsOf('if the etag matches', replace)];
     return [failure(`${races}: ${found.join('; ')}`, ONE_REPLICA, measured)];
   }

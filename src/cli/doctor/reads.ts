@@ -2,7 +2,10 @@ import { readBesideWrites } from '../../storage/trials/reads-beside-writes.js';
 import { ONE_REPLICA } from './conditional-writes.js';
 import { type Subject, type Verdict, failure, ok, plural, warning } from './verdict.js';
 
-/** The share of discarded reads from which on the server is no good for busy avatars. Below it, hardly anybody notices. */
+/**
+ * The share of discarded reads from which on the server is no good for busy avatars. Below it, hardly anybody
+ * notices.
+ */
 const FAILURE_SHARE = 0.01;
 
 /** Reads an object while others replace it: half as long as races go on. */

@@ -6,8 +6,9 @@ import { Settings } from '../../config/settings.js';
 import { nearestFolder } from './disks.js';
 
 /**
- * Works with the settings of a storage that can be tried. Before the first start, a local one is not there, and to make it is up to the
- * service: a temporary folder on the same disk stands in for it, and is removed in the end.
+ * Works with the settings of a storage that can be tried. Before the first start, a local one is not there,
+ * and to make it is up to the service: a temporary folder on the same disk stands in for it, and is removed
+ * in the end.
  * @param work gets the settings to open stores with, and the folder that the stand-in is in, if there is one
  */
 export async function withStandIn<T>(

@@ -3,7 +3,10 @@ import { StorageRefused, StorageUnavailable } from '../../storage/object-store.j
 import { causeOf } from '../command.js';
 import { type Subject, type Verdict, failure, ok, warning } from './verdict.js';
 
-/** Whether the storage answers, and takes our keys. A missing permission is an answer: they are checked later, one by one. */
+/**
+ * Whether the storage answers, and takes our keys. A missing permission is an answer: they are checked later,
+ * one by one.
+ */
 export async function checkStorage(subject: Subject): Promise<Verdict[]> {
   const { settings, location, standIn, stores } = subject;
   try {

@@ -28,7 +28,8 @@ export async function fetchAsBrowser(
 }
 
 /**
- * The URLs of the bucket, each with a slash at the end: where the service calls it, and where browsers do if that is another host.
+ * The URLs of the bucket, each with a slash at the end: where the service calls it, and where browsers do if
+ * that is another host.
  * @returns none on a disk
  */
 export async function bucketUrls(settings: Settings): Promise<string[]> {

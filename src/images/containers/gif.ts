@@ -12,7 +12,10 @@ const IMAGE_BYTES = 10;
 /** The data of a frame begin with the size of its codes. */
 const CODE_SIZE_BYTES = 1;
 
-/** Some encoders write the size of the whole screen. libnsgif ignores these sizes and takes that of the first frame. */
+/**
+ * Some encoders write the size of the whole screen. libnsgif ignores these sizes and takes that of the first
+ * frame.
+ */
 const SCREENS = new Set(['640x480', '640x512', '800x600', '1024x768', '1280x1024', '1600x1200']);
 const MAX_SCREEN_EDGE = 2048;
 

@@ -4,8 +4,9 @@ import type { Parser } from './parse.js';
 const MAX_SEGMENTS = 500;
 
 /**
- * Reads the longer edge in px from the frame header of a JPEG: ITU-T T.81, B.2.2. libvips tells a JPEG that is too large for it
- * from a damaged one only by the text of the error, and that text may belong to another picture.
+ * Reads the longer edge in px from the frame header of a JPEG: ITU-T T.81, B.2.2. libvips tells a JPEG that
+ * is too large for it from a damaged one only by the text of the error, and that text may belong to another
+ * picture.
  * @returns undefined if no frame header is found
  */
 export function* jpegEdge(): Parser<number | undefined> {

@@ -10,10 +10,15 @@ interface Span {
   length: number;
 }
 
-/** Yields the span that it needs next. It gets all bytes at hand from there on, or undefined if the file ends within the span. */
+/**
+ * Yields the span that it needs next. It gets all bytes at hand from there on, or undefined if the file ends
+ * within the span.
+ */
 export type Parser<T> = Generator<Span, T, Buffer | undefined>;
 
-/** A parser that does not know whether its bytes come from a file or from memory, for a file of `size` bytes. */
+/**
+ * A parser that does not know whether its bytes come from a file or from memory, for a file of `size` bytes.
+ */
 export type Parse<T> = (size: number) => Parser<T>;
 
 /** Parses bytes that are in memory. */

@@ -10,8 +10,8 @@ const PARSERS: Partial<Record<SourceFormat, Parse<Dimensions | undefined>>> = {
 };
 
 /**
- * Reads a picture's size and counts its frames without a decoder. libwebp's time for that grows with the square of the number of
- * frames: a file of 3 MB keeps it busy for seconds.
+ * Reads a picture's size and counts its frames without a decoder. libwebp's time for that grows with the
+ * square of the number of frames: a file of 3 MB keeps it busy for seconds.
  * @returns undefined for a broken container, and for JPEG, PNG and AVIF: libvips reads their headers quickly
  */
 export async function readDimensions(path: string, format: SourceFormat): Promise<Dimensions | undefined> {

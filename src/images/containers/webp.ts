@@ -9,9 +9,11 @@ const ANIMATION_FLAG = 0x02;
 
 /**
  * Reads the header of a WebP and counts its frames.
- * https://developers.google.com/speed/webp/docs/riff_container; for stills RFC 6386, section 9.1, and RFC 9649, section 3.4
+ * https://developers.google.com/speed/webp/docs/riff_container; for stills RFC 6386, section 9.1, and RFC
+ * 9649, section 3.4
  * @param size of the file in bytes
- * @returns undefined without a sound header. If the file breaks off later, only the frames before that count: libwebp refuses it.
+ * @returns undefined without a sound header. If the file breaks off later, only the frames before that count:
+ * libwebp refuses it.
  */
 export function* webpDimensions(size: number): Parser<Dimensions | undefined> {
   const header = yield { position: 0, length: 30 };
@@ -35,8 +37,8 @@ export function* webpDimensions(size: number): Parser<Dimensions | undefined> {
 }
 
 /**
- * Counts ANMF chunks, including those inside other ANMF chunks: after the picture in a frame, libwebp does not skip to the frame's
- * end but reads on, and takes another ANMF chunk there for the next frame.
+ * Counts ANMF chunks, including those inside other ANMF chunks: after the picture in a frame, libwebp does
+ * not skip to the frame's end but reads on, and takes another ANMF chunk there for the next frame.
  */
 function* countFrames(header: Buffer, size: number): Parser<number> {
   const end = Math.min(size, CHUNK_HEADER_BYTES + header.readUInt32LE(4));

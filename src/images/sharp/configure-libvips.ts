@@ -9,7 +9,10 @@ const LOADERS: Record<SourceFormat, string> = {
   avif: 'VipsForeignLoadHeif',
 };
 
-/** Sets what libvips has only once for the whole process: the formats that it may read, its cache and its threads. */
+/**
+ * Sets what libvips has only once for the whole process: the formats that it may read, its cache and its
+ * threads.
+ */
 export function configureLibvips(allowedFormats: readonly SourceFormat[]): void {
   sharp.block({ operation: ['VipsForeignLoad'] });
   // JPEG and WebP are always allowed: masters have these formats.
@@ -17,6 +20,7 @@ export function configureLibvips(allowedFormats: readonly SourceFormat[]): void 
   sharp.unblock({ operation: Array.from(formats, (format) => LOADERS[format]) });
   // The cache is for repeated work on one picture. It would hold memory and files open.
   sharp.cache(false);
-  // One thread for each picture: pictures are processed side by side, and a second thread costs a tenth more CPU and saves no time.
+  // One thread for each picture: pictures are processed side by side, and a second thread costs a tenth more
+  // CPU and saves no time.
   sharp.concurrency(1);
 }

@@ -1,7 +1,9 @@
 import { CodedError } from '../../errors.js';
 import { TooSlow } from '../image-pipeline.js';
 
-/** Many phones get this wrong in a JPEG whose picture is whole: https://github.com/lovell/sharp/issues/1578. */
+/**
+ * Many phones get this wrong in a JPEG whose picture is whole: https://github.com/lovell/sharp/issues/1578.
+ */
 const HARMLESS_WARNING = 'Invalid SOS parameters for sequential JPEG';
 
 /**
@@ -49,7 +51,10 @@ export function unreadableUpload(cause?: unknown): CodedError {
   return new CodedError('unreadable_image', detail, { cause });
 }
 
-/** libvips keeps one text of errors for all pictures, so this one's error may follow another's on a line of its own. */
+/**
+ * libvips keeps one text of errors for all pictures, so this one's error may follow another's on a line of
+ * its own.
+ */
 function isTimeout(error: unknown): boolean {
   return /^timeout|killed for image/m.test((error as Error).message);
 }

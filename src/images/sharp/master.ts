@@ -13,8 +13,8 @@ interface Encoder {
   lower: (picture: Sharp) => Sharp;
 }
 
-// Measured on a 12-megapixel source and a 1024 px master, see docs/images.md: JPEG costs a third of WebP to encode, and half to
-// derive smaller pictures from. WebP carries transparency and animation.
+// Measured on a 12-megapixel source and a 1024 px master, see docs/images.md: JPEG costs a third of WebP to
+// encode, and half to derive smaller pictures from. WebP carries transparency and animation.
 const ENCODERS: Record<MasterFormat, Encoder> = {
   jpeg: {
     full: (picture) => picture.removeAlpha().jpeg({ quality: 90 }),

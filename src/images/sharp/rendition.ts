@@ -6,9 +6,9 @@ import type { Rendering } from '../image-pipeline.js';
 import { inOwnMemory } from '../own-memory.js';
 
 /**
- * Animations of more px, all frames together, are encoded with less effort. The longest one that is accepted (50 million px by
- * default) then takes half of IMAGE_TIMEOUT_MS on one core: as GIF 9 s instead of 26 s, as WebP 4 s instead of 6 s. docs/images.md
- * has the measurements.
+ * Animations of more px, all frames together, are encoded with less effort. The longest one that is accepted
+ * (50 million px by default) then takes half of IMAGE_TIMEOUT_MS on one core: as GIF 9 s instead of 26 s, as
+ * WebP 4 s instead of 6 s. docs/images.md has the measurements.
  */
 const LONG_ANIMATION = 8_000_000;
 const VERY_LONG_ANIMATION = 20_000_000;

@@ -24,7 +24,9 @@ type Open = (source: string | Buffer, options?: SharpOptions) => Sharp;
 
 /** The pipeline over sharp, which is libvips for Node. It shares the process's one libvips with any other. */
 export class SharpPipeline extends ImagePipeline {
-  /** Readers do not wait behind uploads, nor behind AVIF, which takes ten times as long as the other formats. */
+  /**
+   * Readers do not wait behind uploads, nor behind AVIF, which takes ten times as long as the other formats.
+   */
   private readonly lines: Record<ImageLine, FairTurns>;
   private readonly input: SharpOptions;
   /** What to call when nothing is being processed and nothing waits. */
@@ -121,7 +123,10 @@ export class SharpPipeline extends ImagePipeline {
     return format === 'avif' ? this.lines.avif : this.lines.renditions;
   }
 
-  /** @param task gets a function that opens pictures, all of which share one IMAGE_TIMEOUT_MS from the start of the turn */
+  /**
+   * @param task gets a function that opens pictures, all of which share one IMAGE_TIMEOUT_MS from the start
+   * of the turn
+   */
   private async queued<T>(
     line: FairTurns,
     task: (open: Open) => Promise<T>,

@@ -15,9 +15,9 @@ const CHANNELS = 4;
 type Open = (source: Buffer, options?: { raw: { width: number; height: number; channels: 4 } }) => Sharp;
 
 /**
- * Draws tiles into a grid and encodes it. They are decoded one after the other, since a turn is meant to keep one core busy. Copying their
- * rows here takes less memory than libvips' `arrayjoin` and `composite`, which keep all tiles open at the same time, and tells which tiles
- * are damaged.
+ * Draws tiles into a grid and encodes it. They are decoded one after the other, since a turn is meant to keep
+ * one core busy. Copying their rows here takes less memory than libvips' `arrayjoin` and `composite`, which
+ * keep all tiles open at the same time, and tells which tiles are damaged.
  * @param deadline by the monotonic clock, in ms
  * @throws UnreadableTiles, TooSlow
  */

@@ -9,7 +9,10 @@ import { readDimensions } from '../containers/read-dimensions.js';
 import { sniffFile } from '../containers/sniff.js';
 import { tooManyPixels, unreadableUpload } from './libvips-errors.js';
 
-/** The longest edge in px that libjpeg accepts. A longer picture of another format is no portrait, but takes seconds to shrink. */
+/**
+ * The longest edge in px that libjpeg accepts. A longer picture of another format is no portrait, but takes
+ * seconds to shrink.
+ */
 const MAX_EDGE = 65_500;
 
 /** An uploaded picture: opens it once more with each call. */

@@ -79,7 +79,10 @@ export class StorageHealth implements OnApplicationBootstrap {
     return this.withFindings(seen);
   }
 
-  /** The same within HEALTH_TIMEOUT_MS: a check can take several times the deadline of one call to the backend. Trials are not waited for. */
+  /**
+   * The same within HEALTH_TIMEOUT_MS: a check can take several times the deadline of one call to the
+   * backend. Trials are not waited for.
+   */
   async askInTime(): Promise<StorageReport> {
     const seen = this.recent() ?? (await this.check.inTime()) ?? this.withoutAnswer();
     void this.tryOut(seen);

@@ -7,20 +7,30 @@ export interface StorageReport {
   /** It answers, but refuses us: wrong keys, no such bucket, no permission. */
   refused?: true;
   /**
-   * `unreliable`: they hold one after the other, but not in races. `unknown`: it was not reached and tried yet.
+   * `unreliable`: they hold one after the other, but not in races. `unknown`: it was not reached and tried
+   * yet.
    */
   conditionalWrites: StoreHealth['conditionalWrites'] | 'unreliable' | 'unknown';
-  /** Reads beside writes gave bytes of one write with the etag of another when it was tried. The driver reads again. */
+  /**
+   * Reads beside writes gave bytes of one write with the etag of another when it was tried. The driver reads
+   * again.
+   */
   mixedReads?: true;
   /** It has no room for uploads; everything else works. */
   full?: true;
   /** How far the clock of the storage is ahead of this machine's, in ms, if that is five minutes or more. */
   clockOffsetMs?: number;
-  /** It has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last said. */
+  /**
+   * It has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last
+   * said.
+   */
   overdue?: true;
 }
 
-/** The storage does not do what STORAGE_REQUIRE_CONDITIONAL_WRITES asks for. The message says so to the operator. */
+/**
+ * The storage does not do what STORAGE_REQUIRE_CONDITIONAL_WRITES asks for. The message says so to the
+ * operator.
+ */
 export class UnfitStorage extends Error {
   override name = 'UnfitStorage';
 }

@@ -6,9 +6,14 @@ import { type QuickResult, tryQuickly } from '../trials/try-quickly.js';
 
 /** What the storage does wrong, as far as a moment shows it. */
 export interface TrialFindings {
-  /** `unreliable`: they do not hold in races, or a read gave bytes that nobody wrote, or the etag of another write, from which a change would start. */
+  /**
+   * `unreliable`: they do not hold in races, or a read gave bytes that nobody wrote, or the etag of another
+   * write, from which a change would start.
+   */
   conditionalWrites: 'honoured' | 'unreliable';
-  /** Reads beside writes gave bytes of one write with the etag of another. The driver noticed, and read again. */
+  /**
+   * Reads beside writes gave bytes of one write with the etag of another. The driver noticed, and read again.
+   */
   mixedReads: boolean;
 }
 
@@ -30,7 +35,10 @@ export class StorageTrials {
     return this.known;
   }
 
-  /** Callers share a trial. @returns undefined if something else went wrong, such as an outage: the next call tries again */
+  /**
+   * Callers share a trial.
+   * @returns undefined if something else went wrong, such as an outage: the next call tries again
+   */
   async run(): Promise<TrialFindings | undefined> {
     try {
       return await this.trial.run();

@@ -10,9 +10,10 @@ const SIZE = 512 * 1024;
 const FILES = ['0', '1', '2', '3'];
 
 /**
- * Keeps room back on a disk, so that an object can be replaced when nothing is left: a delete has to write, too. It consists of a few
- * files. The blocks of one become those of the new object, and the replaced object makes room to fill it again.
- * One process at a time may use it. It works on file systems that write in place, such as ext4, XFS and tmpfs.
+ * Keeps room back on a disk, so that an object can be replaced when nothing is left: a delete has to write,
+ * too. It consists of a few files. The blocks of one become those of the new object, and the replaced object
+ * makes room to fill it again. One process at a time may use it. It works on file systems that write in
+ * place, such as ext4, XFS and tmpfs.
  */
 export class DiskReserve {
   /** @param folder made if it is absent; the folder above has to be there */
@@ -34,7 +35,7 @@ export class DiskReserve {
    * @throws the file system's ENOSPC if the reserve is too small or used up
    */
   async write(path: string, bytes: Buffer, sum: string): Promise<void> {
-    await this.take(Math.max(1, bytes.length), path);
+    await this.use(Math.max(1, bytes.length), path);
     const file = await open(path, 'r+');
     try {
       await file.writeFile(bytes);
@@ -47,7 +48,7 @@ export class DiskReserve {
     }
   }
 
-  private async take(bytes: number, path: string): Promise<void> {
+  private async use(bytes: number, path: string): Promise<void> {
     for (const name of FILES) {
       const file = join(this.folder, name);
       if ((await sizeOf(file)) < bytes) continue;

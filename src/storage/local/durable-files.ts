@@ -7,8 +7,9 @@ import { codeOf, isAbsent } from './file-errors.js';
 import type { LocalRoot } from './local-root.js';
 
 /**
- * The steps of a write that survives a crash: the bytes go to a new file, which is fsynced, then linked or renamed to its place, and then
- * every folder from there to the root is fsynced, and once those above it. A crash of process or machine leaves the old file or the new one.
+ * The steps of a write that survives a crash: the bytes go to a new file, which is fsynced, then linked or
+ * renamed to its place, and then every folder from there to the root is fsynced, and once those above it. A
+ * crash of process or machine leaves the old file or the new one.
  */
 export class DurableFiles {
   private readonly folders: DurableFolders;

@@ -10,7 +10,10 @@ export class DurableFolders {
 
   constructor(private readonly root: string) {}
 
-  /** @param path the folder. Every one up to the root is fsynced: another process may have made one and not have got so far. */
+  /**
+   * @param path the folder. Every one up to the root is fsynced: another process may have made one and not
+   * have got so far.
+   */
   async sync(path: string): Promise<void> {
     const folders = [this.root];
     for (let folder = path; folder !== this.root; folder = dirname(folder)) folders.push(folder);
@@ -18,7 +21,10 @@ export class DurableFolders {
   }
 }
 
-/** A folder that was removed meanwhile has nothing left to make durable but its absence, which is its parent's to keep. */
+/**
+ * A folder that was removed meanwhile has nothing left to make durable but its absence, which is its parent's
+ * to keep.
+ */
 async function syncFolder(path: string): Promise<void> {
   let folder;
   try {

@@ -6,7 +6,10 @@ export function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** Whether there is no object at a path. A symbolic link (ELOOP, open(2)) is none: it could lead out of the root. */
+/**
+ * Whether there is no object at a path. A symbolic link (ELOOP, open(2)) is none: it could lead out of the
+ * root.
+ */
 export function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(codeOf(error) ?? '');
 }

@@ -8,8 +8,8 @@ import { KeyedMutex } from '../../tools/keyed-mutex.js';
 const STRIPES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 
 /**
- * Locks between the writers of one machine: the kernel's locks on open file descriptions, see fcntl(2). They hold between
- * processes and containers, and a process that is killed releases them.
+ * Locks between the writers of one machine: the kernel's locks on open file descriptions, see fcntl(2). They
+ * hold between processes and containers, and a process that is killed releases them.
  */
 export class FileLocks {
   private readonly writers = new KeyedMutex();
@@ -31,7 +31,9 @@ export class FileLocks {
     }
   }
 
-  /** Runs the task under the key's lock, one of 256, which no other writer in any process can hold meanwhile. */
+  /**
+   * Runs the task under the key's lock, one of 256, which no other writer in any process can hold meanwhile.
+   */
   async ofKey<T>(key: string, task: () => Promise<T>): Promise<T> {
     return this.named(sha256Hex(key).slice(0, 2), task);
   }
@@ -42,7 +44,8 @@ export class FileLocks {
     const locked = async () => {
       const lock = await open(join(this.folder, name), 'a');
       try {
-        // Polled, because the library's blocking wait would hold a thread that the lock's owner may need to finish.
+        // Polled, because the library's blocking wait would hold a thread that the lock's owner may need to
+        // finish.
         while (!tryLock(lock.fd)) {
           if (performance.now() > deadline) throw new Error(`lock ${name} is held by another process`);
           await sleep(1 + Math.random() * 9);

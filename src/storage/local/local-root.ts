@@ -11,8 +11,9 @@ const MARKER = 'root-';
 /**
  * The folder that holds the objects, and next to them hidden folders of our own.
  *
- * It is made at the first write, and never again: a disk that was unmounted, or a folder that was deleted, is an outage and not an empty
- * storage. A file with a unique name, the marker, tells the root from any other folder in its place. Reads make nothing.
+ * It is made at the first write, and never again: a disk that was unmounted, or a folder that was deleted, is
+ * an outage and not an empty storage. A file with a unique name, the marker, tells the root from any other
+ * folder in its place. Reads make nothing.
  */
 export class LocalRoot {
   readonly temporaries: string;

@@ -38,8 +38,9 @@ const RESERVE = 'reserve';
 /**
  * Objects as files: a key is the path below the root.
  *
- * Writes are durable ({@link DurableFiles}) and exclude one another between the processes of one machine ({@link FileLocks}). A full disk
- * takes no new objects, and still replaces those it has ({@link DiskReserve}). A root that went away is an outage ({@link LocalRoot}).
+ * Writes are durable ({@link DurableFiles}) and exclude one another between the processes of one machine
+ * ({@link FileLocks}). A full disk takes no new objects, and still replaces those it has
+ * ({@link DiskReserve}). A root that went away is an outage ({@link LocalRoot}).
  */
 export class LocalStore extends ObjectStore {
   readonly backend = 'local';

@@ -48,7 +48,10 @@ export async function statIfThere(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** The entries of a folder in the order of their keys: a folder sorts as its name and a slash. An absent folder has none. */
+/**
+ * The entries of a folder in the order of their keys: a folder sorts as its name and a slash. An absent
+ * folder has none.
+ */
 export async function entriesOf(folder: string): Promise<Dirent[]> {
   try {
     const sortName = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name);

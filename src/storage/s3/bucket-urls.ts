@@ -11,9 +11,11 @@ export class BucketUrls {
   ) {}
 
   /**
-   * A URL that is signed at the start of the current window. A window is half as long as the URL works, and the same for all replicas.
+   * A URL that is signed at the start of the current window. A window is half as long as the URL works, and
+   * the same for all replicas.
    * @param expiresIn how long the URL works from the start of the window, in seconds
-   * @param now the time of the server, in ms since 1970: it refuses URLs that are signed by a clock ahead of its own
+   * @param now the time of the server, in ms since 1970: it refuses URLs that are signed by a clock ahead of
+   * its own
    */
   async presigned(key: string, expiresIn: number, now: number): Promise<ObjectUrl> {
     // Before signing: if the SDK renews them meanwhile, the URL works longer than we say, never shorter.
@@ -31,7 +33,8 @@ export class BucketUrls {
   async plain(key: string): Promise<string> {
     let url = '';
     const command = this.commandOf(key);
-    // The SDK knows the URL once it has built the request, and the command ends there: it is neither signed nor sent.
+    // The SDK knows the URL once it has built the request, and the command ends there: it is neither signed
+    // nor sent.
     command.middlewareStack.add(
       () =>
         ({ request }) => {

@@ -45,7 +45,10 @@ export class Bucket {
     return AbortSignal.any([AbortSignal.timeout(attempts * attemptTimeoutMs(this.options)), deadline]);
   }
 
-  /** By a list, because the answer to a HEAD of the bucket does not say why it is refused. Both need the same permission. */
+  /**
+   * By a list, because the answer to a HEAD of the bucket does not say why it is refused. Both need the same
+   * permission.
+   */
   async assertThere(abortSignal: AbortSignal): Promise<void> {
     const nothing = { Bucket: this.name, Prefix: PROBES, MaxKeys: 1 };
     const { Name: name } = await this.client.send(new ListObjectsV2Command(nothing), { abortSignal });

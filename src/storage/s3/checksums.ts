@@ -15,7 +15,10 @@ export interface Stated {
   SSECustomerAlgorithm?: string | undefined;
 }
 
-/** How the bytes of an answer compare with what it states. `unchecked`: it states nothing that they could be compared with. */
+/**
+ * How the bytes of an answer compare with what it states. `unchecked`: it states nothing that they could be
+ * compared with.
+ */
 export type Verdict = 'whole' | 'mixed' | 'unchecked';
 
 export function md5Hex(bytes: Buffer): string {
@@ -24,8 +27,8 @@ export function md5Hex(bytes: Buffer): string {
 
 /**
  * The MD5 of the bytes that an etag states.
- * @returns undefined if the etag is none: of a multipart upload, or of an object that is encrypted with a key of KMS or of the client
- * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html)
+ * @returns undefined if the etag is none: of a multipart upload, or of an object that is encrypted with a key
+ * of KMS or of the client (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html)
  */
 export function md5Stated({ ETag, ServerSideEncryption, SSECustomerAlgorithm }: Stated): string | undefined {
   if (SSECustomerAlgorithm !== undefined || ServerSideEncryption?.startsWith('aws:kms')) return undefined;
@@ -40,9 +43,9 @@ export interface KnownEtags {
 }
 
 /**
- * Compares the bytes of an answer with its etag, or if that is no MD5 with the checksum that we stored with the object. Some servers give
- * the etag of one write with the bytes of another while an object is replaced, and a swap that starts from such a read would silently
- * undo the other write.
+ * Compares the bytes of an answer with its etag, or if that is no MD5 with the checksum that we stored with
+ * the object. Some servers give the etag of one write with the bytes of another while an object is replaced,
+ * and a swap that starts from such a read would silently undo the other write.
  */
 export async function compare(bytes: Buffer, stated: Stated, known: KnownEtags): Promise<Verdict> {
   const md5 = md5Stated(stated);
@@ -62,7 +65,8 @@ export function compareWithOurs(bytes: Buffer, { Metadata }: Stated): Verdict {
 
 /**
  * The etag of an object that the server took.
- * @param stated its answer. If the etag in it is that of another write, the one that our bytes have is returned
+ * @param stated its answer. If the etag in it is that of another write, the one that our bytes have is
+ * returned
  * @returns undefined if the answer has none
  */
 export async function etagOfWritten(

@@ -8,7 +8,10 @@ import { statusOf } from './s3-errors.js';
 
 /** What servers of S3 do differently. */
 export interface Dialect {
-  /** How the etag of an If-Match is written. `none`: the server ignores conditional writes, or does not know them. */
+  /**
+   * How the etag of an If-Match is written. `none`: the server ignores conditional writes, or does not know
+   * them.
+   */
   ifMatch: 'quoted' | 'unquoted' | 'none';
   etags: Etags;
 }
@@ -26,7 +29,10 @@ export class ServerDialect {
 
   readonly etags = async (): Promise<Etags> => (await this.learn()).etags;
 
-  /** The same by another probe, unless the last one was just now: the encryption of a bucket can be changed at any time. */
+  /**
+   * The same by another probe, unless the last one was just now: the encryption of a bucket can be changed at
+   * any time.
+   */
   readonly etagsNow = async (): Promise<Etags> => {
     const known = this.probing;
     if (performance.now() - this.learnedAt > this.learnAgainAfterMs) this.probing = this.newProbe();
@@ -58,10 +64,12 @@ export class ServerDialect {
 type Put = { etag: string; isMd5: boolean } | 'failed' | 'not implemented';
 
 /**
- * Finds out how the server behind a bucket takes conditional writes and makes etags, with an object of its own that it removes again.
- * `none` needs proof: the server takes a write that had to fail, or knows no preconditions (501).
- * @throws what the SDK throws if a write fails for another reason than its precondition; an Error if the answers contradict one another, as
- * they do when a reply was lost on the way and the SDK repeated the request
+ * Finds out how the server behind a bucket takes conditional writes and makes etags, with an object of its
+ * own that it removes again. `none` needs proof: the server takes a write that had to fail, or knows no
+ * preconditions (501).
+ * @throws what the SDK throws if a write fails for another reason than its precondition; an Error if the
+ * answers contradict one another, as they do when a reply was lost on the way and the SDK repeated the
+ * request
  */
 export async function probeDialect(
   client: S3Client,
@@ -101,7 +109,8 @@ async function probeOnce(
   };
   try {
     const first = await put({ IfNoneMatch: '*' });
-    // The etags of a server without preconditions are of no use for swaps, and its objects have a checksum of ours.
+    // The etags of a server without preconditions are of no use for swaps, and its objects have a checksum of
+    // ours.
     if (first === 'not implemented') return { ifMatch: 'none', etags: 'opaque' };
     if (first === 'failed') return undefined;
     const etags = first.isMd5 ? 'md5' : 'opaque';

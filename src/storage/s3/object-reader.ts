@@ -16,7 +16,10 @@ export interface ReadObject extends StoredObject {
 
 /** An object that was written longer ago is at rest, in ms. Servers mix up only what is being replaced. */
 const AT_REST_AFTER_MS = 60_000;
-/** How long the server has to repeat an answer that does not match before an object at rest counts as damaged, in ms. */
+/**
+ * How long the server has to repeat an answer that does not match before an object at rest counts as damaged,
+ * in ms.
+ */
 const DAMAGED_AFTER_MS = 1000;
 /** How often, at least. */
 const DAMAGED_AFTER_READS = 3;
@@ -43,10 +46,12 @@ export class ObjectReader {
   ) {}
 
   /**
-   * Reads an object until its bytes match, or the deadline is over. The server is asked again at once, and then after growing pauses.
+   * Reads an object until its bytes match, or the deadline is over. The server is asked again at once, and
+   * then after growing pauses.
    * @returns `unchanged` if it still has the etag `ifNoneMatch`; undefined if there is none
-   * @throws ObjectDamaged the server repeats the same answer, which does not match, until the deadline, or for a second if nobody has written
-   * to the object lately; StorageUnavailable its answers differed, and none matched; what the SDK throws
+   * @throws ObjectDamaged the server repeats the same answer, which does not match, until the deadline, or
+   * for a second if nobody has written to the object lately; StorageUnavailable its answers differed, and
+   * none matched; what the SDK throws
    */
   async read(
     key: string,
@@ -65,7 +70,8 @@ export class ObjectReader {
         doubt = sameOrNew(doubt, answer);
         if (this.damaged.get(key) === doubt.answer) throw new ObjectDamaged(key);
         if (!isSettled(doubt) || !this.isAtRest(stated)) continue;
-        // Nobody writes to the object. If it is as we stored it, its etag is no MD5 although others of the bucket are.
+        // Nobody writes to the object. If it is as we stored it, its etag is no MD5 although others of the
+        // bucket are.
         if (compareWithOurs(bytes, stated) === 'whole') return objectOf(answer);
       } catch (error) {
         if (!doubt || !deadline.aborted) throw error;
@@ -91,7 +97,8 @@ export class ObjectReader {
       try {
         return await readOnce(this.bucket, key, deadline, ifNoneMatch);
       } catch (error) {
-        // The SDK has repeated requests that failed before the headers. A body that breaks off is ours to repeat.
+        // The SDK has repeated requests that failed before the headers. A body that breaks off is ours to
+        // repeat.
         const again = error instanceof BodyBroken && attempt < this.bucket.attempts && !deadline.aborted;
         if (!again) throw error;
       }

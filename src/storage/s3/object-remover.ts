@@ -11,12 +11,15 @@ const BATCH = 1000;
 /** Requests at the same time, if objects are deleted one by one. */
 const CONCURRENCY = 8;
 
-/** Keys that go into a batch. It is XML, which cannot hold every character, and in which servers may trim spaces. */
+/**
+ * Keys that go into a batch. It is XML, which cannot hold every character, and in which servers may trim
+ * spaces.
+ */
 const PLAIN = /^[\x21-\x7e]+$/;
 
 /**
- * Deletes objects: several by a batch, if the server knows batches. An object that a batch has not deleted is deleted alone, which also
- * tells why that fails.
+ * Deletes objects: several by a batch, if the server knows batches. An object that a batch has not deleted is
+ * deleted alone, which also tells why that fails.
  */
 export class ObjectRemover {
   private batches = true;
@@ -61,7 +64,10 @@ export class ObjectRemover {
     await this.removeEach(others);
   }
 
-  /** @returns the keys that the server says it deleted; undefined if it refuses the batch. @throws what the SDK throws */
+  /**
+   * @returns the keys that the server says it deleted; undefined if it refuses the batch.
+   * @throws what the SDK throws
+   */
   private async sendBatch(
     keys: readonly string[],
     abortSignal: AbortSignal,

@@ -10,8 +10,9 @@ import type { ObjectReader, ReadObject } from './object-reader.js';
 import { attemptsOf, statusOf, translateConditionalError, translateS3Error } from './s3-errors.js';
 
 /**
- * Writes objects so that the answer is true: a write whose answer was lost is read back, and a precondition holds as far as the server
- * lets it. Before the first conditional write it learns whether and how the server honours these.
+ * Writes objects so that the answer is true: a write whose answer was lost is read back, and a precondition
+ * holds as far as the server lets it. Before the first conditional write it learns whether and how the server
+ * honours these.
  */
 export class ObjectWriter {
   private readonly writers = new KeyedMutex();
@@ -71,7 +72,8 @@ export class ObjectWriter {
         if (!ambiguous) throw failure;
         const written = await this.readBack(key, mark, options, failure, deadline);
         if (written) return written;
-        // 409 asks for another try: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        // 409 asks for another try:
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
         const again = [409, 412].includes(statusOf(error) ?? 0) && attempt < this.bucket.attempts;
         if (!again || abortSignal.aborted) throw failure;
       }
@@ -79,9 +81,9 @@ export class ObjectWriter {
   }
 
   /**
-   * Finds out what became of a write whose answer was lost, or belongs to a repeated request. If our object is there, the write
-   * succeeded. If there is another than the precondition asked for, the write failed (Ceph RGW answers 500 to the loser of
-   * a simultaneous If-Match).
+   * Finds out what became of a write whose answer was lost, or belongs to a repeated request. If our object
+   * is there, the write succeeded. If there is another than the precondition asked for, the write failed
+   * (Ceph RGW answers 500 to the loser of a simultaneous If-Match).
    * @returns undefined if it stays unknown
    * @throws PreconditionFailed
    */
@@ -97,8 +99,8 @@ export class ObjectWriter {
       const found = await this.reader.read(key, this.bucket.within(1, deadline));
       if (found !== 'unchanged') present = found;
     } catch {
-      // The caller has to know why the write failed, not why it could not be read back. A precondition may have failed because of
-      // this very write.
+      // The caller has to know why the write failed, not why it could not be read back. A precondition may
+      // have failed because of this very write.
       throw failure instanceof PreconditionFailed ? new StorageUnavailable(failure) : failure;
     }
     if (present?.metadata[MARK] === mark) return { etag: present.etag };

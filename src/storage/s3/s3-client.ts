@@ -11,7 +11,10 @@ export interface S3ClientOptions {
   timeoutMs: number;
   /** How often one request is sent at most. */
   attempts: number;
-  /** Connections at the same time. A call that waits for one waits within its deadline. Undefined: the SDK's default, 50. */
+  /**
+   * Connections at the same time. A call that waits for one waits within its deadline. Undefined: the SDK's
+   * default, 50.
+   */
   connections?: number | undefined;
 }
 

@@ -12,7 +12,10 @@ export function attemptsOf(error: unknown): number {
   return metadataOf(error)?.attempts ?? 1;
 }
 
-/** Whether the server says that the object is missing. Neither a missing bucket nor a 404 whose XML did not arrive whole counts. */
+/**
+ * Whether the server says that the object is missing. Neither a missing bucket nor a 404 whose XML did not
+ * arrive whole counts.
+ */
 export function isMissingObject(error: unknown): boolean {
   return statusOf(error) === 404 && nameOf(error) === 'NoSuchKey';
 }
@@ -37,7 +40,10 @@ export function translateS3Error(error: unknown): Error {
 
 const TIMEOUT = /^(TimeoutError|AbortError|ETIMEDOUT)$/;
 
-/** What the operator should look at, by the name or code of an error, or its status if the server gave no reason. */
+/**
+ * What the operator should look at, by the name or code of an error, or its status if the server gave no
+ * reason.
+ */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^SignatureDoesNotMatch$/, 'STORAGE_S3_SECRET_ACCESS_KEY is not the secret of STORAGE_S3_ACCESS_KEY_ID'],
   // The last one is versitygw's without --iam-dir.
@@ -69,7 +75,10 @@ const WRONG_KEYS =
   /^(SignatureDoesNotMatch|InvalidAccessKeyId|InvalidClientTokenId|XAdminUserNotFound|ExpiredToken|InvalidToken)$/;
 const WRONG_BUCKET = /^(NoSuchBucket|PermanentRedirect|AuthorizationHeaderMalformed)$/;
 
-/** What makes the server refuse every call, if that is the reason. Of the 404s, those that mean a missing object do not come here. */
+/**
+ * What makes the server refuse every call, if that is the reason. Of the 404s, those that mean a missing
+ * object do not come here.
+ */
 function wrongIn(name: string | undefined, status: number): 'keys' | 'bucket' | undefined {
   if (WRONG_KEYS.test(name ?? '')) return 'keys';
   return status === 404 || WRONG_BUCKET.test(name ?? '') ? 'bucket' : undefined;
@@ -103,7 +112,9 @@ export function translateConditionalError(error: unknown, key: string): Error {
   return failed ? new PreconditionFailed(key, error) : translateS3Error(error);
 }
 
-/** Refusals that may be gone at the next try. A call without a precondition gets 409 and 412 only by mistake. */
+/**
+ * Refusals that may be gone at the next try. A call without a precondition gets 409 and 412 only by mistake.
+ */
 const PASSING = [408, 409, 412, 429];
 
 function nameOf(error: unknown): string | undefined {

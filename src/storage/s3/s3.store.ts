@@ -30,7 +30,8 @@ export interface S3StoreOptions extends S3ClientOptions, DriverOptions {
 /**
  * Objects in a bucket of any S3 server.
  *
- * Bodies are buffered: their size is bounded, and a streamed body could neither be retried nor be told from a stalled one.
+ * Bodies are buffered: their size is bounded, and a streamed body could neither be retried nor be told from a
+ * stalled one.
  */
 export class S3Store extends ObjectStore {
   readonly backend = 's3';
@@ -126,7 +127,8 @@ export class S3Store extends ObjectStore {
     await this.bucket.withDeadline((deadline) => this.bucket.assertThere(deadline));
     const { ifMatch } = await this.dialect.learn();
     const conditionalWrites = ifMatch === 'none' ? 'emulated' : 'honoured';
-    // The SDK learns the offset from the Date of answers and corrects its signatures, so that nothing else would show it.
+    // The SDK learns the offset from the Date of answers and corrects its signatures, so that nothing else
+    // would show it.
     const { systemClockOffset: clockOffsetMs } = this.bucket.client.config;
     return { conditionalWrites, ...(Math.abs(clockOffsetMs) >= WRONG_CLOCK_MS && { clockOffsetMs }) };
   }

@@ -3,7 +3,10 @@ import { setImmediate } from 'node:timers/promises';
 import { PROBES } from '../../model/keys.js';
 import type { ObjectStore } from '../object-store.js';
 
-/** When a trial ends: after so many rounds, or with the round in which the signal is aborted. At least one of the two has to be given. */
+/**
+ * When a trial ends: after so many rounds, or with the round in which the signal is aborted. At least one of
+ * the two has to be given.
+ */
 export interface TrialBound {
   rounds?: number;
   until?: AbortSignal;
@@ -41,7 +44,10 @@ export async function withProbe<T>(store: ObjectStore, trial: (key: string) => P
   }
 }
 
-/** As `Promise.all`, but waits for all also if one fails: none of them may write any more when its object is removed. */
+/**
+ * As `Promise.all`, but waits for all also if one fails: none of them may write any more when its object is
+ * removed.
+ */
 export async function allEnded<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(tasks);
   return Promise.all(tasks);

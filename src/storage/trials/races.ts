@@ -23,7 +23,7 @@ export interface RaceOptions extends TrialBound {
 }
 
 /** Whether conditional writes hold, as far as races showed it. */
-export function hold({ severalWinners, noWinner, lostWinner }: RaceResult): boolean {
+export function everyWriteHeld({ severalWinners, noWinner, lostWinner }: RaceResult): boolean {
   return severalWinners + noWinner + lostWinner === 0;
 }
 
@@ -46,8 +46,8 @@ export async function raceToCreate(
 }
 
 /**
- * Races for one object from the same etag: `ifMatch`. Exactly one writer has to win each, and the next race starts from what it wrote.
- * Parameters and errors are those of {@link raceToCreate}.
+ * Races for one object from the same etag: `ifMatch`. Exactly one writer has to win each, and the next race
+ * starts from what it wrote. Parameters and errors are those of {@link raceToCreate}.
  */
 export async function raceToReplace(
   stores: readonly [ObjectStore, ...ObjectStore[]],

@@ -13,7 +13,10 @@ export interface ReadResult {
   discarded: number;
   /** Reads whose bytes nobody ever wrote, or that found no object: the driver took them for good. */
   torn: number;
-  /** Whole reads with the etag of another write: the driver took them for good, and a change would start from them. */
+  /**
+   * Whole reads with the etag of another write: the driver took them for good, and a change would start from
+   * them.
+   */
   mixed: number;
   /** Reads that ended in an error, since no good answer came in time. */
   failed: number;
@@ -32,7 +35,8 @@ export interface ReadOptions extends TrialBound {
 }
 
 /**
- * Reads an object again and again while writers replace it. Every read has to give the bytes of one of the writes, whole.
+ * Reads an object again and again while writers replace it. Every read has to give the bytes of one of the
+ * writes, whole.
  * @throws an error of the port if a write fails
  */
 export async function readBesideWrites(
@@ -72,7 +76,10 @@ export async function readBesideWrites(
   });
 }
 
-/** Compares the etags of reads with those that the writers got. Keeps little, since a fast disk gives thousands of reads a second. */
+/**
+ * Compares the etags of reads with those that the writers got. Keeps little, since a fast disk gives
+ * thousands of reads a second.
+ */
 class WrittenEtags {
   /** By the sum of the bytes that were written. */
   private readonly known = new LRUCache<string, string>({ max: KNOWN_WRITES });
@@ -92,7 +99,10 @@ class WrittenEtags {
     else if (written !== etag) this.others++;
   }
 
-  /** How many reads had the etag of another write, or of one that is not known any more: thousands have replaced it since. */
+  /**
+   * How many reads had the etag of another write, or of one that is not known any more: thousands have
+   * replaced it since.
+   */
   get mixed(): number {
     return [...this.early.values()].reduce((sum, { length }) => sum + length, this.others);
   }

@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../object-store.js';
-import { type RaceResult, hold, raceToCreate, raceToReplace } from './races.js';
+import { type RaceResult, everyWriteHeld, raceToCreate, raceToReplace } from './races.js';
 import { type ReadResult, readBesideWrites } from './reads-beside-writes.js';
 
 /** What a few races and a few reads beside writes showed. */
@@ -20,8 +20,9 @@ const ROUNDS = { create: 3, replace: 4, reads: 4 } as const;
 const WRITERS = 4;
 
 /**
- * Tries a store for a moment, as at the start of the service. What it finds is so; what it does not find may be there all the same, and
- * `visage doctor` looks for longer. Works below `probes/` only, and removes what it wrote.
+ * Tries a store for a moment, as at the start of the service. What it finds is so; what it does not find may
+ * be there all the same, and `visage doctor` looks for longer. Works below `probes/` only, and removes what
+ * it wrote.
  * @param discarded how many reads the store has thrown away so far: what its `onDiscardedRead` has counted
  * @throws an error of the port
  */
@@ -29,6 +30,6 @@ export async function tryQuickly(store: ObjectStore, discarded: () => number): P
   const create = await raceToCreate([store], { rounds: ROUNDS.create, writers: WRITERS });
   const replace = await raceToReplace([store], { rounds: ROUNDS.replace, writers: WRITERS });
   const reads = await readBesideWrites(store, { rounds: ROUNDS.reads, discarded });
-  const conditionalWritesHold = hold(create) && hold(replace);
+  const conditionalWritesHold = everyWriteHeld(create) && everyWriteHeld(replace);
   return { conditionalWritesHold, discardedReads: reads.discarded, create, replace, reads };
 }

@@ -12,7 +12,7 @@ import {
 } from '../../../src/storage/object-store.js';
 import { S3Store } from '../../../src/storage/s3/s3.store.js';
 import { listAfterChanges } from '../../../src/storage/trials/listing.js';
-import { hold, raceToCreate, raceToReplace } from '../../../src/storage/trials/races.js';
+import { everyWriteHeld, raceToCreate, raceToReplace } from '../../../src/storage/trials/races.js';
 import { readBesideWrites } from '../../../src/storage/trials/reads-beside-writes.js';
 import { tryQuickly } from '../../../src/storage/trials/try-quickly.js';
 import { createBucket, storeOptions, testS3 } from '../../support/s3.js';
@@ -52,7 +52,7 @@ describe.each(openers)('the trials on a sound store: %s', (_, open) => {
     for (const race of [raceToCreate, raceToReplace]) {
       const found = await race([store, store], { rounds: 5, writers: 4 });
       expect(found).toEqual({ rounds: 5, writes: 20, ...sound });
-      expect(hold(found)).toBe(true);
+      expect(everyWriteHeld(found)).toBe(true);
     }
   });
 
@@ -86,7 +86,7 @@ describe('the trials', () => {
     expect(created).toMatchObject({ writes: 16, severalWinners: 2 });
     const replaced = await raceToReplace([store], { rounds: 2 });
     expect(replaced).toMatchObject({ writes: 16, severalWinners: 2 });
-    expect([hold(created), hold(replaced)]).toEqual([false, false]);
+    expect([everyWriteHeld(created), everyWriteHeld(replaced)]).toEqual([false, false]);
     expect(await tryQuickly(store, none)).toMatchObject({ conditionalWritesHold: false });
     expect(await keysOf(store)).toEqual([]);
   });
@@ -107,7 +107,7 @@ describe('the trials', () => {
   it('find out a store that acknowledges a write and loses it', async () => {
     const found = await raceToReplace([new ForgetfulStore()], { rounds: 1 });
     expect(found.lostWinner + found.severalWinners).toBeGreaterThan(0);
-    expect(hold(found)).toBe(false);
+    expect(everyWriteHeld(found)).toBe(false);
   });
 
   it('find out a store whose reads are not whole', async () => {
