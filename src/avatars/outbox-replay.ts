@@ -189,7 +189,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     } catch (error) {
       // An open circuit did not ask the store, so it tells nothing.
       if (!isCircuitOpen(error)) this.failing.storageIsAway();
-      this.logger.debug({ err: error }, 'the storage does not work for others either');
+      this.logger.debug({ err: error }, 'the storage does not work for an object of our own either');
       return false;
     }
     this.failing.storageWorks();

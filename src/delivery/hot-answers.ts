@@ -100,8 +100,7 @@ export class HotAnswers implements OnModuleDestroy {
       whole: withLength,
       length: undefined,
     });
-    // After this answer, since its client came first; but without waiting for its transfer, which the client
-    // can hold up.
+    // This client came first, so its answer does. The others don't wait for its transfer, which it can hold up.
     setImmediate(() => {
       this.flights.end(withHeaders);
     });

@@ -25,9 +25,9 @@ export interface Rendition {
   format: RenditionFormat;
   /** The first frame only, in a format that could show the animation. */
   still?: true;
-  /** At exactly that size, even above the master's. Kept in memory only. */
+  /** At exactly that size, even above the master's: one of many sizes, so the store does not keep it. */
   exact?: true;
-  /** Kept in memory only: it may be one of thousands, or is about to be deleted. */
+  /** The store does not keep it, as one of thousands of sizes, or since its version is about to be deleted. */
   unstored?: true;
 }
 

@@ -12,27 +12,30 @@ const STYLES: Record<Character, string> = {
   wavatar: 'moods',
 };
 
-const styles = new Map<Character, Style>();
+/** Draws characters and patterns. */
+export class Characters {
+  private readonly styles = new Map<Character, Style>();
 
-/**
- * Draws a character or a pattern.
- * @param foreground the color of the pattern; characters have their own
- * @returns SVG without text, the same for the same seed
- */
-export function character(
-  kind: Character,
-  seed: string,
-  { background, foreground }: Pick<Colors, 'background'> & Partial<Colors>,
-): string {
-  const colors = { backgroundColor: [background], ...(foreground && { rowColor: [foreground] }) };
-  return new Avatar(styleOf(kind), { seed, ...colors }).toString();
-}
+  /**
+   * Draws a character or a pattern.
+   * @param foreground the color of the pattern; characters have their own
+   * @returns SVG without text, the same for the same seed
+   */
+  draw(
+    kind: Character,
+    seed: string,
+    { background, foreground }: Pick<Colors, 'background'> & Partial<Colors>,
+  ): string {
+    const colors = { backgroundColor: [background], ...(foreground && { rowColor: [foreground] }) };
+    return new Avatar(this.styleOf(kind), { seed, ...colors }).toString();
+  }
 
-function styleOf(kind: Character): Style {
-  const known = styles.get(kind);
-  if (known) return known;
-  const definition = readFileSync(new URL(`assets/styles/${STYLES[kind]}.json`, import.meta.url), 'utf8');
-  const style = new Style(JSON.parse(definition) as StyleDefinition);
-  styles.set(kind, style);
-  return style;
+  private styleOf(kind: Character): Style {
+    const known = this.styles.get(kind);
+    if (known) return known;
+    const path = new URL(`assets/styles/${STYLES[kind]}.json`, import.meta.url);
+    const style = new Style(JSON.parse(readFileSync(path, 'utf8')) as StyleDefinition);
+    this.styles.set(kind, style);
+    return style;
+  }
 }

@@ -5,7 +5,7 @@ import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { ImagePipeline, type Pixels } from '../images/image-pipeline.js';
 import type { RenditionFormat } from '../model/formats.js';
-import { character } from './characters.js';
+import { Characters } from './characters.js';
 import { type Drawing, type Placeholder, drawingOf } from './drawing.js';
 import { drawInitials, drawMysteryPerson, plain } from './svg.js';
 import { Fonts, type Outline } from './fonts.js';
@@ -17,6 +17,7 @@ const SIZES = { min: 1, max: 2048 } as const;
 @Injectable()
 export class Placeholders {
   private readonly fonts = new Fonts();
+  private readonly characters = new Characters();
   private readonly drawing: LimitFunction;
 
   constructor(
@@ -77,9 +78,9 @@ export class Placeholders {
       case 'color':
         return plain(drawing.background);
       case 'identicon':
-        return character(drawing.kind, drawing.seed, drawing.colors);
+        return this.characters.draw(drawing.kind, drawing.seed, drawing.colors);
       default:
-        return character(drawing.kind, drawing.seed, drawing);
+        return this.characters.draw(drawing.kind, drawing.seed, drawing);
     }
   }
 }

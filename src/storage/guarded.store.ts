@@ -52,7 +52,7 @@ export class StorageCircuit {
     try {
       return await this.breaker.execute(() => blamingOurselves(call));
     } catch (error) {
-      if (error instanceof BrokenCircuitError) throw notAsked(this.lastCause);
+      if (error instanceof BrokenCircuitError) throw new NotAsked(this.lastCause);
       if (error instanceof StorageUnavailable) this.lastCause = error.cause;
       throw error;
     }
@@ -73,17 +73,14 @@ export class GuardedStore extends WrappedStore {
   }
 }
 
-const refusedByCircuits = new WeakSet<StorageUnavailable>();
-
-function notAsked(cause: unknown): StorageUnavailable {
-  const error = new StorageUnavailable(cause);
-  refusedByCircuits.add(error);
-  return error;
+/** The circuit is open. In the log it looks like the failure that opened it. */
+class NotAsked extends StorageUnavailable {
+  override name = StorageUnavailable.name;
 }
 
 /** Whether a call failed because the circuit is open: the store was not asked. */
 export function isCircuitOpen(error: unknown): boolean {
-  return error instanceof StorageUnavailable && refusedByCircuits.has(error);
+  return error instanceof NotAsked;
 }
 
 /**
