@@ -10,9 +10,9 @@ import { AliasNames } from '../model/alias-names.js';
 import { aliasKey } from '../model/keys.js';
 import { instantAfter } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
+import { getUnlessDamaged } from '../storage/get-unless-damaged.js';
 import {
   type GetOptions,
-  ObjectDamaged,
   ObjectStore,
   PreconditionFailed,
   type StoredObject,
@@ -263,12 +263,8 @@ export class Aliases {
 
   /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */
   private async get(name: string, options: GetOptions): Promise<Pointer | 'unchanged' | undefined> {
-    try {
-      return await this.store.get(aliasKey(name), options);
-    } catch (error) {
-      if (!(error instanceof ObjectDamaged)) throw error;
-      return { bytes: Buffer.alloc(0) };
-    }
+    const object = await getUnlessDamaged(this.store, aliasKey(name), options);
+    return object === 'damaged' ? { bytes: Buffer.alloc(0) } : object;
   }
 }
 

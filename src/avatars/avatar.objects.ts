@@ -5,12 +5,8 @@ import { pictureKey, prefixOf, versionOf } from '../model/keys.js';
 import { type Manifest, type Version, isErased } from '../model/manifest.js';
 import { attributes } from '../model/object-attributes.js';
 import { type Rendition, masterKey, renditionName } from '../model/rendition.js';
-import {
-  type ListedObject,
-  ObjectDamaged,
-  ObjectStore,
-  PreconditionFailed,
-} from '../storage/object-store.js';
+import { getUnlessDamaged } from '../storage/get-unless-damaged.js';
+import { type ListedObject, ObjectStore, PreconditionFailed } from '../storage/object-store.js';
 import { damageOf } from './damage.js';
 
 /** Counts what a sweep removed. */
@@ -63,14 +59,8 @@ export class AvatarObjects {
 
   /** Whether the store has the master of a version exactly as its manifest describes it. */
   async isSound(id: string, version: Version): Promise<boolean> {
-    try {
-      const object = await this.store.get(masterKey(id, version), { forChange: true });
-      if (object === undefined || object === 'unchanged') return false;
-      return damageOf(object.bytes, version.master, version) === undefined;
-    } catch (error) {
-      if (error instanceof ObjectDamaged) return false;
-      throw error;
-    }
+    const object = await getUnlessDamaged(this.store, masterKey(id, version), { forChange: true });
+    return typeof object === 'object' && damageOf(object.bytes, version.master, version) === undefined;
   }
 
   hasMaster(id: string, version: Version): Promise<boolean> {

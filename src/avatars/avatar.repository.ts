@@ -5,6 +5,7 @@ import type { CacheUsage } from '../model/cache-usage.js';
 import { manifestKey } from '../model/keys.js';
 import { ManifestUnreadable, readManifest } from '../model/manifest-format.js';
 import { type Manifest, apply, emptyManifest, isErased } from '../model/manifest.js';
+import { getUnlessDamaged } from '../storage/get-unless-damaged.js';
 import {
   type CallOptions,
   type GetOptions,
@@ -224,12 +225,9 @@ export class AvatarRepository {
   /** @throws ManifestUnreadable also if the store has other bytes than were stored */
   private async readObject(id: string, options: GetOptions): Promise<StoredObject | 'unchanged' | undefined> {
     const key = manifestKey(id);
-    try {
-      return await this.store.get(key, options);
-    } catch (error) {
-      if (!(error instanceof ObjectDamaged)) throw error;
-      throw this.unreadable(new ManifestUnreadable(key, ObjectDamaged.REASON), '');
-    }
+    const object = await getUnlessDamaged(this.store, key, options);
+    if (object === 'damaged') throw this.unreadable(new ManifestUnreadable(key, ObjectDamaged.REASON), '');
+    return object;
   }
 
   /** Logs only the first one: all of them may be gone. */

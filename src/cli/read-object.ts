@@ -1,6 +1,7 @@
 import { manifestKey } from '../model/keys.js';
 import { ManifestUnreadable, readManifest } from '../model/manifest-format.js';
 import { type Manifest, emptyManifest } from '../model/manifest.js';
+import { getUnlessDamaged } from '../storage/get-unless-damaged.js';
 import { ObjectDamaged, type ObjectStore, type StoredObject } from '../storage/object-store.js';
 
 /**
@@ -19,12 +20,8 @@ export async function readUnlessDamaged(
   store: ObjectStore,
   key: string,
 ): Promise<StoredObject | 'damaged' | undefined> {
-  try {
-    return await read(store, key);
-  } catch (error) {
-    if (error instanceof ObjectDamaged) return 'damaged';
-    throw error;
-  }
+  const object = await getUnlessDamaged(store, key);
+  return object === 'unchanged' ? undefined : object;
 }
 
 /** @returns undefined if there is no such object */

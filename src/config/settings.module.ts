@@ -4,7 +4,8 @@ import { Settings } from './settings.js';
 
 /**
  * Provides the `Settings`, loaded and validated before there was an application, to every class that asks for
- * them. They pass through Nest's ConfigService, so that code that follows Nest's documentation finds them there.
+ * them. They pass through Nest's ConfigService, so that code that follows Nest's documentation finds them
+ * there.
  */
 @Global()
 @Module({})

@@ -100,7 +100,8 @@ export class HotAnswers implements OnModuleDestroy {
       whole: withLength,
       length: undefined,
     });
-    // This client came first, so its answer does. The others don't wait for its transfer, which it can hold up.
+    // This client came first, so its answer does. The others don't wait for its transfer, which it can hold
+    // up.
     setImmediate(() => {
       this.flights.end(withHeaders);
     });

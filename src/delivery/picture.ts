@@ -23,8 +23,8 @@ export interface Repeatable {
 /** Shown in place of a picture, of which the storage cannot tell now. */
 interface StandIn {
   /**
-   * Why the storage cannot tell. The answer is then a 503 for readers who have another copy, so that they keep
-   * it. Undefined if there is no picture.
+   * Why the storage cannot tell. The answer is then a 503 for readers who have another copy, so that they
+   * keep it. Undefined if there is no picture.
    */
   away?: Error | undefined;
 }

@@ -5,6 +5,7 @@ import { damageOf } from '../avatars/damage.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { isErased, versionNamed } from '../model/manifest.js';
 import { type PictureRef, keyOfPicture } from '../model/rendition.js';
+import { getUnlessDamaged } from '../storage/get-unless-damaged.js';
 import {
   type CallOptions,
   ObjectDamaged,
@@ -46,14 +47,10 @@ export class StoredRenditions {
       const isMaster = rendition.size === undefined && rendition.format === pending.version.master;
       return isMaster ? { bytes: pending.bytes, damage: undefined } : undefined;
     }
-    try {
-      const object = await this.store.get(keyOfPicture(picture), options);
-      if (object === undefined || object === 'unchanged') return undefined;
-      return { bytes: object.bytes, damage: this.damageOf(object.bytes, picture) };
-    } catch (error) {
-      if (!(error instanceof ObjectDamaged)) throw error;
-      return { bytes: Buffer.alloc(0), damage: ObjectDamaged.REASON };
-    }
+    const object = await getUnlessDamaged(this.store, keyOfPicture(picture), options);
+    if (object === 'damaged') return { bytes: Buffer.alloc(0), damage: ObjectDamaged.REASON };
+    if (object === undefined || object === 'unchanged') return undefined;
+    return { bytes: object.bytes, damage: this.damageOf(object.bytes, picture) };
   }
 
   /**

@@ -27,7 +27,9 @@ export interface Rendition {
   still?: true;
   /** At exactly that size, even above the master's: one of many sizes, so the store does not keep it. */
   exact?: true;
-  /** The store does not keep it, as one of thousands of sizes, or since its version is about to be deleted. */
+  /**
+   * The store does not keep it, as one of thousands of sizes, or since its version is about to be deleted.
+   */
   unstored?: true;
 }
 

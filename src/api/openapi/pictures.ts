@@ -65,7 +65,8 @@ export function DescribePicture(
       status: 503,
       ...unavailable,
       content: { ...unavailable.content, ...content },
-      description: `${unavailable.description} A client that has a copy of another picture gets the default while the storage is away.`,
+      // Nest joins it with the description of the refusal.
+      description: 'A client that has a copy of another picture gets the default while the storage is away.',
     }),
   );
 }

@@ -44,5 +44,12 @@ export const DescribePostedSheet = () =>
     DescribeScheme(),
     ApiOkResponse({ content: CONTENT, headers: SENT_HEADERS, description: 'The sheet, or its map.' }),
     DescribeNotModified('The ETag of the last answer to the same request.', NOTHING_CHANGED, PICTURE_HEADERS),
-    DescribeRefusals(...READS, ...JSON_BODIES, 'invalid_sheet', 'sheet_too_large', 'unauthorized'),
+    DescribeRefusals(
+      ...READS,
+      ...JSON_BODIES,
+      'invalid_sheet',
+      'precondition_failed',
+      'sheet_too_large',
+      'unauthorized',
+    ),
   );

@@ -7,8 +7,8 @@ import { type QuickResult, tryQuickly } from '../trials/try-quickly.js';
 /** What the storage does wrong, as far as a moment shows it. */
 export interface TrialFindings {
   /**
-   * `unreliable`: they do not hold in races. Or a read gave bytes that nobody wrote, or bytes with the etag of
-   * another write: a swap that starts from such a read undoes a change.
+   * `unreliable`: they do not hold in races. Or a read gave bytes that nobody wrote, or bytes with the etag
+   * of another write: a swap that starts from such a read undoes a change.
    */
   conditionalWrites: 'honoured' | 'unreliable';
   /**
