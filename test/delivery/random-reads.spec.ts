@@ -178,7 +178,8 @@ describe('random reads', () => {
       for (let time = 0; time < times; time++) {
         const [fast, sure] = await Promise.all([ask(hot, one), ask(cold, one)]);
         answers.set(sure.status, (answers.get(sure.status) ?? 0) + 1);
-        if (!isDeepStrictEqual(fast, sure) && !(await waitsForAvif(one, fast, sure))) {
+        const isSame = isDeepStrictEqual(fast, sure) || (await isOtherGif(one, fast, sure));
+        if (!isSame && !(await waitsForAvif(one, fast, sure))) {
           expect({ one, ...legible(fast) }).toEqual({ one, ...legible(sure) });
         }
         const etag = sure.headers['etag'];
@@ -200,7 +201,29 @@ describe('random reads', () => {
   });
 
   /**
-   * The one difference that is right: if the format is negotiated and the client accepts AVIF, a replica shows the next best format until
+   * Whether these are two makings of one GIF. Its encoder sums colors up in a random order, so two replicas that make
+   * a GIF at the same time rarely round some of them differently.
+   */
+  const isOtherGif = async (read: Read, ...both: Awaited<ReturnType<typeof ask>>[]) => {
+    if (both.every(({ status }) => status === 416)) return /[.=]gif/.test(read.path);
+    if (both.some(({ headers }) => headers['content-type'] !== 'image/gif')) return false;
+    const [fast, sure] = both.map(({ status, headers }) => ({
+      status,
+      headers: { ...headers, 'content-length': undefined, 'content-range': undefined },
+    }));
+    expect(fast).toEqual(sure);
+    if (sure?.status !== 200 || read.method === 'HEAD') return true;
+    const [a, b] = await Promise.all(
+      both.map(({ body }) => sharp(body, { animated: true }).raw().toBuffer()),
+    );
+    if (!a || !b) throw new Error('two pictures were compared');
+    expect(a).toHaveLength(b.length);
+    expect(a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? 0)), 0) / a.length).toBeLessThan(4);
+    return true;
+  };
+
+  /**
+   * The one difference of pictures that is right: if the format is negotiated and the client accepts AVIF, a replica shows the next best format until
    * it has the AVIF in memory.
    */
   const waitsForAvif = async (read: Read, ...both: Awaited<ReturnType<typeof ask>>[]) => {
