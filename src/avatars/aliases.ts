@@ -73,7 +73,7 @@ export class Aliases {
   /**
    * The avatar that a hash stands for, as this process knows it: at most `CACHE_MAX_AGE_MS` old, or at most
    * `CACHE_MAX_STALE_MS` while the store is away. That it stands for none may be as old as
-   * `CACHE_UNKNOWN_HASH_MS`. One request to the store serves all callers that wait for it.
+   * `cacheUnknownHashMs`. One request to the store serves all callers that wait for it.
    * @param hash in lower case
    * @returns its id; undefined if it stands for none
    * @throws CodedError `manifest_unreadable`, and what the store throws

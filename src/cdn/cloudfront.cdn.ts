@@ -11,7 +11,7 @@ const ADVICE: Record<string, string> = {
   TooManyInvalidationsInProgress:
     'CloudFront works on 15 wildcard paths at a time. With CDN_CLOUDFRONT_BY=tags there is no such limit: docs/cdn.md.',
   CredentialsProviderError: 'Give the service an IAM role or keys: docs/cdn.md.',
-  TimeoutError: 'Check the network. CDN_TIMEOUT_MS is the limit.',
+  TimeoutError: 'Check the network.',
 };
 
 /**

@@ -11,7 +11,7 @@ const ADVICE: Record<number, string> = {
   404: `Check CDN_HTTP_URL. ${NGINX}`,
   405: 'Check CDN_HTTP_METHOD and CDN_HTTP_URL.',
   412: NGINX,
-  429: 'The CDN limits how many purges it takes. Have the limit raised, or lower CDN_CONCURRENCY.',
+  429: 'The CDN limits how many purges it takes. Have the limit raised. Visage goes on trying.',
 };
 
 /** A CDN that is told by one HTTP request for each tag or path. Any 2xx means that it has accepted. */
@@ -66,7 +66,7 @@ export class HttpCdn extends Cdn {
     if (name === 'TimeoutError') {
       return new PurgeFailed(
         `the CDN at ${this.origin} did not answer a purge within ${this.timeoutMs} ms`,
-        "Check the network and the CDN's own status. CDN_TIMEOUT_MS is the limit.",
+        "Check the network and the CDN's own status.",
       );
     }
     const { code = 'no connection' } = (cause ?? {}) as { code?: string };

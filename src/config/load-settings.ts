@@ -1,6 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import {
+  constantOf,
   isOwnSection,
   isSetting,
   nearestSetting,
@@ -8,7 +9,7 @@ import {
   yamlKeyBeside,
   yamlKeyOf,
 } from './setting-names.js';
-import { S3_WAITING, STORAGE_BACKENDS, Settings, variableOf } from './settings.js';
+import { OLDER_NAMES, S3_WAITING, SETTINGS, STORAGE_BACKENDS, Settings, variableOf } from './settings.js';
 import {
   type Given,
   InvalidSettings,
@@ -26,7 +27,9 @@ export interface LoadedSettings {
    * What keeps the service from doing what the settings ask for, though it can start. To be logged as errors.
    */
   complaints: string[];
-  /** Variables of the environment that look like misspelt settings. To be logged as warnings. */
+  /**
+   * Variables that look like settings and are ignored, and settings without effect. To be logged as warnings.
+   */
   warnings: string[];
   /** STORAGE_BACKEND if it is neither local nor s3. The settings then have local. */
   unknownBackend: string | undefined;
@@ -42,8 +45,6 @@ export interface SettingsCheck {
    */
   warnings(settings: Settings, servesBucket: boolean): string[];
 }
-
-const PROPERTIES = Object.keys(new Settings());
 
 /**
  * Reads the settings from the YAML file that CONFIG_FILE names, from `.env` in the working directory, and
@@ -61,7 +62,10 @@ export function loadSettings(
   const file = outer['CONFIG_FILE'] === undefined ? {} : readYaml(outer['CONFIG_FILE'].value);
 
   const given: Record<string, Given<unknown>> = { ...file, ...outer };
-  const values = PROPERTIES.map((property) => [property, given[variableOf(property)]?.value] as const);
+  const values = SETTINGS.map((property) => {
+    const { value } = given[variableOf(property)] ?? given[OLDER_NAMES[property] ?? ''] ?? {};
+    return [property, value] as const;
+  });
   const settings = plainToInstance(
     Settings,
     Object.fromEntries(values.filter(([, value]) => value !== undefined)),
@@ -76,7 +80,6 @@ export function loadSettings(
   problems.push(...unknownKeys(file));
 
   const complaints: string[] = [];
-  settings.storageLocalPath ||= settings.avatarStoragePath || './data';
   const { storageBackend, storageLocalPath } = settings;
   let unknownBackend: string | undefined;
   if (!STORAGE_BACKENDS.some((known) => known === storageBackend)) {
@@ -93,22 +96,28 @@ export function loadSettings(
   settings.avatarSizes.sort((a, b) => a - b);
 
   problems.push(...check.problems(settings), ...contradictions(settings));
-  const misspelt = misspeltVariables(outer);
-  if (problems.length > 0) throw new InvalidSettings(problems, misspelt);
+  const unread = unreadVariables(outer);
+  if (problems.length > 0) throw new InvalidSettings(problems, unread);
   const servesBucket =
     settings.urlMode !== 'service' &&
     (settings.storageBackend === 's3' || unservedUrls(settings).length === 0);
-  const warnings = [...misspelt, ...check.warnings(settings, servesBucket)];
+  const warnings = [...unread, ...check.warnings(settings, servesBucket)];
   return { settings, complaints, warnings, unknownBackend };
 }
 
 /**
  * Keys of the YAML file that nobody reads: all in sections of ours, and those elsewhere that look like a
- * setting.
+ * setting. A constant may be given its own value.
  */
 function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
-  return Object.entries(file).flatMap(([variable, { written }]) => {
-    if (isSetting(variable)) return [];
+  return Object.entries(file).flatMap(([variable, { written, value }]) => {
+    const constant = constantOf(variable);
+    if (isSetting(variable) || constant === Number(value)) return [];
+    if (constant !== undefined) {
+      return [
+        `${written.join('.')} in the configuration file is not a setting of Visage. It is always ${constant}: remove it.`,
+      ];
+    }
     const meant = nearestSetting(variable);
     const example = settingInSection(variable);
     if (meant === undefined && example !== undefined) {
@@ -130,15 +139,18 @@ function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
 const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 
 /**
- * Variables that look like a setting. An environment has many others, also of other programs, so none is an
- * error.
+ * Variables that look like a setting, or name a constant and give it another value. An environment has many
+ * others, also of other programs, so none is an error.
  */
-function misspeltVariables(outer: Record<string, Given<string>>): string[] {
-  return Object.entries(outer).flatMap(([variable, { written }]) => {
-    const meant = isSetting(variable) || SERVICE_LINK.test(variable) ? undefined : nearestSetting(variable);
-    if (meant === undefined) return [];
+function unreadVariables(outer: Record<string, Given<string>>): string[] {
+  return Object.entries(outer).flatMap(([variable, { written, value }]) => {
+    const constant = constantOf(variable);
+    if (isSetting(variable) || constant === Number(value) || SERVICE_LINK.test(variable)) return [];
+    const ignored = `${written} is not a setting of Visage and is ignored.`;
+    if (constant !== undefined) return [`${ignored} It is always ${constant}.`];
+    const meant = nearestSetting(variable);
     const prefix = written.slice(0, -variable.length);
-    return [`${written} is not a setting of Visage and is ignored. Did you mean ${prefix}${meant}?`];
+    return meant === undefined ? [] : [`${ignored} Did you mean ${prefix}${meant}?`];
   });
 }
 
@@ -177,7 +189,7 @@ function contradictions(settings: Settings): string[] {
   if (avatarGraceMs < onItsWayMs) {
     problems.push(
       `AVATAR_GRACE_MS must be at least ${onItsWayMs}, or uploads on their way could be taken for garbage: ` +
-        `AVATAR_COMMIT_TIMEOUT_MS and the longer of ${s3Calls} STORAGE_S3_TIMEOUT_MS and 3 STORAGE_LOCAL_LOCK_TIMEOUT_MS`,
+        `${avatarCommitTimeoutMs} ms for a change, and ${s3Calls} times STORAGE_S3_TIMEOUT_MS or ${3 * storageLocalLockTimeoutMs} ms, whichever is longer`,
     );
   }
   return problems;

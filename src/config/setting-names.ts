@@ -1,13 +1,20 @@
-import { Settings, variableOf } from './settings.js';
+import { Constants } from './constants.js';
+import { OLDER_NAMES, SETTINGS, variableOf } from './settings.js';
 
-const VARIABLES = Object.keys(new Settings()).map(variableOf);
+const VARIABLES = SETTINGS.map(variableOf);
 const FIRST_WORDS = VARIABLES.map(firstWord);
 
 /** The first words that several settings share. In YAML each is a section. */
 const SECTIONS = new Set(FIRST_WORDS.filter((word, i) => FIRST_WORDS.indexOf(word) !== i));
 
 export function isSetting(variable: string): boolean {
-  return VARIABLES.includes(variable);
+  return VARIABLES.includes(variable) || Object.values(OLDER_NAMES).includes(variable);
+}
+
+/** The value that a constant has, if a variable names one. Many of them were settings once. */
+export function constantOf(variable: string): number | undefined {
+  const constants = Object.entries(new Constants()) as [string, number][];
+  return constants.find(([property]) => variableOf(property) === variable)?.[1];
 }
 
 /**

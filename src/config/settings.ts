@@ -14,6 +14,7 @@ import {
 } from 'class-validator';
 import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../model/formats.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
+import { Constants } from './constants.js';
 import { IsFlag, IsInteger, IsList, IsLowerCase, IsWebUrl, WEB_URL } from './decorators.js';
 
 /**
@@ -27,10 +28,10 @@ export const STORAGE_BACKENDS = ['local', 's3'] as const;
 export type StorageBackend = (typeof STORAGE_BACKENDS)[number];
 
 /**
- * Every setting with its default. `.env.example` explains them. A variable is the property's name in upper
- * case: `storageS3Bucket` is STORAGE_S3_BUCKET.
+ * Every setting with its default, and the constants. `.env.example` explains the settings. A variable is the
+ * property's name in upper case: `storageS3Bucket` is STORAGE_S3_BUCKET.
  */
-export class Settings {
+export class Settings extends Constants {
   @IsIn(['development', 'test', 'production'])
   nodeEnv = 'development';
 
@@ -63,14 +64,8 @@ export class Settings {
   storageRequireConditionalWrites = false;
 
   @IsString()
-  storageLocalPath = '';
-
-  /** The older name of `storageLocalPath`, from the service that Visage grew from. */
-  @IsString()
-  avatarStoragePath = '';
-
-  @IsInteger(100)
-  storageLocalLockTimeoutMs = 10_000;
+  @IsNotEmpty()
+  storageLocalPath = './data';
 
   @IsOptional()
   @IsWebUrl()
@@ -101,20 +96,8 @@ export class Settings {
   @IsInteger(100)
   storageS3TimeoutMs = 10_000;
 
-  @IsInteger(1, 10)
-  storageS3Attempts = 3;
-
   @IsInteger(1)
   storageS3Concurrency = 64;
-
-  @IsInteger(0)
-  storageS3Queue = 1000;
-
-  @IsInteger(1)
-  storageS3BreakerFailures = 5;
-
-  @IsInteger(100)
-  storageS3BreakerResetMs = 5000;
 
   @IsIn(['local', 'none'])
   storageFallback: 'local' | 'none' = 'local';
@@ -128,15 +111,6 @@ export class Settings {
 
   @IsInteger(1)
   outboxMaxBytes = 1024 * 1024 * 1024;
-
-  @IsInteger(1000)
-  outboxMaxAgeMs = 7 * 86_400_000;
-
-  @IsInteger(10)
-  outboxReplayIntervalMs = 2000;
-
-  @IsInteger(1)
-  outboxSetAsideAfterMs = 3_600_000;
 
   @IsIn(['service', 'public', 'presigned'])
   urlMode: 'service' | 'public' | 'presigned' = 'service';
@@ -165,15 +139,9 @@ export class Settings {
   @IsInteger(1)
   avatarMaxPixels = 50_000_000;
 
-  @IsInteger(1)
-  avatarMaxFrames = 500;
-
   /** WebP allows 16383 px at most. */
   @IsInteger(16, 16_383)
   avatarMasterSize = 1024;
-
-  @IsInteger(1)
-  avatarMasterMaxBytes = 10 * 1024 * 1024;
 
   @IsList(Number)
   @ArrayNotEmpty()
@@ -211,17 +179,11 @@ export class Settings {
   )
   avatarDefaultUrls: string[] = [];
 
-  @IsInteger(1, 2048)
-  gravatarMaxSize = 512;
-
   @IsInteger(1, 1000)
   avatarHistory = 10;
 
   @IsInteger(0)
   avatarGraceMs = 86_400_000;
-
-  @IsInteger(100)
-  avatarCommitTimeoutMs = 10_000;
 
   @IsInteger(100)
   uploadTimeoutMs = 30_000;
@@ -236,20 +198,8 @@ export class Settings {
   @IsInteger(1)
   imageConcurrency = availableParallelism();
 
-  @IsInteger(0)
-  imageQueue = 256;
-
-  @IsInteger(0)
-  imageBackgroundQueue = 256;
-
   @IsInteger(1000)
   imageTimeoutMs = 20_000;
-
-  @IsInteger(1)
-  lookupConcurrency = 32;
-
-  @IsInteger(1)
-  sheetMaxPixels = 4096 * 4096;
 
   @IsInteger(0)
   cacheBytes = 128 * 1024 * 1024;
@@ -259,9 +209,6 @@ export class Settings {
 
   @IsInteger(0)
   cacheMaxStaleMs = 3_600_000;
-
-  @IsInteger(0)
-  cacheUnknownHashMs = 60_000;
 
   @IsInteger(0)
   cacheControlMaxAge = 60;
@@ -302,42 +249,20 @@ export class Settings {
   @IsIn(['paths', 'tags'])
   cdnCloudfrontBy: 'paths' | 'tags' = 'paths';
 
-  @IsInteger(100)
-  cdnTimeoutMs = 5000;
-
-  @IsInteger(1, 1000)
-  cdnAttempts = 20;
-
-  @IsInteger(1)
-  cdnConcurrency = 4;
-
-  @IsInteger(1)
-  cdnQueue = 10_000;
-
-  @IsInteger(100)
-  requestHeadersTimeoutMs = 10_000;
-
-  @IsInteger(100)
-  answerTimeoutMs = 60_000;
-
-  @IsInteger(1)
-  answerBytes = 128 * 1024 * 1024;
-
-  @IsInteger(1)
-  maxConnections = 10_000;
-
-  @IsInteger(0)
-  healthMaxAgeMs = 5000;
-
-  @IsInteger(100)
-  healthTimeoutMs = 1500;
-
   @IsInteger(0)
   shutdownDrainMs = 3000;
 
   @IsInteger(100)
   shutdownTimeoutMs = 25_000;
 }
+
+/** The properties of `Settings` that can be set. */
+export const SETTINGS = Object.keys(new Settings()).filter((property) => !(property in new Constants()));
+
+/** Names of properties in the service that Visage grew from, as variables. The name of our own wins. */
+export const OLDER_NAMES: Readonly<Partial<Record<string, string>>> = {
+  storageLocalPath: 'AVATAR_STORAGE_PATH',
+};
 
 /** The variable that sets a property: `storageS3Bucket` is STORAGE_S3_BUCKET. */
 export function variableOf(property: string): string {

@@ -52,7 +52,7 @@ class StorageAnswer implements StorageReport {
   clockOffsetMs?: number;
 
   @Flag(
-    'The storage has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last said.',
+    'The storage has not answered in time, and so counts as not reachable. The rest is what it last said.',
   )
   overdue?: true;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { Purges } from '../cdn/purges.js';
+import { Constants } from '../config/constants.js';
 import { VERSION } from '../config/version.js';
 import { DefaultPictures } from '../delivery/default-pictures.js';
 import { HotAnswers } from '../delivery/hot-answers.js';
@@ -11,6 +12,8 @@ import type { CacheUsage } from '../model/cache-usage.js';
 import { Connections } from '../server/connections.js';
 import { UploadReceiver } from '../uploads/upload-receiver.js';
 import { Metrics, type Reading } from './metrics.js';
+
+const CONSTANTS = new Constants();
 
 @Injectable()
 export class ServerMetrics {
@@ -36,7 +39,7 @@ export class ServerMetrics {
       },
       visage_http_connections: {
         type: 'gauge',
-        help: 'Open connections. More than MAX_CONNECTIONS are refused.',
+        help: `Open connections. More than ${CONSTANTS.maxConnections} are refused.`,
         read: () => connections.size,
       },
       visage_http_untaken_answer_bytes: {
@@ -52,7 +55,7 @@ export class ServerMetrics {
       },
       visage_image_turns: {
         type: 'gauge',
-        help: 'Pictures being made, and pictures waiting for a turn. If more than IMAGE_QUEUE wait, they are refused.',
+        help: `Pictures being made, and pictures waiting for a turn. If more than ${CONSTANTS.imageQueue} wait, they are refused.`,
         labels: ['line', 'state'],
         read: () => ofEach(pipeline.turns(), ({ active, waiting }) => ({ active, waiting })),
       },
@@ -113,7 +116,7 @@ export class CdnMetrics {
       },
       visage_cdn_purges_waiting: {
         type: 'gauge',
-        help: 'Avatars that wait to be purged from the CDN, also once more. More than CDN_QUEUE are dropped.',
+        help: `Avatars that wait to be purged from the CDN, also once more. More than ${CONSTANTS.cdnQueue} are dropped.`,
         read: () => purges.waiting,
       },
     });

@@ -36,7 +36,7 @@ export class Placeholders {
   }
 
   /**
-   * Draws and encodes a picture. `IMAGE_CONCURRENCY` pictures are drawn at the same time, and `IMAGE_QUEUE`
+   * Draws and encodes a picture. `imageConcurrency` pictures are drawn at the same time, and `imageQueue`
    * may wait.
    * @param size edge in px, from 1 to 2048
    * @throws CodedError `busy` too many pictures are waiting to be drawn or encoded

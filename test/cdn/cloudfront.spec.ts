@@ -92,7 +92,7 @@ describe('CloudFront', () => {
 
   it('is given up on after a while if it hangs', async () => {
     api.answering = () => 'hang';
-    const running = await start({ CDN_TIMEOUT_MS: '300' });
+    const running = await start({ CONSTANT_CDN_TIMEOUT_MS: '300' });
     expect(jsonOf(await new AvatarClient(running.url, 'alice').erase())).toMatchObject({
       purged: { accepted: false },
     });

@@ -31,7 +31,7 @@ needs('nginx')('a caching nginx in front of the service', () => {
     service = await startService({
       ...(await local.environment()),
       ...purging(`http://127.0.0.1:${port}`),
-      CACHE_UNKNOWN_HASH_MS: '1000',
+      CONSTANT_CACHE_UNKNOWN_HASH_MS: '1000',
     });
     nginx = await startNginx(service.url, port);
   });

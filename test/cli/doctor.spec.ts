@@ -184,7 +184,7 @@ describe('visage doctor', () => {
       STORAGE_S3_BUCKET: 'nothing',
       STORAGE_S3_ACCESS_KEY_ID: 'none',
       STORAGE_S3_SECRET_ACCESS_KEY: 'none',
-      STORAGE_S3_ATTEMPTS: '1',
+      CONSTANT_STORAGE_S3_ATTEMPTS: '1',
     });
     expect(report.code).toBe(3);
     expect(report.findings).toMatchObject([

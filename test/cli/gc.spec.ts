@@ -34,7 +34,7 @@ describe.each(backends)('gc on $name', (backend) => {
     environment = {
       ...(await backend.environment()),
       AVATAR_GRACE_MS: String(GRACE_MS),
-      AVATAR_COMMIT_TIMEOUT_MS: '400',
+      CONSTANT_AVATAR_COMMIT_TIMEOUT_MS: '400',
     };
     store = openBackend(environment);
   });

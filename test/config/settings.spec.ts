@@ -6,7 +6,8 @@ import { parse as parseYaml } from 'yaml';
 import { CDN_CHECK } from '../../src/cdn/check-settings.js';
 import { InvalidSettings, loadSettings as loadChecked } from '../../src/config/load-settings.js';
 import { yamlKeyOf } from '../../src/config/setting-names.js';
-import { Settings, variableOf } from '../../src/config/settings.js';
+import { Constants } from '../../src/config/constants.js';
+import { SETTINGS, variableOf } from '../../src/config/settings.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'visage-settings-'));
 afterAll(() => {
@@ -69,7 +70,7 @@ describe('.env.example', () => {
   const example = parse(readFileSync('.env.example'));
 
   it('lists every setting and no other', () => {
-    const settings = Object.keys(new Settings()).map(variableOf);
+    const settings = SETTINGS.map(variableOf);
     expect(Object.keys(example).sort()).toEqual(settings.sort());
   });
 
@@ -85,7 +86,7 @@ describe('deploy/visage.yaml', () => {
       : [path.join('.')];
 
   it('lists every setting but CONFIG_FILE, in its form, and no other', () => {
-    const settings = Object.keys(new Settings()).map(variableOf);
+    const settings = SETTINGS.map(variableOf);
     const keys = settings.filter((variable) => variable !== 'CONFIG_FILE').map(yamlKeyOf);
     const example = parseYaml(readFileSync('deploy/visage.yaml', 'utf8')) as unknown;
     expect(keysOf(example).sort()).toEqual(keys.sort());
@@ -222,8 +223,31 @@ describe('loadSettings', () => {
     expect(loadSettings({}, file('typo.env', `${written}=1`)).warnings).toEqual([warning]);
   });
 
+  it('ignores the value of a constant, and says so if it is another', () => {
+    const { settings, warnings } = loadSettings(
+      { STORAGE_S3_ATTEMPTS: '5', REVENGE_CDN_QUEUE: '0', OUTBOX_MAX_AGE_MS: '604800000' },
+      file('constants.env', 'HEALTH_TIMEOUT_MS=soon'),
+    );
+    expect(settings).toMatchObject(Object.assign({}, new Constants()));
+    expect(warnings).toEqual([
+      'HEALTH_TIMEOUT_MS is not a setting of Visage and is ignored. It is always 1500.',
+      'REVENGE_CDN_QUEUE is not a setting of Visage and is ignored. It is always 10000.',
+      'STORAGE_S3_ATTEMPTS is not a setting of Visage and is ignored. It is always 3.',
+    ]);
+  });
+
+  it('refuses another value of a constant in the YAML file, in any section', () => {
+    const yaml =
+      'storage: { s3: { attempts: 5, queue: 1000 } }\nhealth: { timeout_ms: 99 }\nmax_connections: 1';
+    expect(problemsOf({ CONFIG_FILE: file('constants.yaml', yaml) })).toEqual([
+      'storage.s3.attempts in the configuration file is not a setting of Visage. It is always 3: remove it.',
+      'health.timeout_ms in the configuration file is not a setting of Visage. It is always 1500: remove it.',
+      'max_connections in the configuration file is not a setting of Visage. It is always 10000: remove it.',
+    ]);
+  });
+
   it('warns of no variable of another program', () => {
-    const words = Object.keys(new Settings()).map((property) => variableOf(property).split('_'));
+    const words = SETTINGS.map((property) => variableOf(property).split('_'));
     const prefixes = words.flatMap((each) => each.map((_, i) => each.slice(0, i + 1).join('_')));
     // What Kubernetes gives every container for a service of that name.
     const links = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_HTTP', 'PORT', 'PORT_80_TCP'];
@@ -447,7 +471,7 @@ describe('loadSettings', () => {
   it.each([
     ['storage: s3', 'storage', 'storage.backend'],
     ['Storage: s3', 'Storage', 'storage.backend'],
-    ['avatar: 5', 'avatar', 'avatar.storage_path'],
+    ['avatar: 5', 'avatar', 'avatar.max_size_bytes'],
     ['url: public', 'url', 'url.mode'],
     ['image: [3]', 'image', 'image.concurrency'],
     ['upload: /x', 'upload', 'upload.timeout_ms'],
@@ -472,12 +496,9 @@ describe('loadSettings', () => {
 
   it('refuses a grace period in which an upload could be on its way', () => {
     expect(problemsOf({ AVATAR_GRACE_MS: '1000' })).toEqual([expect.stringContaining('AVATAR_GRACE_MS')]);
-    const quick = {
-      STORAGE_S3_TIMEOUT_MS: '500',
-      STORAGE_LOCAL_LOCK_TIMEOUT_MS: '500',
-      AVATAR_COMMIT_TIMEOUT_MS: '500',
-    };
-    expect(problemsOf({ AVATAR_GRACE_MS: '4000', ...quick })).toEqual([]);
+    expect(problemsOf({ AVATAR_GRACE_MS: '79999' })).toHaveLength(1);
+    expect(problemsOf({ AVATAR_GRACE_MS: '80000' })).toEqual([]);
+    expect(problemsOf({ AVATAR_GRACE_MS: '40000', STORAGE_S3_TIMEOUT_MS: '500' })).toEqual([]);
   });
 
   it('knows two fallbacks', () => {

@@ -56,8 +56,8 @@ const removing: Omit<Point, 'shown'>[] = [
       ...behind.environment,
       OUTBOX_PATH: join(folder, 'outbox'),
       UPLOAD_SPOOL_PATH: join(folder, 'spool'),
-      OUTBOX_REPLAY_INTERVAL_MS: '200',
-      STORAGE_S3_BREAKER_RESET_MS: '200',
+      CONSTANT_OUTBOX_REPLAY_INTERVAL_MS: '200',
+      CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '200',
     };
     scene = await Scene.prepare(environment);
   });

@@ -19,7 +19,10 @@ const clientsOf = (url: string) => ({
 describe.each(backends)('while the $name storage is away', (backend) => {
   let losable: Losable;
   beforeEach(async () => {
-    losable = await startLosable(backend, { STORAGE_S3_ATTEMPTS: '1', STORAGE_S3_BREAKER_RESET_MS: '100' });
+    losable = await startLosable(backend, {
+      CONSTANT_STORAGE_S3_ATTEMPTS: '1',
+      CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '100',
+    });
   });
   afterEach(() => losable.stop());
 

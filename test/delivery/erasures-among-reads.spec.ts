@@ -69,12 +69,12 @@ describeS3('on a slow bucket', () => {
         CDN_HTTP_METHOD: 'PURGE',
         CDN_HTTP_URL: `http://127.0.0.1:${port}{path}*`,
         CACHE_CONTROL_MAX_AGE: '100000',
-        CACHE_UNKNOWN_HASH_MS: String(MAX_AGE_MS),
+        CONSTANT_CACHE_UNKNOWN_HASH_MS: String(MAX_AGE_MS),
       };
       const patient = {
         STORAGE_S3_TIMEOUT_MS: '60000',
-        STORAGE_S3_ATTEMPTS: '1',
-        AVATAR_COMMIT_TIMEOUT_MS: '60000',
+        CONSTANT_STORAGE_S3_ATTEMPTS: '1',
+        CONSTANT_AVATAR_COMMIT_TIMEOUT_MS: '60000',
       };
       const environment = { ...behind.environment, ...patient, ...cdn, AVATAR_SIZES: SIZES.join() };
       replicas = await startServices([environment, environment, environment]);

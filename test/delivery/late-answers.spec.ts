@@ -22,7 +22,7 @@ describeS3('an answer of the bucket that arrives late', () => {
   beforeAll(async () => {
     const behind = await behindProxy(await s3Environment());
     proxy = behind.proxy;
-    const settings = { ...behind.environment, AVATAR_WARM_SIZES: '0', STORAGE_S3_ATTEMPTS: '1' };
+    const settings = { ...behind.environment, AVATAR_WARM_SIZES: '0', CONSTANT_STORAGE_S3_ATTEMPTS: '1' };
     [service, usual] = await Promise.all([
       startService({ ...settings, CACHE_MAX_AGE_MS: String(MAX_AGE_MS) }),
       startService(settings),

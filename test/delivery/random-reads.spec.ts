@@ -68,12 +68,12 @@ describe('random reads', () => {
   beforeAll(async () => {
     const environment = {
       ...(await local.environment()),
-      GRAVATAR_MAX_SIZE: '96',
+      CONSTANT_GRAVATAR_MAX_SIZE: '96',
       AVATAR_DEFAULT_URLS: ELSEWHERE,
     };
     services = await startServices([
       { ...environment, CACHE_MAX_AGE_MS: '3600000' },
-      { ...environment, CACHE_MAX_AGE_MS: '0', CACHE_UNKNOWN_HASH_MS: '0' },
+      { ...environment, CACHE_MAX_AGE_MS: '0', CONSTANT_CACHE_UNKNOWN_HASH_MS: '0' },
     ]);
     [hot = '', cold = ''] = services.map(({ url }) => url);
   });

@@ -51,7 +51,7 @@ describeS3('a picture that is being loaded', () => {
     const behind = await behindProxy(direct);
     proxy = behind.proxy;
     // No call that is held times out.
-    const patient = { STORAGE_S3_ATTEMPTS: '1', STORAGE_S3_TIMEOUT_MS: String(10 * HANG_MS) };
+    const patient = { CONSTANT_STORAGE_S3_ATTEMPTS: '1', STORAGE_S3_TIMEOUT_MS: String(10 * HANG_MS) };
     const asking = { ...behind.environment, ...patient };
     [sure, brief, elsewhere] = (await startServices([
       { ...asking, CACHE_MAX_AGE_MS: '3600000' },

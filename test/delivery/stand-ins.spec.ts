@@ -46,8 +46,8 @@ describe.each(backends)('a default while the $name storage is away', (backend) =
     losable = await startLosable(backend, {
       AVATAR_DEFAULT_URLS: ELSEWHERE,
       CACHE_MAX_AGE_MS: '1000',
-      STORAGE_S3_ATTEMPTS: '1',
-      STORAGE_S3_BREAKER_RESET_MS: '100',
+      CONSTANT_STORAGE_S3_ATTEMPTS: '1',
+      CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '100',
     });
   });
   beforeEach(regain);
@@ -224,7 +224,7 @@ describeS3('a default, and a bucket', () => {
     return service;
   };
   const start = async (settings: Environment) => {
-    const usual = { AVATAR_DEFAULT: 'mp', STORAGE_FALLBACK: 'none', STORAGE_S3_ATTEMPTS: '1' };
+    const usual = { AVATAR_DEFAULT: 'mp', STORAGE_FALLBACK: 'none', CONSTANT_STORAGE_S3_ATTEMPTS: '1' };
     ({ proxy, environment } = await behindProxy({ ...(await s3Environment()), ...usual }));
     return startAgain(settings);
   };

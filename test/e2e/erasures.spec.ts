@@ -30,14 +30,14 @@ describeS3('two replicas, one of which trusts its manifests for an hour', () => 
   let count = 0;
 
   beforeAll(async () => {
-    direct = { ...(await s3Environment()), STORAGE_S3_BREAKER_RESET_MS: '200' };
+    direct = { ...(await s3Environment()), CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '200' };
     const behind = await behindProxy(direct);
     proxy = behind.proxy;
     const believing = {
       ...behind.environment,
       CACHE_MAX_AGE_MS: HOUR_MS,
       OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
-      OUTBOX_REPLAY_INTERVAL_MS: HOUR_MS,
+      CONSTANT_OUTBOX_REPLAY_INTERVAL_MS: HOUR_MS,
       URL_MODE: 'presigned',
     };
     [stale, other] = (await startServices([believing, { ...direct, CACHE_MAX_AGE_MS: '0' }])) as [

@@ -127,7 +127,7 @@ describe('SIGTERM', () => {
 
   it('does not wait for idle connections, for incomplete headers or for clients that sent nothing', async () => {
     // If it waited for any of them, it would give up after a minute, and end with 1.
-    await start({ REQUEST_HEADERS_TIMEOUT_MS: FOR_EVER, SHUTDOWN_TIMEOUT_MS: '60000' });
+    await start({ CONSTANT_REQUEST_HEADERS_TIMEOUT_MS: FOR_EVER, SHUTDOWN_TIMEOUT_MS: '60000' });
     const [halfSent, keptAlive] = await Promise.all([connect(), connect(), connect()]);
     halfSent.send(head('GET', '/v1/avatars/nobody').slice(0, -2));
     keptAlive.send(head('GET', '/health/live'));

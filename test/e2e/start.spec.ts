@@ -66,7 +66,7 @@ describe('a start', () => {
         STORAGE_S3_SECRET_ACCESS_KEY: server.secretAccessKey,
         STORAGE_S3_USE_PATH_STYLE: 'true',
         STORAGE_REQUIRE_CONDITIONAL_WRITES: 'true',
-        HEALTH_MAX_AGE_MS: '0',
+        CONSTANT_HEALTH_MAX_AGE_MS: '0',
       };
     });
     afterAll(() => server.stop());

@@ -228,7 +228,7 @@ async function counted(
     AVATAR_DEFAULT_URLS: ELSEWHERE,
     CACHE_MAX_AGE_MS: '3600000',
     // A scrape would otherwise start a health check as soon as the last one is too old.
-    HEALTH_MAX_AGE_MS: '3600000',
+    CONSTANT_HEALTH_MAX_AGE_MS: '3600000',
   };
   return backend.name === 's3' ? behindProxy(direct) : { proxy: undefined, environment: direct };
 }

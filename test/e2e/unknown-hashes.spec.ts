@@ -16,7 +16,7 @@ describe('a hash that stands for nobody', () => {
       ...(await local.environment()),
       AVATAR_WARM_SIZES: '0',
       // A scrape would otherwise start a health check as soon as the last one is too old.
-      HEALTH_MAX_AGE_MS: '3600000',
+      CONSTANT_HEALTH_MAX_AGE_MS: '3600000',
     };
     const clock = clockMovedBy(MINUTE_MS - 1, 1);
     [service, other] = (await startServices([{ ...environment, ...clock }, environment])) as [

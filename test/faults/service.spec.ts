@@ -65,12 +65,12 @@ describeS3('the service without a fallback', () => {
     service = await startService({
       ...behind.environment,
       STORAGE_S3_TIMEOUT_MS: String(TIMEOUT_MS),
-      STORAGE_S3_ATTEMPTS: String(ATTEMPTS),
+      CONSTANT_STORAGE_S3_ATTEMPTS: String(ATTEMPTS),
       // An open circuit would answer for requests that are to meet the fault.
-      STORAGE_S3_BREAKER_FAILURES: '1000000',
-      HEALTH_MAX_AGE_MS: '0',
+      CONSTANT_STORAGE_S3_BREAKER_FAILURES: '1000000',
+      CONSTANT_HEALTH_MAX_AGE_MS: '0',
       STORAGE_FALLBACK: 'none',
-      AVATAR_COMMIT_TIMEOUT_MS: String(COMMIT_TIMEOUT_MS),
+      CONSTANT_AVATAR_COMMIT_TIMEOUT_MS: String(COMMIT_TIMEOUT_MS),
       URL_MODE: 'presigned',
       CACHE_BYTES: '0',
       CACHE_MAX_AGE_MS: '0',

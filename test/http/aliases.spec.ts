@@ -54,7 +54,7 @@ describe.each(backends)('aliases on $name', (backend) => {
     environment = {
       ...(await backend.environment()),
       CACHE_MAX_AGE_MS: '0',
-      CACHE_UNKNOWN_HASH_MS: '0',
+      CONSTANT_CACHE_UNKNOWN_HASH_MS: '0',
       LOG_LEVEL: 'trace',
     };
     [service, other] = await Promise.all([startService(environment), startService(environment)]);
@@ -324,9 +324,9 @@ describeS3('aliases while the bucket is away', () => {
     proxy = behind.proxy;
     service = await startService({
       ...behind.environment,
-      STORAGE_S3_BREAKER_RESET_MS: '200',
+      CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '200',
       OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
-      OUTBOX_REPLAY_INTERVAL_MS: '50',
+      CONSTANT_OUTBOX_REPLAY_INTERVAL_MS: '50',
       CACHE_MAX_AGE_MS: '0',
     });
   });
@@ -364,9 +364,9 @@ describeS3('a change of aliases that is cut after any request to the bucket', ()
     proxy = behind.proxy;
     service = await startService({
       ...behind.environment,
-      STORAGE_S3_ATTEMPTS: '1',
+      CONSTANT_STORAGE_S3_ATTEMPTS: '1',
       // An open circuit would answer for requests that are to meet the fault.
-      STORAGE_S3_BREAKER_FAILURES: '1000000',
+      CONSTANT_STORAGE_S3_BREAKER_FAILURES: '1000000',
       STORAGE_FALLBACK: 'none',
       CACHE_MAX_AGE_MS: '0',
     });
@@ -449,7 +449,7 @@ describeS3('the removal of a hash', () => {
   beforeAll(async () => {
     const direct = {
       ...(await s3Environment()),
-      ...{ CACHE_MAX_AGE_MS: '0', CACHE_UNKNOWN_HASH_MS: '0' },
+      ...{ CACHE_MAX_AGE_MS: '0', CONSTANT_CACHE_UNKNOWN_HASH_MS: '0' },
     };
     const behind = await behindProxy(direct);
     proxy = behind.proxy;

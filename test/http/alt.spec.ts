@@ -179,9 +179,9 @@ describeS3('the alt text while the bucket is away', () => {
     proxy = behind.proxy;
     waiting = {
       ...behind.environment,
-      STORAGE_S3_ATTEMPTS: '1',
-      STORAGE_S3_BREAKER_RESET_MS: '100',
-      OUTBOX_REPLAY_INTERVAL_MS: '50',
+      CONSTANT_STORAGE_S3_ATTEMPTS: '1',
+      CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '100',
+      CONSTANT_OUTBOX_REPLAY_INTERVAL_MS: '50',
       CACHE_MAX_AGE_MS: '0',
       CACHE_MAX_STALE_MS: '3600000',
     };

@@ -68,13 +68,13 @@ describe('a busy service', () => {
   });
 
   it('handles pictures one after the other if none may wait', async () => {
-    const harness = await startLocal({ IMAGE_CONCURRENCY: '1', IMAGE_QUEUE: '0' });
+    const harness = await startLocal({ IMAGE_CONCURRENCY: '1', CONSTANT_IMAGE_QUEUE: '0' });
     await harness.takesUploads();
     await harness.stop();
   });
 
-  it('lets IMAGE_QUEUE pictures wait and no more', async () => {
-    const harness = await startLocal({ IMAGE_CONCURRENCY: '1', IMAGE_QUEUE: '1' });
+  it('lets as many pictures wait as the queue takes and no more', async () => {
+    const harness = await startLocal({ IMAGE_CONCURRENCY: '1', CONSTANT_IMAGE_QUEUE: '1' });
     const slow = pngOf({ width: 7000, height: 7000, bits: 1 });
     const uploads = await harness.atOnce(
       Array.from({ length: 8 }, (_, n) => put(`/v1/avatars/slow-${n}`, slow)),
@@ -130,8 +130,8 @@ describeS3('a burst of readers', () => {
       ...behind.environment,
       STORAGE_S3_TIMEOUT_MS: '3600000',
       STORAGE_S3_CONCURRENCY: '4',
-      STORAGE_S3_QUEUE: '10',
-      HEALTH_MAX_AGE_MS: '0',
+      CONSTANT_STORAGE_S3_QUEUE: '10',
+      CONSTANT_HEALTH_MAX_AGE_MS: '0',
       AVATAR_GRACE_MS: '360000000',
     });
     const held = Array.from({ length: 4 }, () => proxy.hold({ operation: 'GetObject' }));

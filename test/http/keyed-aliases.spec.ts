@@ -22,7 +22,7 @@ describe.each(backends)('with ALIAS_KEY on $name', (backend) => {
   let plain: Environment;
   let running: RunningService | undefined;
   beforeEach(async () => {
-    plain = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '0', CACHE_UNKNOWN_HASH_MS: '0' };
+    plain = { ...(await backend.environment()), CACHE_MAX_AGE_MS: '0', CONSTANT_CACHE_UNKNOWN_HASH_MS: '0' };
   });
   afterEach(async () => {
     await running?.stop();
@@ -99,7 +99,7 @@ describe.each(backends)('with ALIAS_KEY on $name', (backend) => {
   });
 
   it('an MD5 is refused with the reason, and asking for one costs no call to the store', async () => {
-    const keyed = await start({ ALIAS_KEY: KEY, HEALTH_MAX_AGE_MS: '3600000' });
+    const keyed = await start({ ALIAS_KEY: KEY, CONSTANT_HEALTH_MAX_AGE_MS: '3600000' });
     const [md5 = ''] = hashEmail(EMAIL);
     const refused = await keyed.client.setAliases({ hashes: [md5] });
     expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_aliases', parameter: 'hashes' });

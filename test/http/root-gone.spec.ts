@@ -16,7 +16,7 @@ describe('a local root that disappears while the service runs', () => {
   beforeAll(async () => {
     const environment = await local.environment();
     root = environment['STORAGE_LOCAL_PATH'] ?? '';
-    const forgetful = { CACHE_MAX_AGE_MS: '0', CACHE_BYTES: '0', HEALTH_MAX_AGE_MS: '0' };
+    const forgetful = { CACHE_MAX_AGE_MS: '0', CACHE_BYTES: '0', CONSTANT_HEALTH_MAX_AGE_MS: '0' };
     harness = await Harness.start({ ...environment, ...forgetful });
   });
   afterAll(() => harness.stop());

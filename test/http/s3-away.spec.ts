@@ -142,7 +142,7 @@ describeS3('an S3 server that is of no use', () => {
     beforeAll(async () => {
       const behind = await behindProxy(usable);
       proxy = behind.proxy;
-      withOutbox = { ...behind.environment, STORAGE_FALLBACK: 'local', HEALTH_MAX_AGE_MS: '0' };
+      withOutbox = { ...behind.environment, STORAGE_FALLBACK: 'local', CONSTANT_HEALTH_MAX_AGE_MS: '0' };
       harness = await Harness.start(withOutbox);
     });
     afterAll(async () => {
@@ -194,9 +194,9 @@ describeS3('an S3 server that is of no use', () => {
         ...withOutbox,
         STORAGE_S3_ENDPOINT: stalling.url,
         STORAGE_S3_TIMEOUT_MS: String(10 * HANG_MS),
-        HEALTH_TIMEOUT_MS: '100',
+        CONSTANT_HEALTH_TIMEOUT_MS: '100',
         // On a busy machine no check ends in time. One that ended late counts for so long.
-        HEALTH_MAX_AGE_MS: '500',
+        CONSTANT_HEALTH_MAX_AGE_MS: '500',
       });
       const arrived = stalling.hold({ operation: 'ListObjectsV2' });
       const overdue = { code: 200, status: 'degraded', storage: { reachable: false, overdue: true } };
@@ -210,7 +210,7 @@ describeS3('an S3 server that is of no use', () => {
       // The check goes on, and all wait for the same one.
       expect(await readiness(asked)).toMatchObject(overdue);
       expect(stalling.held).toBe(1);
-      await asked.service.logged(/the storage has not answered within HEALTH_TIMEOUT_MS/);
+      await asked.service.logged(/the storage has not answered within 100 ms/);
 
       held.pass();
       while ((await readiness(asked)).status !== 'ready') await sleep(20);

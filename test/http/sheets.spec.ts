@@ -333,7 +333,7 @@ describe.each(backends)('sheets while the $name storage is away', (backend) => {
   let losable: Losable;
 
   beforeEach(async () => {
-    losable = await startLosable(backend, { STORAGE_S3_ATTEMPTS: '1', AVATAR_WARM_SIZES: '0' });
+    losable = await startLosable(backend, { CONSTANT_STORAGE_S3_ATTEMPTS: '1', AVATAR_WARM_SIZES: '0' });
   });
   afterEach(() => losable.stop());
 
@@ -384,11 +384,11 @@ describeS3('a sheet of pictures that are not in memory', () => {
     const behind = await behindProxy(direct);
     proxy = behind.proxy;
     // No call that is held times out.
-    const patient = { STORAGE_S3_ATTEMPTS: '1', STORAGE_S3_TIMEOUT_MS: String(10 * HANG_MS) };
+    const patient = { CONSTANT_STORAGE_S3_ATTEMPTS: '1', STORAGE_S3_TIMEOUT_MS: String(10 * HANG_MS) };
     const asking = { ...behind.environment, ...patient };
     [service, inTurn, elsewhere] = await Promise.all([
       startService({ ...asking, ...KEPT }),
-      startService({ ...asking, CACHE_MAX_AGE_MS: '0', LOOKUP_CONCURRENCY: '1' }),
+      startService({ ...asking, CACHE_MAX_AGE_MS: '0', CONSTANT_LOOKUP_CONCURRENCY: '1' }),
       startService(direct),
     ]);
   });

@@ -41,9 +41,9 @@ describe('clients that stall', () => {
     harness = await Harness.start({
       ...(await local.environment()),
       UPLOAD_TIMEOUT_MS: String(DEADLINE_MS),
-      REQUEST_HEADERS_TIMEOUT_MS: String(HEADERS_DEADLINE_MS),
-      ANSWER_TIMEOUT_MS: String(ANSWER_DEADLINE_MS),
-      MAX_CONNECTIONS: String(MAX_CONNECTIONS),
+      CONSTANT_REQUEST_HEADERS_TIMEOUT_MS: String(HEADERS_DEADLINE_MS),
+      CONSTANT_ANSWER_TIMEOUT_MS: String(ANSWER_DEADLINE_MS),
+      CONSTANT_MAX_CONNECTIONS: String(MAX_CONNECTIONS),
     });
   });
   afterAll(() => harness.stop());
@@ -132,7 +132,7 @@ describe('clients that stall', () => {
     patient.close();
   });
 
-  it('are let in up to MAX_CONNECTIONS; the next is closed unanswered until one leaves', async () => {
+  it('are let in up to a limit; the next is closed unanswered until one leaves', async () => {
     const first = await RawConnection.open(harness.service.url);
     const alone = await metricsOf(first, (now) => total(now, 'visage_http_connections') === 1);
     const refused = { reason: 'refused' };

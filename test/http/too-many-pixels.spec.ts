@@ -48,7 +48,7 @@ describe('pictures with too many pixels', () => {
 
 describe('limits of pixels and frames', () => {
   it('count the frames of an animation', async () => {
-    const harness = await startLocal({ AVATAR_MAX_FRAMES: '2' });
+    const harness = await startLocal({ CONSTANT_AVATAR_MAX_FRAMES: '2' });
     for (const name of ANIMATED) {
       expect([name, await harness.refusal({ body: await picture(name) })]).toEqual([name, TOO_LARGE]);
     }

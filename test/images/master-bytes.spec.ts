@@ -33,10 +33,10 @@ const untouched = (animation: Buffer) =>
 
 const jpeg = (picture: Buffer, quality = 90) => sharp(picture).removeAlpha().jpeg({ quality }).toBuffer();
 
-describe('AVATAR_MASTER_MAX_BYTES', () => {
+describe('the bytes of a master', () => {
   let gallery: Gallery;
   beforeAll(async () => {
-    gallery = await Gallery.open({ AVATAR_MASTER_MAX_BYTES: String(MAX_BYTES) });
+    gallery = await Gallery.open({ CONSTANT_AVATAR_MASTER_MAX_BYTES: String(MAX_BYTES) });
   });
   afterAll(async () => {
     expect(await gallery.close()).toBe(0);

@@ -248,7 +248,7 @@ describe('/metrics of a service at work', () => {
   let harness: Harness;
   beforeEach(async () => {
     const environment = await local.environment();
-    harness = await Harness.start({ ...environment, IMAGE_CONCURRENCY: '1', IMAGE_QUEUE: '1' });
+    harness = await Harness.start({ ...environment, IMAGE_CONCURRENCY: '1', CONSTANT_IMAGE_QUEUE: '1' });
   });
   afterEach(() => harness.stop());
 
@@ -305,7 +305,7 @@ describe('/metrics of a service whose bucket is away', () => {
       STORAGE_S3_ENDPOINT: 'http://127.0.0.1:1',
       STORAGE_S3_ACCESS_KEY_ID: 'none',
       STORAGE_S3_SECRET_ACCESS_KEY: 'none',
-      STORAGE_S3_BREAKER_RESET_MS: '600000',
+      CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '600000',
       OUTBOX_MAX_ENTRIES: '77',
       OUTBOX_MAX_BYTES: '7777777',
     });

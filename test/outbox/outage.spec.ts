@@ -70,13 +70,13 @@ describeS3('while the bucket is away', () => {
   /** With an outbox of its own. */
   const withOutbox = async (): Promise<Environment> => ({
     ...behind,
-    STORAGE_S3_BREAKER_RESET_MS: '200',
+    CONSTANT_STORAGE_S3_BREAKER_RESET_MS: '200',
     OUTBOX_PATH: await mkdtemp(join(tmpdir(), 'visage-outbox-')),
-    OUTBOX_REPLAY_INTERVAL_MS: '50',
-    OUTBOX_SET_ASIDE_AFTER_MS: '300',
+    CONSTANT_OUTBOX_REPLAY_INTERVAL_MS: '50',
+    CONSTANT_OUTBOX_SET_ASIDE_AFTER_MS: '300',
     CACHE_MAX_AGE_MS: '0',
-    CACHE_UNKNOWN_HASH_MS: '0',
-    HEALTH_MAX_AGE_MS: '0',
+    CONSTANT_CACHE_UNKNOWN_HASH_MS: '0',
+    CONSTANT_HEALTH_MAX_AGE_MS: '0',
     AVATAR_DEFAULT_URLS: ELSEWHERE,
   });
   /** For one test. */
@@ -631,7 +631,7 @@ describeS3('while the bucket is away', () => {
     const version = versionOf(expectStatus(202, await avatar(id).upload(await numbered(1))));
     proxy.rule({ ...match, fault: { type: 'error', status, code } });
     await proxy.resume();
-    const endOfLimit = performance.now() + 4 * Number(environment['OUTBOX_SET_ASIDE_AFTER_MS']);
+    const endOfLimit = performance.now() + 4 * Number(environment['CONSTANT_OUTBOX_SET_ASIDE_AFTER_MS']);
     const isLong = () => proxy.count(match) > 60 && performance.now() > endOfLimit;
     await healthWhen(({ outbox }) => outbox.entries === 0 || isLong());
     expect((await health()).outbox).toMatchObject({ entries: 1, setAside });

@@ -60,7 +60,7 @@ async function bundle(name, entry, plugins = []) {
     platform: 'node',
     format: 'iife',
     external: EXTERNAL,
-    plugins: [handedIn, oneClassValidator, ...plugins],
+    plugins: [handedIn, oneClassValidator, settable, ...plugins],
     define: { 'import.meta.url': 'url' },
     banner: { js: "(function (require, packages, url) { 'use strict';" },
     footer: { js: '})' },
@@ -109,6 +109,18 @@ const oneClassValidator = {
     onLoad({ filter: /mapped-types.dist.type-helpers\.utils\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace('const require = createRequire(import.meta.url);', ''),
     }));
+  },
+};
+
+/** Constants are what nobody sets but a test: see `constants.mjs`. */
+const settable = {
+  name: 'constants by the environment',
+  setup({ onResolve }) {
+    const shipped = resolve('dist/config/constants.js');
+    const path = resolve('test/host/constants.mjs');
+    onResolve({ filter: /constants\.js$/ }, (asked) =>
+      asked.importer !== path && join(asked.resolveDir, asked.path) === shipped ? { path } : undefined,
+    );
   },
 };
 

@@ -55,7 +55,7 @@ describe('the health of the storage', () => {
   it.each([
     [0, 'each time', 3],
     [3_600_000, 'once', 1],
-  ])('with HEALTH_MAX_AGE_MS=%d is asked for %s', async (maxAgeMs, _, checks) => {
+  ])('with a report of at most %d ms is asked for %s', async (maxAgeMs, _, checks) => {
     const store = new CountingStore();
     const health = healthOf(store, { healthMaxAgeMs: maxAgeMs });
     for (let i = 0; i < 3; i++) expect(await health.ask()).toMatchObject({ reachable: true });

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Constants } from '../../config/constants.js';
 import { MASTER_FORMATS, type MasterFormat, REDUCTIONS, type Reduction } from '../../model/formats.js';
 import {
   COLOR_SCHEMA,
@@ -8,6 +9,8 @@ import {
   URLS_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
+
+const CONSTANTS = new Constants();
 
 const COUNT = { type: 'integer' as const, minimum: 0 };
 
@@ -58,8 +61,7 @@ export class VersionAnswer {
   @ApiPropertyOptional({
     type: 'string',
     enum: REDUCTIONS,
-    description:
-      'What the master gave up to stay within AVATAR_MASTER_MAX_BYTES. quality: it was encoded at a lower quality. still: only the first frame of an animation was kept. Absent: nothing.',
+    description: `What the master gave up to stay within ${CONSTANTS.avatarMasterMaxBytes / 2 ** 20} MiB. quality: it was encoded at a lower quality. still: only the first frame of an animation was kept. Absent: nothing.`,
   })
   reduced?: Reduction;
 
@@ -98,8 +100,7 @@ export class VersionAnswer {
 /** What the CDN was asked to forget. */
 export class PurgedAnswer {
   @ApiProperty({
-    description:
-      'true: the CDN accepted the purge. false: it did not within CDN_TIMEOUT_MS, and is asked again in the background.',
+    description: `true: the CDN accepted the purge. false: it did not within ${CONSTANTS.cdnTimeoutMs / 1000} s, and is asked again in the background.`,
   })
   accepted!: boolean;
 

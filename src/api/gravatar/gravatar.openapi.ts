@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery } from '@nestjs/swagger';
+import { Constants } from '../../config/constants.js';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { headersOf } from '../openapi/headers.js';
 import { DescribeAccept, DescribePicture, DescribeRedirect, DescribeScheme } from '../openapi/pictures.js';
@@ -27,7 +28,7 @@ export const DescribeGravatar = () =>
       description:
         'MD5 or SHA-256 in hex of the trimmed, lower-cased address; with ALIAS_KEY its HMAC-SHA256. `.jpg`, `.jpeg`, `.png`, `.webp`, `.gif` or `.avif` may follow. Any other text gets the default picture.',
     }),
-    either('size', 's', 'The edge in px, 80 by default and at most GRAVATAR_MAX_SIZE.'),
+    either('size', 's', `The edge in px, 80 by default and at most ${new Constants().gravatarMaxSize}.`),
     either(
       'default',
       'd',

@@ -32,7 +32,7 @@ export class StorageHealth implements OnApplicationBootstrap {
       () => {
         this.logger.warn(
           { backend: store.backend, location: store.location },
-          'the storage has not answered within HEALTH_TIMEOUT_MS: readiness calls it unreachable until it does',
+          `the storage has not answered within ${settings.healthTimeoutMs} ms: readiness calls it unreachable until it does`,
         );
       },
     );
@@ -71,7 +71,7 @@ export class StorageHealth implements OnApplicationBootstrap {
 
   /**
    * Checks the backend, and tries it unless that was done. Callers share a check.
-   * @returns a report that is no older than HEALTH_MAX_AGE_MS
+   * @returns a report that is no older than `healthMaxAgeMs`
    */
   async ask(): Promise<StorageReport> {
     const seen = this.recent() ?? (await this.check.complete());
@@ -80,7 +80,7 @@ export class StorageHealth implements OnApplicationBootstrap {
   }
 
   /**
-   * The same within HEALTH_TIMEOUT_MS: a check can take several times the deadline of one call to the
+   * The same within `healthTimeoutMs`: a check can take several times the deadline of one call to the
    * backend. Trials are not waited for.
    */
   async askInTime(): Promise<StorageReport> {

@@ -21,7 +21,7 @@ export interface StorageReport {
   /** How far the clock of the storage is ahead of this machine's, in ms, if that is five minutes or more. */
   clockOffsetMs?: number;
   /**
-   * It has not answered within HEALTH_TIMEOUT_MS, and so counts as not reachable. The rest is what it last
+   * It has not answered within `healthTimeoutMs`, and so counts as not reachable. The rest is what it last
    * said.
    */
   overdue?: true;
