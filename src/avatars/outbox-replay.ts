@@ -1,11 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-  Optional,
-} from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import pLimit from 'p-limit';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
@@ -56,48 +50,48 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly store: ObjectStore,
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
-    @Optional() private readonly outbox?: Outbox<PendingChange>,
+    private readonly outbox: Outbox<PendingChange>,
   ) {
     this.failing = new FailingAvatars(settings.outboxSetAsideAfterMs);
     this.reasons = new LogOnce(Infinity, settings.outboxMaxEntries);
   }
 
   onApplicationBootstrap(): void {
-    if (this.outbox) this.wait(this.outbox);
+    if (this.outbox.enabled) this.wait();
   }
 
   /** Runs a last round: the disk may disappear with the process. */
   async onApplicationShutdown(): Promise<void> {
-    if (this.outbox) await this.finish(this.outbox);
+    await this.finish();
     await this.events.ended();
   }
 
-  private async finish(outbox: Outbox<PendingChange>): Promise<void> {
+  private async finish(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);
     await this.running;
-    await this.round(outbox);
-    const { entries } = outbox.report();
+    await this.round();
+    const { entries } = this.outbox.report();
     if (entries > 0)
       this.logger.warn(
         { entries },
         'stopping with entries in the outbox: keep its disk, the next start carries them out',
       );
-    await outbox.close();
+    await this.outbox.close();
   }
 
-  private wait(outbox: Outbox<PendingChange>): void {
+  private wait(): void {
     this.timer = setTimeout(() => {
-      this.running = this.round(outbox).finally(() => {
-        if (!this.stopped) this.wait(outbox);
+      this.running = this.round().finally(() => {
+        if (!this.stopped) this.wait();
       });
     }, this.settings.outboxReplayIntervalMs);
     this.timer.unref();
   }
 
-  private async round(outbox: Outbox<PendingChange>): Promise<void> {
+  private async round(): Promise<void> {
     try {
-      await outbox.adopt();
+      await this.outbox.adopt();
     } catch (error) {
       this.logger.error(
         { err: error },
@@ -105,45 +99,43 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
       );
     }
     // Avatars without entries: an erasure drops them, too.
-    this.failing.forget((id) => outbox.entriesOf(id).length > 0);
-    if (outbox.report().entries === 0) return;
+    this.failing.forget((id) => this.outbox.entriesOf(id).length > 0);
+    if (this.outbox.report().entries === 0) return;
     // The last round sets no avatar aside: a check of the storage could take too long.
     const judging = this.hadFailures && !this.stopped;
     const round = { working: judging && (await this.storageWorks()), carriedOut: 0 };
     if (judging && this.stopped) return;
     const avatars = new Map<string, PendingEntry[]>();
-    for (const entry of outbox.entries()) avatars.set(entry.id, [...(avatars.get(entry.id) ?? []), entry]);
+    for (const entry of this.outbox.entries())
+      avatars.set(entry.id, [...(avatars.get(entry.id) ?? []), entry]);
     this.hadFailures = false;
     const limit = pLimit(CONCURRENCY);
     const ids = this.failing.inTurn(avatars.keys());
-    await Promise.all(ids.map((id) => limit(() => this.replayAll(outbox, avatars.get(id) ?? [], round))));
+    await Promise.all(ids.map((id) => limit(() => this.replayAll(avatars.get(id) ?? [], round))));
     const { carriedOut } = round;
-    if (carriedOut > 0) this.logger.log({ carriedOut, left: outbox.report().entries }, 'replayed the outbox');
+    if (carriedOut > 0)
+      this.logger.log({ carriedOut, left: this.outbox.report().entries }, 'replayed the outbox');
   }
 
   /** Replays the entries of an avatar, up to the first that has to wait. */
-  private async replayAll(
-    outbox: Outbox<PendingChange>,
-    entries: readonly PendingEntry[],
-    round: Round,
-  ): Promise<void> {
-    for (const entry of entries) if (!(await this.replay(outbox, entry, round))) return;
+  private async replayAll(entries: readonly PendingEntry[], round: Round): Promise<void> {
+    for (const entry of entries) if (!(await this.replay(entry, round))) return;
   }
 
   /** Replays an entry, or sets it aside. @returns whether the entry has left the queue */
-  private async replay(outbox: Outbox<PendingChange>, entry: PendingEntry, round: Round): Promise<boolean> {
+  private async replay(entry: PendingEntry, round: Round): Promise<boolean> {
     try {
       const hopeless = await this.carryOut(entry);
-      if (hopeless !== undefined) return await this.setAside(outbox, entry, hopeless);
-      await outbox.remove(entry);
+      if (hopeless !== undefined) return await this.setAside(entry, hopeless);
+      await this.outbox.remove(entry);
       this.failing.succeeded(entry.id);
       round.carriedOut++;
       return true;
     } catch (error) {
-      if (!(error instanceof CodedError)) return this.setAside(outbox, entry, String(error));
+      if (!(error instanceof CodedError)) return this.setAside(entry, String(error));
       this.hadFailures = true;
       if (round.working && isOfAvatar(error) && this.failing.failed(entry.id)) {
-        return this.setAside(outbox, entry, `it kept failing while the storage worked: ${describe(error)}`);
+        return this.setAside(entry, `it kept failing while the storage worked: ${describe(error)}`);
       }
       this.logWaiting(entry, error);
       return false;
@@ -160,13 +152,9 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   /** Sets an entry aside. @returns whether that worked */
-  private async setAside(
-    outbox: Outbox<PendingChange>,
-    entry: PendingEntry,
-    reason: string,
-  ): Promise<boolean> {
+  private async setAside(entry: PendingEntry, reason: string): Promise<boolean> {
     try {
-      await outbox.setAside(entry, reason);
+      await this.outbox.setAside(entry, reason);
       return true;
     } catch (error) {
       const { name, id } = entry;

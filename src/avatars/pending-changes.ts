@@ -1,4 +1,4 @@
-import { Injectable, Optional } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { isId } from '../model/keys.js';
 import { faultOfIntent } from '../model/manifest-format.js';
 import type { PictureIntent, Version } from '../model/manifest.js';
@@ -45,11 +45,11 @@ export interface QueueRules {
  */
 @Injectable()
 export class PendingChanges {
-  constructor(@Optional() private readonly outbox?: Outbox<PendingChange>) {}
+  constructor(private readonly outbox: Outbox<PendingChange>) {}
 
   /** Whether changes may wait at all. */
   get enabled(): boolean {
-    return this.outbox !== undefined;
+    return this.outbox.enabled;
   }
 
   /** The waiting intents of an avatar, oldest first. */
@@ -59,7 +59,7 @@ export class PendingChanges {
 
   /** The entries of an avatar, oldest first. */
   entriesOf(id: string): readonly PendingEntry[] {
-    return this.outbox?.entriesOf(id) ?? NOTHING;
+    return this.outbox.entriesOf(id);
   }
 
   /** Whether a version waits to be published. */
@@ -86,18 +86,18 @@ export class PendingChanges {
   async masterOf(entry: PendingEntry): Promise<Buffer | undefined> {
     const { intent } = entry.change;
     try {
-      const bytes = await this.outbox?.attachmentOf(entry);
+      const bytes = await this.outbox.attachmentOf(entry);
       if (!bytes || intent.type !== 'publish') return bytes;
       if (damageOf(bytes, intent.version.master, intent.version) === undefined) return bytes;
     } catch (error) {
       if (!(error instanceof ObjectDamaged)) throw error;
     }
-    await this.outbox?.setAside(entry, 'the master on disk is not the one that was accepted');
+    await this.outbox.setAside(entry, 'the master on disk is not the one that was accepted');
     return undefined;
   }
 
   async remove(entry: PendingEntry): Promise<void> {
-    await this.outbox?.remove(entry);
+    await this.outbox.remove(entry);
   }
 
   /**
@@ -116,11 +116,11 @@ export class PendingChanges {
       try {
         return await commit();
       } catch (error) {
-        if (exact || !this.outbox || !isAway(error)) throw error;
+        if (exact || !this.enabled || !isAway(error)) throw error;
       }
     }
     const { master, ...pending } = change;
-    await this.outbox?.add(id, pending, master);
+    await this.outbox.add(id, pending, master);
     return 'pending';
   }
 
@@ -130,5 +130,3 @@ export class PendingChanges {
     );
   }
 }
-
-const NOTHING: readonly never[] = [];

@@ -3,6 +3,7 @@ import { AvatarsModule } from '../avatars/avatars.module.js';
 import { Settings } from '../config/settings.js';
 import { Cdn } from './cdn.js';
 import { HttpCdn } from './http.cdn.js';
+import { NoCdn } from './no.cdn.js';
 import { purgeRequestOf } from './purge-request.js';
 import { Purges } from './purges.js';
 
@@ -14,12 +15,12 @@ import { Purges } from './purges.js';
 })
 export class CdnModule {}
 
-/** The driver that the settings ask for; undefined: none. */
-async function openCdn(settings: Settings): Promise<Cdn | undefined> {
+/** The driver that the settings ask for. */
+async function openCdn(settings: Settings): Promise<Cdn> {
   const { cdnTimeoutMs } = settings;
   switch (settings.cdnPurge) {
     case 'none':
-      return undefined;
+      return new NoCdn();
     case 'http':
       return new HttpCdn(purgeRequestOf(settings), cdnTimeoutMs);
     case 'cloudfront': {

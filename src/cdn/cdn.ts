@@ -1,5 +1,8 @@
 /** A CDN in front of the service, which can be told to forget answers. The port of the drivers. */
 export abstract class Cdn {
+  /** Whether there is one: without that, nobody is told anything. */
+  readonly enabled: boolean = true;
+
   /** How answers are named to it: by their tags, or by the beginnings of their paths. */
   abstract readonly by: 'tags' | 'paths';
 

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { AvatarEvents, type AvatarListener, type Purged } from '../avatars/avatar.events.js';
 import { Settings } from '../config/settings.js';
 import { type Purgeable, pathsOf, tagsOf } from '../model/purging.js';
@@ -23,7 +23,7 @@ export class Purges implements AvatarListener, OnModuleInit, Worker {
   constructor(
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
-    @Optional() @Inject(Cdn) private readonly cdn?: Cdn,
+    private readonly cdn: Cdn,
   ) {
     this.policy = policyOfService(settings);
     const { cdnQueue: keys, cdnConcurrency: concurrency } = settings;
@@ -31,12 +31,12 @@ export class Purges implements AvatarListener, OnModuleInit, Worker {
   }
 
   onModuleInit(): void {
-    if (this.cdn) this.events.subscribe(this);
+    if (this.enabled) this.events.subscribe(this);
   }
 
   /** Whether there is a CDN to purge. */
   get enabled(): boolean {
-    return this.cdn !== undefined;
+    return this.cdn.enabled;
   }
 
   /** How many avatars wait for a purge, also for the repeated one. */
@@ -68,7 +68,7 @@ export class Purges implements AvatarListener, OnModuleInit, Worker {
       });
     });
     const shown = this.itemsOf(change).map((item) => item.replace(/^\/avatar\/.*/, '/avatar/-'));
-    return { accepted: await accepted, [this.cdn?.by ?? 'tags']: [...new Set(shown)] };
+    return { accepted: await accepted, [this.cdn.by]: [...new Set(shown)] };
   }
 
   /** Purges what still waits. */
@@ -83,11 +83,11 @@ export class Purges implements AvatarListener, OnModuleInit, Worker {
   }
 
   private itemsOf(change: Purgeable): string[] {
-    return this.cdn?.by === 'paths' ? pathsOf(change) : tagsOf(change);
+    return this.cdn.by === 'paths' ? pathsOf(change) : tagsOf(change);
   }
 
   async work(items: readonly string[]): Promise<void> {
-    await this.cdn?.purge(items);
+    await this.cdn.purge(items);
     this.counts.accepted++;
   }
 

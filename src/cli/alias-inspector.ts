@@ -3,6 +3,7 @@ import { AvatarEvents } from '../avatars/avatar.events.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { ManifestSwap } from '../avatars/manifest-swap.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
+import { NoOutbox } from '../outbox/no.outbox.js';
 import { Settings } from '../config/settings.js';
 import { isNoAlias, listsAlias, targetOf } from '../model/alias.js';
 import { ManifestUnreadable } from '../model/manifest-format.js';
@@ -27,7 +28,7 @@ export class AliasInspector {
     const fromTheStore = { cacheMaxAgeMs: 0, cacheMaxStaleMs: 0, cacheUnknownHashMs: 0, cacheBytes: 0 };
     const applied = Object.assign(new Settings(), settings, fromTheStore);
     const events = new AvatarEvents();
-    const repository = new AvatarRepository(store, new PendingChanges(), applied);
+    const repository = new AvatarRepository(store, new PendingChanges(new NoOutbox()), applied);
     const manifests = new ManifestSwap(store, repository, events, applied);
     this.aliases = new Aliases(store, repository, manifests, events, applied);
   }

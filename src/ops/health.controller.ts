@@ -1,4 +1,4 @@
-import { Controller, Get, Header, type OnModuleDestroy, Optional, Res } from '@nestjs/common';
+import { Controller, Get, Header, type OnModuleDestroy, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Public } from '../http/public.js';
@@ -15,7 +15,7 @@ export class HealthController implements OnModuleDestroy {
 
   constructor(
     private readonly health: StorageHealth,
-    @Optional() private readonly outbox?: Outbox,
+    private readonly outbox: Outbox,
   ) {}
 
   /** From now on readiness tells the load balancer to send nothing more. */
@@ -44,7 +44,7 @@ export class HealthController implements OnModuleDestroy {
     const storage = await this.health.askInTime();
     const status = this.stopping ? 'stopping' : this.judge(storage);
     if (status === 'stopping' || status === 'unavailable') reply.status(503);
-    return { status, storage, ...(this.outbox && { outbox: this.outbox.report() }) };
+    return { status, storage, ...(this.outbox.enabled && { outbox: this.outbox.report() }) };
   }
 
   private judge(storage: StorageReport): 'ready' | 'degraded' | 'unavailable' {

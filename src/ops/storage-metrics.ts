@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { Injectable, Optional } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
 import { Settings } from '../config/settings.js';
 import { StandIns } from '../delivery/stand-ins.js';
@@ -70,8 +70,8 @@ export class StorageMetrics {
 
 @Injectable()
 export class OutboxMetrics {
-  constructor(metrics: Metrics, @Optional() outbox?: Outbox) {
-    if (!outbox) return;
+  constructor(metrics: Metrics, outbox: Outbox) {
+    if (!outbox.enabled) return;
     metrics.show({
       visage_outbox_entries: {
         type: 'gauge',
@@ -112,10 +112,10 @@ export class DiskMetrics {
   private readonly free: Record<string, number> = {};
   private readonly size: Record<string, number> = {};
 
-  constructor(metrics: Metrics, settings: Settings, @Optional() outbox?: Outbox) {
+  constructor(metrics: Metrics, settings: Settings, outbox: Outbox) {
     const lookAtAll = () => {
       if (settings.storageBackend === 'local') void this.look('storage', settings.storageLocalPath);
-      if (outbox) void this.look('outbox', settings.outboxPath);
+      if (outbox.enabled) void this.look('outbox', settings.outboxPath);
       void this.look('spool', settings.uploadSpoolPath);
     };
     lookAtAll();

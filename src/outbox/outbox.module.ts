@@ -1,10 +1,12 @@
 import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { OutboxFolders } from './outbox-folders.js';
+import { DiskOutbox } from './disk.outbox.js';
+import { NoOutbox } from './no.outbox.js';
 import { type ChangeFormat, Outbox } from './outbox.js';
 import { countEntries, identityOf, readRecord, slotsOf } from './storage-record.js';
 
-/** Provides the `Outbox`, or undefined if changes must not wait. Inject it with `@Optional()`. */
+/** Provides the `Outbox` that the settings ask for. */
 @Module({})
 export class OutboxModule {
   /** @param format of the changes that wait in it */
@@ -23,17 +25,14 @@ export class OutboxModule {
   }
 }
 
-async function openOutbox<Change>(
-  settings: Settings,
-  format: ChangeFormat<Change>,
-): Promise<Outbox<Change> | undefined> {
+async function openOutbox<Change>(settings: Settings, format: ChangeFormat<Change>): Promise<Outbox<Change>> {
   if (settings.storageBackend === 'local' || settings.storageFallback === 'none') {
     await warnOfLeftEntries(settings.outboxPath);
-    return undefined;
+    return new NoOutbox();
   }
   let outbox: Outbox<Change>;
   try {
-    outbox = await Outbox.open(new OutboxFolders(settings.outboxPath, identityOf(settings)), format, {
+    outbox = await DiskOutbox.open(new OutboxFolders(settings.outboxPath, identityOf(settings)), format, {
       maxEntries: settings.outboxMaxEntries,
       maxBytes: settings.outboxMaxBytes,
       maxAgeMs: settings.outboxMaxAgeMs,

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
 import { PendingChanges } from '../../src/avatars/pending-changes.js';
+import { NoOutbox } from '../../src/outbox/no.outbox.js';
 import { Settings } from '../../src/config/settings.js';
 import { Fallbacks } from '../../src/delivery/fallbacks.js';
 import { GravatarRequests } from '../../src/delivery/gravatar-requests.js';
@@ -12,7 +13,7 @@ import { send } from '../http/support/client.js';
 
 it('a hot answer tells the length of the bytes that it sends, even if others took their place in memory', async () => {
   const settings = new Settings();
-  const reads = new AvatarRepository(new MemoryStore(), new PendingChanges(), settings);
+  const reads = new AvatarRepository(new MemoryStore(), new PendingChanges(new NoOutbox()), settings);
   const requests = new GravatarRequests(settings, new Fallbacks(settings));
   const hot = new HotAnswers(reads, new HotKeys(requests, settings), settings);
   let bytes = Buffer.alloc(0);

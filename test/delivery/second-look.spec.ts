@@ -4,6 +4,7 @@ import { AvatarEvents } from '../../src/avatars/avatar.events.js';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
 import { ManifestSwap } from '../../src/avatars/manifest-swap.js';
 import { PendingChanges } from '../../src/avatars/pending-changes.js';
+import { NoOutbox } from '../../src/outbox/no.outbox.js';
 import { Settings } from '../../src/config/settings.js';
 import { SecondLook } from '../../src/delivery/second-look.js';
 import { MemoryStore } from '../../src/storage/memory.store.js';
@@ -166,7 +167,7 @@ describe('a drawing in the place of a picture', () => {
   beforeEach(() => {
     const settings = Object.assign(new Settings(), { cacheMaxAgeMs: MAX_AGE_MS });
     const store = new MemoryStore();
-    const repository = new AvatarRepository(store, new PendingChanges(), settings);
+    const repository = new AvatarRepository(store, new PendingChanges(new NoOutbox()), settings);
     manifests = new ManifestSwap(store, repository, new AvatarEvents(), settings);
     look = new SecondLook(repository);
   });

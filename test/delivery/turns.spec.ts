@@ -3,6 +3,7 @@ import { AvatarEvents } from '../../src/avatars/avatar.events.js';
 import { AvatarObjects } from '../../src/avatars/avatar.objects.js';
 import { AvatarRepository } from '../../src/avatars/avatar.repository.js';
 import { PendingChanges } from '../../src/avatars/pending-changes.js';
+import { NoOutbox } from '../../src/outbox/no.outbox.js';
 import { Settings } from '../../src/config/settings.js';
 import { BackgroundRenditions } from '../../src/delivery/background-renditions.js';
 import { Renditions } from '../../src/delivery/renditions.js';
@@ -29,7 +30,7 @@ describe('renditions that wait for their turn', () => {
     store = new MemoryStore();
     pipeline = pipelineHere({ imageConcurrency: concurrency, imageTimeoutMs: timeoutMs });
     const settings = Object.assign(new Settings(), { avatarSizes: [], avatarWarmSizes: [] });
-    const pending = new PendingChanges();
+    const pending = new PendingChanges(new NoOutbox());
     const repository = new AvatarRepository(store, pending, settings);
     const objects = new AvatarObjects(store, settings);
     const stored = new StoredRenditions(store, repository, objects, pending);

@@ -13,7 +13,7 @@ describe('metrics that are read at each scrape', () => {
     const metrics = new Metrics();
     let report = { entries: 2, bytes: 3000, oldestAgeMs: 1500, setAside: 1 };
     const limits = { maxEntries: 10, maxBytes: 5000 };
-    new OutboxMetrics(metrics, { report: () => report, limits } as Outbox);
+    new OutboxMetrics(metrics, { enabled: true, report: () => report, limits } as Outbox);
     const values = async () => {
       const found = await scrape(metrics);
       const names = [...found.keys()].filter((name) => name.startsWith('visage_outbox_'));
