@@ -11,6 +11,7 @@ import { sha256Hex } from '../model/sha256.js';
 import type { Scheme } from '../placeholders/colors.js';
 import type { Drawing, Placeholder } from '../placeholders/drawing.js';
 import { Placeholders } from '../placeholders/placeholders.js';
+import { SingleFlight } from '../tools/single-flight.js';
 import { acceptedFormats } from './negotiation.js';
 import type { Picture, PictureMemory } from './picture.js';
 import { SCHEME_HEADER } from './preferences.js';
@@ -55,7 +56,8 @@ const OVERHEAD_BYTES = 512;
  */
 @Injectable()
 export class DefaultPictures implements PictureMemory {
-  private readonly cache: LRUCache<string, Drawn, Order>;
+  private readonly cache: LRUCache<string, Drawn>;
+  private readonly drawing = new SingleFlight<Drawn>();
   private hits = 0;
   private misses = 0;
 
@@ -66,8 +68,6 @@ export class DefaultPictures implements PictureMemory {
     this.cache = new LRUCache({
       maxSize: Math.max(1, Math.floor(cacheSharesOf(settings).defaultPictures)),
       sizeCalculation: ({ bytes }) => bytes.length + OVERHEAD_BYTES,
-      fetchMethod: (_key, _stale, { context }) => this.draw(context),
-      ignoreFetchAbort: true,
     });
   }
 
@@ -119,16 +119,17 @@ export class DefaultPictures implements PictureMemory {
     };
   }
 
-  private async get(key: string, context: Order): Promise<Drawn> {
-    if (this.cache.has(key)) this.hits++;
+  private async get(key: string, order: Order): Promise<Drawn> {
+    const known = this.cache.get(key);
+    if (known) this.hits++;
     else this.misses++;
-    const drawn = await this.cache.fetch(key, { context });
-    if (!drawn) throw new Error('drawing a default picture gave no bytes');
-    return drawn;
+    return known ?? this.drawing.run(key, () => this.draw(key, order));
   }
 
-  private async draw({ drawing, size, format }: Order): Promise<Drawn> {
+  private async draw(key: string, { drawing, size, format }: Order): Promise<Drawn> {
     const bytes = await this.placeholders.make(drawing, size, format);
-    return { bytes, etag: etagOf(`${drawing.kind}-${sha256Hex(bytes).slice(0, 32)}`) };
+    const drawn = { bytes, etag: etagOf(`${drawing.kind}-${sha256Hex(bytes).slice(0, 32)}`) };
+    this.cache.set(key, drawn);
+    return drawn;
   }
 }

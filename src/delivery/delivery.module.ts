@@ -16,6 +16,7 @@ import { Renditions } from './renditions.js';
 import { SecondLook } from './second-look.js';
 import { SheetMemory } from './sheet-memory.js';
 import { SheetTiles } from './sheet-tiles.js';
+import { SheetTurns } from './sheet-turns.js';
 import { SheetsService } from './sheets.service.js';
 import { StandIns } from './stand-ins.js';
 import { StoredRenditions } from './stored-renditions.js';
@@ -39,6 +40,7 @@ import { StoredRenditions } from './stored-renditions.js';
     SecondLook,
     SheetMemory,
     SheetTiles,
+    SheetTurns,
     SheetsService,
     StandIns,
     StoredRenditions,

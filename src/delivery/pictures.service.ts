@@ -22,7 +22,7 @@ import { LeftVersions } from './left-versions.js';
 import type { Repeatable, Picture, Redirect } from './picture.js';
 import { Renditions } from './renditions.js';
 import { SecondLook } from './second-look.js';
-import { type DrawingWish, StandIns } from './stand-ins.js';
+import { StandIns, type WishWithDefault } from './stand-ins.js';
 
 /** Selects pictures of a version whose keys are wanted. */
 export interface PictureSet {
@@ -53,8 +53,8 @@ export class PicturesService {
    * @returns undefined if there is neither
    * @throws CodedError `manifest_unreadable`; what the store throws, if nothing is to stand in
    */
-  async show(id: string, wish: PictureWish, drawing: DrawingWish): Promise<Picture | Redirect | undefined> {
-    const instead = (error: unknown) => this.standIns.instead(error, id, wish, drawing);
+  async show(id: string, wish: WishWithDefault): Promise<Picture | Redirect | undefined> {
+    const instead = (error: unknown) => this.standIns.instead(error, id, wish);
     let current: Read<Version | undefined>;
     try {
       current = await this.avatars.get(id);
@@ -64,7 +64,7 @@ export class PicturesService {
     const { value: version, ...read } = current;
     return version
       ? { ...this.current(id, version, wish, read), instead }
-      : this.standIns.choose(id, wish, drawing, read);
+      : this.standIns.choose(id, wish, read);
   }
 
   /** The picture of the current version. @param read gave the version */

@@ -40,7 +40,7 @@ const OTHER_SIZES = 'other sizes';
 @Injectable()
 export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   private readonly logger = new Logger(Renditions.name);
-  private readonly cache: LRUCache<string, Buffer, PictureRef>;
+  private readonly cache: LRUCache<string, Buffer>;
   /**
    * Keys of AVIFs that the store has. They are remembered apart from their bytes, which may not fit in
    * memory.
@@ -48,6 +48,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   private readonly storedAvifs = new LRUCache<string, true>({ max: STORED_ENTRIES });
   /** Keys of pictures that were whole in the store, of those that have been read for readers who go there. */
   private readonly seenWhole = new LRUCache<string, true>({ max: STORED_ENTRIES });
+  /** Pictures being read or made, and those being read only, by key. */
+  private readonly loading = new SingleFlight<Buffer | undefined>();
   private readonly finding = new SingleFlight<Buffer | undefined>();
   private readonly tooSlow = new LRUCache<string, true>({ max: TOO_SLOW_ENTRIES, ttl: TOO_SLOW_MS });
   private hits = 0;
@@ -62,10 +64,6 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     this.cache = new LRUCache({
       maxSize: Math.max(1, Math.floor(cacheSharesOf(settings).pictures)),
       sizeCalculation: (bytes) => Math.max(1, bytes.length),
-      fetchMethod: (key, _, { context }) => this.load(key, context),
-      // A caller that waits for a picture gets it even if another picture pushes it out of the cache
-      // meanwhile.
-      ignoreFetchAbort: true,
     });
   }
 
@@ -128,7 +126,7 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
 
   /** Makes sure that a picture is at hand. It does not count as a read. @throws what `get` throws */
   async prepare(picture: PictureRef): Promise<void> {
-    await this.fetch(picture);
+    if (!this.cache.has(keyOfPicture(picture))) await this.fetch(picture);
   }
 
   /**
@@ -175,12 +173,13 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     return true;
   }
 
-  private async fetch(picture: PictureRef): Promise<Buffer | undefined> {
+  private fetch(picture: PictureRef): Promise<Buffer | undefined> {
     const key = keyOfPicture(picture);
-    const bytes = await this.cache.fetch(key, { context: picture });
-    // `erased` does not see what is being fetched.
-    if (this.stored.isErased(picture)) this.cache.delete(key);
-    return bytes;
+    return this.loading.run(key, async () => {
+      const bytes = await this.load(key, picture);
+      if (bytes) this.remember(picture, bytes);
+      return bytes;
+    });
   }
 
   private async load(key: string, picture: PictureRef): Promise<Buffer | undefined> {

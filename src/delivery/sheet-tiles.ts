@@ -77,8 +77,8 @@ export class SheetTiles implements OnApplicationShutdown {
     { size, dark, ...drawing }: TileWish,
     failure: unknown,
   ): Promise<Picture | undefined> {
-    const request = { size, exact: true, format: 'webp', dark } as const;
-    const drawn = await this.standIns.draw(id, request, drawing, read);
+    const request = { size, exact: true, format: 'webp', dark, drawing } as const;
+    const drawn = await this.standIns.draw(id, request, read);
     if (!drawn && isAway(failure)) throw failure;
     return drawn;
   }

@@ -6,7 +6,6 @@ import { SingleFlight } from '../tools/single-flight.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { etagOf } from '../http/conditional.js';
-import { FairTurns } from '../tools/fair-turns.js';
 import { ImagePipeline, UnreadableTiles } from '../images/image-pipeline.js';
 import { sha256Hex } from '../model/sha256.js';
 import { isAway } from '../storage/object-store.js';
@@ -14,7 +13,7 @@ import { type SheetLayout, isWithin, layOut, mostTiles } from '../model/sheet.js
 import { FALLBACK_NAMES, Fallbacks } from './fallbacks.js';
 import type { Picture } from './picture.js';
 import { SheetMemory } from './sheet-memory.js';
-import { SheetsInMaking } from './sheets-in-making.js';
+import { SheetTurns } from './sheet-turns.js';
 import { SheetTiles, type Tile, type TileWish, isOverload } from './sheet-tiles.js';
 
 /** A request for a sheet. */
@@ -52,9 +51,6 @@ type Failures = ReadonlyMap<number, unknown>;
 /** Edge of a tile in px if the request names none. */
 const USUAL_SIZE = 64;
 
-/** The group of the sheets with avatars that this process has not read. */
-const UNREAD = 'unread';
-
 /** How often the tiles of a sheet are chosen, if avatars on it are erased while it is made. */
 const MOST_ROUNDS = 3;
 const ERASING = 'Avatars of the sheet are being erased faster than it can be made. Try again shortly.';
@@ -62,12 +58,6 @@ const ERASING = 'Avatars of the sheet are being erased faster than it can be mad
 /** Makes sheets: many avatars in one picture. */
 @Injectable()
 export class SheetsService {
-  /**
-   * Tiles are found, read and drawn in turns. Sheets of avatars in memory share them fairly; those with
-   * others share one part, so that sheets of made-up ids hold up one another, and a few others.
-   */
-  private readonly turns: FairTurns;
-  private readonly inMaking = new SheetsInMaking();
   /** Sheets being made, by ETag. */
   private readonly making = new SingleFlight<Buffer | Failures>();
 
@@ -78,11 +68,9 @@ export class SheetsService {
     private readonly memory: SheetMemory,
     private readonly pipeline: ImagePipeline,
     private readonly repository: AvatarRepository,
+    private readonly turns: SheetTurns,
     private readonly settings: Settings,
-  ) {
-    // Sheets wait, or are refused, before their tiles take turns.
-    this.turns = new FairTurns({ turns: settings.lookupConcurrency });
-  }
+  ) {}
 
   /**
    * Finds the avatars of a sheet. Where each of them is depends on the ids alone, so a sheet and its map can
@@ -93,8 +81,8 @@ export class SheetsService {
     const unique = [...new Set(ids)];
     const layout = this.layOut(unique.length, size);
     const isAtHand = (id: string) => this.repository.isFresh(id);
-    const group = this.groupOf(unique);
-    const avatars = await this.eachOf(group, unique, isAtHand, (id) => this.lookups.findOne(id));
+    const group = this.turns.groupOf(unique);
+    const avatars = await this.turns.eachOf(group, unique, isAtHand, (id) => this.lookups.findOne(id));
     return { layout, avatars };
   }
 
@@ -111,51 +99,12 @@ export class SheetsService {
     const unique = [...new Set(wish.ids)];
     const layout = this.layOut(unique.length, wish.size);
     const look = this.lookOf(wish, layout);
-    const group = this.groupOf(unique);
+    const group = this.turns.groupOf(unique);
     const chosenAt = performance.now();
     const isAtHand = (id: string) => this.repository.isFresh(id) && !!this.repository.lastKnown(id)?.current;
     const choose = async (id: string) => this.tiles.choose(await this.lookups.findOne(id), look);
-    const tiles = await this.eachOf(group, unique, isAtHand, choose);
+    const tiles = await this.turns.eachOf(group, unique, isAtHand, choose);
     return this.pictureOf({ wish, layout, tiles, group, chosenAt, round });
-  }
-
-  /**
-   * Does something for each avatar of a new sheet.
-   * @param isAtHand whether that takes no call to the store and no drawing. It is done at once then, however
-   * many sheets are being made
-   * @throws CodedError `busy`
-   */
-  private async eachOf<Out>(
-    group: string,
-    ids: readonly string[],
-    isAtHand: (id: string) => boolean,
-    task: (id: string) => Promise<Out>,
-  ): Promise<Out[]> {
-    const others = ids.filter((id) => !isAtHand(id));
-    const cost = { tiles: others.length, pixels: 0, unread: group === UNREAD };
-    const inTurns = this.inMaking.run(cost, () => this.inTurns(group, others, task));
-    const indexes = new Map(others.map((id, index) => [id, index]));
-    const resultOf = async (id: string) => {
-      const index = indexes.get(id);
-      return index === undefined ? task(id) : ((await inTurns)[index] as Out);
-    };
-    return Promise.all(ids.map(resultOf));
-  }
-
-  /** Does something for each of the tiles, as soon as its turn comes. */
-  private inTurns<In, Out>(
-    group: string,
-    tiles: readonly In[],
-    task: (tile: In) => Promise<Out>,
-  ): Promise<Out[]> {
-    return this.turns.all(
-      tiles.map((tile) => () => task(tile)),
-      { group },
-    );
-  }
-
-  private groupOf(ids: readonly string[]): string {
-    return ids.every((id) => this.repository.lastKnown(id)) ? ids.join() : UNREAD;
   }
 
   private layOut(count: number, wanted = USUAL_SIZE): SheetLayout {
@@ -188,8 +137,8 @@ export class SheetsService {
 
   private async load(etag: string, sheet: Chosen): Promise<Buffer | Picture> {
     const { width, height } = sheet.layout;
-    const cost = { tiles: sheet.tiles.length, pixels: width * height, unread: sheet.group === UNREAD };
-    const make = () => this.inMaking.run(cost, () => this.make(etag, sheet));
+    const { group, tiles } = sheet;
+    const make = () => this.turns.make(group, tiles.length, width * height, () => this.make(etag, sheet));
     const made = this.memory.inMemory(etag) ?? (await this.making.run(etag, make));
     // An erasure that was answered meanwhile must be seen.
     if (this.showsErased(sheet)) {
@@ -217,7 +166,7 @@ export class SheetsService {
         return undefined;
       }
     };
-    const pictures = await this.inTurns(group, [...tiles.entries()], load);
+    const pictures = await this.turns.each(group, [...tiles.entries()], load);
     if (failures.size > 0) return failures;
     try {
       const bytes = await this.pipeline.compose(pictures, layout);
@@ -233,7 +182,7 @@ export class SheetsService {
   private async replace({ wish, layout, tiles, group }: Chosen, failures: Failures): Promise<Tile[]> {
     const look = this.lookOf(wish, layout);
     const replaced = [...tiles];
-    await this.inTurns(group, [...failures], async ([i, failure]) => {
+    await this.turns.each(group, [...failures], async ([i, failure]) => {
       const tile = tiles[i];
       if (tile) replaced[i] = await this.tiles.replace(tile, failure, look);
     });

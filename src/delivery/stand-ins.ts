@@ -15,6 +15,11 @@ export type DrawingWish = Pick<DefaultWish, 'name' | 'initials' | 'color' | 'sch
   default?: Fallback | undefined;
 };
 
+/** A reader's request for a picture, and for what to show if there is none. */
+export interface WishWithDefault extends PictureWish {
+  drawing: DrawingWish;
+}
+
 /** During an outage the log says so once in this time, in ms. */
 const LOG_WINDOW_MS = 10_000;
 
@@ -47,14 +52,9 @@ export class StandIns implements OnApplicationShutdown {
    * @param read found that there is no picture
    * @returns undefined if that is nothing
    */
-  async choose(
-    seed: string,
-    wish: PictureWish,
-    drawing: DrawingWish,
-    read: Trust,
-  ): Promise<Picture | Redirect | undefined> {
-    const { default: fallback = this.fallbacks.usual } = drawing;
-    if (fallback === 'nothing' || 'kind' in fallback) return this.draw(seed, wish, drawing, read);
+  async choose(seed: string, wish: WishWithDefault, read: Trust): Promise<Picture | Redirect | undefined> {
+    const { default: fallback = this.fallbacks.usual } = wish.drawing;
+    if (fallback === 'nothing' || 'kind' in fallback) return this.draw(seed, wish, read);
     return { redirect: fallback.url, verified: read.verified };
   }
 
@@ -65,14 +65,9 @@ export class StandIns implements OnApplicationShutdown {
    * @throws the same error if it is another one, or nothing is to be shown: an outage never looks like
    * `avatar_not_found`
    */
-  async instead(
-    error: unknown,
-    seed: string,
-    wish: PictureWish,
-    drawing: DrawingWish,
-  ): Promise<Picture | Redirect> {
+  async instead(error: unknown, seed: string, wish: WishWithDefault): Promise<Picture | Redirect> {
     const away = isAway(error);
-    const shown = away || isGone(error) ? await this.choose(seed, wish, drawing, UNVERIFIED) : undefined;
+    const shown = away || isGone(error) ? await this.choose(seed, wish, UNVERIFIED) : undefined;
     if (!shown) throw error;
     if (!away) return shown;
     this.awayCount++;
@@ -83,10 +78,10 @@ export class StandIns implements OnApplicationShutdown {
   /** The drawing for an avatar without a picture. @returns undefined if nothing is to be drawn */
   async draw(
     seed: string,
-    { size, exact, format, accept, dark }: PictureWish,
-    { default: fallback = this.fallbacks.usual, ...drawing }: DrawingWish,
+    { size, exact, format, accept, dark, drawing: asked }: WishWithDefault,
     read: Trust,
   ): Promise<Picture | undefined> {
+    const { default: fallback = this.fallbacks.usual, ...drawing } = asked;
     if (fallback === 'nothing' || !('kind' in fallback)) return undefined;
     const { kind } = fallback;
     const order = { ...drawing, kind, seed, size, exact, format, accept, dark };

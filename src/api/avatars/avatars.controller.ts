@@ -90,8 +90,8 @@ export class AvatarsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const wish = { size, format, animated, ...preferencesOf(request) };
-    const shown = await this.pictures.show(id, wish, drawing);
+    const wish = { size, format, animated, ...preferencesOf(request), drawing };
+    const shown = await this.pictures.show(id, wish);
     await this.pictureAnswers.sendCurrent(request, reply, found(shown), { id });
   }
 
