@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { StorageHealthModule } from '../storage/health/storage-health.module.js';
+import { StorageModule } from '../storage/storage.module.js';
 import { AdoptionRun } from './adoption-run.js';
 import { AvatarsModule } from './avatars.module.js';
 
@@ -8,7 +9,7 @@ import { AvatarsModule } from './avatars.module.js';
  * `visage adopt`.
  */
 @Module({
-  imports: [AvatarsModule, StorageHealthModule],
+  imports: [AvatarsModule, StorageHealthModule, StorageModule],
   providers: [AdoptionRun],
 })
 export class AdoptionModule {}

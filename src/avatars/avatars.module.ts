@@ -16,11 +16,14 @@ import { ManifestSwap } from './manifest-swap.js';
 import { OutboxReplay } from './outbox-replay.js';
 import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
 
+/** The module of the outbox of pending changes. Nest takes it for the same one wherever it is imported. */
+export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
+
 /**
  * Avatars and their changes. Knows nothing of HTTP, so that the program `visage` uses it as the service does.
  */
 @Module({
-  imports: [StorageModule, ImagesModule, OutboxModule.holding(PENDING_CHANGES)],
+  imports: [StorageModule, ImagesModule, OUTBOX],
   providers: [
     Adoption,
     AdoptionMarker,
@@ -45,11 +48,8 @@ import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
     AvatarObjects,
     AvatarRepository,
     AvatarsService,
-    ImagesModule,
     Lookup,
-    OutboxModule,
     PendingChanges,
-    StorageModule,
   ],
 })
 export class AvatarsModule {}

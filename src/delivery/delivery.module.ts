@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { AvatarsModule } from '../avatars/avatars.module.js';
+import { ImagesModule } from '../images/images.module.js';
 import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
+import { StorageModule } from '../storage/storage.module.js';
 import { BackgroundRenditions } from './background-renditions.js';
 import { DefaultPictures } from './default-pictures.js';
 import { Fallbacks } from './fallbacks.js';
@@ -23,7 +25,7 @@ import { StoredRenditions } from './stored-renditions.js';
 
 /** Serves readers: pictures at any size and in any format, and drawings for avatars without a picture. */
 @Module({
-  imports: [AvatarsModule, PlaceholdersModule],
+  imports: [AvatarsModule, ImagesModule, PlaceholdersModule, StorageModule],
   providers: [
     BackgroundRenditions,
     DefaultPictures,

@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
-import { AvatarsModule } from '../avatars/avatars.module.js';
+import { AvatarsModule, OUTBOX } from '../avatars/avatars.module.js';
 import { CdnModule } from '../cdn/cdn.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
+import { ImagesModule } from '../images/images.module.js';
 import { StorageHealthModule } from '../storage/health/storage-health.module.js';
+import { StorageModule } from '../storage/storage.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { HealthController } from './health.controller.js';
 import { MetricsController } from './metrics.controller.js';
@@ -11,7 +13,16 @@ import { DiskMetrics, OutboxMetrics, StorageMetrics } from './storage-metrics.js
 
 /** Serves operators: health, and the metrics of every part. */
 @Module({
-  imports: [AvatarsModule, CdnModule, DeliveryModule, StorageHealthModule, UploadsModule],
+  imports: [
+    AvatarsModule,
+    CdnModule,
+    DeliveryModule,
+    ImagesModule,
+    OUTBOX,
+    StorageHealthModule,
+    StorageModule,
+    UploadsModule,
+  ],
   controllers: [MetricsController, HealthController],
   providers: [CacheMetrics, CdnMetrics, DiskMetrics, OutboxMetrics, ServerMetrics, StorageMetrics],
 })
