@@ -127,7 +127,7 @@ export class Adoption {
 
   /**
    * Makes one picture a version.
-   * @returns what `take` returns; undefined if the picture is gone
+   * @returns what `publishAs` returns; undefined if the picture is gone
    * @throws CodedError if it would not be accepted as an upload
    */
   private async adopt(id: string, { key, version, size }: Legacy): Promise<Manifest | undefined> {

@@ -214,8 +214,8 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   /** Whether the store keeps a rendition. */
-  private isKept({ size, exact, unstored }: Rendition): boolean {
-    return size !== undefined && !exact && !unstored;
+  private isKept({ size, unstored }: Rendition): boolean {
+    return size !== undefined && !unstored;
   }
 
   private isNowStored(key: string, { rendition }: PictureRef): void {

@@ -25,11 +25,9 @@ export interface Rendition {
   format: RenditionFormat;
   /** The first frame only, in a format that could show the animation. */
   still?: true;
-  /** At exactly that size, even above the master's: one of many sizes, so the store does not keep it. */
+  /** At exactly that size, even above the master's. */
   exact?: true;
-  /**
-   * The store does not keep it, as one of thousands of sizes, or since its version is about to be deleted.
-   */
+  /** The store does not keep it: it has one of thousands of sizes, or its version is about to be deleted. */
   unstored?: true;
 }
 
@@ -72,7 +70,7 @@ export function chooseRendition(
   const isMaster = (size: number) => format === version.master && !still && size === version.width;
   if (isMaster(wanted)) return { format };
   if (exact && (wanted > version.width || !sizes.includes(wanted))) {
-    return { size: wanted, format, ...(still && { still }), exact };
+    return { size: wanted, format, ...(still && { still }), exact, unstored: true };
   }
   const largest = largestOf(version);
   const size = Math.min(sizes.find((one) => one >= wanted) ?? largest, largest);

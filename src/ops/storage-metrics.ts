@@ -6,8 +6,8 @@ import { StandIns } from '../delivery/stand-ins.js';
 import { Outbox } from '../outbox/outbox.js';
 import { DiscardedReads } from '../storage/discarded-reads.js';
 import { StorageCircuit } from '../storage/guarded.store.js';
-import { Metrics, type Reading } from './metrics.js';
 import { StorageHealth } from '../storage/health/storage-health.js';
+import { Metrics, type Reading } from './metrics.js';
 
 @Injectable()
 export class StorageMetrics {

@@ -79,7 +79,7 @@ describe('generated pictures', () => {
 describe('many requests at the same time', () => {
   let services: RunningService[];
   beforeAll(async () => {
-    const environment = { ...(await local.environment()) };
+    const environment = await local.environment();
     // The second one keeps no hot answers: each request reaches the controllers.
     services = await startServices([environment, { ...environment, LOG_LEVEL: 'debug' }]);
   });

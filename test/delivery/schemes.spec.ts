@@ -20,7 +20,7 @@ const ROUTES = [['/v1/avatars/nobody?size=64&default='], [`/avatar/${'0'.repeat(
 describe('a default on a page', () => {
   let services: RunningService[];
   beforeAll(async () => {
-    const environment = { ...(await local.environment()) };
+    const environment = await local.environment();
     services = await startServices(
       ['3600000', '0'].map((age) => ({ ...environment, CACHE_MAX_AGE_MS: age })),
     );

@@ -60,7 +60,7 @@ describe('renditions that wait for their turn', () => {
       answered = [];
       for (const id of ['many', 'one']) await avatar(id, await picture('webp'));
       const many = Array.from({ length: 12 }, (_, i) =>
-        ask('many', { size: 1000 - i, format: 'png', exact: true }),
+        ask('many', { size: 1000 - i, format: 'png', exact: true, unstored: true }),
       );
       await until(() => turns().waiting === 11 || answered.length > 0);
       const one = ask('one', { size: 16, format: 'png' });
@@ -83,7 +83,8 @@ describe('renditions that wait for their turn', () => {
         ask(others[i % 3] ?? '', {
           size: 1000 - i,
           format: 'png',
-          ...(i % 2 === 0 ? { exact: true } : { unstored: true }),
+          ...(i % 2 === 0 && { exact: true as const }),
+          unstored: true,
         }),
       );
       await until(() => turns().waiting === 12 || answered.length > 0);
@@ -107,7 +108,7 @@ describe('renditions that wait for their turn', () => {
       open(1, 120_000);
       answered = [];
       for (const id of ['busy', 'planned']) await avatar(id, await picture('webp'));
-      const busy = ask('busy', { size: 1000, format: 'png', exact: true });
+      const busy = ask('busy', { size: 1000, format: 'png', exact: true, unstored: true });
       await until(() => turns().active === 1 || answered.length > 0);
       for (const one of [asked, planned]) background.plan(one);
       const reader = ask('planned', asked.rendition);

@@ -140,7 +140,7 @@ describe('an unmodified client', () => {
   let uploaded: Buffer;
 
   beforeAll(async () => {
-    service = await startService({ ...(await local.environment()) });
+    service = await startService(await local.environment());
     world = { url: `${service.url}/`, dnsPort: await freePort() };
     uploaded = await painted(256, 256, reference(256, 256)).png().toBuffer();
     const avatar = new AvatarClient(service.url, 'ada');
