@@ -1,14 +1,14 @@
 import { Constants } from './constants.js';
 import { OLDER_NAMES, SETTINGS, variableOf } from './settings.js';
 
-const VARIABLES = SETTINGS.map(variableOf);
+const VARIABLES = [...SETTINGS.map(variableOf), ...Object.values<string>(OLDER_NAMES)];
 const FIRST_WORDS = VARIABLES.map(firstWord);
 
 /** The first words that several settings share. In YAML each is a section. */
 const SECTIONS = new Set(FIRST_WORDS.filter((word, i) => FIRST_WORDS.indexOf(word) !== i));
 
 export function isSetting(variable: string): boolean {
-  return VARIABLES.includes(variable) || Object.values(OLDER_NAMES).includes(variable);
+  return VARIABLES.includes(variable);
 }
 
 /** The value that a constant has, if a variable names one. Many of them were settings once. */

@@ -260,7 +260,7 @@ export class Settings extends Constants {
 export const SETTINGS = Object.keys(new Settings()).filter((property) => !(property in new Constants()));
 
 /** Names of properties in the service that Visage grew from, as variables. The name of our own wins. */
-export const OLDER_NAMES: Readonly<Partial<Record<string, string>>> = {
+export const OLDER_NAMES: Readonly<Record<string, string>> = {
   storageLocalPath: 'AVATAR_STORAGE_PATH',
 };
 

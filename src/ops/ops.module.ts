@@ -6,10 +6,12 @@ import { ImagesModule } from '../images/images.module.js';
 import { StorageHealthModule } from '../storage/health/storage-health.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
+import { DiskMetrics } from './disk-metrics.js';
 import { HealthController } from './health.controller.js';
 import { MetricsController } from './metrics.controller.js';
+import { OutboxMetrics } from './outbox-metrics.js';
 import { CacheMetrics, CdnMetrics, ServerMetrics } from './service-metrics.js';
-import { DiskMetrics, OutboxMetrics, StorageMetrics } from './storage-metrics.js';
+import { StorageMetrics } from './storage-metrics.js';
 
 /** Serves operators: health, and the metrics of every part. */
 @Module({

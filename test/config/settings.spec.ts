@@ -140,6 +140,7 @@ describe('loadSettings', () => {
     [{ AVATAR_STORAGE_PATH: '/legacy' }, '/legacy'],
     [{ STORAGE_LOCAL_PATH: '', AVATAR_STORAGE_PATH: '/legacy' }, '/legacy'],
     [{ STORAGE_LOCAL_PATH: '/new', AVATAR_STORAGE_PATH: '/legacy' }, '/new'],
+    [{ REVENGE_AVATAR_STORAGE_PATH: '/legacy' }, '/legacy'],
   ])('from %j keeps objects in %s', (environment, path) => {
     expect(load(environment).storageLocalPath).toBe(path);
   });
@@ -217,6 +218,7 @@ describe('loadSettings', () => {
     ['STORAGE_S3_SECRET_KEY', 'STORAGE_S3_SECRET_ACCESS_KEY'],
     ['AVATAR_MAX_SIZE', 'AVATAR_MAX_SIZE_BYTES'],
     ['STORAG_S3_BUCKET', 'STORAGE_S3_BUCKET'],
+    ['AVATAR_STORAGE_PAHT', 'AVATAR_STORAGE_PATH'],
   ])('warns of the variable %s, and says what was meant', (written, meant) => {
     const warning = `${written} is not a setting of Visage and is ignored. Did you mean ${meant}?`;
     expect(loadSettings({ [written]: '1' }, file('empty.env', '')).warnings).toEqual([warning]);

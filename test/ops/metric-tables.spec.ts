@@ -1,7 +1,8 @@
 import { Settings } from '../../src/config/settings.js';
 import { Metrics } from '../../src/ops/metrics.js';
 import { CacheMetrics } from '../../src/ops/service-metrics.js';
-import { OutboxMetrics, StorageMetrics } from '../../src/ops/storage-metrics.js';
+import { OutboxMetrics } from '../../src/ops/outbox-metrics.js';
+import { StorageMetrics } from '../../src/ops/storage-metrics.js';
 import type { Outbox } from '../../src/outbox/outbox.js';
 import type { StorageCircuit } from '../../src/storage/guarded.store.js';
 import { readMetrics, total } from '../support/scrape.js';
