@@ -11,10 +11,13 @@ export function isSetting(variable: string): boolean {
   return VARIABLES.includes(variable);
 }
 
-/** The value that a constant has, if a variable names one. Many of them were settings once. */
-export function constantOf(variable: string): number | undefined {
+/**
+ * The value that a constant has, if a name stands for one. Many of them were settings once.
+ * @param name in the form of a variable; only its letters and digits count
+ */
+export function constantOf(name: string): number | undefined {
   const constants = Object.entries(new Constants()) as [string, number][];
-  return constants.find(([property]) => variableOf(property) === variable)?.[1];
+  return constants.find(([property]) => lettersOf(property) === lettersOf(name))?.[1];
 }
 
 /**
@@ -74,14 +77,14 @@ function firstWord(variable: string): string {
 }
 
 function lettersOf(name: string): string {
-  return name.replaceAll('_', '').toUpperCase();
+  return name.replace(/[_.-]/g, '').toUpperCase();
 }
 
 function withoutUnit(variable: string): string {
   return variable.replace(/_(MS|BYTES)$/, '');
 }
 
-/** The Levenshtein distance of two names without their underscores. */
+/** The Levenshtein distance of the letters of two names. */
 function editsBetween(a: string, b: string): number {
   const [from, to] = [lettersOf(a), lettersOf(b)];
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);

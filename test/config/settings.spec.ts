@@ -239,12 +239,15 @@ describe('loadSettings', () => {
   });
 
   it('refuses another value of a constant in the YAML file, in any section', () => {
-    const yaml =
-      'storage: { s3: { attempts: 5, queue: 1000 } }\nhealth: { timeout_ms: 99 }\nmax_connections: 1';
-    expect(problemsOf({ CONFIG_FILE: file('constants.yaml', yaml) })).toEqual([
+    const lines = [
+      ...['storage: { s3: { attempts: 5, queue: 1000 } }', 'health: { timeout_ms: 99 }'],
+      ...['max_connections: 1', 'image.queue: 7', 'cdn-queue: 10000'],
+    ];
+    expect(problemsOf({ CONFIG_FILE: file('constants.yaml', lines.join('\n')) })).toEqual([
       'storage.s3.attempts in the configuration file is not a setting of Visage. It is always 3: remove it.',
       'health.timeout_ms in the configuration file is not a setting of Visage. It is always 1500: remove it.',
       'max_connections in the configuration file is not a setting of Visage. It is always 10000: remove it.',
+      'image.queue in the configuration file is not a setting of Visage. It is always 256: remove it.',
     ]);
   });
 
