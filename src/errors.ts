@@ -62,6 +62,8 @@ export interface ErrorDetails {
   parameter?: string;
   /** Seconds after which trying again makes sense, if it differs from what the code implies. */
   retryAfter?: number;
+  /** What a client may want to know beside the code, by the names that `ProblemAnswer` describes. */
+  members?: Readonly<Record<string, unknown>>;
 }
 
 /** An error whose `code` and `message` are written for the client. It knows nothing of HTTP. */
@@ -69,6 +71,7 @@ export class CodedError extends Error {
   readonly parameter: string | undefined;
   readonly logged: boolean;
   readonly retryAfter: number | undefined;
+  readonly members: Readonly<Record<string, unknown>> | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -80,5 +83,6 @@ export class CodedError extends Error {
     this.parameter = details.parameter;
     this.logged = details.logged ?? false;
     this.retryAfter = details.retryAfter;
+    this.members = details.members;
   }
 }

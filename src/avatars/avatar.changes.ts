@@ -1,13 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
+import type { Describe, Erase, EraseVersion, PictureIntent, Publish, Restore } from '../model/intents.js';
 import {
-  type Describe,
   type Instant,
   type Manifest,
-  type PictureIntent,
-  type Publish,
-  type Restore,
   type Version,
   instantAfter,
   isErased,
@@ -107,7 +104,7 @@ export class AvatarChanges {
    */
   async replay(
     id: string,
-    intent: Exclude<PictureIntent, { type: 'erase' }>,
+    intent: Exclude<PictureIntent, Erase | EraseVersion>,
     master: Buffer | undefined,
   ): Promise<string | undefined> {
     if (intent.type === 'publish') {
@@ -196,4 +193,8 @@ export class AvatarChanges {
     if (error instanceof ChangeNotBegun) return !this.pending.isWaiting(id, version);
     return error instanceof CodedError && error.code === 'precondition_failed';
   }
+}
+
+export function versionNotFound(): CodedError {
+  return new CodedError('version_not_found', 'The history of the avatar has no such version.');
 }

@@ -1,14 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { aliasesOf } from '../model/alias.js';
-import {
-  type Erase,
-  type Instant,
-  type Manifest,
-  apply,
-  endOfErased,
-  instantAfter,
-} from '../model/manifest.js';
+import { type Erase, apply } from '../model/intents.js';
+import { timeOfVersion } from '../model/keys.js';
+import { type Instant, type Manifest, endOfErased, instantAfter } from '../model/manifest.js';
 import { Aliases } from './aliases.js';
 import type { Committed } from './avatar.changes.js';
 import { AvatarEvents, type Purged } from './avatar.events.js';
@@ -81,7 +76,7 @@ export class AvatarErasure {
       stored === 'pending'
         ? { receipt: { erasedAt: intent.at, objects: 0, bytes: 0, aliases: 0 }, end: intent.at }
         : stored;
-    await this.events.erased(id, end);
+    await this.events.erased(id, (version) => timeOfVersion(version) <= Date.parse(end));
     const voided = await this.dropVoid(id, end);
     const purged = await this.events.purge({
       id,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Instant, Version } from '../model/manifest.js';
+import type { Version } from '../model/manifest.js';
 import type { Purgeable } from '../model/purging.js';
 
 /** What a CDN was asked to forget, and whether it agreed. */
@@ -17,8 +17,10 @@ export interface AvatarListener {
   published?(id: string, version: Version, master: Buffer): void;
   /** A manifest has changed in the store, or may have. */
   changed?(change: Purgeable): void;
-  /** Everything up to `end` was erased. The erasure is answered once all promises have settled. */
-  erased?(id: string, end: Instant): Promise<void>;
+  /**
+   * The versions that `covers` are erased. The erasure is answered once all promises have settled.
+   */
+  erased?(id: string, covers: (version: string) => boolean): Promise<void>;
   /** Has copies outside of the service removed for an erasure, which waits for it. */
   purge?(change: Purgeable): Promise<Purged>;
   /** The process stops, and no change follows. */
@@ -42,8 +44,8 @@ export class AvatarEvents {
     for (const listener of this.listeners) listener.changed?.(change);
   }
 
-  async erased(id: string, end: Instant): Promise<void> {
-    await this.all((listener) => listener.erased?.(id, end));
+  async erased(id: string, covers: (version: string) => boolean): Promise<void> {
+    await this.all((listener) => listener.erased?.(id, covers));
   }
 
   /** @returns undefined if nobody keeps copies */

@@ -87,12 +87,16 @@ export class AvatarObjects {
    * @param dryRun only counts what would be deleted
    */
   async sweep(manifest: Manifest, dryRun = false): Promise<Swept> {
-    const erased = (await this.list(manifest.id)).filter(({ key }) => {
-      const version = versionOf(key);
-      return version === undefined || isErased(manifest, version);
-    });
-    if (!dryRun) await this.deleteAll(erased.map(({ key }) => key));
-    return { objects: erased.length, bytes: erased.reduce((sum, { size }) => sum + size, 0) };
+    const isGone = (version: string | undefined) => version === undefined || isErased(manifest, version);
+    return this.deleteListed(prefixOf(manifest.id), isGone, dryRun);
+  }
+
+  /**
+   * Deletes the pictures of a version, in either layout.
+   * @param dryRun only counts what would be deleted
+   */
+  sweepVersion(id: string, version: string, dryRun = false): Promise<Swept> {
+    return this.deleteListed(`${prefixOf(id)}${version}`, (one) => one === version, dryRun);
   }
 
   /**
@@ -102,7 +106,7 @@ export class AvatarObjects {
   async collect(manifest: Manifest): Promise<void> {
     try {
       const { avatarGraceMs: graceMs, avatarHistory: history } = this.settings;
-      const objects = await this.list(manifest.id);
+      const objects = await this.list(prefixOf(manifest.id));
       await this.deleteAll(collectable(objects, manifest, { graceMs, history, now: Date.now() }));
     } catch (error) {
       this.logger.warn(
@@ -123,9 +127,19 @@ export class AvatarObjects {
     }
   }
 
-  private async list(id: string): Promise<ListedObject[]> {
+  private async deleteListed(
+    prefix: string,
+    isMeant: (version: string | undefined) => boolean,
+    dryRun: boolean,
+  ): Promise<Swept> {
+    const meant = (await this.list(prefix)).filter(({ key }) => isMeant(versionOf(key)));
+    if (!dryRun) await this.deleteAll(meant.map(({ key }) => key));
+    return { objects: meant.length, bytes: meant.reduce((sum, { size }) => sum + size, 0) };
+  }
+
+  private async list(prefix: string): Promise<ListedObject[]> {
     const objects = [];
-    for await (const object of this.store.list(prefixOf(id), { forChange: true })) objects.push(object);
+    for await (const object of this.store.list(prefix, { forChange: true })) objects.push(object);
     return objects;
   }
 

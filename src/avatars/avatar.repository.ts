@@ -4,7 +4,8 @@ import { Settings } from '../config/settings.js';
 import type { CacheUsage } from '../model/cache-usage.js';
 import { manifestKey } from '../model/keys.js';
 import { ManifestUnreadable, readManifest } from '../model/manifest-format.js';
-import { type Manifest, apply, emptyManifest, isErased } from '../model/manifest.js';
+import { apply } from '../model/intents.js';
+import { type Manifest, emptyManifest, isErased } from '../model/manifest.js';
 import { getUnlessDamaged } from '../storage/get-unless-damaged.js';
 import {
   type CallOptions,
@@ -114,14 +115,18 @@ export class AvatarRepository {
    * callers that wait for it.
    * @throws ManifestUnreadable; what the store throws, if nothing is known that may still be shown
    */
-  async readCached(id: string): Promise<ManifestRead> {
-    try {
-      return this.readOf(id, await this.memory.freshOrRead(id, (known) => this.load(id, known)));
-    } catch (error) {
-      const known = isAway(error) ? this.readWhileAway(id, error) : undefined;
-      if (!known) throw error;
-      return known;
-    }
+  readCached(id: string): Promise<ManifestRead> {
+    return this.readUnlessAway(id, () => this.memory.freshOrRead(id, (known) => this.load(id, known)));
+  }
+
+  /**
+   * The same as the store has it now, for a reader who knows more than this process: of a change by another
+   * replica.
+   */
+  readCurrent(id: string): Promise<ManifestRead> {
+    return this.readUnlessAway(id, () =>
+      this.memory.read(id, (known) => this.load(id, known, { guessed: true })),
+    );
   }
 
   /** Whether what was read with a token would be read again. Looks at the clock and at memory only. */
@@ -190,6 +195,16 @@ export class AvatarRepository {
    */
   leaveReads(id: string): void {
     this.memory.leave(id);
+  }
+
+  private async readUnlessAway(id: string, read: () => Promise<Known<Sized>>): Promise<ManifestRead> {
+    try {
+      return this.readOf(id, await read());
+    } catch (error) {
+      const known = isAway(error) ? this.readWhileAway(id, error) : undefined;
+      if (!known) throw error;
+      return known;
+    }
   }
 
   private readOf(id: string, { value: { manifest }, token }: Known<Sized>): ManifestRead {

@@ -15,6 +15,7 @@ import { Lookup } from './lookup.js';
 import { ManifestSwap } from './manifest-swap.js';
 import { OutboxReplay } from './outbox-replay.js';
 import { PENDING_CHANGES, PendingChanges } from './pending-changes.js';
+import { VersionErasure } from './version.erasure.js';
 
 /** The module of the outbox of pending changes. Nest takes it for the same one wherever it is imported. */
 export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
@@ -38,6 +39,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
     ManifestSwap,
     OutboxReplay,
     PendingChanges,
+    VersionErasure,
   ],
   exports: [
     Adoption,
@@ -50,6 +52,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
     AvatarsService,
     Lookup,
     PendingChanges,
+    VersionErasure,
   ],
 })
 export class AvatarsModule {}

@@ -5,7 +5,7 @@ import { ImagePipeline } from '../images/image-pipeline.js';
 import type { Crop } from '../model/formats.js';
 import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
-import { AvatarChanges, type Committed } from './avatar.changes.js';
+import { AvatarChanges, type Committed, versionNotFound } from './avatar.changes.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
@@ -212,10 +212,6 @@ export class AvatarsService {
   private existing(id: string, version: Version): { version: Version; outcome: UploadOutcome } {
     return { version, outcome: this.pending.isWaiting(id, version.version) ? 'pending' : 'unchanged' };
   }
-}
-
-function versionNotFound(): CodedError {
-  return new CodedError('version_not_found', 'The history of the avatar has no such version.');
 }
 
 /**

@@ -14,6 +14,7 @@ import { AvatarErasure } from './avatar.erasure.js';
 import { AvatarEvents } from './avatar.events.js';
 import { FailingAvatars } from './failing-avatars.js';
 import { type PendingChange, PendingChanges, type PendingEntry } from './pending-changes.js';
+import { VersionErasure } from './version.erasure.js';
 
 interface Round {
   /** Whether the storage was seen to work in this round. */
@@ -46,6 +47,7 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   constructor(
     private readonly changes: AvatarChanges,
     private readonly erasure: AvatarErasure,
+    private readonly versions: VersionErasure,
     private readonly pending: PendingChanges,
     private readonly store: ObjectStore,
     private readonly events: AvatarEvents,
@@ -146,8 +148,9 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
   private async carryOut(entry: PendingEntry): Promise<string | undefined> {
     const { intent, requestId } = entry.change;
     const master = await this.pending.masterOf(entry);
-    if (intent.type !== 'erase') return this.changes.replay(entry.id, intent, master);
-    await this.erasure.replay(entry.id, intent, requestId);
+    if (intent.type === 'erase') await this.erasure.replay(entry.id, intent, requestId);
+    else if (intent.type === 'eraseVersion') await this.versions.replay(entry.id, intent, requestId);
+    else return this.changes.replay(entry.id, intent, master);
     return undefined;
   }
 

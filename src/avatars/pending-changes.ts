@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { isId } from '../model/keys.js';
 import { faultOfIntent } from '../model/manifest-format.js';
-import type { PictureIntent, Version } from '../model/manifest.js';
+import type { PictureIntent } from '../model/intents.js';
+import type { Version } from '../model/manifest.js';
 import { type ChangeFormat, Outbox, type OutboxEntry } from '../outbox/outbox.js';
 import { ObjectDamaged, isAway } from '../storage/object-store.js';
 import { damageOf } from './damage.js';

@@ -12,7 +12,7 @@ export function assertPrecondition({ current }: Manifest, precondition: Precondi
   if (isMet(precondition, current)) return;
   const detail =
     current === null ? 'The avatar has no current version.' : `The current version is ${current}.`;
-  throw new CodedError('precondition_failed', detail);
+  throw new CodedError('precondition_failed', detail, { members: { current } });
 }
 
 function isMet(precondition: Precondition, current: string | null): boolean {

@@ -1,7 +1,8 @@
 import { aliasesOf, listsAlias, targetOf } from '../model/alias.js';
 import { MANIFESTS, aliasKey, decodeId, isLegacy, versionOf } from '../model/keys.js';
 import { ManifestUnreadable, readManifest, writeManifest } from '../model/manifest-format.js';
-import { type Manifest, emptyManifest, isErased, mayAdopt, merge } from '../model/manifest.js';
+import { merge } from '../model/intents.js';
+import { type Manifest, emptyManifest, isErased, mayAdopt } from '../model/manifest.js';
 import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
 import { masterKey } from '../model/rendition.js';
 import { sha256Hex } from '../model/sha256.js';

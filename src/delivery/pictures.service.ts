@@ -83,22 +83,30 @@ export class PicturesService {
       if (!bytes && canWait) throw noPicture();
       if (!bytes) return this.current(id, version, wish, read);
       const seen = await this.secondLook.at(id, version.version, read);
-      if (seen === 'erased') throw noPicture();
+      if (seen === 'gone') throw noPicture();
       return seen === 'current' ? bytes : unkept(facts, bytes);
     };
     return { ...facts, load };
   }
 
-  /** One rendition of one version, current or not. @returns undefined if there is none, or it was erased */
+  /**
+   * One rendition of one version, current or not.
+   * @returns undefined if there is none, it was erased, or the avatar is hidden
+   */
   async rendition({
     id,
     version,
     rendition: asked,
   }: Omit<PictureRef, 'master'>): Promise<Picture | undefined> {
-    const { value: manifest, incomplete, ...read } = await this.repository.readCached(id);
+    const cached = await this.repository.readCached(id);
+    // Another replica may just have made it current: its URLs are at hand before this one knows.
+    const isHidden = cached.value.current === null && !isErased(cached.value, version);
+    const shown = isHidden ? await this.repository.readCurrent(id) : cached;
+    const { value: manifest, incomplete, ...read } = shown;
     if (isErased(manifest, version)) return undefined;
     // A restore may wait for a version that was uploaded earlier and has been erased meanwhile.
     if (incomplete && !this.pending.isWaiting(id, version)) throw incomplete;
+    if (manifest.current === null) return undefined;
     const named = versionNamed(manifest, version);
     const source = named ?? (await this.left.find(id, version));
     if (!source || !isRenditionOf(source, asked)) return undefined;
@@ -123,7 +131,7 @@ export class PicturesService {
       const bytes = await this.renditions.get(picture);
       if (!bytes) throw noRendition();
       const seen = await this.secondLook.at(id, version, read);
-      if (seen === 'erased') throw noRendition();
+      if (seen === 'gone') throw noRendition();
       return seen === 'unknown' ? unkept(facts, bytes) : bytes;
     };
     return { ...facts, load };

@@ -8,8 +8,8 @@ import { Settings } from '../config/settings.js';
 import { ImagePipeline, type Rendering, TooSlow } from '../images/image-pipeline.js';
 import { inOwnMemory } from '../images/own-memory.js';
 import type { CacheUsage } from '../model/cache-usage.js';
-import { prefixOf, timeOfVersion, versionOf } from '../model/keys.js';
-import type { Instant, Version } from '../model/manifest.js';
+import { prefixOf, versionOf } from '../model/keys.js';
+import type { Version } from '../model/manifest.js';
 import { type PictureRef, type Rendition, canBeMade, keyOfPicture } from '../model/rendition.js';
 import { isAway } from '../storage/object-store.js';
 import type { PictureMemory } from './picture.js';
@@ -148,10 +148,9 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
   }
 
   /** Forgets the erased pictures of an avatar, and waits until none of them is on its way to the store. */
-  async erased(id: string, end: Instant): Promise<void> {
+  async erased(id: string, covers: (version: string) => boolean): Promise<void> {
     const prefix = prefixOf(id);
-    const isGone = (key: string) =>
-      key.startsWith(prefix) && timeOfVersion(versionOf(key) ?? '') <= Date.parse(end);
+    const isGone = (key: string) => key.startsWith(prefix) && covers(versionOf(key) ?? '');
     for (const known of [this.cache, this.storedAvifs]) {
       for (const key of known.keys()) if (isGone(key)) known.delete(key);
     }

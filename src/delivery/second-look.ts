@@ -5,8 +5,11 @@ import { isKeepable } from '../avatars/read-token.js';
 import { isErased } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
 
-/** What became of a version while a picture of it was loaded. `unknown`: the store is away or slow. */
-export type Seen = 'current' | 'replaced' | 'erased' | 'unknown';
+/**
+ * What became of a version while a picture of it was loaded. `gone`: it was erased, or the avatar is hidden.
+ * `unknown`: the store is away or slow.
+ */
+export type Seen = 'current' | 'replaced' | 'gone' | 'unknown';
 
 /**
  * Looks at an avatar once more after a picture was loaded, or drawn. That may take long, since it has to be
@@ -23,11 +26,11 @@ export class SecondLook {
    * @param read gave the version
    */
   async at(id: string, version: string, { verified, tokens }: Trust): Promise<Seen> {
-    if (this.repository.knowsErased(id, version)) return 'erased';
+    if (this.repository.knowsErased(id, version)) return 'gone';
     if (!verified) return 'unknown';
     if (tokens?.every((token) => this.repository.isStillRight(token))) return 'current';
     const again = await this.reread(id);
-    if (again && isErased(again.value, version)) return 'erased';
+    if (again && isGone(again, version)) return 'gone';
     // The read may have been one of an alias as well, which is not read again.
     if (!again?.verified || !(tokens ?? []).every((token) => token.id !== undefined || isKeepable(token)))
       return 'unknown';
@@ -59,4 +62,8 @@ export class SecondLook {
       return undefined;
     }
   }
+}
+
+function isGone({ value, incomplete }: ManifestRead, version: string): boolean {
+  return isErased(value, version) || (value.current === null && incomplete === undefined);
 }

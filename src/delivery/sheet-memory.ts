@@ -4,8 +4,6 @@ import { AvatarEvents, type AvatarListener } from '../avatars/avatar.events.js';
 import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import type { CacheUsage } from '../model/cache-usage.js';
-import { timeOfVersion } from '../model/keys.js';
-import type { Instant } from '../model/manifest.js';
 
 /** The version that a sheet shows of each avatar that has a picture. */
 export type ShownVersions = ReadonlyMap<string, string>;
@@ -58,10 +56,10 @@ export class SheetMemory implements AvatarListener, OnModuleInit {
   /**
    * Forgets the sheets with an erased picture. Nobody would ask for them again: the versions are in the ETag.
    */
-  erased(id: string, end: Instant): Promise<void> {
+  erased(id: string, covers: (version: string) => boolean): Promise<void> {
     for (const [etag, { shown }] of this.sheets.entries()) {
       const version = shown.get(id);
-      if (version !== undefined && timeOfVersion(version) <= Date.parse(end)) this.sheets.delete(etag);
+      if (version !== undefined && covers(version)) this.sheets.delete(etag);
     }
     return Promise.resolve();
   }

@@ -73,6 +73,18 @@ export function preconditionOf(headers: IncomingHttpHeaders): readonly string[] 
     .map(([, , version]) => version ?? '');
 }
 
+/**
+ * Refuses conditions on an erasure, which removes something whatever is current.
+ * @throws CodedError `invalid_precondition`
+ */
+export function assertUnconditional(headers: IncomingHttpHeaders): void {
+  if (preconditionOf(headers) === undefined) return;
+  throw new CodedError(
+    'invalid_precondition',
+    'An erasure takes neither If-Match nor If-None-Match. Send it without them.',
+  );
+}
+
 /** @param tag the name of a version or of a representation, without quotes */
 export function etagOf(tag: string): string {
   return `"${tag}"`;

@@ -28,7 +28,8 @@ export interface Description {
 export function describeError(error: unknown, request: FastifyRequest): Description {
   const { id } = request;
   if (error instanceof CodedError) {
-    return { problem: problem(statusOfCode(error.code), error.code, error.message, id, error.parameter) };
+    const { code, message, parameter, members } = error;
+    return { problem: { ...problem(statusOfCode(code), code, message, id, parameter), ...members } };
   }
   const { status, code, message } = refusalOf(error);
   if (status >= 500) {

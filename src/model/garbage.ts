@@ -36,7 +36,9 @@ export function collectable(
   { now, graceMs, history }: GarbageRules,
 ): string[] {
   const groups = byVersion(objects);
-  const versions = [...groups.keys()].sort().reverse();
+  // Erased versions keep their place in the history.
+  const alone = manifest.erased?.map(({ version }) => version) ?? [];
+  const versions = [...new Set([...groups.keys(), ...alone])].sort().reverse();
   const needed = new Set(manifest.versions.map(({ version }) => version));
   return versions.flatMap((version, rank) => {
     const group = groups.get(version) ?? [];

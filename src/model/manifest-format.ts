@@ -1,17 +1,8 @@
 import { CodedError } from '../errors.js';
 import { type Crop, MASTER_FORMATS, REDUCTIONS } from './formats.js';
 import { isAliasName, isVersion, manifestKey } from './keys.js';
-import type {
-  Describe,
-  Erase,
-  Instant,
-  Manifest,
-  PictureIntent,
-  Publish,
-  Remove,
-  Restore,
-  Version,
-} from './manifest.js';
+import type { Describe, Erase, EraseVersion, PictureIntent, Publish, Remove, Restore } from './intents.js';
+import type { ErasedVersion, Head, Instant, Manifest, ShownHead, Version } from './manifest.js';
 
 /** The longest alternative text, in characters. */
 export const ALT_CHARACTERS = 250;
@@ -85,7 +76,9 @@ export function faultOfIntent(value: unknown): string | undefined {
   const type = (value as { type?: unknown } | null | undefined)?.type;
   const shape =
     typeof type === 'string' && Object.hasOwn(intentShapes, type) ? intentShapes[type] : undefined;
-  return shape ? describe(shape(value)) : 'it has to be a publish, restore, describe, remove or erase';
+  return shape
+    ? describe(shape(value))
+    : 'it has to be a publish, restore, describe, remove, eraseVersion or erase';
 }
 
 /**
@@ -145,7 +138,9 @@ const manifestShape = object<Manifest>({
   id: rule('the id that its key says', (value) => typeof value === 'string'),
   current: nameOrNull,
   versions: listOf(versionShape),
-  head: optional(object<NonNullable<Manifest['head']>>({ at: instant, version: nameOrNull })),
+  head: optional(object<Head>({ at: instant, version: nameOrNull })),
+  hidden: optional(object<ShownHead>({ at: instant, version: name })),
+  erased: optional(listOf(object<ErasedVersion>({ version: name, at: instant }))),
   erasedAt: optional(instant),
   voidUntil: optional(instant),
   aliases: optional(
@@ -165,6 +160,12 @@ const intentShapes: Record<string, Check> = {
   restore: object<Restore>({ type: ofType, at: instant, version: versionShape }),
   describe: object<Describe>({ type: ofType, at: instant, version: versionShape }),
   remove: object<Remove>({ type: ofType, at: instant }),
+  eraseVersion: object<EraseVersion>({
+    type: ofType,
+    at: instant,
+    version: name,
+    shownAt: optional(instant),
+  }),
   erase: object<Erase>({ type: ofType, at: instant, confirms: optional(instant) }),
 } satisfies Record<PictureIntent['type'], Check>;
 
@@ -176,11 +177,14 @@ function faultOfManifest(id: string, value: unknown): string | undefined {
 }
 
 /** Finds two fields that no release can have written together. */
-function contradictionIn({ versions, erasedAt = '', voidUntil, aliases }: Manifest): string | undefined {
+function contradictionIn(manifest: Manifest): string | undefined {
+  const { versions, erasedAt = '', voidUntil, aliases } = manifest;
   const oldest = versions.at(-1);
   const misplaced = versions.findIndex((one, i) => i > 0 && !isNewer(versions[i - 1], one));
   if (misplaced !== -1) return `versions[${misplaced}] has to be older than the one before it`;
   // Believing these fields would delete the pictures as erased.
+  const shown = manifest.erased?.findIndex((one) => versions.some(({ version }) => version === one.version));
+  if (shown !== undefined && shown !== -1) return `erased[${shown}] has to be none of the versions`;
   for (const [field, end] of Object.entries({ erasedAt, voidUntil: voidUntil ?? '' })) {
     if (oldest && oldest.uploadedAt <= end) return `${field} has to be before all versions`;
     if (aliases && aliases.at <= end) return `${field} has to be before aliases.at`;

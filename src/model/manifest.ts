@@ -38,15 +38,39 @@ export interface Version {
   uploadedAt: Instant;
 }
 
+/** A change of what is current. */
+export interface Head {
+  at: Instant;
+  version: string | null;
+}
+
+export type ShownHead = Head & { version: string };
+
+/** A version that was erased on its own, and when. */
+export interface ErasedVersion {
+  version: string;
+  at: Instant;
+}
+
 /** Which versions an avatar has, and which is current. The only mutable object. */
 export interface Manifest {
   schema: 1;
   id: string;
   current: string | null;
-  /** Newest first: as many as the history limit allows, and the current one if it is older than these. */
+  /**
+   * Newest first: as many as the history limit allows, and the current or hidden one if it is older than
+   * these.
+   */
   versions: Version[];
   /** The last change of `current`, and its time. Intents that arrive late are compared with it. */
-  head?: { at: Instant; version: string | null };
+  head?: Head;
+  /**
+   * While nothing is shown since it was removed: the last change of `current` to a version, which may have
+   * been erased since.
+   */
+  hidden?: ShownHead;
+  /** Versions that never come back, the last erased ones first. What `erasedAt` covers is not among them. */
+  erased?: readonly ErasedVersion[];
   /** Nothing that was uploaded or registered up to then comes back. */
   erasedAt?: Instant;
   /**
@@ -61,136 +85,8 @@ export interface Manifest {
   aliases?: { at: Instant; hashes: readonly string[] };
 }
 
-/**
- * A requested change of an avatar. A restore and a describe carry their whole version, so they mean the same
- * at any time.
- */
-export type Intent = PictureIntent | Alias;
-
-/** Intents that may wait in the outbox. */
-export type PictureIntent = Publish | Restore | Describe | Remove | Erase;
-
-export interface Publish {
-  type: 'publish';
-  at: Instant;
-  version: Version;
-}
-
-export interface Restore {
-  type: 'restore';
-  at: Instant;
-  version: Version;
-}
-
-/** Says what a version shows, and leaves open whether it is current. */
-export interface Describe {
-  type: 'describe';
-  at: Instant;
-  /** With its new `alt`, and `at` as `describedAt`: see `described`. */
-  version: Version;
-}
-
-/** Leaves the avatar without a current picture. */
-export interface Remove {
-  type: 'remove';
-  at: Instant;
-}
-
-/** Erases for good all that was there up to then. */
-export interface Erase {
-  type: 'erase';
-  at: Instant;
-  /**
-   * The time of an earlier erasure, if nothing new has come since then; undefined: there was none, or
-   * something new came.
-   */
-  confirms?: Instant;
-}
-
-/** Replaces all aliases of the avatar. */
-export interface Alias {
-  type: 'alias';
-  at: Instant;
-  /** Their names, sorted. */
-  hashes: readonly string[];
-}
-
 export function emptyManifest(id: string): Manifest {
   return { schema: 1, id, current: null, versions: [] };
-}
-
-/**
- * Applies an intent to a manifest. Pure. Intents of different times give the same result in any order, and
- * when they are repeated: the latest `at` decides which version is current (ties by version), which aliases
- * stand for the avatar, and what a version shows; nothing uploaded or registered up to an erasure comes back.
- * A version that left the history has lost its description: a restore that arrives after that brings it back
- * as the restore knew it.
- * @param history how many versions to keep
- */
-export function apply(manifest: Manifest, intent: Intent, history: number): Manifest {
-  if (intent.type === 'alias') {
-    const { at, hashes } = intent;
-    return consistent({ ...manifest, aliases: laterAliases(manifest.aliases, { at, hashes }) }, history);
-  }
-  const arriving = 'version' in intent ? [intent.version] : [];
-  const changed = {
-    ...manifest,
-    versions: [...arriving, ...manifest.versions],
-    ...(intent.type !== 'describe' && {
-      head: laterHead(manifest.head, { at: intent.at, version: arriving[0]?.version ?? null }),
-    }),
-    ...(intent.type === 'erase' && {
-      erasedAt: latest(manifest.erasedAt, intent.confirms ?? intent.at),
-      voidUntil: latest(manifest.voidUntil, intent.at),
-    }),
-  };
-  return consistent(changed, history);
-}
-
-/** Merges two manifests of one avatar, as if the intents of both had arrived at either. Pure. */
-export function merge(a: Manifest, b: Manifest, history: number): Manifest {
-  const merged = {
-    id: a.id,
-    versions: [...a.versions, ...b.versions],
-    head: b.head === undefined ? a.head : laterHead(a.head, b.head),
-    erasedAt: latest(a.erasedAt, b.erasedAt),
-    voidUntil: latest(a.voidUntil, b.voidUntil),
-    aliases: b.aliases === undefined ? a.aliases : laterAliases(a.aliases, b.aliases),
-  };
-  return consistent(merged, history);
-}
-
-interface Parts {
-  id: string;
-  /** In any order; if two have the same name, the one described last counts. */
-  versions: readonly Version[];
-  head?: Manifest['head'] | undefined;
-  erasedAt?: Instant | undefined;
-  voidUntil?: Instant | undefined;
-  aliases?: Manifest['aliases'] | undefined;
-}
-
-function consistent({ versions, head, aliases, ...rest }: Parts, history: number): Manifest {
-  const { id, erasedAt } = rest;
-  const end = endOfErased(rest);
-  const stays = (at: Instant) => end === undefined || at > end;
-  const named = new Map<string, Version>();
-  for (const one of versions) named.set(one.version, laterDescribed(named.get(one.version), one));
-  const kept = [...named.values()]
-    .filter(({ uploadedAt }) => stays(uploadedAt))
-    .sort(newestFirst)
-    .filter(({ version }, index) => index < history || version === head?.version);
-  const current = kept.find(({ version }) => version === head?.version)?.version ?? null;
-  return {
-    schema: 1,
-    id,
-    current,
-    versions: kept,
-    ...(head && { head }),
-    ...(erasedAt !== undefined && { erasedAt }),
-    ...(end !== undefined && end !== erasedAt && { voidUntil: end }),
-    ...(aliases && stays(aliases.at) && { aliases }),
-  };
 }
 
 /** The version that is shown, if any. */
@@ -211,17 +107,25 @@ export function described(version: Version, alt: string | undefined, at: Instant
   return changed;
 }
 
-/** Whether an erasure covers a version, which is then never shown again. */
+/** The version that is hidden since the picture was removed, if any: it can be restored. */
+export function hiddenVersion(manifest: Manifest): Version | undefined {
+  return versionNamed(manifest, manifest.hidden?.version ?? null);
+}
+
+/** Whether a version was erased, alone or with its avatar. It is never shown again. */
 export function isErased(manifest: Manifest, version: string): boolean {
   const end = endOfErased(manifest);
-  return end !== undefined && timeOfVersion(version) <= Date.parse(end);
+  if (end !== undefined && timeOfVersion(version) <= Date.parse(end)) return true;
+  return isErasedAlone(manifest, version);
+}
+
+/** Whether a version was erased on its own. */
+export function isErasedAlone({ erased }: Manifest, version: string): boolean {
+  return erased?.some((one) => one.version === version) ?? false;
 }
 
 /** The instant up to which nothing comes back. @returns undefined if the avatar was never erased */
-export function endOfErased({
-  erasedAt,
-  voidUntil,
-}: Pick<Parts, 'erasedAt' | 'voidUntil'>): Instant | undefined {
+export function endOfErased({ erasedAt, voidUntil }: Manifest): Instant | undefined {
   return latest(erasedAt, voidUntil);
 }
 
@@ -238,39 +142,16 @@ export function mayAdopt({ id, head, erasedAt }: Manifest): boolean {
  * another replica's clock is ahead of ours.
  */
 export function instantAfter(manifest: Manifest, now: Date): Instant {
-  const { head, versions, aliases } = manifest;
+  const { head, versions, aliases, erased } = manifest;
   const { uploadedAt } = versions[0] ?? {};
   const descriptions = versions.map(({ describedAt }) => describedAt);
-  const known = [head?.at, endOfErased(manifest), uploadedAt, aliases?.at, ...descriptions].reduce(latest);
+  const erasures = [endOfErased(manifest), erased?.[0]?.at];
+  const known = [head?.at, uploadedAt, aliases?.at, ...erasures, ...descriptions].reduce(latest);
   const after = known === undefined ? 0 : Date.parse(known) + 1;
   return new Date(Math.max(now.getTime(), after)).toISOString();
 }
 
-function laterHead(a: Manifest['head'], b: NonNullable<Manifest['head']>): NonNullable<Manifest['head']> {
-  if (a === undefined) return b;
-  const rank = ({ at, version }: typeof b) => `${at} ${version ?? ''}`;
-  return rank(a) >= rank(b) ? a : b;
-}
-
-function laterDescribed(a: Version | undefined, b: Version): Version {
-  if (a === undefined) return b;
-  const rank = ({ describedAt, alt }: Version) => `${describedAt ?? ''} ${alt ?? ''}`;
-  return rank(a) >= rank(b) ? a : b;
-}
-
-function laterAliases(
-  a: Manifest['aliases'],
-  b: NonNullable<Manifest['aliases']>,
-): NonNullable<Manifest['aliases']> {
-  if (a === undefined) return b;
-  const rank = ({ at, hashes }: typeof b) => `${at} ${hashes.join(' ')}`;
-  return rank(a) >= rank(b) ? a : b;
-}
-
-function latest(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+/** The later one. */
+export function latest(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
   return (a ?? '') >= (b ?? '') ? a : b;
-}
-
-function newestFirst(a: Version, b: Version): number {
-  return `${a.uploadedAt} ${a.version}` < `${b.uploadedAt} ${b.version}` ? 1 : -1;
 }

@@ -1,5 +1,6 @@
 import { type GarbageRules, collectable } from '../../src/model/garbage.js';
-import { type Version, apply, emptyManifest } from '../../src/model/manifest.js';
+import { apply } from '../../src/model/intents.js';
+import { type Version, emptyManifest } from '../../src/model/manifest.js';
 import { fc } from '../support/properties.js';
 
 const GRACE = 1000;
@@ -57,6 +58,25 @@ describe('collectable', () => {
       masterOf(0).key,
       legacy.key,
     ]);
+  });
+
+  it('takes a version that was erased alone at once, which keeps its place in the history', () => {
+    const { version } = versionAt(10);
+    const erased = apply(
+      published([0, 10]),
+      { type: 'eraseVersion', at: versionAt(20).uploadedAt, version },
+      2,
+    );
+    expect(collectable([masterOf(0), masterOf(10)], erased, rules(25))).toEqual([masterOf(10).key]);
+    // This one pushes the oldest out of the history.
+    const later = apply(
+      erased,
+      { type: 'publish', at: versionAt(5000).uploadedAt, version: versionAt(5000) },
+      2,
+    );
+    const objects = [masterOf(0), masterOf(5000)];
+    expect(collectable(objects, later, rules(5900))).toEqual([]);
+    expect(collectable(objects, later, rules(6001))).toEqual([masterOf(0).key]);
   });
 
   it('never takes a version that the manifest names, or one that is younger than the grace period', () => {

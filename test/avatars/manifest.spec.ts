@@ -5,17 +5,17 @@ import {
   readManifest,
   writeManifest,
 } from '../../src/model/manifest-format.js';
+import { type Intent, apply, merge } from '../../src/model/intents.js';
 import {
-  type Intent,
   type Manifest,
   type Version,
-  apply,
   currentVersion,
   described,
   emptyManifest,
   endOfErased,
+  hiddenVersion,
   instantAfter,
-  merge,
+  isErased,
 } from '../../src/model/manifest.js';
 import { runs } from '../support/programme.js';
 import { fc } from '../support/properties.js';
@@ -43,12 +43,19 @@ function version(name: string, tick: number): Version {
 }
 
 /**
- * Versions whose time of upload follows from their name, so that one version is the same in every intent. They do not sort as their
+ * Versions whose time of upload follows from their name, so that one version is the same in every intent. These do not sort as their
  * names: in the first releases a name had another time than its upload.
  */
-const versions = fc
+const firstVersions = fc
   .integer({ min: 1, max: 12 })
   .map((tick) => version(`0000000${tick % 5}-0000-7000-8000-${String(tick).padStart(12, '0')}`, tick));
+/** Versions of today. */
+const soundVersions = fc
+  .integer({ min: 1, max: 12 })
+  .map((tick) =>
+    version(`00000000-000${tick.toString(16)}-7000-9000-${String(tick).padStart(12, '0')}`, tick),
+  );
+const versions = fc.oneof(firstVersions, soundVersions);
 const HASHES = ['a', 'b', 'c'].map((letter) => letter.repeat(32));
 const intents = fc.oneof(
   versions.map((one): Intent => ({ type: 'publish', at: one.uploadedAt, version: one })),
@@ -56,6 +63,13 @@ const intents = fc.oneof(
     return { type: 'restore', at: at(Date.parse(one.uploadedAt) + later), version: one };
   }),
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'remove', at: at(tick) })),
+  fc
+    .record({ one: soundVersions, later: fc.nat(6), shown: fc.option(fc.nat(6)) })
+    .map(({ one, later, shown }): Intent => {
+      const made = Date.parse(one.uploadedAt);
+      const shownAt = shown === null ? {} : { shownAt: at(made + Math.min(shown, later)) };
+      return { type: 'eraseVersion', at: at(made + later), version: one.version, ...shownAt };
+    }),
   fc.integer({ min: 1, max: 14 }).map((tick): Intent => ({ type: 'erase', at: at(tick) })),
   fc.integer({ min: 2, max: 14 }).chain((tick) =>
     fc.integer({ min: 1, max: tick }).map((first): Intent => {
@@ -161,12 +175,83 @@ describe('apply', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(intents, describes), { maxLength: 12 }), (list) => {
         const { current, versions: kept } = all(list);
+        const alone = list.flatMap((one) => (one.type === 'eraseVersion' ? [one.version] : []));
+        expect(kept.filter((one) => alone.includes(one.version))).toEqual([]);
         const erasures = list.filter(({ type }) => type === 'erase').map((one) => one.at);
         expect(kept.every(({ uploadedAt }) => erasures.every((erased) => uploadedAt > erased))).toBe(true);
         expect(current === null || kept.some((one) => one.version === current)).toBe(true);
         expect(kept.length).toBeLessThanOrEqual(HISTORY + 1);
       }),
+      { numRuns: runs(2000) },
     );
+  });
+
+  it('leaves everything else as it is when a version is erased, but hides the avatar if it was the current one', () => {
+    const lists = fc.array(fc.oneof(intents, describes), { maxLength: 12 });
+    fc.assert(
+      fc.property(lists, soundVersions, (list, { version: name }) => {
+        const before = all(list, UNLIMITED);
+        const shownAt = before.current === name && before.head ? { shownAt: before.head.at } : {};
+        const erasure = { type: 'eraseVersion', at: at(20), version: name, ...shownAt } as const;
+        const after = apply(before, erasure, UNLIMITED);
+        expect(isErased(after, name)).toBe(true);
+        expect({ ...after, erased: undefined }).toEqual({
+          ...before,
+          erased: undefined,
+          versions: before.versions.filter((one) => one.version !== name),
+          current: before.current === name ? null : before.current,
+        });
+      }),
+      { numRuns: runs(2000) },
+    );
+  });
+
+  it('does not show the picture before one that was erased while it waited', () => {
+    const a = version('00000000-0002-7000-9000-000000000000', 2);
+    const b = version('00000000-0003-7000-9000-000000000000', 3);
+    const published = all([
+      { type: 'publish', at: at(2), version: a },
+      { type: 'eraseVersion', at: at(4), version: b.version, shownAt: at(3) },
+    ]);
+    expect([published.current, published.versions]).toEqual([null, [a]]);
+  });
+
+  it('says which version a removal hid: the one that was shown last and is still there', () => {
+    fc.assert(
+      fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
+        const manifest = all(list, UNLIMITED);
+        const hidden = hiddenVersion(manifest)?.version;
+        if (manifest.head?.version !== null) expect(hidden).toBeUndefined();
+        else {
+          const end = endOfErased(manifest) ?? '';
+          const shown = list.flatMap((one): { at: string; version: string }[] => {
+            if (one.type === 'publish' || one.type === 'restore') {
+              return [{ at: one.at, version: one.version.version }];
+            }
+            return one.type === 'eraseVersion' && one.shownAt !== undefined
+              ? [{ at: one.shownAt, version: one.version }]
+              : [];
+          });
+          const ranks = shown.filter((one) => one.at > end).map((one) => `${one.at} ${one.version}`);
+          const [, name] = ranks.sort().at(-1)?.split(' ') ?? [];
+          const isThere = manifest.versions.some((one) => one.version === name);
+          expect(hidden).toBe(isThere ? name : undefined);
+        }
+      }),
+      { numRuns: runs(5000) },
+    );
+  });
+
+  it('remembers a thousand erased versions, and when each was erased first', () => {
+    const name = (n: number) => `00000000-0001-7000-9000-${String(n).padStart(12, '0')}`;
+    const list = Array.from({ length: 1001 }, (_, n): Intent => {
+      return { type: 'eraseVersion', at: at(n + 2), version: name(n) };
+    });
+    const erased = list.reduce((manifest, intent) => apply(manifest, intent, 10), emptyManifest('id'));
+    const again = apply(erased, { type: 'eraseVersion', at: at(5000), version: name(500) }, 10);
+    expect(again.erased).toHaveLength(1000);
+    expect(again.erased).toContainEqual({ version: name(500), at: at(502) });
+    expect(isErased(again, name(0))).toBe(false);
   });
 });
 
@@ -216,6 +301,8 @@ const full = all([
   { type: 'publish', at: at(4), version: version('00000000-0004-7000-8000-000000000004', 4) },
   { type: 'alias', at: at(5), hashes: HASHES },
   { type: 'describe', at: at(6), version: described(second, 'Ada', at(6)) },
+  { type: 'eraseVersion', at: at(7), version: '00000000-0003-7000-8000-000000000003' },
+  { type: 'remove', at: at(8) },
 ]);
 const OPTIONAL = [
   'crop',
@@ -224,6 +311,8 @@ const OPTIONAL = [
   'describedAt',
   'reduced',
   'head',
+  'hidden',
+  'erased',
   'erasedAt',
   'voidUntil',
   'aliases',
@@ -288,7 +377,7 @@ function wrongFor(path: Path): unknown[] {
     ...NEVER,
     ...(name === 'alt' ? [] : NO_TEXT),
     ...(name === 'animated' ? [] : [true, false]),
-    ...(name === 'versions' || name === 'hashes' ? [] : [[]]),
+    ...(name === 'versions' || name === 'hashes' || name === 'erased' ? [] : [[]]),
     ...(nullable ? [] : [null]),
     ...(OPTIONAL.includes(String(name)) ? [] : [undefined]),
   ];
@@ -350,6 +439,7 @@ describe('readManifest', () => {
     ['an erasure that was repeated before it was done', { ...full, erasedAt: at(1) }],
     ['versions in another order', { ...full, versions: [...full.versions].reverse() }],
     ['a name of a time that no instant can be', { ...full, current: 'ffffffff-ffff-7fff-bfff-ffffffffffff' }],
+    ['a version that was erased', { ...full, erased: [{ version: second.version, at: at(7) }] }],
     ['a version twice', { ...full, versions: [full.versions[0], full.versions[0]] }],
   ])('refuses %s', (_, value) => {
     expect(refusal(Buffer.from(JSON.stringify(value)))?.reason).toContain(' has to be ');
@@ -408,14 +498,18 @@ describe('faultOfIntent', () => {
   });
 
   it.each<[value: unknown, fault: string]>([
-    [null, 'it has to be a publish, restore, describe, remove or erase'],
-    [{ type: 'constructor', at: at(1) }, 'it has to be a publish, restore, describe, remove or erase'],
+    [null, 'it has to be a publish, restore, describe, remove, eraseVersion or erase'],
+    [
+      { type: 'constructor', at: at(1) },
+      'it has to be a publish, restore, describe, remove, eraseVersion or erase',
+    ],
     [{ type: 'remove' }, 'at has to be a time like 2026-01-31T12:00:00.000Z'],
     [
       { type: 'erase', at: at(1), confirms: 'yesterday' },
       'confirms has to be a time like 2026-01-31T12:00:00.000Z',
     ],
     [{ type: 'publish', at: at(2) }, 'version has to be an object'],
+    [{ type: 'eraseVersion', at: at(2), version: 'x' }, 'version has to be a UUIDv7'],
     [
       { type: 'restore', at: at(2), version: { ...full.versions[0], bytes: 0.5 } },
       'version.bytes has to be a whole number from 1 to 9007199254740991',

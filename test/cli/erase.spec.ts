@@ -111,6 +111,48 @@ describe('erase', () => {
     expect(done).toMatchObject({ ...expected, ...numbersOf(dry) });
   });
 
+  it('erases only the version that a line names, also if the backup lacks it', async () => {
+    const environment = await local.environment();
+    const store = openBackend(environment);
+    const start = Date.now() - 86_400_000;
+    const erasedAt = new Date(start + 5 * MINUTE_MS).toISOString();
+    const picture = await sample(1);
+    const { versions } = await putAvatar(store, 'alice', [picture, picture, picture], { at: start });
+    const [newest, middle, oldest] = versions.map(({ version }) => version);
+    const bob = await putAvatar(store, 'bob', [picture, picture], { at: start });
+    const lacking = '01900000-0000-7000-8000-000000000000';
+    const list = await written(
+      'id,erasedAt,version',
+      JSON.stringify({
+        id: 'alice',
+        version: newest,
+        erasedAt,
+        objects: 2,
+        msg: 'erased a version of an avatar',
+      }),
+      `alice,${erasedAt},${middle}`,
+      `alice,${erasedAt},${middle}`,
+      `alice,${erasedAt},${lacking}`,
+      // This one takes the oldest of both along.
+      `bob,${erasedAt},${bob.versions[0]?.version}`,
+      `bob,${new Date(start).toISOString()}`,
+      `bob,${new Date(start).toISOString()},${bob.versions[1]?.version}`,
+      `alice,${erasedAt},master.jpeg`,
+      JSON.stringify({ id: 'alice', erasedAt, version: null }),
+    );
+    const expected = { code: 1, erasures: 7, objects: 8, aliases: 0, refused: 2 };
+    const dry = await reportOf<Facts>(environment, 'erase', '--list', list, '--dry-run');
+    expect(dry).toMatchObject(expected);
+    expect(told(dry.findings)).toEqual([`${list}:10 invalid_line`, `${list}:9 invalid_line`].sort());
+    const done = await reportOf<Facts>(environment, 'erase', '--list', list);
+    expect(done).toMatchObject({ ...expected, ...numbersOf(dry) });
+    const left = readManifest('alice', await bytesOf(store, manifestKey('alice')));
+    expect(left).toMatchObject({ current: null, versions: [{ version: oldest }] });
+    expect(left.erased).toContainEqual({ version: lacking, at: erasedAt });
+    expect(readManifest('bob', await bytesOf(store, manifestKey('bob'))).versions).toEqual([]);
+    expect(await reportOf(environment, 'verify')).toMatchObject({ code: 0 });
+  });
+
   it('logs how much each erasure removed', async () => {
     const environment = await local.environment();
     await putAvatar(openBackend(environment), 'alice', [await sample(1)]);

@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { writeAlias } from '../../src/model/alias.js';
 import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
 import { writeManifest } from '../../src/model/manifest-format.js';
-import { apply } from '../../src/model/manifest.js';
+import { apply } from '../../src/model/intents.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { backends, openBackend } from '../support/backends.js';
 import { clockAt } from '../support/clock.js';

@@ -42,6 +42,12 @@ const erasing: Point[] = [
   { point: 'after a picture is deleted', at: PICTURE, committed: true, shown: 'nothing' },
 ];
 
+const erasingVersion: Point[] = [
+  { point: 'before the manifest', at: MANIFEST, shown: 'small' },
+  { point: 'after the manifest', at: MANIFEST, committed: true, shown: 'nothing' },
+  { point: 'before a picture is deleted', at: PICTURE, shown: 'nothing' },
+];
+
 describeS3('kill -9 on a bucket', () => {
   let environment: Environment;
   let scene: Scene;
@@ -62,6 +68,7 @@ describeS3('kill -9 on a bucket', () => {
     ['a first upload', 'nothing', 'PUT', first, /^before the manifest/],
     ['a delete', 'small', 'DELETE', deleting, /^after the manifest/],
     ['an erasure', 'small', 'DELETE ?erase=true', erasing, /^after the manifest/],
+    ['an erasure of a version', 'small', 'DELETE /versions/', erasingVersion, /^before a picture/],
   ];
   describe.each(operations)('in %s', (_, before, request, points, inGate) => {
     it.each(sliceOf(points, ({ point }) => inGate.test(point)))('$point: shows $shown', async (point) => {
@@ -97,8 +104,14 @@ describeS3('kill -9 on a bucket', () => {
     return id;
   }
 
+  async function currentOf(id: string): Promise<string> {
+    const { body } = await send(service.url, { path: `/v1/avatars/${id}/info` });
+    return (JSON.parse(body.toString()) as { version: string }).version;
+  }
+
   async function killed(request: string, id: string, reached: () => Promise<void>): Promise<void> {
-    const [method = '', query = ''] = request.split(' ');
+    const [method = '', rest = ''] = request.split(' ');
+    const query = rest.endsWith('/') ? `${rest}${await currentOf(id)}` : rest;
     const ended = once(service.process, 'exit');
     const answer = send(service.url, {
       method,

@@ -121,10 +121,10 @@ describe.each(backends)('reads from two replicas on $name while avatars change',
 function told({ status, headers }: Answer, version: string | undefined): Pick<Read, 'fits' | 'told'> {
   if (![200, 304, 404].includes(status)) throw new Error(`${status}`);
   if (version !== undefined) {
-    // It may be there already before it is known to be current.
+    // It may be there already before it is known to be current. While nothing is shown, no picture is public.
     const isGone = status === 404;
     return {
-      fits: ({ erased }) => erased.includes(version) === isGone,
+      fits: ({ erased, shown }) => (shown === undefined || erased.includes(version)) === isGone,
       told: `${version} is ${isGone ? 'gone' : 'there'}`,
     };
   }
@@ -225,7 +225,15 @@ class Avatar {
     } else if (dice < 0.3 && kept[0] !== undefined && kept[0] !== shown) {
       expectStatus(200, await client.restore(kept[0]));
       next = { shown: kept[0], kept, erased };
-    } else if (dice < 0.4 && this.mayBeErased) {
+    } else if (dice < 0.4 && kept.length > 1) {
+      const gone = kept[number % kept.length] ?? '';
+      expectStatus(200, await client.eraseVersion(gone));
+      next = {
+        shown: shown === gone ? undefined : shown,
+        kept: kept.filter((version) => version !== gone),
+        erased: [...erased, gone],
+      };
+    } else if (dice < 0.5 && this.mayBeErased) {
       expectStatus(200, await client.erase());
       next = { shown: undefined, kept: [], erased: [...erased, ...kept] };
     } else {

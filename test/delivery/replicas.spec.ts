@@ -51,6 +51,12 @@ const CHANGES: {
     change: (writer, [first = '']) => writer.restore(first),
     shown: 0,
   },
+  {
+    name: 'erase-version',
+    uploads: 2,
+    change: (writer, [, second = '']) => writer.eraseVersion(second),
+    shown: undefined,
+  },
   { name: 'erase', uploads: 2, change: (writer) => writer.erase(), shown: undefined, erased: true },
 ];
 
@@ -128,7 +134,8 @@ async function expected(
     ['', current === undefined ? missing : { ...whole, ...stable, vary: 'Accept' }],
     ['?size=32&format=png', current === undefined ? missing : { ...small, ...stable }],
     [DRAWING, current === undefined ? drawn : { ...small, ...stable }],
-    ...(first === undefined ? [] : ([[`/${first}/32.png`, await of(first, '32.png')]] as const)),
+    // While nothing is shown, no picture is public.
+    ...(first === undefined ? [] : ([[`/${first}/32.png`, await of(current && first, '32.png')]] as const)),
   ]);
 }
 

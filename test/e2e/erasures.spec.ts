@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reportOf } from '../cli/support/program.js';
-import { problemOf } from '../http/support/client.js';
+import { type Answer, problemOf } from '../http/support/client.js';
 import {
   AvatarClient,
   type VersionJson,
@@ -69,14 +69,16 @@ describeS3('two replicas, one of which trusts its manifests for an hour', () => 
     return found;
   };
 
-  /** An avatar that the other replica erases while a rendition for a URL is being stored. */
-  const overtaken = async () => {
+  /** An avatar that the other replica erases, or its version, while a rendition for a URL is being stored. */
+  const overtaken = async (
+    erase: (there: AvatarClient, version: string) => Promise<Answer> = (there) => there.erase(),
+  ) => {
     const { id, here, there } = avatar();
-    expectStatus(201, await here.upload(await numbered(1)));
+    const version = versionOf(expectStatus(201, await here.upload(await numbered(1))));
     const storing = proxy.hold({ operation: 'PutObject', key: /\/32\.webp$/ });
     const asked = here.get('/url?size=32&format=webp');
     const held = await storing;
-    expectStatus(200, await there.erase());
+    expectStatus(200, await erase(there, version));
     return { id, asked, held };
   };
 
@@ -92,11 +94,39 @@ describeS3('two replicas, one of which trusts its manifests for an hour', () => 
     expect(await keysOf(id)).toEqual([]);
   });
 
-  it('takes back a rendition if its avatar was erased while it was being stored', async () => {
-    const { id, asked, held } = await overtaken();
+  it.each<[what: string, erase: Parameters<typeof overtaken>[0]]>([
+    ['its avatar', undefined],
+    ['its version', (there, version) => there.eraseVersion(version)],
+  ])('takes back a rendition if %s was erased while it was being stored', async (_, erase) => {
+    const { id, asked, held } = await overtaken(erase);
     held.pass();
     expect(problemOf(await asked)).toEqual({ status: 404, code: 'avatar_not_found' });
     expect(await keysOf(id)).toEqual([]);
+  });
+
+  it('takes back an upload whose version was erased before it is known to be there', async () => {
+    const { id, here, there } = avatar();
+    const committing = proxy.hold({ operation: 'PutObject', key: /^manifests\// });
+    const asked = here.upload(await numbered(1));
+    const held = await committing;
+    const [master = ''] = await keysOf(id);
+    const receipt = jsonOf(expectStatus(200, await there.eraseVersion(master.split('/')[2] ?? '')));
+    expect(receipt).toMatchObject({ objects: 1 });
+    held.pass();
+    await asked;
+    expect(await there.versions()).toMatchObject({ current: null, versions: [] });
+    expect(await keysOf(id)).toEqual([]);
+  });
+
+  it('serves the URLs of what the other replica has just uploaded or restored', async () => {
+    const { here, there } = avatar();
+    expectStatus(404, await here.get());
+    const version = versionOf(expectStatus(201, await there.upload(await numbered(1))));
+    expectStatus(200, await here.get(`/${version}/16.webp`));
+    expectStatus(204, await here.delete());
+    expectStatus(404, await here.get(`/${version}/16.webp`));
+    expectStatus(200, await there.restore(version));
+    expectStatus(200, await here.get(`/${version}/16.webp`));
   });
 
   it('logs that an erased rendition could not be taken back', async () => {

@@ -31,6 +31,8 @@ const ELSEWHERE = 'https://cdn.example/defaults';
 const IDS = ['alice', 'Bob@x.org', 'a~b|c:d+e=f', 'nobody'];
 /** Has a picture, and is never deleted: every call but DELETE succeeds on it. */
 const KEPT = 'Kept.One';
+/** Loses its version, which can be erased again and again. */
+const LOST = 'Lost.One';
 const HASH = createHash('md5').update('alice@example.org').digest('hex');
 
 /** Of HTTP itself, or of the connection. */
@@ -84,6 +86,7 @@ describe('the OpenAPI document', () => {
   let schemas: Schemas;
   let calls: Call[];
   let keptVersion: string;
+  let lostVersion: string;
   const known = new Map<string, readonly string[]>(Object.entries(SENSIBLE));
 
   beforeAll(async () => {
@@ -106,6 +109,7 @@ describe('the OpenAPI document', () => {
     const versions = await Promise.all([...IDS.slice(0, -1), KEPT].map(upload));
     known.set('If-Match', [...(known.get('If-Match') ?? []), ...versions.map((version) => `"${version}"`)]);
     keptVersion = versions.at(-1) ?? '';
+    lostVersion = await upload(LOST);
     await harness.put('/v1/avatars/alice/aliases', { body: JSON.stringify({ hashes: [HASH] }) });
   });
   afterAll(() => harness.stop());
@@ -237,9 +241,9 @@ describe('the OpenAPI document', () => {
     }
   }
 
-  /** What there is for certain, for calls that do not take it away. */
+  /** What there is for certain, for calls that do not take it away, or can be repeated. */
   function keptOf({ path, method }: Call): Partial<Record<string, string>> {
-    if (method === 'DELETE') return {};
+    if (method === 'DELETE') return path.includes('{version}') ? { id: LOST, version: lostVersion } : {};
     const id = path.includes('{version}') ? encodeId(KEPT) : KEPT;
     return { id, version: keptVersion, rendition: '64.webp', hash: HASH };
   }

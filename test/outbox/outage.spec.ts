@@ -112,6 +112,12 @@ describeS3('while the bucket is away', () => {
     return JSON.parse(object.bytes.toString()) as { current: string | null; versions: { version: string }[] };
   };
 
+  const keysOf = async (id: string) => {
+    const found: string[] = [];
+    for await (const { key } of openBackend(direct).list(`avatars/${id}/`)) found.push(key);
+    return found;
+  };
+
   it('takes an upload, shows it at once, and carries it out when the bucket is back', async () => {
     const client = avatar('back');
     await proxy.stop();
@@ -197,9 +203,7 @@ describeS3('while the bucket is away', () => {
     });
     expect(await manifestOf('kill-b')).toMatchObject({ current: null, versions: [{ version: only }] });
     expect(await manifestOf('kill-c')).toMatchObject({ current: null, versions: [] });
-    const left: string[] = [];
-    for await (const { key } of openBackend(direct).list('avatars/kill-c/')) left.push(key);
-    expect(left).toEqual([]);
+    expect(await keysOf('kill-c')).toEqual([]);
     const { erasedAt } = receipt as { erasedAt: string };
     const told = `"id":"kill-c","erasedAt":"${erasedAt}","objects":1,"bytes":[1-9]\\d*,"aliases":0,"requestId":"erasure-c"`;
     await service.logged(new RegExp(`${told},.*"msg":"erased an avatar"`));
@@ -417,9 +421,7 @@ describeS3('while the bucket is away', () => {
     expect((await replayed()).setAside).toBe(0);
     expectStatus(404, await client.get());
     expect(await manifestOf('erased')).toMatchObject({ current: null, versions: [] });
-    const left: string[] = [];
-    for await (const { key } of openBackend(direct).list('avatars/erased/')) left.push(key);
-    expect(left).toEqual([]);
+    expect(await keysOf('erased')).toEqual([]);
   });
 
   it('never brings back an upload that came between an erasure and its repetition', async () => {
@@ -450,6 +452,53 @@ describeS3('while the bucket is away', () => {
     await proxy.resume();
     await replayed();
     expectStatus(404, await client.get());
+  });
+
+  it('erases a version that waits in the outbox, and does not show the picture before it', async () => {
+    const client = avatar('photo');
+    const before = versionOf(expectStatus(201, await client.upload(await numbered(1))));
+    await proxy.stop();
+    const waiting = versionOf(expectStatus(202, await client.upload(await numbered(2))));
+    const receipt = jsonOf(expectStatus(202, await client.eraseVersion(waiting)));
+    expect(receipt).toMatchObject({ version: waiting, objects: 1, pending: true });
+    const names = await readdir(join(environment['OUTBOX_PATH'] ?? '', 'slot-0/pending'));
+    expect(names.filter((name) => name.endsWith('.master'))).toEqual([]);
+    const gone = async () => {
+      for (const path of ['', `/${waiting}/master.jpeg`, `/${before}/master.jpeg`]) {
+        expectStatus(404, await client.get(path));
+      }
+    };
+    await gone();
+    await proxy.resume();
+    expect((await replayed()).setAside).toBe(0);
+    await gone();
+    const manifest = await manifestOf('photo');
+    expect(manifest).toMatchObject({ current: null, versions: [{ version: before }] });
+    expect(manifest).toMatchObject({ erased: [{ version: waiting }] });
+    expect(await keysOf('photo')).toEqual([`avatars/photo/${before}/master.jpeg`]);
+    expectStatus(200, await client.restore(before));
+  });
+
+  it('erases a stored version through an outage and kill -9, however late the rest comes', async () => {
+    const [here, there] = [avatar('late-photo'), avatar('late-photo', other)];
+    const first = versionOf(expectStatus(201, await here.upload(await numbered(1))));
+    const second = versionOf(expectStatus(201, await here.upload(await numbered(2))));
+    await proxy.stop();
+    // Both wait, while the other replica erases the version that they are about.
+    expectStatus(202, await here.restore(first));
+    expectStatus(202, await here.send({ method: 'PUT', suffix: '/alt', body: '{"alt":"Ada"}' }));
+    expectStatus(200, await there.eraseVersion(first));
+    expectStatus(202, await here.eraseVersion(second));
+    expectStatus(404, await here.get(`/${second}/master.jpeg`));
+    await service.kill();
+    service = await startService(environment);
+    expectStatus(404, await avatar('late-photo').get(`/${second}/master.jpeg`));
+    await proxy.resume();
+    expect((await replayed()).setAside).toBe(0);
+    expect(await manifestOf('late-photo')).toMatchObject({ current: null, versions: [] });
+    expect(await keysOf('late-photo')).toEqual([]);
+    const told = `"id":"late-photo","version":"${second}",[^\n]*"objects":1,`;
+    await service.logged(new RegExp(`${told}.*"msg":"erased a version of an avatar"`));
   });
 
   it('sets a poisoned entry aside with its reason, and carries out the rest', async () => {

@@ -11,6 +11,7 @@ export interface VersionJson {
 
 export interface History {
   current: string | null;
+  hidden?: string;
   versions: VersionJson[];
   erasedAt?: string;
 }
@@ -53,6 +54,10 @@ export class AvatarClient {
   /** @param more of the query, as `&before=...` */
   erase(more = '', headers: Record<string, string> = {}): Promise<Answer> {
     return this.send({ method: 'DELETE', suffix: `?erase=true${more}`, headers });
+  }
+
+  eraseVersion(version: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.send({ method: 'DELETE', suffix: `/versions/${version}`, headers });
   }
 
   restore(version: string, headers: Record<string, string> = {}): Promise<Answer> {

@@ -9,7 +9,7 @@ import { PictureUrls } from '../../delivery/picture-urls.js';
 import { PicturesService } from '../../delivery/pictures.service.js';
 import { preferencesOf } from '../../delivery/preferences.js';
 import { CodedError } from '../../errors.js';
-import { etagOf, preconditionOf } from '../../http/conditional.js';
+import { assertUnconditional, etagOf, preconditionOf } from '../../http/conditional.js';
 import { sendJson } from '../../http/json-answer.js';
 import { Public } from '../../http/public.js';
 import { UploadReceiver } from '../../uploads/upload-receiver.js';
@@ -143,9 +143,8 @@ export class AvatarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ReceiptAnswer | undefined> {
-    const precondition = preconditionOf(request.headers);
     if (erase) {
-      assertUnconditional(precondition);
+      assertUnconditional(request.headers);
       const { committed, erasedAt, objects, bytes, aliases, purged } = await this.erasure.erase(id, {
         before,
         requestId: request.id,
@@ -154,6 +153,7 @@ export class AvatarsController {
       reply.status(pending ? 202 : 200);
       return { id, erasedAt, objects, bytes, aliases, pending, ...(purged && { purged }) };
     }
+    const precondition = preconditionOf(request.headers);
     const committed = await this.avatars.delete(id, { precondition });
     reply.status(committed === 'pending' ? 202 : 204);
     return undefined;
@@ -163,15 +163,6 @@ export class AvatarsController {
 /** Clients may keep facts about the current picture, but have to ask again before they use them. */
 function freshness(verified: boolean): string {
   return cacheControlOf('no-cache', verified);
-}
-
-/** An erasure removes everything, whatever is current. */
-function assertUnconditional(precondition: unknown): void {
-  if (precondition === undefined) return;
-  throw new CodedError(
-    'invalid_precondition',
-    'An erasure takes neither If-Match nor If-None-Match. Send it without them.',
-  );
 }
 
 function found<T>(value: T | undefined): T {

@@ -118,13 +118,10 @@ export class PurgedAnswer {
   paths?: readonly string[];
 }
 
-/** What an erasure removed. */
-export class ReceiptAnswer {
+/** What an erasure removed, of an avatar or of a version. */
+export class ErasureAnswer {
   @ApiProperty(ID_SCHEMA)
   id!: string;
-
-  @ApiProperty({ ...INSTANT_SCHEMA, description: 'Nothing that was uploaded up to then comes back.' })
-  erasedAt!: string;
 
   @ApiProperty({
     ...COUNT,
@@ -136,16 +133,22 @@ export class ReceiptAnswer {
   @ApiProperty({ ...COUNT, description: 'How many bytes these objects had.' })
   bytes!: number;
 
+  @ApiProperty({ description: 'true: the bucket is away. This replica clears it as soon as it is back.' })
+  pending!: boolean;
+
+  @ApiPropertyOptional({ type: PurgedAnswer, description: 'Absent unless CDN_PURGE is set.' })
+  purged?: PurgedAnswer;
+}
+
+/** What the erasure of an avatar removed. */
+export class ReceiptAnswer extends ErasureAnswer {
+  @ApiProperty({ ...INSTANT_SCHEMA, description: 'Nothing that was uploaded up to then comes back.' })
+  erasedAt!: string;
+
   @ApiProperty({
     ...COUNT,
     description:
       'How many hashes of e-mail addresses no longer stand for the avatar. 0 if `pending` is true.',
   })
   aliases!: number;
-
-  @ApiProperty({ description: 'true: the bucket is away. This replica clears it as soon as it is back.' })
-  pending!: boolean;
-
-  @ApiPropertyOptional({ type: PurgedAnswer, description: 'Absent unless CDN_PURGE is set.' })
-  purged?: PurgedAnswer;
 }

@@ -1,17 +1,23 @@
-import { Controller, Get, Header, Param, Put, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Header, Param, Put, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AvatarsService } from '../../avatars/avatars.service.js';
-import { etagOf, preconditionOf } from '../../http/conditional.js';
+import { VersionErasure } from '../../avatars/version.erasure.js';
+import { assertUnconditional, etagOf, preconditionOf } from '../../http/conditional.js';
+import { hiddenVersion } from '../../model/manifest.js';
 import { VersionAnswer } from '../avatars/avatars.dto.js';
 import { VersionAnswers } from '../avatars/version-answers.js';
 import { IdPipe } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
 import { DescribeId } from '../openapi/parameters.js';
-import { AltBody, HistoryAnswer, RestoreBody } from './history.dto.js';
-import { DescribeAlt, DescribeHistory, DescribeRestore } from './history.openapi.js';
+import { AltBody, HistoryAnswer, RestoreBody, VersionReceiptAnswer } from './history.dto.js';
+import { DescribeAlt, DescribeHistory, DescribeRestore, DescribeVersionErasure } from './history.openapi.js';
+import { VersionPipe } from './version.pipe.js';
 
-/** Shows the history of an avatar, makes a version of it current again, and says what a version shows. */
+/**
+ * Shows the history of an avatar, makes a version of it current again, removes one for good, and says what a
+ * version shows.
+ */
 @ApiTags('avatars')
 @ApiBearerAuth()
 @DescribeId()
@@ -19,6 +25,7 @@ import { DescribeAlt, DescribeHistory, DescribeRestore } from './history.openapi
 export class HistoryController {
   constructor(
     private readonly avatars: AvatarsService,
+    private readonly erasure: VersionErasure,
     private readonly answers: VersionAnswers,
   ) {}
 
@@ -26,9 +33,31 @@ export class HistoryController {
   @Header('Cache-Control', 'no-store')
   @DescribeHistory()
   async versions(@Param('id', IdPipe) id: string, @Req() request: FastifyRequest): Promise<HistoryAnswer> {
-    const { current, versions, erasedAt } = await this.avatars.history(id);
-    const answers = versions.map((version) => this.answers.answerFor(request, id, version));
-    return { id, current, versions: answers, ...(erasedAt !== undefined && { erasedAt }) };
+    const manifest = await this.avatars.history(id);
+    const { current, versions, erasedAt } = manifest;
+    const hidden = hiddenVersion(manifest)?.version;
+    return {
+      id,
+      current,
+      ...(hidden !== undefined && { hidden }),
+      versions: versions.map((version) => this.answers.answerFor(request, id, version)),
+      ...(erasedAt !== undefined && { erasedAt }),
+    };
+  }
+
+  @Delete('versions/:version')
+  @DescribeVersionErasure()
+  async erase(
+    @Param('id', IdPipe) id: string,
+    @Param('version', VersionPipe) version: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VersionReceiptAnswer> {
+    assertUnconditional(request.headers);
+    const { committed, ...receipt } = await this.erasure.erase(id, version, { requestId: request.id });
+    const pending = committed === 'pending';
+    reply.status(pending ? 202 : 200);
+    return { id, ...receipt, pending };
   }
 
   @Put('current')

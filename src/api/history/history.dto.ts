@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
-import { VersionAnswer } from '../avatars/avatars.dto.js';
+import { ErasureAnswer, VersionAnswer } from '../avatars/avatars.dto.js';
 import { ALT_SCHEMA, ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
 import { IsVersion, Must, OptionalField } from '../rules.js';
 
@@ -49,6 +49,13 @@ export class HistoryAnswer {
   @ApiProperty({ ...VERSION_SCHEMA, nullable: true, description: 'null: there is no current picture.' })
   current!: string | null;
 
+  @ApiPropertyOptional({
+    ...VERSION_SCHEMA,
+    description:
+      'The version that the last DELETE hid: make it current to undo that. Absent if there is a current picture, or nothing to restore.',
+  })
+  hidden?: string;
+
   @ApiProperty({ type: [VersionAnswer], description: 'Newest first.' })
   versions!: VersionAnswer[];
 
@@ -57,4 +64,13 @@ export class HistoryAnswer {
     description: 'Nothing that was uploaded up to then comes back. Absent if the avatar was never erased.',
   })
   erasedAt?: string;
+}
+
+/** What the erasure of a version removed. */
+export class VersionReceiptAnswer extends ErasureAnswer {
+  @ApiProperty(VERSION_SCHEMA)
+  version!: string;
+
+  @ApiProperty({ ...INSTANT_SCHEMA, description: 'When the version was erased first.' })
+  erasedAt!: string;
 }

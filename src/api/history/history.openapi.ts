@@ -1,11 +1,12 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation, ApiParam } from '@nestjs/swagger';
 import { VersionAnswer } from '../avatars/avatars.dto.js';
 import { PENDING } from '../openapi/answers.js';
 import { headersOf } from '../openapi/headers.js';
 import { DescribePrecondition } from '../openapi/parameters.js';
 import { DescribeRefusals, JSON_BODIES, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
-import { AltBody, HistoryAnswer, RestoreBody } from './history.dto.js';
+import { VERSION_SCHEMA } from '../openapi/schemas.js';
+import { AltBody, HistoryAnswer, RestoreBody, VersionReceiptAnswer } from './history.dto.js';
 
 const CHANGES = [...WRITES, ...PRECONDITIONS, ...JSON_BODIES, 'invalid_id', 'version_not_found'] as const;
 
@@ -14,6 +15,19 @@ export const DescribeHistory = () =>
     ApiOperation({ summary: 'Get the history: every version that is kept, and which one is current' }),
     ApiOkResponse({ type: HistoryAnswer, headers: headersOf('Cache-Control'), description: 'The history.' }),
     DescribeRefusals(...READS, 'invalid_id', 'unauthorized'),
+  );
+
+export const DescribeVersionErasure = () =>
+  applyDecorators(
+    ApiParam({ name: 'version', schema: VERSION_SCHEMA }),
+    ApiOperation({
+      summary: 'Remove one version for good',
+      description:
+        'Its pictures are deleted and its URLs stop working. The rest of the history and the e-mail addresses stay. If it is the current version, the avatar has no picture then. Without `If-Match` and `If-None-Match`: it does not matter what is current.',
+    }),
+    ApiOkResponse({ type: VersionReceiptAnswer, description: 'The version is erased.' }),
+    ApiAcceptedResponse({ type: VersionReceiptAnswer, description: PENDING }),
+    DescribeRefusals(...WRITES, 'invalid_id', 'invalid_precondition', 'invalid_version', 'version_not_found'),
   );
 
 export const DescribeRestore = () => {

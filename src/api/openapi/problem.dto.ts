@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ERROR_CODES, type ErrorCode } from '../../errors.js';
+import { VERSION_SCHEMA } from './schemas.js';
 
 /** The body of every error, as in RFC 9457. */
 export class ProblemAnswer {
@@ -25,6 +26,14 @@ export class ProblemAnswer {
 
   @ApiPropertyOptional({ description: 'The parameter, field or header at fault.' })
   parameter?: string;
+
+  @ApiPropertyOptional({
+    ...VERSION_SCHEMA,
+    nullable: true,
+    description:
+      'Of `precondition_failed` about a change: the version that is current, or null if there is none.',
+  })
+  current?: string | null;
 
   @ApiProperty({ description: 'The `reqId` of the lines in the log. The same as the header X-Request-Id.' })
   requestId!: string;
