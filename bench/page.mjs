@@ -21,11 +21,7 @@ const NETWORKS = {
 };
 
 const folder = await mkdtemp(join(tmpdir(), 'visage-bench-page-'));
-// Readers have to ask each time, so that a change can be seen at once.
-const service = await startService(folder, {
-  CACHE_CONTROL_MAX_AGE: '0',
-  CACHE_CONTROL_STALE_WHILE_REVALIDATE: '0',
-});
+const service = await startService(folder);
 const people = Array.from({ length: PEOPLE }, () => randomUUID());
 const photos = await smallPhotos();
 let changes = 0;

@@ -80,6 +80,12 @@ function warningsOfPurges(settings: Settings, servesBucket: boolean): string[] {
         `Set CDN_PURGE=${driver} to use ${set.length > 1 ? 'them' : 'it'}.`,
     ];
   });
+  if (cdnPurge === 'none' && settings.cdnMaxAge !== DEFAULTS.cdnMaxAge) {
+    warnings.push(
+      'CDN_PURGE is none, so that CDN_MAX_AGE is ignored: caches that nobody purges follow CACHE_CONTROL_MAX_AGE. ' +
+        'Set CDN_PURGE to have the CDN purged.',
+    );
+  }
   if (cdnPurge !== 'none' && servesBucket) {
     warnings.push(
       `CDN_PURGE purges the answers of Visage. With URL_MODE ${urlMode}, browsers get pictures from PUBLIC_BASE_URL or the bucket, ` +

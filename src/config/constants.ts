@@ -66,6 +66,12 @@ export class Constants {
   /** How long this replica may not see that another registered a hash, which strangers ask for at random. */
   cacheUnknownHashMs = 60_000;
 
+  /**
+   * Seconds for which a purged CDN may show its copy while it asks whether that is still right: a reader does
+   * not wait for the way to this service. A purge takes the copy away all the same.
+   */
+  cacheControlStaleWhileRevalidate = 600;
+
   /** How long a purge may take. The answer to an erasure waits for it. */
   cdnTimeoutMs = 5000;
 

@@ -211,16 +211,16 @@ export class Settings extends Constants {
   cacheMaxStaleMs = 3_600_000;
 
   @IsInteger(0)
-  cacheControlMaxAge = 60;
-
-  @IsInteger(0)
-  cacheControlStaleWhileRevalidate = 600;
+  cacheControlMaxAge = 0;
 
   @IsInteger(0)
   cacheControlStaleIfError = 86_400;
 
   @IsIn(['none', 'http', 'cloudfront'])
   cdnPurge: 'none' | 'http' | 'cloudfront' = 'none';
+
+  @IsInteger(0)
+  cdnMaxAge = 3600;
 
   /** Fetch forbids CONNECT and TRACE. */
   @Matches(/^(?!CONNECT$|TRACE$|TRACK$)[A-Z]{1,20}$/, {

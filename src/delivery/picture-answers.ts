@@ -8,8 +8,8 @@ import { knowsAnother, matchesNoneMatch, meetsMatch } from '../http/conditional.
 import { retryAfter } from '../http/problem.js';
 import { partOf } from '../http/range.js';
 import { refuseRest } from '../server/refuse-rest.js';
-import { cacheControlOf, currentPictureCacheControl } from './cache-control.js';
-import { type Origin, cdnHeaders } from './cdn-headers.js';
+import { type Caching, currentPictureCaching } from './cache-control.js';
+import { type Origin, cacheHeaders } from './cdn-headers.js';
 import { HotAnswers } from './hot-answers.js';
 import type { Picture, Redirect } from './picture.js';
 
@@ -26,13 +26,13 @@ const SAFE = {
 /** Sends pictures: whole (200), in part (206), or not at all if the client has them (304). */
 @Injectable()
 export class PictureAnswers {
-  private readonly currentCacheControl: string;
+  private readonly currentCaching: Caching;
 
   constructor(
     private readonly hot: HotAnswers,
     private readonly settings: Settings,
   ) {
-    this.currentCacheControl = currentPictureCacheControl(settings);
+    this.currentCaching = currentPictureCaching(settings);
   }
 
   /** Sends the current picture, or what stands in for it. Parameters and errors are those of `send`. */
@@ -42,29 +42,28 @@ export class PictureAnswers {
     shown: Picture | Redirect,
     origin: Origin,
   ): Promise<void> {
-    return this.sendShown(request, reply, shown, this.currentCacheControl, origin);
+    return this.sendShown(request, reply, shown, this.currentCaching, origin);
   }
 
   /**
    * Answers a request. Conditions are answered before the bytes are loaded.
-   * @param cacheControl used if the storage vouches for the picture
-   * @param origin what the picture was made from, for a CDN; undefined if `cacheControl` is private
+   * @param caching used if the storage vouches for the picture
+   * @param origin what the picture was made from, for a CDN; undefined if `caching` is private
    * @throws CodedError `precondition_failed`, `unsatisfiable_range`; what loading the picture throws
    */
   async send(
     request: FastifyRequest,
     reply: FastifyReply,
     picture: Picture,
-    cacheControl: string,
+    caching: Caching,
     origin: Origin | undefined,
   ): Promise<void> {
     const { etag, vary, format, verified, repeat: again, away, instead } = picture;
     const common = {
       ETag: etag,
-      'Cache-Control': cacheControlOf(cacheControl, verified),
+      ...cacheHeaders(this.settings, request.url, origin, caching, verified),
       ...(vary.length > 0 && { Vary: vary.join(', ') }),
       ...SAFE,
-      ...cdnHeaders(this.settings, request.url, origin),
     };
     const whole = {
       ...common,
@@ -77,7 +76,7 @@ export class PictureAnswers {
     };
     const { headers } = request;
     if (away && knowsAnother(headers, etag)) {
-      return this.sendDespiteCopy(request, reply, picture, cacheControl, origin, common);
+      return this.sendDespiteCopy(request, reply, picture, caching, origin, common);
     }
     // In the order of RFC 9110, section 13.2.2. Pictures have no Last-Modified, so conditions with dates are
     // ignored.
@@ -98,10 +97,9 @@ export class PictureAnswers {
       bytes = await picture.load();
     } catch (error) {
       if (!instead) throw error;
-      return this.sendShown(request, reply, await instead(error), cacheControl, origin);
+      return this.sendShown(request, reply, await instead(error), caching, origin);
     }
-    if (!Buffer.isBuffer(bytes))
-      return this.send(request, reply, { instead, ...bytes }, cacheControl, origin);
+    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, { instead, ...bytes }, caching, origin);
     remember();
     // Ranges are for GET only: RFC 9110, section 14.2.
     const range = request.method === 'GET' ? headers.range : undefined;
@@ -124,15 +122,17 @@ export class PictureAnswers {
     request: FastifyRequest,
     reply: FastifyReply,
     shown: Picture | Redirect,
-    cacheControl: string,
+    caching: Caching,
     origin: Origin | undefined,
   ): Promise<void> {
-    if (!('redirect' in shown)) return this.send(request, reply, shown, cacheControl, origin);
+    if (!('redirect' in shown)) return this.send(request, reply, shown, caching, origin);
     const { redirect, verified, away } = shown;
     if (away && knowsAnother(request.headers, undefined)) throw away;
-    const caching = { 'Cache-Control': cacheControlOf(cacheControl, verified) };
-    const headers = { Location: redirect, ...caching, ...cdnHeaders(this.settings, request.url, origin) };
-    void reply.status(302).headers(headers).send();
+    const headers = cacheHeaders(this.settings, request.url, origin, caching, verified);
+    void reply
+      .status(302)
+      .headers({ Location: redirect, ...headers })
+      .send();
   }
 
   /**
@@ -144,12 +144,12 @@ export class PictureAnswers {
     request: FastifyRequest,
     reply: FastifyReply,
     { format, load }: Picture,
-    cacheControl: string,
+    caching: Caching,
     origin: Origin | undefined,
     headers: Record<string, string>,
   ): Promise<void> {
     const bytes = await load();
-    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, bytes, cacheControl, origin);
+    if (!Buffer.isBuffer(bytes)) return this.send(request, reply, bytes, caching, origin);
     const retry = { 'Retry-After': retryAfter('storage_unavailable'), 'Content-Type': `image/${format}` };
     void reply
       .status(503)

@@ -11,8 +11,8 @@ import { needs } from '../support/tools.js';
 import { type Nginx, startNginx } from './support/nginx.js';
 import { until } from './support/purge-api.js';
 
-/** Copies that nobody purges stay for the whole test. */
-const KEPT = { CACHE_CONTROL_MAX_AGE: '100000' };
+/** Copies that are not purged stay for the whole test. */
+const KEPT = { CDN_MAX_AGE: '100000' };
 
 const purging = (nginx: string) => ({
   ...KEPT,
@@ -182,9 +182,31 @@ async function metrics({ url }: RunningService): Promise<string> {
   return (await send(url, { path: '/metrics' })).body.toString();
 }
 
+needs('nginx')('a caching nginx that nobody purges', () => {
+  it('asks for each reader, and shows a new picture at once', async () => {
+    const service = await startService(await local.environment());
+    const nginx = await startNginx(service.url, await freePort());
+    const client = new AvatarClient(nginx.url, 'alice');
+    const read = async () => {
+      const { headers } = expectStatus(200, await client.get('?size=32&default=mp'));
+      return { etag: headers.etag, cache: headers['x-cache'] };
+    };
+    const drawn = await read();
+    const version = versionOf(expectStatus(201, await client.upload(await numbered(1))));
+    expect(drawn.etag).not.toContain(version);
+    for (let time = 0; time < 2; time++) {
+      expect(await read()).toEqual({ etag: expect.stringContaining(version) as string, cache: 'MISS' });
+    }
+    await nginx.stop();
+    await service.stop();
+  });
+});
+
 needs('nginx').each(backends)('a caching nginx while the $name storage is away', (backend) => {
   it('goes on showing the picture, and takes no default in its place', async () => {
-    const losable = await startLosable(backend, { CACHE_CONTROL_MAX_AGE: '1', CACHE_MAX_STALE_MS: '0' });
+    // Its copies have the headers of a CDN that is purged, and no late purge takes them away.
+    const environment = { ...purging('http://127.0.0.1:9'), CDN_MAX_AGE: '1', CACHE_MAX_STALE_MS: '0' };
+    const losable = await startLosable(backend, environment);
     const nginx = await startNginx(losable.service.url, await freePort());
     try {
       expectStatus(201, await new AvatarClient(losable.service.url, 'alice').upload(await numbered(1)));

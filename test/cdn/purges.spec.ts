@@ -89,7 +89,15 @@ describe('the tags of answers', () => {
     const [tag = ''] = tagsOf(first) ?? [];
     expect(tag).toMatch(/^avatar-[0-9a-f]{16}$/);
     for (const answer of answers) expect(tagsOf(answer)).toEqual([tag]);
-    expect(answers.map(({ headers }) => headers['cache-control'])).not.toContain('no-store');
+    const rule = ({ headers }: Answer) => [headers['cache-control'], headers['cdn-cache-control']];
+    const current = [
+      'public, max-age=0, s-maxage=3600, stale-if-error=86400',
+      'max-age=3600, stale-while-revalidate=600, stale-if-error=86400',
+    ];
+    const immutables = answers.splice(-2);
+    for (const answer of answers) expect(rule(answer)).toEqual(current);
+    for (const answer of immutables)
+      expect(rule(answer)).toEqual(['public, max-age=31536000, immutable', undefined]);
 
     const byHash = await read(`/avatar/${hash}`);
     const nobody = await read(`/avatar/${other}`);
@@ -100,6 +108,7 @@ describe('the tags of answers', () => {
     expect(tagsOf(byHash)).toEqual([tag, expect.stringMatching(/^hash-[0-9a-f]{16}$/)]);
     expect(tagsOf(nobody)).toEqual([expect.stringMatching(/^hash-[0-9a-f]{16}$/)]);
     expect(tagsOf(redirect)).toEqual(tagsOf(nobody));
+    for (const answer of [byHash, nobody, redirect]) expect(rule(answer)).toEqual(current);
     expectStatus(204, await client.delete());
     expect(tagsOf(await read(`/avatar/${hash}`))).toEqual(tagsOf(byHash));
 
@@ -111,7 +120,7 @@ describe('the tags of answers', () => {
       await read(`${path}?default=identicon`.replace('alice', 'alic%65')),
       await read(`/avatar/${hash.toUpperCase()}`),
     ]) {
-      expect(answer.headers['cache-control']).toBe('no-store');
+      expect(rule(answer)).toEqual(['no-store', undefined]);
     }
   });
 

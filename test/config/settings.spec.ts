@@ -393,6 +393,7 @@ describe('loadSettings', () => {
 
   it.each<[Record<string, string>, RegExp[]]>([
     [{ CDN_HTTP_URL: 'http://cdn/{tag}' }, [/CDN_PURGE is none.*CDN_HTTP_URL is ignored.*CDN_PURGE=http/]],
+    [{ CDN_MAX_AGE: '60' }, [/CDN_PURGE is none.*CDN_MAX_AGE is ignored.*CACHE_CONTROL_MAX_AGE/]],
     [
       { CDN_HTTP_METHOD: 'BAN', CDN_HTTP_HEADERS: '{"X":"hush"}', CDN_CLOUDFRONT_BY: 'tags' },
       [/CDN_HTTP_METHOD, CDN_HTTP_HEADERS are ignored/, /CDN_CLOUDFRONT_BY is ignored/],

@@ -68,7 +68,7 @@ describeS3('on a slow bucket', () => {
         CDN_PURGE: 'http',
         CDN_HTTP_METHOD: 'PURGE',
         CDN_HTTP_URL: `http://127.0.0.1:${port}{path}*`,
-        CACHE_CONTROL_MAX_AGE: '100000',
+        CDN_MAX_AGE: '100000',
         CONSTANT_CACHE_UNKNOWN_HASH_MS: String(MAX_AGE_MS),
       };
       const patient = {

@@ -7,7 +7,7 @@ import { local } from '../support/local.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 
 const BROWSER = { accept: 'image/avif,image/webp,image/*,*/*;q=0.8' };
-const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
+const STABLE = 'public, max-age=0, must-revalidate';
 
 describe('pictures', () => {
   let environment: Environment;

@@ -5,7 +5,7 @@ import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avat
 import { backends } from '../support/backends.js';
 import { type RunningService, startServices } from '../support/service.js';
 
-const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
+const STABLE = 'public, max-age=0, must-revalidate';
 /** What was read for an answer may be so old, whatever CACHE_MAX_AGE_MS says, if a CDN is to keep it. */
 const KEEPABLE_MS = 1000;
 const DRAWING = '?default=identicon&size=32&format=png';

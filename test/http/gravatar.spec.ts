@@ -11,7 +11,7 @@ import { type Environment, type RunningService, startService } from '../support/
 import { type Answer, problemOf, send } from './support/client.js';
 import { picture } from './support/pictures.js';
 
-const STABLE = 'public, max-age=60, stale-while-revalidate=600, stale-if-error=86400';
+const STABLE = 'public, max-age=0, must-revalidate';
 const ALLOWED = 'https://img.example/avatars';
 
 const hashOf = (algorithm: 'md5' | 'sha256', text: string) =>

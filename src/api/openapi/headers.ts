@@ -4,7 +4,8 @@ const HEADERS = {
   'Access-Control-Allow-Origin': '*: pages of every origin may read the answer.',
   'Access-Control-Expose-Headers': 'The headers that pages of other origins may read.',
   Allow: 'The methods that the path takes.',
-  'Cache-Control': 'How long the answer may be kept.',
+  'Cache-Control':
+    'How long the answer may be kept without asking. With CDN_PURGE, CDN-Cache-Control says it to CDNs (RFC 9213).',
   'Content-Disposition': 'The name under which a browser saves the picture.',
   'Content-Range': 'The part of the picture that this is, and its length in bytes.',
   'Content-Security-Policy': 'Nothing in the picture may run.',

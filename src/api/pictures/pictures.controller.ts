@@ -33,6 +33,6 @@ export class PicturesController {
     const rendition = isVersion(version) ? parseRenditionName(name) : undefined;
     const picture = rendition && (await this.pictures.rendition({ id, version, rendition }));
     if (!picture) throw new CodedError('rendition_not_found', 'There is no such rendition of the avatar.');
-    await this.answers.send(request, reply, picture, IMMUTABLE, { id });
+    await this.answers.send(request, reply, picture, { 'Cache-Control': IMMUTABLE }, { id });
   }
 }

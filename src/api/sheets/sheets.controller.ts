@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Settings } from '../../config/settings.js';
-import { cacheControlOf, currentPictureCacheControl } from '../../delivery/cache-control.js';
+import { cacheControlOf, privateCacheControl } from '../../delivery/cache-control.js';
 import { PictureAnswers } from '../../delivery/picture-answers.js';
 import { preferencesOf } from '../../delivery/preferences.js';
 import { SheetsService } from '../../delivery/sheets.service.js';
@@ -27,7 +27,7 @@ export class SheetsController {
     private readonly urls: PublicUrls,
     settings: Settings,
   ) {
-    this.cacheControl = currentPictureCacheControl(settings, 'private');
+    this.cacheControl = privateCacheControl(settings);
   }
 
   @Get()
@@ -62,7 +62,7 @@ export class SheetsController {
     const { ids, size, default: fallback, scheme } = wish;
     const { dark } = preferencesOf(request);
     const picture = await this.sheets.show({ ids, size, default: fallback, scheme, dark });
-    await this.answers.send(request, reply, picture, this.cacheControl, undefined);
+    await this.answers.send(request, reply, picture, { 'Cache-Control': this.cacheControl }, undefined);
   }
 
   private async sendMap(
