@@ -13,6 +13,7 @@ const TOOLS = {
     // Debian's own, whichever python3 comes first.
     probe: ['/usr/bin/python3', '-c', 'import django_gravatar'],
   },
+  chromium: { package: 'chromium-headless-shell', probe: ['chromium-headless-shell', '--version'] },
   dnsmasq: { package: 'dnsmasq-base', probe: ['dnsmasq', '--version'] },
   'docker-compose': {
     package: 'docker-compose',
