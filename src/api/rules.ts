@@ -62,7 +62,7 @@ export const EachIsId = () =>
   Must((id) => typeof id === 'string' && isId(id), {
     each: true,
     message:
-      'One of the ids is not an avatar id: 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - of which the first is a letter or digit, and not `lookup`.',
+      'One of the ids is not an avatar id: 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - of which the first is a letter, a digit, _ or -, and not `lookup`.',
   });
 
 /** The hashes of e-mail addresses, in any case. */

@@ -1,7 +1,7 @@
 import { CodedError } from '../errors.js';
 
-/** An avatar id, except for `LOOKUP`: 1 to 80 characters, the first a letter or digit. */
-export const ID = /^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/;
+/** An avatar id, except for `LOOKUP`: 1 to 80 characters, the first a letter, a digit, `_` or `-`. */
+export const ID = /^[A-Za-z0-9_-][A-Za-z0-9._~@|:+=-]{0,79}$/;
 /** No id: it is a call, `POST /v1/avatars/lookup`. */
 export const LOOKUP = 'lookup';
 const HASH = /^(?:[0-9a-f]{32}|[0-9a-f]{64})$/;
@@ -15,8 +15,8 @@ export function isId(text: string): boolean {
 }
 
 /**
- * @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter or
- * digit, and not `lookup`
+ * @throws CodedError `invalid_id` unless it is 1-80 of `A-Z a-z 0-9 . _ ~ @ | : + = -`, the first a letter, a
+ * digit, `_` or `-`, and not `lookup`
  */
 export function assertId(id: string): void {
   if (id === LOOKUP) {
@@ -27,7 +27,7 @@ export function assertId(id: string): void {
   if (!isId(id)) {
     throw new CodedError(
       'invalid_id',
-      'An avatar id has 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - and starts with a letter or digit.',
+      'An avatar id has 1 to 80 characters of A-Z a-z 0-9 . _ ~ @ | : + = - and starts with a letter, a digit, _ or -.',
       { parameter: 'id' },
     );
   }

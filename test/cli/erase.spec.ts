@@ -48,7 +48,7 @@ describe.each(backends)('erase on $name', (backend) => {
       '{"id":"alice"}',
       'alice',
       '"alice',
-      `-,${instant(5)}`,
+      `~,${instant(5)}`,
       'alice,2026-01-31',
       `alice,${new Date(Date.now() + 2 * 86_400_000).toISOString()}`,
       `damaged,${instant(5)}`,

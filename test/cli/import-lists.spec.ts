@@ -11,8 +11,8 @@ const FILE = 'a "picture", of\nme.png';
 await writeFile(join(folder, FILE), 'bytes');
 let count = 0;
 
-const id = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._~@|:+=-]{0,79}$/);
-const badId = fc.constantFrom('!', ' a', 'a/b', '..', '-a', 'ä', 'x'.repeat(81));
+const id = fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9._~@|:+=-]{0,79}$/);
+const badId = fc.constantFrom('!', ' a', 'a/b', '..', '.a', '~a', 'ä', 'x'.repeat(81));
 const rows = fc.array(
   fc.oneof(
     id.map((valid) => ({ id: valid, file: FILE, expected: 'item' })),

@@ -33,6 +33,19 @@ const CUTS = sliceOf([6, 12, 18], (cut) => cut === 12);
 // They run beside each other.
 const it = test.concurrent;
 
+describe('the path to import', () => {
+  it.each([
+    [['-pictures.csv'], /unknown option '-pictures\.csv'/],
+    [['--', '-pictures.csv'], /no file or folder -pictures\.csv/],
+    [['--dry-run', '--', '-pictures.csv'], /no file or folder -pictures\.csv/],
+  ])('may begin with a dash after --: %j', async (parameters, reason) => {
+    expect(await visage({}, 'import', ...parameters)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(reason) as string,
+    });
+  });
+});
+
 describe.each(backends)('import into $name', (backend) => {
   const setUp = async () => {
     const environment = await backend.environment();

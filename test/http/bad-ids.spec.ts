@@ -15,7 +15,12 @@ const IDS = [
   '..',
   '.',
   '.hidden',
-  '-dash',
+  '~tilde',
+  '@sign',
+  '%7Cbar',
+  ':colon',
+  '+plus',
+  '=equals',
   '%2e%2e',
   '%2e%2e%2f',
   '%2e%2e%2fmanifests%2fbob',
@@ -91,6 +96,26 @@ describe('ids outside their alphabet', () => {
     const path = await uploaded('aZ9._~@|:+=-'.padEnd(80, 'a'));
     expect((await harness.send({ method: 'DELETE', path })).status).toBe(204);
   });
+
+  it.each(['-', '_', '-dash', '_underscore', '--erase', '__proto__', '-_.~'])(
+    'accepts %s as an id, in every call',
+    async (id) => {
+      const path = await uploaded(id);
+      const avatar = { id, default: false };
+      const body = JSON.stringify({ ids: [id] });
+      const found = await harness.send({ method: 'POST', path: '/v1/avatars/lookup', body });
+      expect(JSON.parse(found.body.toString())).toMatchObject({
+        avatars: Object.fromEntries([[id, avatar]]),
+      });
+      const map = await harness.send({ path: `/v1/sheets?format=json&ids=${id}` });
+      expect(JSON.parse(map.body.toString())).toMatchObject({ tiles: [avatar] });
+      const aliases = await harness.put(`${path}/aliases`, { body: '{"emails":["dash@example.org"]}' });
+      const [hash = ''] = (JSON.parse(aliases.body.toString()) as { hashes: string[] }).hashes;
+      expect((await harness.send({ path: `/avatar/${hash}?d=404` })).status).toBe(200);
+      const erased = await harness.send({ method: 'DELETE', path: `${path}?erase=true` });
+      expect(JSON.parse(erased.body.toString())).toMatchObject({ id, aliases: 2 });
+    },
+  );
 
   it('accepts the id with the longest key, and changes its avatar if the server can replace such an object', async () => {
     const id = 'A'.repeat(80);

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { ERROR_CODES } from '../../src/errors.js';
 import { statusOfCode } from '../../src/http/problem.js';
+import { isId } from '../../src/model/keys.js';
 import { local } from '../support/local.js';
 import { Harness } from './support/harness.js';
 
@@ -13,7 +15,8 @@ interface OpenApi {
 }
 
 describe('docs/api.md', () => {
-  const rows = [...readFileSync('docs/api.md', 'utf8').matchAll(/^\| `([a-z_]+)` +\| (\d{3}[\d, ]*?) +\|/gm)];
+  const text = readFileSync('docs/api.md', 'utf8');
+  const rows = [...text.matchAll(/^\| `([a-z_]+)` +\| (\d{3}[\d, ]*?) +\|/gm)];
 
   it('lists every error code and no other, in order', () => {
     expect(rows.map(([, code]) => code)).toEqual([...ERROR_CODES].sort());
@@ -24,6 +27,17 @@ describe('docs/api.md', () => {
       const known = ERROR_CODES.find((one) => one === code);
       expect([code, statuses?.split(', ')[0]]).toEqual([code, String(known && statusOfCode(known))]);
     }
+  });
+
+  it('shows how to make an id that nobody can guess, in lines that run as printed', () => {
+    const [, program = ''] = /```js\n(import \{ createHmac \}[^]*?)```/.exec(text) ?? [];
+    const run = (AVATAR_ID_SECRET: string) =>
+      execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+        env: { AVATAR_ID_SECRET },
+        encoding: 'utf8',
+      }).trim();
+    const id = run('one secret');
+    expect([isId(id), run('one secret'), run('another') === id]).toEqual([true, id, false]);
   });
 });
 

@@ -96,7 +96,7 @@ describe('JSON bodies', () => {
 
   it('are not waited for if the id is refused', async () => {
     const invalidId = { status: 400, code: 'invalid_id', parameter: 'id' };
-    for (const path of ['/v1/avatars/-/aliases', '/v1/avatars/-/current']) {
+    for (const path of ['/v1/avatars/~/aliases', '/v1/avatars/~/current']) {
       for (const body of ['{', '{}', '{"version":1}']) {
         expect(await refused({ method: 'PUT', path, body })).toEqual(invalidId);
       }

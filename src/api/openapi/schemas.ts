@@ -16,7 +16,7 @@ export const ID_SCHEMA = {
 
 /** The id as immutable URLs write it, see `encodeId`. */
 export const ENCODED_ID_SCHEMA = text(
-  '^(?:[a-z0-9]|~(?:4[1-9a-f]|5[0-9a]))(?:[a-z0-9_-]|~(?:2[be]|3[ad]|4[0-9a-f]|5[0-9a]|7[ce])){0,79}$',
+  '^(?:[a-z0-9_-]|~(?:4[1-9a-f]|5[0-9a]))(?:[a-z0-9_-]|~(?:2[be]|3[ad]|4[0-9a-f]|5[0-9a]|7[ce])){0,79}$',
   'alice~40example~2ecom',
 );
 
