@@ -26,7 +26,7 @@ import { StandIns, type WishWithDefault } from './stand-ins.js';
 
 /** Selects pictures of a version whose keys are wanted. */
 export interface PictureSet {
-  /** In px; undefined: `master`, and each smaller size. */
+  /** In px; undefined: `master`, and each of AVATAR_SIZES. */
   sizes?: readonly number[] | undefined;
   /** Undefined: the master's. */
   format?: RenditionFormat | undefined;
@@ -142,13 +142,16 @@ export class PicturesService {
     return this.settings.avatarSizes;
   }
 
-  /** The keys of a version's pictures, by size. */
+  /**
+   * The keys of a version's pictures, by size. A size above the master's own has the key of the largest
+   * picture.
+   */
   keysOf(id: string, version: Version, { sizes, format }: PictureSet = {}): Record<string, string> {
     const keyOf = (size?: number) => {
       const rendition = chooseRendition(version, { size, format }, this.sizes);
       return pictureKey(id, version.version, renditionName(rendition));
     };
-    const wanted = sizes ?? this.sizes.filter((size) => size < version.width);
+    const wanted = sizes ?? this.sizes;
     return {
       ...(sizes === undefined && { master: keyOf() }),
       ...Object.fromEntries(wanted.map((size) => [size, keyOf(size)])),

@@ -85,7 +85,8 @@ export class VersionAnswer {
 
   @ApiProperty({
     ...URLS_SCHEMA,
-    description: 'Immutable URLs by size in px, and `master`.',
+    description:
+      "Immutable URLs by each of AVATAR_SIZES in px, and `master`. For a size above the picture's own it is the URL of the largest there is.",
   })
   urls!: Record<string, string>;
 
