@@ -18,6 +18,7 @@ export const ERROR_CODES = [
   'invalid_erase',
   'invalid_form',
   'invalid_format',
+  'invalid_hash',
   'invalid_host',
   'invalid_id',
   'invalid_json',

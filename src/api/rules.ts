@@ -9,14 +9,17 @@ export interface CheckedClass<T extends object = object> {
   new (): T;
   /** The code of JSON that breaks a rule. */
   readonly code: ErrorCode;
+  /** Whether fields that the class does not have are refused. Otherwise they are ignored. */
+  readonly closed?: boolean;
 }
 
 /**
- * Checks parsed JSON. Fields that the class does not have are ignored.
+ * Checks parsed JSON.
  * @throws CodedError the `code` of the class, with the field at fault as `parameter`
  */
 export function check<T extends object>(Class: CheckedClass<T>, json: unknown): T {
   const checked = new Class();
+  if (Class.closed === true) assertKnown(Class, json, Object.keys(checked));
   // Not by class-transformer: it walks through everything that the client sent, however deep.
   for (const field of Object.keys(checked)) {
     const value = ownValue(json, field);
@@ -29,6 +32,19 @@ export function check<T extends object>(Class: CheckedClass<T>, json: unknown): 
   if (fault === undefined) return checked;
   const [detail = ''] = Object.values(fault.constraints ?? {});
   throw new CodedError(Class.code, detail, { parameter: fault.property });
+}
+
+/** The most characters of a field's name that an error repeats. */
+const MAX_NAME = 80;
+
+function assertKnown({ code }: CheckedClass, json: unknown, fields: readonly string[]): void {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return;
+  const stray = Object.keys(json)
+    .find((name) => !fields.includes(name))
+    ?.slice(0, MAX_NAME);
+  if (stray === undefined) return;
+  const detail = `There is no field ${JSON.stringify(stray)}. The fields are ${fields.join(', ')}.`;
+  throw new CodedError(code, detail, { parameter: stray });
 }
 
 function ownValue(json: unknown, field: string): unknown {

@@ -1,10 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { ManifestUnreadable } from '../model/manifest-format.js';
 import type { Version } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
+import { LogOnce } from '../tools/log-once.js';
 import { Aliases } from './aliases.js';
 import { AvatarsService } from './avatars.service.js';
 import { type Read, UNVERIFIED, both } from './read.js';
@@ -12,20 +12,25 @@ import { type Read, UNVERIFIED, both } from './read.js';
 /** How many ids and hashes may wait for the store, over all lookups. */
 const MAX_WAITING = 10_000;
 
+/** How many damaged aliases are remembered, so that the log has each once. */
+const MAX_DAMAGED = 1000;
+
 /** The current version of an avatar that was looked up, if it has one. */
 export interface Found extends Read<Version | undefined> {
   /** Undefined if a hash stands for no avatar. */
   id: string | undefined;
   /**
-   * Why nothing can be told of the avatar: its manifest is damaged, or the store is away and the manifest is
-   * not in memory.
+   * Why nothing can be told of the avatar: its manifest or the alias is damaged, or the store is away and the
+   * manifest is not in memory.
    */
-  failure?: Error;
+  failure?: CodedError;
 }
 
 /** Finds many avatars at once. */
 @Injectable()
 export class Lookup {
+  private readonly logger = new Logger(Lookup.name);
+  private readonly damaged = new LogOnce(Infinity, MAX_DAMAGED);
   private readonly limit: LimitFunction;
 
   constructor(
@@ -37,7 +42,8 @@ export class Lookup {
   }
 
   /**
-   * Finds avatars by ids and by hashes.
+   * Finds avatars by ids and by hashes. Damage of one is part of its result, and keeps no other from being
+   * found.
    * @param ids valid already
    * @param hashes in lower case
    * @throws CodedError `busy`, and what the store throws if it is away and something asked for is not in
@@ -58,24 +64,39 @@ export class Lookup {
   }
 
   /**
-   * Finds an avatar, whatever waits here: a failure that has to do with this one is part of the result.
+   * Finds an avatar, whatever waits here: a failure that has to do with this one, or the store's being away,
+   * is part of the result.
    * @param id valid already
    */
   async findOne(id: string): Promise<Found & { id: string }> {
     try {
       return await this.byId(id);
     } catch (error) {
-      if (!isAway(error) && !(error instanceof ManifestUnreadable)) throw error;
+      if (!isAway(error)) throw error;
       return { id, value: undefined, ...UNVERIFIED, failure: error };
     }
   }
 
   private async byId(id: string): Promise<Found & { id: string }> {
-    return { id, ...(await this.avatars.get(id)) };
+    try {
+      return { id, ...(await this.avatars.get(id)) };
+    } catch (error) {
+      return { id, value: undefined, ...UNVERIFIED, failure: damageIn(error) };
+    }
   }
 
   private async byHash(hash: string): Promise<Found> {
-    const { value: id, ...pointer } = await this.aliases.resolve(hash);
+    let read: Read<string | undefined>;
+    try {
+      read = await this.aliases.resolve(hash);
+    } catch (error) {
+      const failure = damageIn(error);
+      if (!failure.logged && this.damaged.isFirst(hash)) {
+        this.logger.error({ err: failure }, 'an alias is damaged: `visage verify` names it');
+      }
+      return { id: undefined, value: undefined, ...UNVERIFIED, failure };
+    }
+    const { value: id, ...pointer } = read;
     if (id === undefined) return { id, value: undefined, ...pointer };
     const found = await this.byId(id);
     return { ...found, ...both(pointer, found) };
@@ -88,4 +109,10 @@ export class Lookup {
     const entries = [...names].map(async (name) => [name, await this.limit(find, name)] as const);
     return new Map(await Promise.all(entries));
   }
+}
+
+/** @throws the error, unless it says that a manifest or an alias is damaged */
+function damageIn(error: unknown): CodedError {
+  if (error instanceof CodedError && error.code === 'manifest_unreadable') return error;
+  throw error;
 }

@@ -4,6 +4,7 @@ import { ImagesModule } from '../images/images.module.js';
 import { PlaceholdersModule } from '../placeholders/placeholders.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { BackgroundRenditions } from './background-renditions.js';
+import { DefaultPaths } from './default-paths.js';
 import { DefaultPictures } from './default-pictures.js';
 import { Fallbacks } from './fallbacks.js';
 import { GravatarRequests } from './gravatar-requests.js';
@@ -28,6 +29,7 @@ import { StoredRenditions } from './stored-renditions.js';
   imports: [AvatarsModule, ImagesModule, PlaceholdersModule, StorageModule],
   providers: [
     BackgroundRenditions,
+    DefaultPaths,
     DefaultPictures,
     Fallbacks,
     GravatarRequests,
@@ -48,6 +50,7 @@ import { StoredRenditions } from './stored-renditions.js';
     StoredRenditions,
   ],
   exports: [
+    DefaultPaths,
     DefaultPictures,
     Fallbacks,
     GravatarRequests,

@@ -14,12 +14,15 @@ export const FALLBACK_NAMES = ['404', 'mm', ...PLACEHOLDER_KINDS] as const;
 export class Fallbacks {
   /** AVATAR_DEFAULT. */
   readonly usual: Fallback;
+  /** The same, or a head if that is nothing: for clients that say so if they want a 404. */
+  readonly usualPicture: Fallback;
   /** Origins and URL prefixes that readers may be redirected to. */
   private readonly urls: readonly URL[];
 
   constructor({ avatarDefault, avatarDefaultUrls }: Settings) {
     this.urls = avatarDefaultUrls.map((url) => new URL(url));
     this.usual = drawingNamed(avatarDefault) ?? 'nothing';
+    this.usualPicture = this.usual === 'nothing' ? { kind: 'mp' } : this.usual;
   }
 
   /** @param text a name, or a URL @returns undefined if it is no name that we know, and no allowed URL */
@@ -30,6 +33,12 @@ export class Fallbacks {
     const url = allowedUrl(text, this.urls);
     return url === undefined ? undefined : { url };
   }
+}
+
+/** The name or URL by which `named` gives a fallback. */
+export function nameOfFallback(fallback: Fallback): string {
+  if (fallback === 'nothing') return '404';
+  return 'kind' in fallback ? fallback.kind : fallback.url;
 }
 
 function drawingNamed(text: string): { kind: PlaceholderKind } | undefined {

@@ -37,16 +37,10 @@ const LONGEST_TEXT = 256;
  */
 @Injectable()
 export class GravatarRequests {
-  /** Shown if the client asks for nothing that we know. */
-  private readonly usual: Fallback;
-
   constructor(
     private readonly settings: Settings,
     private readonly fallbacks: Fallbacks,
-  ) {
-    // Clients of these routes ask for a 404 themselves if they want one.
-    this.usual = fallbacks.usual === 'nothing' ? { kind: 'mp' } : fallbacks.usual;
-  }
+  ) {}
 
   /**
    * Reads a request. There are no invalid ones: whatever is not understood is ignored.
@@ -57,7 +51,7 @@ export class GravatarRequests {
     return {
       ...readFile(file.toLowerCase()),
       size: Math.min(readSize(said('size', 's')), this.settings.gravatarMaxSize),
-      fallback: this.fallbacks.named(said('default', 'd') ?? '') ?? this.usual,
+      fallback: this.fallbacks.named(said('default', 'd') ?? '') ?? this.fallbacks.usualPicture,
       forced: said('forcedefault', 'f') === 'y',
       name: said('name')?.slice(0, LONGEST_TEXT),
       initials: said('initials')?.slice(0, LONGEST_TEXT),

@@ -18,6 +18,7 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_default: 400,
   invalid_erase: 400,
   invalid_form: 400,
+  invalid_hash: 400,
   invalid_host: 400,
   invalid_format: 400,
   invalid_id: 400,

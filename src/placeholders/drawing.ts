@@ -55,6 +55,12 @@ export function drawingOf(placeholder: Placeholder, glyphs: Glyphs): Drawing {
   return { ...shape, key: `${shape.kind}-${sha256Hex(JSON.stringify(shape)).slice(0, 16)}` };
 }
 
+/** The background of a placeholder on a light page, as `#rrggbb`. @returns undefined: it is transparent */
+export function backgroundOf(kind: PlaceholderKind, seed: string): string | undefined {
+  if (kind === 'blank') return undefined;
+  return (kind === 'mp' ? greyOf('light') : colorsOf(seed, 'light')).background;
+}
+
 function shapeOf({ kind, seed, scheme = 'light', color, ...texts }: Placeholder, glyphs: Glyphs): Shape {
   const colors = color === undefined ? colorsOf(seed, scheme) : colorsOn(color);
   const { background } = colors;

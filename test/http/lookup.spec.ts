@@ -25,7 +25,9 @@ import { picture } from './support/pictures.js';
 
 const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 
-const NOTHING = { version: null, default: true, thumbhash: null, color: null, alt: null, animated: false };
+const COLOR = expect.stringMatching(/^#[0-9a-f]{6}$/) as string;
+const NOTHING = { version: null, default: true, thumbhash: null, color: COLOR, alt: null, animated: false };
+const ELSEWHERE = 'https://cdn.example/defaults';
 
 describe('lookups', () => {
   let harness: Harness;
@@ -38,6 +40,7 @@ describe('lookups', () => {
       ...(await local.environment()),
       CACHE_MAX_AGE_MS: '0',
       AVATAR_DEFAULT: 'identicon',
+      AVATAR_DEFAULT_URLS: ELSEWHERE,
     };
     [harness, other] = await Promise.all([Harness.start(environment), startService(environment)]);
     ({ service } = harness);
@@ -136,9 +139,8 @@ describe('lookups', () => {
     ['null', null, 'ids'],
     ['empty lists', { ids: [], hashes: [] }, 'ids'],
     ['ids that are no list', { ids: 'a' }, 'ids'],
-    ['a bad id', { ids: ['a', '../b'] }, 'ids'],
     ['a number for an id', { ids: [1] }, 'ids'],
-    ['a bad hash', { hashes: ['x'] }, 'hashes'],
+    ['null for a hash', { hashes: [null] }, 'hashes'],
     ['hashes that are no list', { ids: ['a'], hashes: null }, 'hashes'],
     ['1001 hashes', { hashes: Array(1001).fill(md5('x')) }, 'hashes'],
     ['no sizes', { ids: ['a'], sizes: [] }, 'sizes'],
@@ -149,9 +151,26 @@ describe('lookups', () => {
     ['too many sizes', { ids: ['a'], sizes: Array(21).fill(64) }, 'sizes'],
     ['an unknown format', { ids: ['a'], format: 'bmp' }, 'format'],
     ['a list of formats', { ids: ['a'], format: ['webp'] }, 'format'],
+    ['an unknown default', { ids: ['a'], default: 'gravatar' }, 'default'],
+    ['a list of defaults', { ids: ['a'], default: ['mp'] }, 'default'],
+    ['a URL that is not allowed', { ids: ['a'], default: 'https://elsewhere.example/a.png' }, 'default'],
+    ['a long URL', { ids: ['a'], default: `${ELSEWHERE}/${'a'.repeat(512)}` }, 'default'],
+    ['names in a list', { ids: ['a'], names: ['Ann'] }, 'names'],
+    ['names that are null', { ids: ['a'], names: null }, 'names'],
+    ['null for a name', { ids: ['a'], names: { a: null } }, 'names'],
+    ['the name of another id', { ids: ['a'], names: { a: 'Ann', b: 'Bob' } }, 'names'],
+    ['a name by hash', { hashes: [md5('x')], names: { [md5('x')]: 'Ann' } }, 'names'],
+    ['an unknown field', { ids: ['a'], size: 64 }, 'size'],
+    ['a field of every object', { ids: ['a'], constructor: 1 }, 'constructor'],
   ])('refuses %s', async (_, body, parameter) => {
     const refused = await postLookup(service.url, body);
     expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_lookup', parameter });
+  });
+
+  it('names an unknown field, and those that there are', async () => {
+    const refused = await postLookup(service.url, { ids: ['a'], siezs: [64] });
+    const detail = 'There is no field "siezs". The fields are ids, hashes, sizes, format, default, names.';
+    expect(jsonOf(refused)).toMatchObject({ detail });
   });
 
   it('is a call, and its name no id', async () => {
@@ -166,8 +185,8 @@ describe('lookups', () => {
     expect(problemOf(await named.upload(await numbered(1)))).toEqual(invalid);
     const posted = await named.send({ method: 'POST', body: await numbered(1) });
     expect(problemOf(posted)).toEqual({ status: 400, code: 'invalid_json' });
-    const asked = await postLookup(service.url, { ids: ['lookup'] });
-    expect(problemOf(asked)).toEqual({ status: 400, code: 'invalid_lookup', parameter: 'ids' });
+    const { avatars } = await lookup(service.url, { ids: ['lookup'] });
+    expect(avatars).toMatchObject({ lookup: { error: { code: 'invalid_id' } } });
     expectStatus(201, await client('Lookup').upload(await numbered(1)));
   });
 

@@ -4,10 +4,12 @@ import { FALLBACK_NAMES, type Fallback, Fallbacks } from '../../delivery/fallbac
 import { CodedError } from '../../errors.js';
 import { type SCHEMES, SCHEME_SCHEMA } from '../openapi/schemas.js';
 
-const NAME_CHARACTERS = 256;
+/** The longest name of a person, in characters. */
+export const NAME_CHARACTERS = 256;
 const INITIALS_CHARACTERS = 32;
 
-const NAME = new RegExp(`^.{0,${NAME_CHARACTERS}}$`, 'su');
+/** `\p{Cs}`: half of a surrogate pair, which only JSON can bring, and no URL can have. */
+const NAME = new RegExp(`^[^\\p{Cs}]{0,${NAME_CHARACTERS}}$`, 'u');
 const INITIALS = new RegExp(`^.{0,${INITIALS_CHARACTERS}}$`, 'su');
 const COLOR = /^#?[0-9a-fA-F]{6}$/;
 
@@ -68,6 +70,11 @@ export class DefaultPipe implements PipeTransform<Record<string, unknown>, Defau
     const fallback = typeof text === 'string' ? this.fallbacks.named(text) : undefined;
     return fallback ?? refuse('default');
   }
+}
+
+/** @throws CodedError `invalid_default` unless `name=` takes it */
+export function assertName(name: string): void {
+  checked('name', name, NAME);
 }
 
 function checked(parameter: keyof DefaultQuery, text: unknown, pattern: RegExp): string {

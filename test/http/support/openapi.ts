@@ -214,10 +214,12 @@ function changed(good: unknown, schemas: Schemas, described: Schema, random: Ran
     const bad = invalidValue(schemas, items, random);
     return [[...(good as unknown[]), bad], Array(maxItems + 1).fill(validValue(schemas, items, random))];
   }
-  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+  const stray = { ...(good as object), stray: 1 };
+  const wrong = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const rest = Object.fromEntries(Object.entries(good as object).filter(([other]) => other !== name));
     return [rest, { ...rest, [name]: invalidValue(schemas, property, random) }, { ...rest, [name]: null }];
   });
+  return [stray, ...wrong];
 }
 
 function between(minimum = 0, maximum = 2 ** 31, random: Random): number {
