@@ -1,43 +1,37 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import pLimit from 'p-limit';
-import { cacheSharesOf } from '../config/cache-shares.js';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { aliasesOf, isNoAlias, listsAlias, targetOf, writeAlias } from '../model/alias.js';
+import { aliasesOf, isNoAlias, listsAlias, targetOf } from '../model/alias.js';
 import { AliasNames } from '../model/alias-names.js';
-import { aliasKey } from '../model/keys.js';
+import { ManifestUnreadable } from '../model/manifest-format.js';
 import { instantAfter } from '../model/manifest.js';
-import { MANIFEST_ATTRIBUTES } from '../model/object-attributes.js';
-import { getUnlessDamaged } from '../storage/get-unless-damaged.js';
-import {
-  type GetOptions,
-  ObjectStore,
-  PreconditionFailed,
-  type StoredObject,
-  isAway,
-} from '../storage/object-store.js';
+import { AliasPointers } from './alias-pointers.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { ManifestSwap } from './manifest-swap.js';
-import { CERTAIN, type Read, UNVERIFIED, both } from './read.js';
-import { type Known, ReadMemory, type Stored } from './read-memory.js';
-import { isFresh, isKeepable } from './read-token.js';
+import { CERTAIN, type Read, both } from './read.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
 const CONCURRENCY = 8;
 
 const BUSY = 'Too many avatars are taking over an address or hash at the same time. Try again shortly.';
 
-/** Memory of an entry, generously: a hash, an id and the objects around them. */
-const ENTRY_BYTES = 512;
+/** The hashes that stand for an avatar from now on. */
+export interface Replaced {
+  /** Sorted. */
+  hashes: readonly string[];
+  /** The ids of the avatars that some of them stood for until now, by hash. */
+  takenFrom: Readonly<Record<string, string>>;
+}
 
-/** An alias as the store has it. Without an etag it is damaged. */
-type Pointer = Pick<StoredObject, 'bytes'> & { etag?: string };
-
-/** The id that an alias leads to; undefined if to none. */
-type Target = string | undefined;
+/** What became of a pointer that was to lead to an avatar. */
+interface Pointed {
+  stored: boolean;
+  /** The avatar that the hash stood for until now if it was stored, and leads to if not. */
+  other?: string | undefined;
+}
 
 /**
  * Maps hashes of e-mail addresses to avatars. An object for each hash points at an id, and counts only if the
@@ -50,24 +44,15 @@ type Target = string | undefined;
 @Injectable()
 export class Aliases {
   readonly names: AliasNames;
-  private readonly memory: ReadMemory<Target>;
 
   constructor(
-    private readonly store: ObjectStore,
+    private readonly pointers: AliasPointers,
     private readonly repository: AvatarRepository,
     private readonly manifests: ManifestSwap,
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
   ) {
     this.names = new AliasNames(settings.aliasKey);
-    this.memory = new ReadMemory<Target>(
-      {
-        maxBytes: cacheSharesOf(settings).aliases,
-        bytesOf: () => ENTRY_BYTES,
-        tokenOf: (id) => ({ maxAgeMs: this.maxAgeOf(id) }),
-      },
-      settings,
-    );
   }
 
   /**
@@ -81,36 +66,48 @@ export class Aliases {
   async resolve(hash: string): Promise<Read<string | undefined>> {
     const name = this.names.nameOf(hash);
     if (name === undefined) return { value: undefined, ...CERTAIN };
-    const pointer = await this.readCached(name);
+    const pointer = await this.pointers.readCached(name);
     if (pointer.value === undefined) return pointer;
     const { value: manifest, incomplete, ...read } = await this.repository.readCached(pointer.value);
     if (incomplete) throw incomplete;
     return { value: listsAlias(manifest, name) ? pointer.value : undefined, ...both(pointer, read) };
   }
 
-  /** The hashes that stand for an avatar, sorted. @throws what the store throws, if they are not in memory */
+  /**
+   * The hashes that stand for an avatar, sorted. The manifest may still list those that another avatar has
+   * taken over since, so their pointers decide.
+   * @throws what the store throws, if they are not in memory
+   */
   async hashesOf(id: string): Promise<readonly string[]> {
     const { value: manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
-    return aliasesOf(manifest).flatMap((name) => this.names.hashOf(name) ?? []);
+    const answering = aliasesOf(manifest).filter((name) => this.names.hashOf(name) !== undefined);
+    const standing = new Set<string>();
+    await each(answering, async (name) => {
+      if (await this.pointers.leadsTo(name, id)) standing.add(name);
+    });
+    return answering.filter((name) => standing.has(name)).map((name) => this.hashOf(name));
   }
 
   /**
    * Replaces all aliases of an avatar, also those that answer to nobody any more. A hash of another avatar
    * stands for this one from now on.
    * @param hashes those that `names` has a name for
-   * @returns the same, sorted
    * @throws CodedError `busy`, and what the store throws
    */
-  async replace(id: string, hashes: readonly string[]): Promise<readonly string[]> {
+  async replace(id: string, hashes: readonly string[]): Promise<Replaced> {
     const wanted = [...new Set(hashes)].sort();
     const names = wanted.map((hash) => this.names.nameOf(hash) ?? refuse());
     // The time of acceptance, not of the commit: an erasure that comes in between has to win.
     const at = instantAfter(await this.repository.readFresh(id), new Date());
+    const takenFrom: Record<string, string> = {};
     let pointed = false;
-    await each(names, async (name) => {
-      if (await this.point(name, id, () => true)) pointed = true;
-    });
+    const take = async (name: string) => {
+      const { stored, other } = await this.point(name, id, 'take');
+      if (stored) pointed = true;
+      if (other !== undefined) takenFrom[this.hashOf(name)] = other;
+    };
+    await each(names, take);
     const touched = new Set(names);
     await this.manifests.change(id, (manifest) => {
       const listed = aliasesOf(manifest);
@@ -119,7 +116,7 @@ export class Aliases {
       return same ? undefined : { type: 'alias', at, hashes: names };
     });
     await this.reconcile(id, [...touched]);
-    return wanted;
+    return { hashes: wanted, takenFrom };
   }
 
   /**
@@ -130,19 +127,18 @@ export class Aliases {
   async remove(id: string, names: readonly string[]): Promise<number> {
     let removed = 0;
     await each(names, async (name) => {
-      const pointer = await this.read(name);
+      const pointer = await this.pointers.read(name);
       if (!pointer || isNoAlias(pointer) || (targetOf(pointer) ?? id) !== id) return;
-      if (!(await this.swap(name, undefined, pointer))) return;
-      this.memory.forget(name);
+      if (!(await this.pointers.swap(name, undefined, pointer))) return;
+      this.pointers.forget(name);
       removed++;
     });
     return removed;
   }
 
   /** Deletes a pointer that has led to nobody for long. One that leads to an avatar by now stays. */
-  async discard(name: string): Promise<void> {
-    const pointer = await this.read(name);
-    if (pointer && isNoAlias(pointer)) await this.store.delete(aliasKey(name));
+  discard(name: string): Promise<void> {
+    return this.pointers.discard(name);
   }
 
   /**
@@ -173,107 +169,51 @@ export class Aliases {
    * @returns whether there was none
    * @throws CodedError `busy`, and what the store throws
    */
-  restore(name: string, id: string): Promise<boolean> {
-    return this.point(name, id, (pointer) => pointer === undefined || isNoAlias(pointer));
+  async restore(name: string, id: string): Promise<boolean> {
+    return (await this.point(name, id, 'restore')).stored;
   }
 
   /**
-   * Stores a pointer.
-   * @param over whether to store it in place of one that leads elsewhere or nowhere
-   * @returns whether it was stored
+   * Stores a pointer, unless it leads to the avatar already.
+   * @param how `take`: whatever was there; `restore`: only if there is none
    */
-  private async point(
-    name: string,
-    id: string,
-    over: (pointer: Pointer | undefined) => boolean,
-  ): Promise<boolean> {
+  private async point(name: string, id: string, how: 'take' | 'restore'): Promise<Pointed> {
     const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
     for (let attempt = 1; ; attempt++) {
       const readAt = performance.now();
-      const pointer = await this.read(name);
-      const stands = targetOf(pointer) === id;
-      if (!stands && !over(pointer)) return false;
-      const begunAt = stands ? readAt : performance.now();
-      const stored = stands ? pointer : await this.swap(name, id, pointer);
+      const pointer = await this.pointers.read(name);
+      const target = targetOf(pointer);
+      if (target === id) {
+        this.pointers.remember(name, id, pointer?.etag, readAt, pointer);
+        return { stored: false };
+      }
+      if (how === 'restore' && pointer && !isNoAlias(pointer)) return { stored: false, other: target };
+      const other = target === undefined ? undefined : await this.standing(name, target);
+      const begunAt = performance.now();
+      const stored = await this.pointers.swap(name, id, pointer);
       if (stored) {
-        this.memory.written(name, { value: id, etag: stored.etag }, begunAt, pointer?.etag);
-        return !stands;
+        this.pointers.remember(name, id, stored.etag, begunAt, pointer);
+        return { stored: true, other };
       }
       if (performance.now() > deadline) throw new CodedError('busy', BUSY);
       await sleep(Math.random() * Math.min(20 * attempt, 200));
     }
   }
 
-  /** Reads a pointer, for a change of it. */
-  private async read(name: string): Promise<Pointer | undefined> {
-    const pointer = await this.get(name, { forChange: true });
-    return pointer === 'unchanged' ? undefined : pointer;
-  }
-
-  /**
-   * Replaces a pointer.
-   * @param id undefined: by one that leads to nobody
-   * @param before undefined: there was none
-   * @returns undefined if it is another one by now
-   */
-  private async swap(
-    name: string,
-    id: string | undefined,
-    before: Pointer | undefined,
-  ): Promise<{ etag: string } | undefined> {
-    const bytes = writeAlias(id, randomUUID());
-    const precondition =
-      before === undefined
-        ? { ifAbsent: true as const }
-        : before.etag !== undefined && { ifMatch: before.etag };
+  /** The avatar that a pointer leads to, if the pointer counts. */
+  private async standing(name: string, id: string): Promise<string | undefined> {
     try {
-      return await this.store.store(aliasKey(name), bytes, { ...precondition, ...MANIFEST_ATTRIBUTES });
+      return listsAlias(await this.repository.readStored(id), name) ? id : undefined;
     } catch (error) {
-      if (error instanceof PreconditionFailed) return undefined;
+      // Whoever asks for the hash is told of the damage, so it stands for nobody.
+      if (error instanceof ManifestUnreadable) return undefined;
       throw error;
     }
   }
 
-  /** Anybody can ask for any number of hashes that stand for nobody, and nobody misses a new one at once. */
-  private maxAgeOf(id: string | undefined): number {
-    const { cacheMaxAgeMs, cacheUnknownHashMs } = this.settings;
-    return id === undefined ? Math.max(cacheMaxAgeMs, cacheUnknownHashMs) : cacheMaxAgeMs;
+  private hashOf(name: string): string {
+    return this.names.hashOf(name) ?? refuse();
   }
-
-  /** The id that an alias points at, whether that counts or not. */
-  private async readCached(name: string): Promise<Read<Target>> {
-    try {
-      const { value, token } = await this.memory.freshOrRead(name, (known) => this.load(name, known));
-      return { value, verified: isKeepable(token), tokens: isFresh(token) ? [token] : undefined };
-    } catch (error) {
-      const known = isAway(error) ? this.memory.stale(name) : undefined;
-      if (!known) throw error;
-      return { value: known.value, ...UNVERIFIED };
-    }
-  }
-
-  /**
-   * Asks only whether a known pointer has changed: such calls do not queue behind those for hashes that
-   * anybody can make up.
-   */
-  private async load(name: string, known: Known<Target> | undefined): Promise<Stored<Target>> {
-    const object = await this.get(name, { ...(known?.etag !== undefined && { ifNoneMatch: known.etag }) });
-    return object === 'unchanged' && known ? known : aliasOf(object);
-  }
-
-  /** A damaged object counts as one that holds no alias: whoever registers the hash again replaces it. */
-  private async get(name: string, options: GetOptions): Promise<Pointer | 'unchanged' | undefined> {
-    const object = await getUnlessDamaged(this.store, aliasKey(name), options);
-    return object === 'damaged' ? { bytes: Buffer.alloc(0) } : object;
-  }
-}
-
-/** @throws CodedError `manifest_unreadable` */
-function aliasOf(object: Pointer | 'unchanged' | undefined): Stored<Target> {
-  if (object === undefined || object === 'unchanged') return { value: undefined, etag: undefined };
-  const id = targetOf(object);
-  if (id !== undefined || isNoAlias(object)) return { value: id, etag: object.etag };
-  throw new CodedError('manifest_unreadable', 'The record of this hash is damaged. Register it again.');
 }
 
 async function each(names: readonly string[], task: (name: string) => Promise<void>): Promise<void> {

@@ -4,6 +4,7 @@ import { OutboxModule } from '../outbox/outbox.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { AdoptionMarker } from './adoption-marker.js';
 import { Adoption } from './adoption.js';
+import { AliasPointers } from './alias-pointers.js';
 import { Aliases } from './aliases.js';
 import { AvatarChanges } from './avatar.changes.js';
 import { AvatarErasure } from './avatar.erasure.js';
@@ -28,6 +29,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
   providers: [
     Adoption,
     AdoptionMarker,
+    AliasPointers,
     Aliases,
     AvatarChanges,
     AvatarErasure,

@@ -1,3 +1,4 @@
+import { AliasPointers } from '../avatars/alias-pointers.js';
 import { Aliases } from '../avatars/aliases.js';
 import { AvatarEvents } from '../avatars/avatar.events.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
@@ -30,7 +31,8 @@ export class AliasInspector {
     const events = new AvatarEvents();
     const repository = new AvatarRepository(store, new PendingChanges(new NoOutbox()), applied);
     const manifests = new ManifestSwap(store, repository, events, applied);
-    this.aliases = new Aliases(store, repository, manifests, events, applied);
+    const pointers = new AliasPointers(store, applied);
+    this.aliases = new Aliases(pointers, repository, manifests, events, applied);
   }
 
   /**

@@ -120,6 +120,46 @@ describe.each(backends)('aliases on $name', (backend) => {
     expect(await stored(environment, 'first', 'second')).toEqual(pointing('first', hashes));
   });
 
+  it('says from whom a hash was taken, who then lists it no more', async () => {
+    const [left = '', taken = ''] = sums('moved@example.org').sort();
+    const put = async (id: string, hashes: string[], at = service) =>
+      jsonOf(expectStatus(200, await client(id, at).setAliases({ hashes })));
+    const both = [left, taken];
+    expect(await put('old', both)).toEqual({ id: 'old', hashes: both, takenFrom: {} });
+    const moved = { id: 'new', hashes: [taken], takenFrom: { [taken]: 'old' } };
+    expect(await put('new', [taken], other)).toEqual(moved);
+    expect(await put('new', [taken])).toEqual({ ...moved, takenFrom: {} });
+    for (const at of [service, other]) {
+      expect(await listed('old', at)).toEqual({ id: 'old', hashes: [left] });
+      expect(await listed('new', at)).toEqual({ id: 'new', hashes: [taken] });
+    }
+    expect(jsonOf(expectStatus(200, await client('old').erase()))).toMatchObject({ aliases: 1 });
+    expect(await stored(environment, 'old', 'new')).toEqual({ [taken]: 'new' });
+    expect(await put('old', both, other)).toMatchObject({ takenFrom: { [taken]: 'new' } });
+    expect(await listed('new')).toEqual({ id: 'new', hashes: [] });
+    // Nobody has it after a removal, whoever had it before.
+    await put('old', []);
+    for (const id of ['old', 'new']) expect(await listed(id)).toEqual({ id, hashes: [] });
+  });
+
+  it('takes a hash from nobody if what has it does not count, or cannot be read', async () => {
+    const [pointed = '', damaged = ''] = sums('uncounted@example.org');
+    const store = openBackend(environment);
+    await store.store(`aliases/${pointed}.json`, Buffer.from('{"schema":1,"id":"killed"}'));
+    await store.store(`aliases/${damaged}.json`, Buffer.from('{"schema":1,"id":"illegible"}'));
+    await store.store('manifests/illegible.json', Buffer.from('{'));
+    const answer = expectStatus(200, await client('sound').setAliases({ hashes: [pointed, damaged] }));
+    expect(jsonOf(answer)).toMatchObject({ takenFrom: {} });
+    expect(await stored(environment, 'sound')).toEqual(pointing('sound', [pointed, damaged]));
+  });
+
+  it('still lists a hash whose record is damaged', async () => {
+    const [hash = ''] = await set('rotten', { hashes: [sum('md5', 'rotten')] });
+    await openBackend(environment).store(`aliases/${hash}.json`, Buffer.from('{'));
+    expect(await listed('rotten', other)).toEqual({ id: 'rotten', hashes: [hash] });
+    await set('rotten', { hashes: [] });
+  });
+
   it('does not follow a pointer that its avatar does not list, and mends a damaged one', async () => {
     const [hash = ''] = sums('crashed@example.org');
     const store = openBackend(environment);

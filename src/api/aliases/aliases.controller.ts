@@ -5,7 +5,7 @@ import { CodedError } from '../../errors.js';
 import { IdPipe } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
 import { DescribeId } from '../openapi/parameters.js';
-import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
+import { AliasesAnswer, AliasesBody, AliasesChange } from './aliases.dto.js';
 import { DescribeAliases, DescribeAliasesChange } from './aliases.openapi.js';
 
 const UNKEYED = [
@@ -29,13 +29,13 @@ export class AliasesController {
   @Put()
   @Header('Cache-Control', 'no-store')
   @DescribeAliasesChange()
-  async replace(@Param('id', IdPipe) id: string, @JsonBody() body: AliasesBody): Promise<AliasesAnswer> {
+  async replace(@Param('id', IdPipe) id: string, @JsonBody() body: AliasesBody): Promise<AliasesChange> {
     const { emails = [], hashes = [] } = body;
     const { names } = this.aliases;
     const given = hashes.map((hash) => hash.toLowerCase());
     if (given.some((hash) => names.nameOf(hash) === undefined)) throw new CodedError(...UNKEYED);
     const computed = emails.flatMap((email) => names.hashEmail(email));
-    return { id, hashes: await this.aliases.replace(id, [...computed, ...given]) };
+    return { id, ...(await this.aliases.replace(id, [...computed, ...given])) };
   }
 
   @Get()

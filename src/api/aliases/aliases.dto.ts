@@ -69,6 +69,15 @@ export class AliasesAnswer {
   hashes!: readonly string[];
 }
 
+export class AliasesChange extends AliasesAnswer {
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: ID_SCHEMA,
+    description: 'By hash, the id of the avatar that it stood for until now, if that was another one.',
+  })
+  takenFrom!: Readonly<Record<string, string>>;
+}
+
 function isAddress(value: unknown): boolean {
   return typeof value === 'string' && ADDRESS.test(value.trim());
 }

@@ -3,14 +3,14 @@ import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { headersOf } from '../openapi/headers.js';
 import { DescribeOneOf } from '../openapi/one-of.js';
 import { DescribeRefusals, JSON_BODIES, READS, WRITES } from '../openapi/refusals.js';
-import { AliasesAnswer, AliasesBody } from './aliases.dto.js';
+import { AliasesAnswer, AliasesBody, AliasesChange } from './aliases.dto.js';
 
-const listed = { type: AliasesAnswer, headers: headersOf('Cache-Control'), description: 'The hashes.' };
+const answer = { headers: headersOf('Cache-Control'), description: 'The hashes.' };
 
 export const DescribeAliases = () =>
   applyDecorators(
     ApiOperation({ summary: 'List the hashes of e-mail addresses that stand for the avatar' }),
-    ApiOkResponse(listed),
+    ApiOkResponse({ ...answer, type: AliasesAnswer }),
     DescribeRefusals(...READS, 'invalid_id', 'unauthorized'),
   );
 
@@ -19,9 +19,9 @@ export const DescribeAliasesChange = () =>
     ApiOperation({
       summary: 'Replace the e-mail addresses that stand for the avatar',
       description:
-        'Send one list or both, with at most 50 entries together. Empty lists remove all. An address that stands for another avatar stands for this one from now on.',
+        'Send one list or both, with at most 50 entries together. Empty lists remove all. An address that stands for another avatar stands for this one from now on, and `takenFrom` tells of it.',
     }),
     DescribeOneOf(AliasesBody, ['emails', 'hashes']),
-    ApiOkResponse(listed),
+    ApiOkResponse({ ...answer, type: AliasesChange }),
     DescribeRefusals(...WRITES, ...JSON_BODIES, 'invalid_aliases', 'invalid_id'),
   );
