@@ -2,6 +2,7 @@
  * Every code that a client may see. `http/problem.ts` gives each its status, `docs/api.md` says what to do.
  */
 export const ERROR_CODES = [
+  'alias_taken',
   'avatar_not_found',
   'bad_request',
   'busy',

@@ -6,31 +6,32 @@ import { CodedError } from '../errors.js';
 import { aliasesOf, isNoAlias, listsAlias, targetOf } from '../model/alias.js';
 import { AliasNames } from '../model/alias-names.js';
 import { ManifestUnreadable } from '../model/manifest-format.js';
-import { instantAfter } from '../model/manifest.js';
-import { AliasPointers } from './alias-pointers.js';
+import type { Instant } from '../model/manifest.js';
+import { AliasPointers, type Pointer } from './alias-pointers.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarRepository } from './avatar.repository.js';
-import { ManifestSwap } from './manifest-swap.js';
 import { CERTAIN, type Read, both } from './read.js';
 
 /** Calls to the store at the same time, for the hashes of one avatar. */
 const CONCURRENCY = 8;
 
+const DAMAGED =
+  'The record of a hash is damaged, so nobody can tell whether it is free. Register it without ifFree.';
+
 const BUSY = 'Too many avatars are taking over an address or hash at the same time. Try again shortly.';
 
-/** The hashes that stand for an avatar from now on. */
-export interface Replaced {
-  /** Sorted. */
-  hashes: readonly string[];
-  /** The ids of the avatars that some of them stood for until now, by hash. */
-  takenFrom: Readonly<Record<string, string>>;
+/** An avatar that a pointer leads to. */
+export interface Holder {
+  id: string;
+  /** When it registered the hash with its others, if the pointer counts. */
+  at?: Instant | undefined;
 }
 
 /** What became of a pointer that was to lead to an avatar. */
-interface Pointed {
+export interface Pointed {
   stored: boolean;
-  /** The avatar that the hash stood for until now if it was stored, and leads to if not. */
-  other?: string | undefined;
+  /** The avatar that the hash stood for until now if it was stored, and that it leads to if not. */
+  other?: Holder | undefined;
 }
 
 /**
@@ -48,7 +49,6 @@ export class Aliases {
   constructor(
     private readonly pointers: AliasPointers,
     private readonly repository: AvatarRepository,
-    private readonly manifests: ManifestSwap,
     private readonly events: AvatarEvents,
     private readonly settings: Settings,
   ) {
@@ -86,37 +86,7 @@ export class Aliases {
     await each(answering, async (name) => {
       if (await this.pointers.leadsTo(name, id)) standing.add(name);
     });
-    return answering.filter((name) => standing.has(name)).map((name) => this.hashOf(name));
-  }
-
-  /**
-   * Replaces all aliases of an avatar, also those that answer to nobody any more. A hash of another avatar
-   * stands for this one from now on.
-   * @param hashes those that `names` has a name for
-   * @throws CodedError `busy`, and what the store throws
-   */
-  async replace(id: string, hashes: readonly string[]): Promise<Replaced> {
-    const wanted = [...new Set(hashes)].sort();
-    const names = wanted.map((hash) => this.names.nameOf(hash) ?? refuse());
-    // The time of acceptance, not of the commit: an erasure that comes in between has to win.
-    const at = instantAfter(await this.repository.readFresh(id), new Date());
-    const takenFrom: Record<string, string> = {};
-    let pointed = false;
-    const take = async (name: string) => {
-      const { stored, other } = await this.point(name, id, 'take');
-      if (stored) pointed = true;
-      if (other !== undefined) takenFrom[this.hashOf(name)] = other;
-    };
-    await each(names, take);
-    const touched = new Set(names);
-    await this.manifests.change(id, (manifest) => {
-      const listed = aliasesOf(manifest);
-      for (const name of listed) touched.add(name);
-      const same = !pointed && listed.join() === names.join();
-      return same ? undefined : { type: 'alias', at, hashes: names };
-    });
-    await this.reconcile(id, [...touched]);
-    return { hashes: wanted, takenFrom };
+    return answering.flatMap((name) => (standing.has(name) ? (this.names.hashOf(name) ?? []) : []));
   }
 
   /**
@@ -147,20 +117,35 @@ export class Aliases {
    * @returns how many were removed
    */
   async reconcile(id: string, names: readonly string[]): Promise<number> {
-    if (names.length === 0) return 0;
+    return (await this.settle(id, names)).removed;
+  }
+
+  /**
+   * The same.
+   * @returns also which of the names the manifest lists although their pointers lead to others, and to whom
+   */
+  async settle(
+    id: string,
+    names: readonly string[],
+  ): Promise<{ removed: number; elsewhere: Map<string, Holder> }> {
+    const elsewhere = new Map<string, Holder>();
+    if (names.length === 0) return { removed: 0, elsewhere };
     for (let removed = 0; ;) {
+      elsewhere.clear();
       const manifest = await this.repository.readStored(id);
       const isListed = (name: string) => listsAlias(manifest, name);
       let restored = 0;
       await each(names.filter(isListed), async (name) => {
-        if (await this.restore(name, id)) restored++;
+        const { stored, other } = await this.point(name, id, 'restore');
+        if (stored) restored++;
+        if (other !== undefined) elsewhere.set(name, other);
       });
       const unlisted = names.filter((name) => !isListed(name));
       const now = await this.remove(id, unlisted);
       removed += now;
       // A change of the manifest was told before the pointer was there.
       if (restored > 0) this.events.changed({ id, aliases: names, aliased: true, registered: true });
-      if (restored + now === 0) return removed;
+      if (restored + now === 0) return { removed, elsewhere };
     }
   }
 
@@ -175,9 +160,11 @@ export class Aliases {
 
   /**
    * Stores a pointer, unless it leads to the avatar already.
-   * @param how `take`: whatever was there; `restore`: only if there is none
+   * @param how `take`: whatever was there; `if-free`: unless the hash stands for another avatar; `restore`:
+   * only if there is none
+   * @throws CodedError `busy`; with `if-free` `manifest_unreadable`; what the store throws
    */
-  private async point(name: string, id: string, how: 'take' | 'restore'): Promise<Pointed> {
+  async point(name: string, id: string, how: 'take' | 'if-free' | 'restore'): Promise<Pointed> {
     const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
     for (let attempt = 1; ; attempt++) {
       const readAt = performance.now();
@@ -187,10 +174,17 @@ export class Aliases {
         this.pointers.remember(name, id, pointer?.etag, readAt, pointer);
         return { stored: false };
       }
-      if (how === 'restore' && pointer && !isNoAlias(pointer)) return { stored: false, other: target };
-      const other = target === undefined ? undefined : await this.standing(name, target);
+      if (how === 'restore' && pointer && !isNoAlias(pointer)) {
+        return { stored: false, ...(target !== undefined && { other: { id: target } }) };
+      }
+      const other = await this.standing(name, pointer, how === 'if-free');
+      if (how === 'if-free' && other !== undefined) return { stored: false, other };
+      // Its registration may be under way. From here on it has to see that it no longer has the hash, or we
+      // have to see that the manifest lists it.
+      const isLeft = how === 'if-free' && target !== undefined;
+      if (isLeft) await this.reconcile(target, [name]);
       const begunAt = performance.now();
-      const stored = await this.pointers.swap(name, id, pointer);
+      const stored = isLeft ? undefined : await this.pointers.swap(name, id, pointer);
       if (stored) {
         this.pointers.remember(name, id, stored.etag, begunAt, pointer);
         return { stored: true, other };
@@ -200,27 +194,42 @@ export class Aliases {
     }
   }
 
-  /** The avatar that a pointer leads to, if the pointer counts. */
-  private async standing(name: string, id: string): Promise<string | undefined> {
+  /**
+   * The other avatar that a hash stands for, as the store has it now.
+   * @throws CodedError `manifest_unreadable` if nobody can tell
+   */
+  async holderBeside(name: string, id: string): Promise<Holder | undefined> {
+    const pointer = await this.pointers.read(name);
+    return targetOf(pointer) === id ? undefined : this.standing(name, pointer, true);
+  }
+
+  /**
+   * The avatar that a pointer leads to, if the pointer counts.
+   * @param strict throws if damage keeps us from telling. Otherwise the hash stands for nobody: whoever asks
+   * for it is told of the damage
+   */
+  private async standing(
+    name: string,
+    pointer: Pointer | undefined,
+    strict: boolean,
+  ): Promise<Holder | undefined> {
+    const target = targetOf(pointer);
+    if (target === undefined) {
+      if (strict && pointer && !isNoAlias(pointer)) throw new CodedError('manifest_unreadable', DAMAGED);
+      return undefined;
+    }
     try {
-      return listsAlias(await this.repository.readStored(id), name) ? id : undefined;
+      const manifest = await this.repository.readStored(target);
+      return listsAlias(manifest, name) ? { id: target, at: manifest.aliases?.at } : undefined;
     } catch (error) {
-      // Whoever asks for the hash is told of the damage, so it stands for nobody.
-      if (error instanceof ManifestUnreadable) return undefined;
+      if (error instanceof ManifestUnreadable && !strict) return undefined;
       throw error;
     }
   }
-
-  private hashOf(name: string): string {
-    return this.names.hashOf(name) ?? refuse();
-  }
 }
 
-async function each(names: readonly string[], task: (name: string) => Promise<void>): Promise<void> {
+/** Does something for each name, for a few at a time. */
+export async function each(names: readonly string[], task: (name: string) => Promise<void>): Promise<void> {
   const limit = pLimit(CONCURRENCY);
   await Promise.all(names.map((name) => limit(() => task(name))));
-}
-
-function refuse(): never {
-  throw new Error('a hash was to be registered that can stand for nobody');
 }

@@ -4,6 +4,7 @@ import { OutboxModule } from '../outbox/outbox.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { AdoptionMarker } from './adoption-marker.js';
 import { Adoption } from './adoption.js';
+import { AliasChanges } from './alias-changes.js';
 import { AliasPointers } from './alias-pointers.js';
 import { Aliases } from './aliases.js';
 import { AvatarChanges } from './avatar.changes.js';
@@ -29,6 +30,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
   providers: [
     Adoption,
     AdoptionMarker,
+    AliasChanges,
     AliasPointers,
     Aliases,
     AvatarChanges,
@@ -46,6 +48,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
   exports: [
     Adoption,
     AdoptionMarker,
+    AliasChanges,
     Aliases,
     AvatarErasure,
     AvatarEvents,

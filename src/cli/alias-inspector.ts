@@ -2,7 +2,6 @@ import { AliasPointers } from '../avatars/alias-pointers.js';
 import { Aliases } from '../avatars/aliases.js';
 import { AvatarEvents } from '../avatars/avatar.events.js';
 import { AvatarRepository } from '../avatars/avatar.repository.js';
-import { ManifestSwap } from '../avatars/manifest-swap.js';
 import { PendingChanges } from '../avatars/pending-changes.js';
 import { NoOutbox } from '../outbox/no.outbox.js';
 import { Settings } from '../config/settings.js';
@@ -30,9 +29,8 @@ export class AliasInspector {
     const applied = Object.assign(new Settings(), settings, fromTheStore);
     const events = new AvatarEvents();
     const repository = new AvatarRepository(store, new PendingChanges(new NoOutbox()), applied);
-    const manifests = new ManifestSwap(store, repository, events, applied);
     const pointers = new AliasPointers(store, applied);
-    this.aliases = new Aliases(pointers, repository, manifests, events, applied);
+    this.aliases = new Aliases(pointers, repository, events, applied);
   }
 
   /**

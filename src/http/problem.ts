@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors.js';
 
 /** The status of every code. Nothing else knows of both. */
 const STATUSES: Record<ErrorCode, number> = {
+  alias_taken: 409,
   avatar_not_found: 404,
   bad_request: 400,
   busy: 503,

@@ -3,9 +3,11 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readManifest } from '../../src/model/manifest-format.js';
 import { AvatarClient, expectStatus, idOf, jsonOf, lookup, numbered } from '../support/avatar-client.js';
 import { backends, openBackend, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
+import { clockAt } from '../support/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { local } from '../support/local.js';
 import { TORTURE } from '../support/programme.js';
@@ -34,6 +36,20 @@ async function stored(environment: Environment, ...ids: string[]): Promise<Recor
     if (ids.includes(id)) found[key.slice('aliases/'.length, -'.json'.length)] = id;
   }
   return found;
+}
+
+/** The hashes that the manifest of an avatar lists, whether they stand for it or not. */
+async function inManifest(environment: Environment, id: string): Promise<readonly string[] | undefined> {
+  const object = await openBackend(environment).get(`manifests/${id}.json`);
+  return object && object !== 'unchanged' ? readManifest(id, object.bytes).aliases?.hashes : undefined;
+}
+
+const IF_FREE = '?ifFree=true';
+
+/** What a refusal with `alias_taken` names. */
+function takenIn(answer: Answer): unknown {
+  expect(problemOf(answer)).toEqual({ status: 409, code: 'alias_taken' });
+  return (jsonOf(answer) as { taken: unknown }).taken;
 }
 
 /** What the store has at a hash. */
@@ -133,6 +149,7 @@ describe.each(backends)('aliases on $name', (backend) => {
       expect(await listed('old', at)).toEqual({ id: 'old', hashes: [left] });
       expect(await listed('new', at)).toEqual({ id: 'new', hashes: [taken] });
     }
+    expect(await inManifest(environment, 'old')).toEqual([left]);
     expect(jsonOf(expectStatus(200, await client('old').erase()))).toMatchObject({ aliases: 1 });
     expect(await stored(environment, 'old', 'new')).toEqual({ [taken]: 'new' });
     expect(await put('old', both, other)).toMatchObject({ takenFrom: { [taken]: 'new' } });
@@ -151,6 +168,77 @@ describe.each(backends)('aliases on $name', (backend) => {
     const answer = expectStatus(200, await client('sound').setAliases({ hashes: [pointed, damaged] }));
     expect(jsonOf(answer)).toMatchObject({ takenFrom: {} });
     expect(await stored(environment, 'sound')).toEqual(pointing('sound', [pointed, damaged]));
+  });
+
+  it('lists no hash whose pointer leads to another, as after a kill', async () => {
+    const hashes = await set('robbed', { hashes: sums('robbed@example.org') });
+    const [left = '', taken = ''] = hashes;
+    await openBackend(environment).store(`aliases/${taken}.json`, Buffer.from('{"schema":1,"id":"killed"}'));
+    expect(await inManifest(environment, 'robbed')).toEqual(hashes);
+    for (const at of [service, other]) {
+      expect(await listed('robbed', at)).toEqual({ id: 'robbed', hashes: [left] });
+    }
+  });
+
+  it('takes nothing from another avatar with ifFree, and changes nothing if it had to', async () => {
+    const [free = '', taken = '', own = ''] = ['free', 'taken', 'own'].map((one) => sum('md5', one)).sort();
+    await set('owner', { hashes: [taken] });
+    await set('careful', { hashes: [own] });
+    const state = async () => [
+      await stored(environment, 'owner', 'careful'),
+      await inManifest(environment, 'owner'),
+      await inManifest(environment, 'careful'),
+    ];
+    const before = await state();
+    const careful = client('careful', other);
+    expect(takenIn(await careful.setAliases({ hashes: [free, taken] }, IF_FREE))).toEqual({
+      [taken]: 'owner',
+    });
+    expect(await state()).toEqual(before);
+    const answer = expectStatus(200, await careful.setAliases({ hashes: [free, own] }, IF_FREE));
+    const hashes = [free, own].sort();
+    expect(jsonOf(answer)).toEqual({ id: 'careful', hashes, takenFrom: {} });
+    expect(await stored(environment, 'owner', 'careful')).toEqual({
+      ...pointing('careful', hashes),
+      [taken]: 'owner',
+    });
+    // What was removed, erased, or never counted is free.
+    await set('owner', { hashes: [] });
+    expectStatus(200, await careful.setAliases({ hashes: [taken] }, IF_FREE));
+    expectStatus(200, await client('careful').erase());
+    const store = openBackend(environment);
+    await store.store(`aliases/${own}.json`, Buffer.from('{"schema":1,"id":"unlisted"}'));
+    expectStatus(200, await client('owner').setAliases({ hashes: [own, taken] }, IF_FREE));
+    expect(await stored(environment, 'owner', 'careful', 'unlisted')).toEqual(
+      pointing('owner', [own, taken]),
+    );
+    // Nobody can tell whose a damaged one is.
+    await store.store(`aliases/${own}.json`, Buffer.from('{'));
+    const damaged = await careful.setAliases({ hashes: [own] }, IF_FREE);
+    expect(problemOf(damaged)).toEqual({ status: 503, code: 'manifest_unreadable' });
+    const moved = expectStatus(200, await careful.setAliases({ hashes: [own, taken] }, '?ifFree=false'));
+    expect(jsonOf(moved)).toMatchObject({ takenFrom: { [taken]: 'owner' } });
+    const refused = await careful.setAliases({ hashes: [] }, '?ifFree=1');
+    expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_aliases', parameter: 'ifFree' });
+  });
+
+  it('gives a hash to at most one of those who want it with ifFree', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const hashes = sums(`wanted-${round}`).sort();
+      const ids = Array.from({ length: 6 }, (_, i) => `rival-${round}-${i}`);
+      const answers = await Promise.all(
+        ids.map((id, i) => client(id, i % 2 === 0 ? service : other).setAliases({ hashes }, IF_FREE)),
+      );
+      const winners = ids.filter((_, i) => answers[i]?.status === 200);
+      for (const answer of answers) if (answer.status !== 200) takenIn(answer);
+      expect(winners.length).toBeLessThan(2);
+      expect(await stored(environment, ...ids)).toEqual(winners[0] ? pointing(winners[0], hashes) : {});
+      for (const id of ids) {
+        const own = winners.includes(id) ? hashes : [];
+        expect((await inManifest(environment, id)) ?? []).toEqual(own);
+        expect(await listed(id)).toEqual({ id, hashes: own });
+      }
+    }
   });
 
   it('still lists a hash whose record is damaged', async () => {
@@ -424,11 +512,13 @@ describeS3('a change of aliases that is cut after any request to the bucket', ()
     change: (client: AvatarClient) => Promise<Answer>,
     judge: (client: AvatarClient, id: string) => Promise<void>,
     done: (id: string) => Promise<void>,
+    prepare = () => Promise.resolve(),
   ): Promise<number> {
     for (let cut = 0; ; cut++) {
       const id = `cut-${cut}`;
       const client = new AvatarClient(service.url, id);
       expectStatus(200, await client.setAliases({ hashes: [before] }));
+      await prepare();
       proxy.clear();
       proxy.rule({ fault, skip: cut, thenAll: true });
       const { status } = await change(client);
@@ -463,6 +553,27 @@ describeS3('a change of aliases that is cut after any request to the bucket', ()
       },
     );
     expect(cuts).toBeGreaterThan(5);
+  });
+
+  it('leaves a hash that is taken over to one of both or to nobody, and a repetition completes it', async () => {
+    const owner = new AvatarClient(service.url, 'cut-owner');
+    const cuts = await cutEverywhere(
+      (client) => client.setAliases({ hashes: [after] }),
+      async (client, id) => {
+        const now = await idOf(service.url, after);
+        expect([id, 'cut-owner', null]).toContain(now);
+        expect(await listed(owner)).toEqual(now === 'cut-owner' ? [after] : []);
+        expect((await listed(client)).includes(after)).toBe(now === id);
+      },
+      async (id) => {
+        expect([await idOf(service.url, before), await idOf(service.url, after)]).toEqual([null, id]);
+        expect(await listed(owner)).toEqual([]);
+      },
+      async () => {
+        expectStatus(200, await owner.setAliases({ hashes: [after] }));
+      },
+    );
+    expect(cuts).toBeGreaterThan(7);
   });
 
   it('erases what a repetition finds, and then leaves nothing', async () => {
@@ -541,4 +652,119 @@ describeS3('the removal of a hash', () => {
       }
     },
   );
+});
+
+describeS3('two avatars that want a hash at the same time', () => {
+  let direct: Environment;
+  let proxy: FaultProxy;
+  /** Its calls to the bucket may be held up. */
+  let slow: RunningService;
+  let other: RunningService;
+  let hash: string;
+  let first: AvatarClient;
+  let second: AvatarClient;
+  const kept = sum('md5', 'kept');
+
+  beforeAll(async () => {
+    direct = {
+      ...(await s3Environment()),
+      ...{ CACHE_MAX_AGE_MS: '0', CONSTANT_CACHE_UNKNOWN_HASH_MS: '0' },
+      // So that changes that build on the same list have the same time.
+      ...clockAt(Date.now()),
+    };
+    const behind = await behindProxy(direct);
+    proxy = behind.proxy;
+    [slow, other] = await Promise.all([startService(behind.environment), startService(direct)]);
+    first = new AvatarClient(slow.url, 'first');
+    second = new AvatarClient(other.url, 'second');
+  });
+  afterAll(async () => {
+    await Promise.all([slow.stop(), other.stop()]);
+    await proxy.stop();
+  });
+  let count = 0;
+  beforeEach(async () => {
+    proxy.clear();
+    hash = sum('md5', `both ${++count}`);
+    expectStatus(200, await first.setAliases({ hashes: [kept] }));
+    expectStatus(200, await second.setAliases({ hashes: [] }));
+  });
+
+  const POINTER = { operation: 'PutObject', key: /^aliases/ } as const;
+  const MANIFEST = { operation: 'PutObject', key: 'manifests/first.json' } as const;
+  const lists = async (id: string) => [
+    await inManifest(direct, id),
+    (jsonOf(await new AvatarClient(other.url, id).get('/aliases')) as { hashes: string[] }).hashes,
+  ];
+
+  it.each([
+    ['pointer', POINTER],
+    ['manifest', MANIFEST],
+  ])('both with ifFree: the first loses before its %s, and keeps what it had', async (_, write) => {
+    const held = proxy.hold(write);
+    const late = first.setAliases({ hashes: [hash] }, IF_FREE);
+    const request = await held;
+    expectStatus(200, await second.setAliases({ hashes: [hash] }, IF_FREE));
+    request.pass();
+    expect(takenIn(await late)).toEqual({ [hash]: 'second' });
+    expect(await lists('first')).toEqual([[kept], [kept]]);
+    expect(await lists('second')).toEqual([[hash], [hash]]);
+    expect(await stored(direct, 'first', 'second')).toEqual({ [kept]: 'first', [hash]: 'second' });
+  });
+
+  it('both with ifFree: the second loses after the manifest of the first', async () => {
+    const held = proxy.hold(MANIFEST);
+    const early = first.setAliases({ hashes: [hash] }, IF_FREE);
+    const reply = await (await held).commitAndWait();
+    expect(takenIn(await second.setAliases({ hashes: [hash] }, IF_FREE))).toEqual({ [hash]: 'first' });
+    reply();
+    expectStatus(200, await early);
+    expect([await lists('first'), await lists('second')]).toEqual([
+      [[hash], [hash]],
+      [[], []],
+    ]);
+    expect(await stored(direct, 'first', 'second')).toEqual({ [hash]: 'first' });
+  });
+
+  it('both with ifFree: the second loses to a manifest that it has not seen', async () => {
+    const manifest = proxy.hold(MANIFEST);
+    const early = first.setAliases({ hashes: [hash] }, IF_FREE);
+    const ahead = await manifest;
+    const pointer = proxy.hold(POINTER);
+    const late = new AvatarClient(slow.url, 'second').setAliases({ hashes: [hash] }, IF_FREE);
+    const held = await pointer;
+    ahead.pass();
+    expectStatus(200, await early);
+    held.pass();
+    expect(takenIn(await late)).toEqual({ [hash]: 'first' });
+    expect(await stored(direct, 'first', 'second')).toEqual({ [hash]: 'first' });
+  });
+
+  it('the first without ifFree takes it from the second, which has it with ifFree meanwhile', async () => {
+    const held = proxy.hold(MANIFEST);
+    const late = first.setAliases({ hashes: [hash] });
+    const request = await held;
+    expectStatus(200, await second.setAliases({ hashes: [hash] }, IF_FREE));
+    request.pass();
+    expect(jsonOf(expectStatus(200, await late))).toMatchObject({ takenFrom: { [hash]: 'second' } });
+    expect([await lists('first'), await lists('second')]).toEqual([
+      [[hash], [hash]],
+      [[], []],
+    ]);
+  });
+
+  it('a change of the first wins over what the second has taken from its list before', async () => {
+    expectStatus(200, await first.setAliases({ hashes: [kept, 'f'.repeat(32)] }));
+    const held = proxy.hold(MANIFEST);
+    const late = first.setAliases({ hashes: [hash] });
+    const request = await held;
+    const taken = jsonOf(expectStatus(200, await second.setAliases({ hashes: [kept] })));
+    expect(taken).toMatchObject({ takenFrom: { [kept]: 'first' } });
+    request.pass();
+    expectStatus(200, await late);
+    expect([await lists('first'), await lists('second')]).toEqual([
+      [[hash], [hash]],
+      [[kept], [kept]],
+    ]);
+  });
 });

@@ -64,8 +64,9 @@ export class AvatarClient {
     return this.send({ method: 'PUT', suffix: '/current', body: JSON.stringify({ version }), headers });
   }
 
-  setAliases(body: { emails?: unknown; hashes?: unknown }): Promise<Answer> {
-    return this.send({ method: 'PUT', suffix: '/aliases', body: JSON.stringify(body) });
+  /** @param query as `?ifFree=true` */
+  setAliases(body: { emails?: unknown; hashes?: unknown }, query = ''): Promise<Answer> {
+    return this.send({ method: 'PUT', suffix: `/aliases${query}`, body: JSON.stringify(body) });
   }
 
   async versions(): Promise<History> {

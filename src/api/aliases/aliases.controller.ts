@@ -1,5 +1,6 @@
-import { Controller, Get, Header, Param, Put } from '@nestjs/common';
+import { Controller, Get, Header, Param, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { AliasChanges } from '../../avatars/alias-changes.js';
 import { Aliases } from '../../avatars/aliases.js';
 import { CodedError } from '../../errors.js';
 import { IdPipe } from '../id.pipe.js';
@@ -7,6 +8,7 @@ import { JsonBody } from '../json-body.js';
 import { DescribeId } from '../openapi/parameters.js';
 import { AliasesAnswer, AliasesBody, AliasesChange } from './aliases.dto.js';
 import { DescribeAliases, DescribeAliasesChange } from './aliases.openapi.js';
+import { IfFreePipe } from './if-free.query.js';
 
 const UNKEYED = [
   'invalid_aliases',
@@ -24,18 +26,25 @@ const UNKEYED = [
 @DescribeId()
 @Controller('v1/avatars/:id/aliases')
 export class AliasesController {
-  constructor(private readonly aliases: Aliases) {}
+  constructor(
+    private readonly aliases: Aliases,
+    private readonly changes: AliasChanges,
+  ) {}
 
   @Put()
   @Header('Cache-Control', 'no-store')
   @DescribeAliasesChange()
-  async replace(@Param('id', IdPipe) id: string, @JsonBody() body: AliasesBody): Promise<AliasesChange> {
+  async replace(
+    @Param('id', IdPipe) id: string,
+    @Query('ifFree', IfFreePipe) ifFree: boolean,
+    @JsonBody() body: AliasesBody,
+  ): Promise<AliasesChange> {
     const { emails = [], hashes = [] } = body;
     const { names } = this.aliases;
     const given = hashes.map((hash) => hash.toLowerCase());
     if (given.some((hash) => names.nameOf(hash) === undefined)) throw new CodedError(...UNKEYED);
     const computed = emails.flatMap((email) => names.hashEmail(email));
-    return { id, ...(await this.aliases.replace(id, [...computed, ...given])) };
+    return { id, ...(await this.changes.replace(id, [...computed, ...given], { ifFree })) };
   }
 
   @Get()

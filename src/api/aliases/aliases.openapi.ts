@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiQuery } from '@nestjs/swagger';
 import { headersOf } from '../openapi/headers.js';
 import { DescribeOneOf } from '../openapi/one-of.js';
 import { DescribeRefusals, JSON_BODIES, READS, WRITES } from '../openapi/refusals.js';
@@ -21,7 +21,16 @@ export const DescribeAliasesChange = () =>
       description:
         'Send one list or both, with at most 50 entries together. Empty lists remove all. An address that stands for another avatar stands for this one from now on, and `takenFrom` tells of it.',
     }),
+    DescribeIfFree(),
     DescribeOneOf(AliasesBody, ['emails', 'hashes']),
     ApiOkResponse({ ...answer, type: AliasesChange }),
-    DescribeRefusals(...WRITES, ...JSON_BODIES, 'invalid_aliases', 'invalid_id'),
+    DescribeRefusals(...WRITES, ...JSON_BODIES, 'alias_taken', 'invalid_aliases', 'invalid_id'),
   );
+
+const DescribeIfFree = () =>
+  ApiQuery({
+    name: 'ifFree',
+    required: false,
+    schema: { type: 'boolean', default: false },
+    description: 'true: refuse the change with 409 if one of the addresses stands for another avatar.',
+  });

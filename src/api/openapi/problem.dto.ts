@@ -35,6 +35,13 @@ export class ProblemAnswer {
   })
   current?: string | null;
 
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: 'With `alias_taken`: by hash, the id of the avatar that it stands for.',
+  })
+  taken?: Readonly<Record<string, string>>;
+
   @ApiProperty({ description: 'The `reqId` of the lines in the log. The same as the header X-Request-Id.' })
   requestId!: string;
 }

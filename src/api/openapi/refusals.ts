@@ -11,6 +11,7 @@ const MEANINGS: Record<number, string> = {
   401: 'The bearer key is missing or unknown.',
   404: 'There is no such picture or version.',
   408: 'The body did not arrive in time.',
+  409: 'An address stands for another avatar, and the call was to take none over.',
   412: 'What is current is not what If-Match or If-None-Match asks for.',
   413: 'The body is too large.',
   414: 'The path is too long.',
