@@ -6,6 +6,7 @@ import { ApiKeyGuard } from '../http/api-key.guard.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { AliasesController } from './aliases/aliases.controller.js';
+import { AliasBatchController } from './aliases/batch.controller.js';
 import { AvatarsController } from './avatars/avatars.controller.js';
 import { VersionAnswers } from './avatars/version-answers.js';
 import { GravatarController } from './gravatar/gravatar.controller.js';
@@ -19,6 +20,7 @@ import { SheetsController } from './sheets/sheets.controller.js';
 @Module({
   imports: [AvatarsModule, DeliveryModule, UploadsModule],
   controllers: [
+    AliasBatchController,
     AliasesController,
     AvatarsController,
     GravatarController,

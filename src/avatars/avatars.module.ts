@@ -4,6 +4,7 @@ import { OutboxModule } from '../outbox/outbox.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { AdoptionMarker } from './adoption-marker.js';
 import { Adoption } from './adoption.js';
+import { AliasBatches } from './alias-batches.js';
 import { AliasChanges } from './alias-changes.js';
 import { AliasPointers } from './alias-pointers.js';
 import { Aliases } from './aliases.js';
@@ -30,6 +31,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
   providers: [
     Adoption,
     AdoptionMarker,
+    AliasBatches,
     AliasChanges,
     AliasPointers,
     Aliases,
@@ -48,6 +50,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
   exports: [
     Adoption,
     AdoptionMarker,
+    AliasBatches,
     AliasChanges,
     Aliases,
     AvatarErasure,

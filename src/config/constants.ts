@@ -60,6 +60,15 @@ export class Constants {
   /** How many avatars all lookups read from the storage at once: half of the calls that a bucket gets. */
   lookupConcurrency = 32;
 
+  /**
+   * How many avatars all batches of addresses change at once. Each makes up to 8 calls at a time, in the line
+   * of all changes.
+   */
+  aliasConcurrency = 8;
+
+  /** After how long a batch of addresses begins no further avatar: proxies wait for a minute. */
+  aliasBatchTimeoutMs = 30_000;
+
   /** px. 1000 tiles of 128 px, or 200 of 256. Making a sheet takes some 20 bytes of memory for each px. */
   sheetMaxPixels = 4096 * 4096;
 

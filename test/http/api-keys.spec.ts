@@ -39,6 +39,7 @@ describe('a service with API_KEYS', () => {
         await harness.send({ method: 'POST', path, headers, body }),
         await harness.send({ method: 'DELETE', path, headers }),
         await harness.send({ method: 'PUT', path: `${path}/aliases`, headers, body: '{"emails":["a@b"]}' }),
+        await harness.send({ method: 'PUT', path: '/v1/aliases', headers, body: '{"avatars":[{"id":"a"}]}' }),
         await harness.send({ path: `${path}/aliases`, headers }),
         await harness.send({ method: 'POST', path: '/v1/avatars/lookup', headers, body: '{"ids":["a"]}' }),
       ];

@@ -18,6 +18,13 @@ const CALLS = [
   },
   {
     method: 'PUT',
+    path: '/v1/aliases',
+    code: 'invalid_aliases',
+    maxBytes: 1024 * 1024,
+    list: 'avatars',
+  },
+  {
+    method: 'PUT',
     path: '/v1/avatars/ann/current',
     code: 'invalid_version',
     maxBytes: 4096,

@@ -2,20 +2,13 @@ import { Controller, Get, Header, Param, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { AliasChanges } from '../../avatars/alias-changes.js';
 import { Aliases } from '../../avatars/aliases.js';
-import { CodedError } from '../../errors.js';
 import { IdPipe } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
 import { DescribeId } from '../openapi/parameters.js';
 import { AliasesAnswer, AliasesBody, AliasesChange } from './aliases.dto.js';
 import { DescribeAliases, DescribeAliasesChange } from './aliases.openapi.js';
+import { givenHashes } from './given-hashes.js';
 import { IfFreePipe } from './if-free.query.js';
-
-const UNKEYED = [
-  'invalid_aliases',
-  'One of the hashes is an MD5. This service has an ALIAS_KEY, so a hash is the HMAC-SHA256 of an address by that key, in 64 hex digits. ' +
-    'Compute it, or send the address under emails.',
-  { parameter: 'hashes' },
-] as const;
 
 /**
  * The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be
@@ -39,12 +32,8 @@ export class AliasesController {
     @Query('ifFree', IfFreePipe) ifFree: boolean,
     @JsonBody() body: AliasesBody,
   ): Promise<AliasesChange> {
-    const { emails = [], hashes = [] } = body;
-    const { names } = this.aliases;
-    const given = hashes.map((hash) => hash.toLowerCase());
-    if (given.some((hash) => names.nameOf(hash) === undefined)) throw new CodedError(...UNKEYED);
-    const computed = emails.flatMap((email) => names.hashEmail(email));
-    return { id, ...(await this.changes.replace(id, [...computed, ...given], { ifFree })) };
+    const hashes = givenHashes(body, this.aliases.names);
+    return { id, ...(await this.changes.replace(id, hashes, { ifFree })) };
   }
 
   @Get()

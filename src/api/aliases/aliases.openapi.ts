@@ -27,7 +27,7 @@ export const DescribeAliasesChange = () =>
     DescribeRefusals(...WRITES, ...JSON_BODIES, 'alias_taken', 'invalid_aliases', 'invalid_id'),
   );
 
-const DescribeIfFree = () =>
+export const DescribeIfFree = () =>
   ApiQuery({
     name: 'ifFree',
     required: false,
