@@ -91,6 +91,16 @@ describe.each(backends)('with ALIAS_KEY on $name', (backend) => {
     );
     await expectClean({ ...plain, ALIAS_KEY: KEY });
     await expectClean(plain);
+    const bob = new AvatarClient(keyed.service.url, 'bob');
+    const refused = await bob.setAliases({ emails: [EMAIL] }, '?ifFree=true');
+    expect(problemOf(refused)).toEqual({ status: 409, code: 'alias_taken' });
+    expect(jsonOf(refused)).toMatchObject({ taken: { [hash]: 'alice' } });
+    const taking = expectStatus(200, await bob.setAliases({ emails: [EMAIL] }));
+    expect(jsonOf(taking)).toEqual({ id: 'bob', hashes: [hash], takenFrom: { [hash]: 'alice' } });
+    // Of a hash that was taken over and removed, no list is left that `verify` would miss it for.
+    expectStatus(200, await bob.setAliases({ emails: [] }));
+    await expectClean(plain, 1);
+    expect(await keyed.set({ emails: [EMAIL], hashes: [second] })).toEqual(both);
     expect(jsonOf(expectStatus(200, await keyed.client.erase()))).toMatchObject({ aliases: 2 });
     expect(await stored()).toEqual([]);
 
