@@ -6,14 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { statusOf } from '../../src/storage/s3/s3-errors.js';
 import { backends, openBackend } from '../support/backends.js';
 import { s3Client, testS3 } from '../support/s3.js';
-import {
-  AvatarClient,
-  expectStatus,
-  jsonOf,
-  numbered,
-  postLookup,
-  versionOf,
-} from '../support/avatar-client.js';
+import { AvatarClient, expectStatus, jsonOf, lookup, numbered, versionOf } from '../support/avatar-client.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 import { type Answer, problemOf } from './support/client.js';
 
@@ -307,7 +300,6 @@ describe.each(backends)('the history on $name', (backend) => {
           (suffix) => () => client.get(suffix),
         ),
         () => client.get(`/${version}/master.jpeg`),
-        () => postLookup(service.url, { ids: [idOf(healthy), idOf(client)] }),
         async () => client.upload(await numbered(2)),
         () => client.restore(version),
         () => client.setAliases({ emails: ['ada@example.org'] }),
@@ -319,6 +311,10 @@ describe.each(backends)('the history on $name', (backend) => {
       expect(answers.map(problemOf)).toEqual(
         answers.map(() => ({ status: 503, code: 'manifest_unreadable' })),
       );
+      const [id, other] = [idOf(client), idOf(healthy)];
+      const { avatars } = await lookup(service.url, { ids: [id, other] });
+      expect(avatars[id]).toMatchObject({ error: { code: 'manifest_unreadable' } });
+      expect(avatars[other]).toMatchObject({ default: false });
       // Nothing of it was changed or deleted, and others are not touched by it.
       expect(await store.get(key)).toMatchObject({ bytes: damaged });
       expect(await stored(client)).toContain(version);
