@@ -142,7 +142,7 @@ describe.each(backends)('while the $name storage is away', (backend) => {
     for (const client of [deleted, erased]) {
       expect(problemOf(await client.get('?size=32'))).toEqual({ status: 404, code: 'avatar_not_found' });
     }
-    expectStatus(200, await deleted.get(`/${old[1] ?? ''}/32.webp`));
+    expectStatus(404, await deleted.get(`/${old[1] ?? ''}/32.webp`));
     expectStatus(404, await erased.get(`/${old[2] ?? ''}/32.webp`));
   });
 });

@@ -184,9 +184,10 @@ describe('pictures', () => {
     }
     expectStatus(204, await client.delete());
     expectStatus(404, await get(client));
-    expectStatus(200, await get(client, immutable));
+    expectStatus(404, await get(client, immutable));
     expectStatus(200, await client.restore(second));
     await heat();
+    expectStatus(200, await get(client, immutable));
     expectStatus(200, await client.erase());
     expectStatus(404, await get(client));
     expectStatus(404, await get(client, immutable));

@@ -133,7 +133,8 @@ describe.each(backends)('URLs on $name', (backend) => {
       version: string;
       urls: object;
     };
-    expect(Object.keys(urls)).toEqual(['16', '32', '48', '64', '96', '128', '192', 'master']);
+    const sizes = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
+    expect(Object.keys(urls)).toEqual([...sizes.map(String), 'master']);
     for (const path of [`~4de/${version}/1024.jpeg`, `~4de/${version}/200.jpeg`, 'Me?size=1024']) {
       const answer = await fetch(`${address}/v1/avatars/${path}`);
       const picture = sharp(Buffer.from(await answer.arrayBuffer()));

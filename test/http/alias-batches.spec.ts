@@ -73,7 +73,7 @@ describe.each(backends)('the addresses of many avatars on $name', (backend) => {
     const sent = [
       { id: 'dora', hashes: [first] },
       { id: 'lookup', hashes: [second] },
-      { id: '-', hashes: [second] },
+      { id: '.', hashes: [second] },
       { id: 'dora', hashes: [second] },
       { id: 'erik', emails: ['nobody'] },
       { id: 'finn', hashes: [second.slice(1)] },
@@ -85,7 +85,7 @@ describe.each(backends)('the addresses of many avatars on $name', (backend) => {
     expect((await results(service, sent)).map(told)).toEqual([
       ['dora', 200],
       ['lookup', 400, 'invalid_id', 'id'],
-      ['-', 400, 'invalid_id', 'id'],
+      ['.', 400, 'invalid_id', 'id'],
       ['dora', 400, 'invalid_aliases', 'id'],
       ['erik', 400, 'invalid_aliases', 'emails'],
       ['finn', 400, 'invalid_aliases', 'hashes'],
