@@ -1,12 +1,9 @@
 import { picture } from '../http/support/pictures.js';
-import { RawConnection, chunk, head } from '../http/support/raw.js';
+import { RawConnection, SOCKET_BUFFERS, chunk, head } from '../http/support/raw.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
 import { local } from '../support/local.js';
 import { readMetrics, storeCalls, total } from '../support/scrape.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
-
-/** More than the service reads of a body that nobody wants, and the system keeps, in bytes. */
-const SOCKET_BUFFERS = 64 * 1024 * 1024;
 
 /** Pictures of the avatar "shown", and a drawing for one that has none. */
 const READS = ['', '?size=64&format=webp', '?size=100&format=png', '?animated=false'];

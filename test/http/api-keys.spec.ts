@@ -3,14 +3,13 @@ import { local } from '../support/local.js';
 import { FORM, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
-import { RawConnection, chunk, head } from './support/raw.js';
+import { RawConnection, SOCKET_BUFFERS, chunk, head } from './support/raw.js';
 
 const KEY = 'the-right-key';
 const RIGHT = { authorization: `Bearer ${KEY}` };
 /** Keys as `openssl rand -base64 33` makes them, with every character that Base64 has. */
 const BASE64_KEY = 'ab+/cd+/ZZ09+/+/ab+/cd+/ZZ09+/+/ab+/cd+/ZA==';
 const UNAUTHORIZED = { status: 401, code: 'unauthorized' };
-const SOCKET_BUFFERS = 16 * 1024 * 1024;
 describe('a service with API_KEYS', () => {
   let harness: Harness;
 

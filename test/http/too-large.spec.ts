@@ -2,14 +2,12 @@ import { Readable } from 'node:stream';
 import { local } from '../support/local.js';
 import { BOUNDARY, FORM, fileForm, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
-import { RawConnection, chunk, head } from './support/raw.js';
+import { RawConnection, SOCKET_BUFFERS, chunk, head } from './support/raw.js';
 
 const MAX_BYTES = 100_000;
 const TOO_LARGE = { status: 413, code: 'upload_too_large' };
 const CHUNKED = { 'Transfer-Encoding': 'chunked' };
 
-/** The most bytes that two sockets of one machine hold between them: the maxima of tcp_wmem and tcp_rmem, and some to spare. */
-const SOCKET_BUFFERS = 16 * 1024 * 1024;
 const PIECE = chunk(Buffer.alloc(64 * 1024, 'x'));
 
 describe('uploads that are too large', () => {

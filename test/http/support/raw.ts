@@ -3,6 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HANG_MS } from '../../support/patience.js';
 import type { Answer } from './client.js';
 
+/**
+ * More bytes than a service reads of a body that nobody wants, and than two sockets of one machine hold between them: the maxima of
+ * tcp_wmem and tcp_rmem, of which the latter is 32 MiB on recent kernels.
+ */
+export const SOCKET_BUFFERS = 64 * 1024 * 1024;
+
 /** A connection that sends exactly the bytes that a test gives it. */
 export class RawConnection {
   private received = Buffer.alloc(0);
