@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import { CDN_CHECK } from './cdn/check-settings.js';
-import { loadSettings } from './config/load-settings.js';
+import { loadSettings, warningOfOwnUrls } from './config/load-settings.js';
 import { type Settings, isLoggedInDetail } from './config/settings.js';
 import { LOG_HOOKS, openLog, serializeError, serializeErrorBriefly } from './ops/logging.js';
 import { UnfitStorage } from './storage/health/storage-report.js';
@@ -30,6 +30,8 @@ export async function openService(environment: Record<string, string | undefined
   const logger = pino({ level: settings.logLevel, hooks: LOG_HOOKS, serializers: { err } }, openLog());
   for (const complaint of complaints) logger.error(complaint);
   for (const warning of warnings) logger.warn(warning);
+  const ownUrls = warningOfOwnUrls(settings);
+  if (ownUrls !== undefined) logger.warn(ownUrls);
   if (settings.apiKeys.length === 0) {
     logger.warn('API_KEYS is not set: anybody who can reach the service can change avatars');
   }

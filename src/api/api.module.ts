@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { RequestOrigins } from '../http/request-origins.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { AliasesController } from './aliases/aliases.controller.js';
@@ -31,6 +32,7 @@ import { SheetsController } from './sheets/sheets.controller.js';
   ],
   providers: [
     PublicUrls,
+    RequestOrigins,
     VersionAnswers,
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_GUARD, useClass: ApiKeyGuard },

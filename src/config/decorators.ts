@@ -1,5 +1,6 @@
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsUrl, Max, Min } from 'class-validator';
+import { IsBoolean, IsInt, IsUrl, Max, Min, ValidateBy } from 'class-validator';
+import { namesProxies } from './trusted-proxies.js';
 
 /** What `@IsUrl` accepts as the URL of a server, also of one in a local network. */
 export const WEB_URL = { protocols: ['http', 'https'], require_protocol: true, require_tld: false };
@@ -51,6 +52,14 @@ export function IsWebUrl(): PropertyDecorator {
       },
     ),
   );
+}
+
+/** The proxies of TRUST_PROXY. */
+export function IsProxies(): PropertyDecorator {
+  const validator = { validate: (value: unknown) => Array.isArray(value) && namesProxies(value) };
+  const message =
+    '$property must be the addresses or networks of your proxies, such as 10.0.0.0/8, comma separated, or their number, such as 1';
+  return ValidateBy({ name: 'isProxies', validator }, { message });
 }
 
 /** Letters of either case, kept in lower case. */

@@ -154,6 +154,24 @@ function unreadVariables(outer: Record<string, Given<string>>): string[] {
   });
 }
 
+/**
+ * Whether the service has to guess its own address where browsers use it.
+ * @returns what to do about it, to be logged as a warning
+ */
+export function warningOfOwnUrls({
+  nodeEnv,
+  serviceBaseUrl,
+  trustProxy,
+  urlMode,
+}: Settings): string | undefined {
+  if (nodeEnv !== 'production' || serviceBaseUrl !== undefined || trustProxy.length > 0) return undefined;
+  const variable = urlMode === 'public' ? 'SERVICE_BASE_URL' : 'PUBLIC_BASE_URL';
+  return (
+    `Neither ${variable} nor TRUST_PROXY is set: URLs of this service start with http:// and the Host that reaches it. ` +
+    `Set ${variable} to where browsers reach it, or TRUST_PROXY to the addresses of your proxies.`
+  );
+}
+
 /** A disk has no URLs, but its folder may be served by a web server or CDN at PUBLIC_BASE_URL. */
 function unservedUrls({ urlMode, publicBaseUrl }: Settings): string[] {
   if (urlMode === 'service' || (urlMode === 'public' && publicBaseUrl !== undefined)) return [];

@@ -15,7 +15,7 @@ import {
 import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../model/formats.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
 import { Constants } from './constants.js';
-import { IsFlag, IsInteger, IsList, IsLowerCase, IsWebUrl, WEB_URL } from './decorators.js';
+import { IsFlag, IsInteger, IsList, IsLowerCase, IsProxies, IsWebUrl, WEB_URL } from './decorators.js';
 
 /**
  * How long a call may wait for its turn at the bucket, as a multiple of its own deadline. By then the calls
@@ -41,6 +41,10 @@ export class Settings extends Constants {
   @IsString()
   @IsNotEmpty()
   host = '127.0.0.1';
+
+  @IsList()
+  @IsProxies()
+  trustProxy: string[] = [];
 
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   logLevel = 'info';

@@ -3,6 +3,11 @@ import { CodedError } from '../errors.js';
 
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
+/** Whether this names a host as a Host header does: a name or address, with a port if needed. */
+export function isHost(text: string): boolean {
+  return HOST.test(text);
+}
+
 /**
  * Checks the Host header, because answers have it in their URLs. HTTP/1.0 requests may leave it out (RFC
  * 9112, section 3.2).

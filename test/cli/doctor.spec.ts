@@ -117,6 +117,15 @@ describe('visage doctor', () => {
     expect(resultsOf(report)['races']).toEqual(['ok']);
   });
 
+  it('warns in production if nothing says where browsers reach the service', async () => {
+    const settings = { NODE_ENV: 'production', API_KEYS: 'a'.repeat(64) };
+    const report = await doctor({ STORAGE_LOCAL_PATH: await newFolder(), ...settings });
+    expect(report.code).toBe(0);
+    expect(checksOf(report, 'settings')).toMatchObject([
+      { result: 'warning', message: containing('PUBLIC_BASE_URL nor TRUST_PROXY is set') },
+    ]);
+  });
+
   it('passes before the first start, and leaves the empty folder empty', async () => {
     const folder = await newFolder();
     const settings = { STORAGE_LOCAL_PATH: join(folder, 'deep', 'data') };

@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { parse } from 'dotenv';
 import { parse as parseYaml } from 'yaml';
 import { CDN_CHECK } from '../../src/cdn/check-settings.js';
-import { InvalidSettings, loadSettings as loadChecked } from '../../src/config/load-settings.js';
+import {
+  InvalidSettings,
+  loadSettings as loadChecked,
+  warningOfOwnUrls,
+} from '../../src/config/load-settings.js';
 import { yamlKeyOf } from '../../src/config/setting-names.js';
 import { Constants } from '../../src/config/constants.js';
 import { SETTINGS, variableOf } from '../../src/config/settings.js';
@@ -499,6 +503,28 @@ describe('loadSettings', () => {
       expect(problemsOf({ [name]: 'http://minio:9000/' })).toEqual([]);
     },
   );
+
+  it.each(['0', 'true', 'localhost', '10.0.0.0/33', '10.0.0.1,2', '10.0.0.1,'])(
+    'refuses %s as TRUST_PROXY',
+    (value) => {
+      expect(problemsOf({ TRUST_PROXY: value })).toEqual([
+        expect.stringMatching(/^TRUST_PROXY must be the addresses or networks of your proxies, such as /),
+      ]);
+    },
+  );
+
+  it.each<[environment: Record<string, string>, warns: boolean]>([
+    [{}, true],
+    [{ NODE_ENV: 'development' }, false],
+    [{ TRUST_PROXY: '10.0.0.0/8,::1' }, false],
+    [{ PUBLIC_BASE_URL: 'https://a.example' }, false],
+    [{ URL_MODE: 'public', PUBLIC_BASE_URL: 'https://cdn.example' }, true],
+    [{ URL_MODE: 'public', SERVICE_BASE_URL: 'https://a.example' }, false],
+  ])('warns in production if nothing says where browsers reach the service: %j', (environment, warns) => {
+    const settings = load({ NODE_ENV: 'production', API_KEYS: 'a'.repeat(64), ...environment });
+    const warning = warningOfOwnUrls(settings) ?? '';
+    expect(/^Neither (PUBLIC|SERVICE)_BASE_URL nor TRUST_PROXY is set: .* Set /.test(warning)).toBe(warns);
+  });
 
   it('refuses a grace period in which an upload could be on its way', () => {
     expect(problemsOf({ AVATAR_GRACE_MS: '1000' })).toEqual([expect.stringContaining('AVATAR_GRACE_MS')]);

@@ -1,5 +1,5 @@
 import { CDN_CHECK } from '../../cdn/check-settings.js';
-import { InvalidSettings, loadSettings } from '../../config/load-settings.js';
+import { InvalidSettings, loadSettings, warningOfOwnUrls } from '../../config/load-settings.js';
 import type { Settings } from '../../config/settings.js';
 import { type Verdict, failure, ok } from './verdict.js';
 
@@ -33,7 +33,9 @@ function withoutKeys(environment: Environment): { settings?: Settings } {
 /** @throws InvalidSettings */
 function judge(environment: Environment): { settings: Settings; verdicts: Verdict[] } {
   const { settings, complaints, warnings } = loadSettings(environment, CDN_CHECK);
-  const verdicts = [...complaints.map((complaint) => failure(complaint)), ...warnings.map(warningOf)];
+  const ownUrls = warningOfOwnUrls(settings);
+  const toSay = ownUrls === undefined ? warnings : [...warnings, ownUrls];
+  const verdicts = [...complaints.map((complaint) => failure(complaint)), ...toSay.map(warningOf)];
   const { storageBackend, aliasKey } = settings;
   const keyed = aliasKey === undefined ? '' : '; e-mail hashes: only those made with ALIAS_KEY';
   if (verdicts.length === 0) verdicts.push(ok(`all can be used; storage backend: ${storageBackend}${keyed}`));
