@@ -7,6 +7,7 @@ export const ERROR_CODES = [
   'bad_request',
   'busy',
   'empty_file',
+  'foreign_origin',
   'image_too_large',
   'internal',
   'invalid_aliases',

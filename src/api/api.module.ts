@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
 import { ApiKeyGuard } from '../http/api-key.guard.js';
+import { ForeignPages } from '../http/foreign-pages.js';
 import { RequestOrigins } from '../http/request-origins.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
@@ -31,6 +32,7 @@ import { SheetsController } from './sheets/sheets.controller.js';
     SheetsController,
   ],
   providers: [
+    ForeignPages,
     PublicUrls,
     RequestOrigins,
     VersionAnswers,

@@ -4,11 +4,12 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
+import { ForeignPages } from './foreign-pages.js';
 import { PUBLIC } from './public.js';
 
 /**
  * Asks for one of the bearer keys of API_KEYS on every route that is not `@Public()`. Without keys it lets
- * everybody pass.
+ * everybody pass but changes by web pages of other origins.
  */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
@@ -16,17 +17,22 @@ export class ApiKeyGuard implements CanActivate {
 
   constructor(
     private readonly reflector: Reflector,
+    private readonly foreignPages: ForeignPages,
     { apiKeys }: Settings,
   ) {
     this.sums = apiKeys.map((sum) => Buffer.from(sum, 'hex'));
   }
 
-  /** @throws CodedError `unauthorized` */
+  /** @throws CodedError `unauthorized`, `foreign_origin` */
   canActivate(context: ExecutionContext): boolean {
-    if (this.sums.length === 0) return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    if (this.sums.length === 0) {
+      this.foreignPages.assertOwn(request.raw);
+      return true;
+    }
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC, targets)) return true;
-    const { authorization } = context.switchToHttp().getRequest<FastifyRequest>().headers;
+    const { authorization } = request.headers;
     const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
     if (key === undefined) {
       throw new CodedError(

@@ -8,6 +8,7 @@ const STATUSES: Record<ErrorCode, number> = {
   bad_request: 400,
   busy: 503,
   empty_file: 400,
+  foreign_origin: 403,
   image_too_large: 422,
   internal: 500,
   invalid_aliases: 400,

@@ -36,6 +36,7 @@ export function describeApi(app: INestApplication): OpenAPIObject {
 function complete(operation: Operation, path: string, method: string): void {
   const { responses } = operation;
   responses['400'] ??= refusal(400, EVERY_CALL);
+  if (method !== 'get') responses['403'] = refusal(403, ['foreign_origin']);
   if (path.includes('{')) responses['414'] = refusal(414, ['bad_request']);
   responses.default = { ...OTHER_REFUSAL };
   const headers = headersOf(

@@ -9,6 +9,7 @@ import { ProblemAnswer } from './problem.dto.js';
 const MEANINGS: Record<number, string> = {
   400: 'The request is wrong. `code` and `parameter` say why.',
   401: 'The bearer key is missing or unknown.',
+  403: 'A web page of another origin sent it, and API_KEYS is not set.',
   404: 'There is no such picture or version.',
   408: 'The body did not arrive in time.',
   409: 'An address stands for another avatar, and the call was to take none over.',
