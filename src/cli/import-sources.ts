@@ -2,14 +2,14 @@ import { type Dirent, constants, createReadStream } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Readable, pipeline } from 'node:stream';
+import { type Readable, pipeline } from 'node:stream';
 import { parse } from 'csv-parse';
 import { CodedError } from '../errors.js';
 import { assertId, isVersion } from '../model/keys.js';
-import type { ObjectStore } from '../storage/object-store.js';
-import { type Finding, Refused, UsageError } from './command.js';
-import { type Entry, openFile } from './importer.js';
-import { read } from './read-object.js';
+import type { S3Store } from '../storage/s3/s3.store.js';
+import { type Finding, UsageError } from './command.js';
+import { openFile, openObject } from './open-picture.js';
+import type { Entry } from './importer.js';
 
 /**
  * The pictures to import from a path of this machine: a list (`.csv`, `.jsonl`), or a folder in the layout of
@@ -28,7 +28,8 @@ export async function entriesAt(path: string): Promise<AsyncIterable<readonly En
   return grouped(filesIn((await readableAt(avatars))?.isDirectory() ? avatars : path));
 }
 
-async function readableAt(path: string) {
+/** @returns undefined if there is nothing at the path @throws UsageError if it may not be read */
+export async function readableAt(path: string) {
   try {
     const found = await statOf(path);
     if (found) await access(path, found.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK);
@@ -42,8 +43,8 @@ async function readableAt(path: string) {
  * The pictures to import from a bucket: `<prefix><id>/<uuidv7>.<ext>`. Deeper objects are skipped: Visage
  * makes them if both services share a bucket.
  */
-export function entriesIn(store: ObjectStore, prefix: string): AsyncIterable<readonly Entry[]> {
-  return grouped(objectsIn(store, prefix));
+export function entriesIn(store: S3Store, prefix: string, maxBytes: number): AsyncIterable<readonly Entry[]> {
+  return grouped(objectsIn(store, prefix, maxBytes));
 }
 
 /** One upload in the layout of the service that Visage grew from. */
@@ -66,14 +67,10 @@ async function* filesIn(folder: string): AsyncIterable<Upload> {
   }
 }
 
-async function* objectsIn(store: ObjectStore, prefix: string): AsyncIterable<Upload> {
-  for await (const { key } of store.list(prefix)) {
+async function* objectsIn(store: S3Store, prefix: string, maxBytes: number): AsyncIterable<Upload> {
+  for await (const { key, size } of store.list(prefix)) {
     const [id = '', name = '', ...deeper] = key.slice(prefix.length).split('/');
-    const open = async () => {
-      const object = await read(store, key);
-      if (!object) throw new Refused('file_not_found', `There is no object ${key} any more.`);
-      return Readable.from([object.bytes]);
-    };
+    const open = () => openObject(store, { key, size }, maxBytes);
     if (deeper.length === 0) yield { id, name, where: key, open };
   }
 }
@@ -93,7 +90,7 @@ function entryOf({ id, name, where, open }: Upload): Entry {
   const version = basename(name, extname(name));
   if (!isVersion(version) || extname(name) === '') {
     const message =
-      'Its name is not <id>/<uuidv7>.<extension>. To import it, make a list (.csv) with a line id,file for it.';
+      'Its name is not <id>/<uuidv7>.<extension>. To import it, use --pattern, or make a list (.csv) with a line id,file for it.';
     return { finding: { code: 'unknown_file', where, message } };
   }
   return invalidId(id, where) ?? { id, where, version, open };

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Adoption } from '../avatars/adoption.js';
@@ -19,7 +17,7 @@ import type { Listed } from './for-each.js';
 export interface Item {
   id: string;
   where: string;
-  /** Its version in the service that Visage grew from; undefined: it becomes the newest. */
+  /** The name that its version gets, with the time of the picture; undefined: it becomes the newest. */
   version?: string;
   /** @throws what the store throws, or Refused */
   open: () => Promise<Readable>;
@@ -106,17 +104,6 @@ export class Importer {
     const version = { version: name, uploadedAt: at } as Version;
     const after = apply(manifest, { type: 'publish', at, version }, this.settings.avatarHistory);
     return versionNamed(after, name) !== undefined;
-  }
-}
-
-/** @throws Refused */
-export async function openFile(path: string): Promise<Readable> {
-  const source = createReadStream(path);
-  try {
-    await once(source, 'open');
-    return source;
-  } catch (error) {
-    throw new Refused('file_unreadable', (error as Error).message);
   }
 }
 

@@ -13,6 +13,7 @@ interface MigrateOptions extends CommonOptions {
 interface ImportOptions extends CommonOptions {
   from?: 's3';
   fromConfig?: string;
+  pattern?: string;
 }
 
 type Variables = Record<string, string | undefined>;
@@ -87,22 +88,26 @@ Exit codes:
       }),
     );
 
-  define('import', 'take in pictures: the folder of an older service, or a list of ids and files')
+  define('import', 'take in pictures: a folder or a bucket of any layout, or a list of ids and files')
     .argument(
-      '<path>',
+      '[path]',
       'a folder of <id>/<uuidv7>.<ext>, a list (.csv or .jsonl) with id and file, or a prefix with --from s3',
     )
     .addOption(new Option('--from <backend>', 'read from the bucket instead of this machine').choices(['s3']))
     .option('--from-config <file>', 'a YAML file with the settings of the bucket to read from')
-    .action((path: string, options: ImportOptions) =>
+    .option(
+      '--pattern <pattern>',
+      "where the pictures are in the folder or bucket, such as 'users/{id}/avatar.*'; the newest of each id counts",
+    )
+    .action((path: string | undefined, options: ImportOptions) =>
       run('import', options, async (task, settings) => {
         const { runImport } = await import('./import.js');
-        const { entriesAt, entriesIn } = await import('./import-sources.js');
+        const { chooseSource } = await import('./choose-source.js');
         const into = settings({});
-        if (options.from === undefined) return runImport(task, into, await entriesAt(path));
-        const { openStore } = await import('../storage/open-store.js');
-        const bucket = openStore(settings({ backend: options.from, file: options.fromConfig }));
-        return runImport(task, into, entriesIn(bucket, path.replace(/\/*$/, '/')));
+        const { from: backend, fromConfig: file, pattern } = options;
+        const bucket = backend && settings({ backend, file });
+        const { entries, seen } = await chooseSource({ path, bucket, pattern }, into.avatarMaxSizeBytes);
+        return runImport(task, into, entries, seen);
       }),
     );
 

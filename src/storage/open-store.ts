@@ -23,7 +23,8 @@ function openLocal(settings: Settings, { onDiscardedRead }: OpenOptions): LocalS
   return new LocalStore({ path, lockTimeoutMs, onDiscardedRead });
 }
 
-function openBucket(settings: Settings, { connections, onDiscardedRead }: OpenOptions): S3Store {
+/** Opens the bucket of the settings, whatever backend they ask for. */
+export function openBucket(settings: Settings, { connections, onDiscardedRead }: OpenOptions = {}): S3Store {
   const { storageS3AccessKeyId: accessKeyId, storageS3SecretAccessKey: secretAccessKey } = settings;
   return new S3Store({
     bucket: settings.storageS3Bucket ?? '',

@@ -68,6 +68,15 @@ export class S3Store extends ObjectStore {
     return this.bucket.withDeadline((deadline) => this.reader.read(key, deadline, ifNoneMatch));
   }
 
+  /**
+   * Reads an object that another program stored, whatever its key. Otherwise like `get`.
+   * @returns undefined if there is none
+   */
+  async getForeign(key: string): Promise<StoredObject | undefined> {
+    const object = await this.bucket.withDeadline((deadline) => this.reader.read(key, deadline));
+    return object === 'unchanged' ? undefined : object;
+  }
+
   override async exists(key: string): Promise<boolean> {
     assertKey(key);
     return this.bucket.withDeadline(async (abortSignal) => {
