@@ -88,6 +88,10 @@ export const EachIsHash = () =>
     message: 'One of the hashes is neither an MD5 nor a SHA-256 in hex. Correct or remove it.',
   });
 
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The length of a list; 0 if it is none. */
 export function lengthOf(list: unknown): number {
   return Array.isArray(list) ? list.length : 0;

@@ -54,11 +54,11 @@ export class Importer {
     const manifest = await this.repository.readFresh(id);
     if (version !== undefined) {
       if (versionNamed(manifest, version)) return 'unchanged';
-      if (isErased(manifest, version)) throw erased(manifest);
+      if (isErased(manifest, version)) throw erased(manifest, version);
       if (!this.wouldKeep(manifest, version)) return 'surplus';
       if (!this.dryRun) {
         const after = await this.adoption.publishAs(id, version, await open());
-        if (isErased(after, version)) throw erased(after);
+        if (isErased(after, version)) throw erased(after, version);
         return 'imported';
       }
     }
@@ -107,7 +107,9 @@ export class Importer {
   }
 }
 
-function erased({ erasedAt }: Manifest): Refused {
-  const message = `The avatar was erased at ${String(erasedAt)}. If the picture is wanted again, upload it.`;
-  return new Refused('avatar_erased', message);
+/** @param version the one that was erased; undefined: the whole avatar was */
+function erased({ erasedAt, erased: alone }: Manifest, version?: string): Refused {
+  const at = alone?.find((one) => one.version === version)?.at;
+  const what = at === undefined ? `avatar was erased at ${String(erasedAt)}` : `picture was erased at ${at}`;
+  return new Refused('avatar_erased', `The ${what}. If the picture is wanted again, upload it.`);
 }

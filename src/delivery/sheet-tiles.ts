@@ -15,7 +15,11 @@ export interface TileWish extends Pick<DrawingWish, 'default' | 'scheme'> {
   dark?: boolean | undefined;
   /** Edge in px, one of the sizes. */
   size: number;
+  /** Of people, by id. */
+  names: ReadonlyMap<string, string>;
 }
+
+const INITIALS = { kind: 'initials' } as const;
 
 /** A tile of a sheet. */
 export interface Tile extends Found {
@@ -74,9 +78,12 @@ export class SheetTiles implements OnApplicationShutdown {
   private async draw(
     id: string,
     read: Trust,
-    { size, dark, ...drawing }: TileWish,
+    { size, dark, names, scheme, default: fallback }: TileWish,
     failure: unknown,
   ): Promise<Picture | undefined> {
+    const name = names.get(id);
+    const initials = name === undefined ? undefined : INITIALS;
+    const drawing = { default: fallback ?? initials, name, scheme };
     const request = { size, exact: true, format: 'webp', dark, drawing } as const;
     const drawn = await this.standIns.draw(id, request, read);
     if (!drawn && isAway(failure)) throw failure;

@@ -17,14 +17,18 @@ import { SheetTurns } from './sheet-turns.js';
 import { SheetTiles, type Tile, type TileWish, isOverload } from './sheet-tiles.js';
 
 /** A request for a sheet. */
-export interface SheetWish extends Omit<TileWish, 'size' | 'default'> {
+export interface SheetWish extends Omit<TileWish, 'size' | 'default' | 'names'> {
   /** Valid already, at least one. A repeated one counts once. */
   ids: readonly string[];
   /** Edge of a tile in px. Rounded up to the next of the sizes; above the last of them it is that one. */
   size?: number | undefined;
-  /** Undefined: AVATAR_DEFAULT. */
+  /** Undefined: initials for those who have a name, and AVATAR_DEFAULT for the others. */
   default?: (typeof FALLBACK_NAMES)[number] | undefined;
+  /** Of people, by id, for initials. */
+  names?: ReadonlyMap<string, string> | undefined;
 }
+
+const NAMELESS: ReadonlyMap<string, string> = new Map();
 
 /** The avatars of a sheet, in the order of its tiles. */
 export interface Sheet {
@@ -189,8 +193,9 @@ export class SheetsService {
     return replaced;
   }
 
-  private lookOf({ default: name, scheme, dark }: SheetWish, { size }: SheetLayout): TileWish {
-    return { default: name && this.fallbacks.named(name), scheme, dark, size };
+  private lookOf(wish: SheetWish, { size }: SheetLayout): TileWish {
+    const { default: name, scheme, dark, names = NAMELESS } = wish;
+    return { default: name && this.fallbacks.named(name), scheme, dark, names, size };
   }
 
   /** Whether a browser may keep it: otherwise another replica may have erased an avatar on it long ago. */

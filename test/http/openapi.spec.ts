@@ -48,6 +48,7 @@ const IN_WORDS = [
   'with at most 50 entries together',
   'Send 1 to 1000 ids and hashes together.',
   'Each id in `names` has to be in `ids`.',
+  'At most as many as ids',
 ];
 
 /** What makes sense where a schema allows any text, or where it cannot say what there is. */
@@ -203,7 +204,8 @@ describe('the OpenAPI document', () => {
   function forbidden(call: Call, random: Random): Draft | undefined {
     const draft = allowed(call, random);
     const changes: (() => boolean)[] = (call.operation.parameters ?? []).map((one) => () => {
-      const bad = invalidText(schemas, one.schema, random);
+      const { type, items = {} } = one.schema;
+      const bad = invalidText(schemas, type === 'array' ? items : one.schema, random);
       // A path without a part is another path.
       if (bad === undefined || (one.in === 'path' && bad === '') || (one.in === 'header' && !isHeader(bad)))
         return false;
@@ -236,8 +238,10 @@ describe('the OpenAPI document', () => {
     // No schema can say where a picture ends, nor which URLs the settings allow.
     if (fitting.length > 0 && (['crop', 'default'].includes(name) || random() < 0.6))
       return pick(fitting, random);
+    // A list in a query repeats its name: one of them will do.
+    const one = schema.type === 'array' ? (schema.items ?? {}) : schema;
     for (;;) {
-      const value = String(validValue(schemas, schema, random));
+      const value = String(validValue(schemas, one, random));
       if (place !== 'header' || isHeader(value)) return value;
     }
   }

@@ -121,6 +121,74 @@ describe('sheets', () => {
     expect([colors.get('nobody')?.[3], colors.get('red')]).toEqual([0, near(RED)]);
   });
 
+  it('draw the initials of the names that they get, in a URL or a body, and never mix them up', async () => {
+    const ids = ['n-1', 'red', 'n-2', 'n-3', 'n-4'];
+    const names = ['Ada Lovelace', 'Red', '', 'Лев Толстой', '李小龙, Jr. & "Co" +1'];
+    const more = names.map((name) => `&name=${encodeURIComponent(name)}`).join('');
+    const tileOf = async (sheet: Buffer, map: MapJson, id: string) => {
+      const { x = 0, y = 0 } = map.tiles.find((tile) => tile.id === id) ?? {};
+      const { size: edge } = map;
+      return sharp(sheet).extract({ left: x, top: y, width: edge, height: edge }).png().toBuffer();
+    };
+    for (const query of ['', '&default=initials']) {
+      const map = await mapOf(service.url, ids, `&size=96${query}${more}`);
+      const sheet = expectStatus(
+        200,
+        await send(service.url, { path: (map.url ?? '').slice(service.url.length) }),
+      );
+      const posted = expectStatus(
+        200,
+        await postSheet(service.url, {
+          ids,
+          size: 96,
+          ...(query !== '' && { default: 'initials' }),
+          names: Object.fromEntries(ids.map((id, i) => [id, names[i]])),
+        }),
+      );
+      expect([posted.headers.etag, posted.body.equals(sheet.body)]).toEqual([sheet.headers.etag, true]);
+      for (const [i, id] of ids.entries()) {
+        if (id === 'red') continue;
+        const asked =
+          names[i] === '' ? query : `&default=initials&name=${encodeURIComponent(names[i] ?? '')}`;
+        const one = await new AvatarClient(service.url, id).get(`?size=96&format=png${asked}`);
+        const tile = await tileOf(sheet.body, map, id);
+        expect([query, id, (await difference(tile, expectStatus(200, one).body)) < 3]).toEqual([
+          query,
+          id,
+          true,
+        ]);
+      }
+      expect((await colorsOf(sheet.body, map)).get('red')).toEqual(near(RED));
+    }
+    // Another name is another sheet.
+    const etag = async (name: string) => (await getSheet(service.url, ['n-1'], `&name=${name}`)).headers.etag;
+    expect(await etag('Ada')).not.toBe(await etag('Bob'));
+  });
+
+  it('refuse names that are none, and those of nobody on them', async () => {
+    const ids = ['n-1', 'n-2'];
+    const long = 'a'.repeat(257);
+    const refusals = [
+      await getSheet(service.url, ids, '&name=a&name=b&name=c'),
+      await getSheet(service.url, ids, `&name=a&name=${long}`),
+      await postSheet(service.url, { ids, names: { 'n-3': 'Ada' } }),
+      await postSheet(service.url, { ids, names: { 'n-1': long } }),
+      await postSheet(service.url, { ids, names: { 'n-1': 7 } }),
+      await postSheet(service.url, { ids, names: { 'n-1': '\ud800' } }),
+      await postSheet(service.url, { ids, names: ['Ada'] }),
+      await postSheet(service.url, { ids, names: null }),
+      await postSheet(service.url, { names: { 'n-1': 'Ada' } }),
+    ];
+    expect(
+      refusals.map((answer) => [answer.status, problemOf(answer).code, problemOf(answer).parameter]),
+    ).toEqual([
+      [400, 'invalid_sheet', 'name'],
+      [400, 'invalid_sheet', 'name'],
+      ...Array.from({ length: 6 }, () => [400, 'invalid_sheet', 'names']),
+      [400, 'invalid_sheet', expect.stringMatching(/ids|names/)],
+    ]);
+  });
+
   it('show the first frame of what moves', async () => {
     await put(
       'moving',

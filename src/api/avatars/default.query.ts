@@ -72,6 +72,11 @@ export class DefaultPipe implements PipeTransform<Record<string, unknown>, Defau
   }
 }
 
+/** Whether `name=` takes it. */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && NAME.test(value);
+}
+
 /** @throws CodedError `invalid_default` unless `name=` takes it */
 export function assertName(name: string): void {
   checked('name', name, NAME);

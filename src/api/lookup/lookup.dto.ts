@@ -21,7 +21,7 @@ import {
   URLS_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
-import { Must, OptionalField, lengthOf } from '../rules.js';
+import { Must, OptionalField, isObject, lengthOf } from '../rules.js';
 
 /** Ids and hashes together. */
 const MAX_ENTRIES = 1000;
@@ -209,10 +209,6 @@ export class LookupAnswer {
 
   @ApiProperty({ ...ENTRIES, description: 'By hash in lower case.' })
   hashes!: Record<string, LookupEntry | LookupFault>;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isTooMany(ids: unknown, hashes: unknown): boolean {

@@ -11,7 +11,7 @@ import { Public } from '../../http/public.js';
 import { positionOf } from '../../model/sheet.js';
 import { JsonBody } from '../json-body.js';
 import { PublicUrls } from '../public-urls.js';
-import { SheetBody, type SheetMap, SheetPipe, SheetQuery } from './sheets.dto.js';
+import { SheetBody, type SheetMap, SheetPipe, SheetQuery, namesIn } from './sheets.dto.js';
 import { DescribePostedSheet, DescribeSheet } from './sheets.openapi.js';
 
 /** Serves many avatars as one picture, and its map. */
@@ -61,7 +61,8 @@ export class SheetsController {
     if (wish.format === 'json') return this.sendMap(wish, request, reply, url?.());
     const { ids, size, default: fallback, scheme } = wish;
     const { dark } = preferencesOf(request);
-    const picture = await this.sheets.show({ ids, size, default: fallback, scheme, dark });
+    const names = namesIn(wish);
+    const picture = await this.sheets.show({ ids, size, default: fallback, scheme, dark, names });
     await this.answers.send(request, reply, picture, { 'Cache-Control': this.cacheControl }, undefined);
   }
 
@@ -71,7 +72,8 @@ export class SheetsController {
     reply: FastifyReply,
     url: string | undefined,
   ): Promise<void> {
-    const { layout, avatars } = await this.sheets.find(wish);
+    const { ids, size } = wish;
+    const { layout, avatars } = await this.sheets.find({ ids, size });
     const verified = avatars.every((one) => one.verified);
     const tiles = avatars.map(({ id, value: version, failure }, index) => ({
       id,
@@ -89,9 +91,10 @@ export class SheetsController {
 }
 
 /** The path and query of the picture. */
-function pathOf({ ids, size, default: fallback, scheme }: SheetQuery): string {
+function pathOf({ ids, size, default: fallback, scheme, name: names = [] }: SheetQuery): string {
   const query = Object.entries({ size, default: fallback, scheme })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `&${name}=${value}`);
-  return `/v1/sheets?ids=${ids.map(encodeURIComponent).join()}${query.join('')}`;
+  const named = names.map((name) => `&name=${encodeURIComponent(name)}`);
+  return `/v1/sheets?ids=${ids.map(encodeURIComponent).join()}${query.join('')}${named.join('')}`;
 }

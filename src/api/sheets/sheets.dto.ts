@@ -1,5 +1,5 @@
 import { Injectable, type PipeTransform, applyDecorators } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema, type ApiSchemaOptions } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { RENDITION_SIZES } from '../../model/formats.js';
@@ -14,7 +14,8 @@ import {
   THUMBHASH_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
-import { EachIsId, Must, OptionalField, check, lengthOf } from '../rules.js';
+import { NAME_CHARACTERS, isName } from '../avatars/default.query.js';
+import { EachIsId, Must, OptionalField, check, isObject, lengthOf } from '../rules.js';
 
 /** Ids in a URL. It has to stay short enough for servers and proxies. */
 const MAX_IN_QUERY = 200;
@@ -24,6 +25,8 @@ const MAX_IN_BODY = 1000;
 const MAX_QUERY = 8000;
 
 const FORMATS = ['webp', 'json'] as const;
+
+const NAMES = `A name is a text of at most ${NAME_CHARACTERS} characters.`;
 
 /** What a sheet is to look like. */
 class SheetLook {
@@ -44,7 +47,7 @@ class SheetLook {
     type: 'string',
     enum: [...FALLBACK_NAMES],
     description:
-      'What to draw for avatars without a picture. 404: nothing, the tile is transparent. By default AVATAR_DEFAULT decides.',
+      'What to draw for avatars without a picture. 404: nothing, the tile is transparent. By default the initials of those who have a name, and for the others AVATAR_DEFAULT decides.',
   })
   @IsIn(FALLBACK_NAMES, { message: `default has to be one of ${FALLBACK_NAMES.join(', ')}.` })
   default?: (typeof FALLBACK_NAMES)[number];
@@ -77,11 +80,29 @@ export class SheetQuery extends SheetLook {
     `ids has to be 1 to ${MAX_IN_QUERY} ids with commas between them, together at most ${MAX_QUERY} characters. POST takes ${MAX_IN_BODY} ids.`,
   )
   ids!: string[];
+
+  @OptionalField({
+    type: 'array',
+    items: { type: 'string', maxLength: NAME_CHARACTERS },
+    maxItems: MAX_IN_QUERY,
+    example: ['Alice Jones', 'Bob Smith'],
+    description: `Names of people, for initials: \`name=\` once for each id, in their order. An empty one is none. At most as many as ids, and with a URL that is not too long for servers and proxies.`,
+  })
+  @Must((names, { ids }: SheetQuery) => lengthOf(names) <= lengthOf(ids), {
+    message: 'There are more names than ids. Send name= once for each id, in their order.',
+  })
+  @Must(isName, { each: true, message: NAMES })
+  name?: string[];
 }
 
 /** A sheet that a body asks for. */
+@ApiSchema({ additionalProperties: false } as ApiSchemaOptions)
 export class SheetBody extends SheetLook {
-  /** Enough for the most and longest ids, with every character escaped. */
+  static readonly closed = true;
+  /**
+   * Enough for the most and longest ids, with every character escaped, or for as many UUIDs with names of
+   * 400 bytes.
+   */
   static readonly maxBytes = 512 * 1024;
 
   @ApiProperty({
@@ -93,16 +114,39 @@ export class SheetBody extends SheetLook {
   })
   @AreIds(MAX_IN_BODY, `Send { "ids": [...] } with 1 to ${MAX_IN_BODY} ids.`)
   ids!: string[];
+
+  @OptionalField({
+    type: 'object',
+    additionalProperties: { type: 'string', maxLength: NAME_CHARACTERS },
+    example: { alice: 'Alice Jones' },
+    description: 'Names of people, for initials, by id. Each id in `names` has to be in `ids`.',
+  })
+  @Must((names, { ids }: SheetBody) => !isObject(names) || areAmong(ids, Object.keys(names)), {
+    message: 'names has an id that is not in ids. Add it there, or remove its name.',
+  })
+  @Must((names) => isObject(names) && Object.values(names).every(isName), { message: NAMES })
+  names?: Record<string, string>;
+}
+
+/** The names that a sheet has for initials, by id. */
+export function namesIn(wish: SheetQuery | SheetBody): Map<string, string> {
+  const named =
+    wish instanceof SheetQuery
+      ? wish.ids.map((id, i) => [id, wish.name?.[i] ?? ''] as const)
+      : Object.entries(wish.names ?? {});
+  return new Map(named.filter(([, name]) => name.trim() !== ''));
 }
 
 /** Reads the query of a sheet. @throws CodedError `invalid_sheet` */
 @Injectable()
 export class SheetPipe implements PipeTransform<Record<string, unknown>, SheetQuery> {
-  transform({ ids, size, ...look }: Record<string, unknown>): SheetQuery {
+  transform({ ids, name, size, ...look }: Record<string, unknown>): SheetQuery {
+    const names = name === undefined ? undefined : [name].flat();
     return check(SheetQuery, {
       ...look,
       // What is repeated is a list already, and refused.
       ids: typeof ids === 'string' && ids.length <= MAX_QUERY ? ids.split(',') : undefined,
+      name: names,
       size: typeof size === 'string' && /^\d{1,4}$/.test(size) ? Number(size) : size,
     });
   }
@@ -183,4 +227,9 @@ function AreIds(max: number, message: string) {
 /** The pattern of an id, within a longer one. */
 function idPattern(): string {
   return ID.source.replace(/^\^|\$$/g, '');
+}
+
+function areAmong(list: unknown, ids: readonly string[]): boolean {
+  const known = new Set(Array.isArray(list) ? list : []);
+  return ids.every((id) => known.has(id));
 }
