@@ -131,6 +131,16 @@ Exit codes:
       }),
     );
 
+  defineAny('export', 'write everything that is stored about an avatar into a new folder')
+    .argument('<id>', 'the id of the avatar')
+    .argument('[folder]', 'the folder to make; by default visage-export-<id> in the working directory')
+    .action((id: string, folder: string | undefined, options: CommonOptions) =>
+      run('export', options, async (_, settings) => {
+        const { runExport } = await import('./export.js');
+        return runExport(settings({}), id, folder);
+      }),
+    );
+
   define('gc', 'delete pictures that no manifest needs any more, past AVATAR_GRACE_MS').action(
     (options: CommonOptions) =>
       run('gc', options, async (task, settings) => {
