@@ -24,8 +24,9 @@ export interface ReplaceOptions {
 
 /**
  * Changes the aliases of avatars. There is no transaction over two avatars, so a registration claims the
- * pointers, then writes its manifest, and then looks at the pointers again. Of two that want the same hash,
- * the one whose pointer was replaced in between finds that out in its last look. One with `ifFree` then takes
+ * pointers, then writes its manifest, and then confirms the pointers by storing them once more. A pointer
+ * that is confirmed is left alone by `ifFree`: whoever reads it finds it in the manifest, too. Of two that
+ * want the same hash, the one whose pointer was replaced before finds that out. One with `ifFree` then takes
  * its list back; one without registers once more.
  */
 @Injectable()
@@ -69,7 +70,7 @@ export class AliasChanges {
     // The time of acceptance, not of the commit: an erasure that comes in between has to win.
     let at = instantAfter(await this.repository.readFresh(id), new Date());
     if (ifFree) this.assertNone(await this.holders(id, names));
-    const { pointed, others } = await this.point(id, names, ifFree ? 'if-free' : 'take');
+    const { stored, others } = await this.point(id, names, ifFree ? 'if-free' : 'take');
     if (ifFree && others.size > 0) {
       await this.aliases.reconcile(id, names);
       this.assertNone(others);
@@ -83,9 +84,10 @@ export class AliasChanges {
       const same = listed.join() === names.join();
       // Of two lists of the same instant, the one that arrives later counts.
       if (!same && before?.at === at) at = justAfter(at);
-      return same && !pointed ? undefined : { type: 'alias', at, hashes: names };
+      return same && stored.size === 0 ? undefined : { type: 'alias', at, hashes: names };
     });
-    const { elsewhere } = await this.aliases.settle(id, names);
+    const registered = names.filter((name) => stored.has(name) || !before?.hashes.includes(name));
+    const { elsewhere } = await this.aliases.settle(id, names, registered);
     if (ifFree && elsewhere.size > 0) {
       await this.takeBack(id, { at, hashes: names }, before, elsewhere);
       await this.aliases.reconcile(id, [...names, ...dropped]);
@@ -141,20 +143,20 @@ export class AliasChanges {
     return holders;
   }
 
-  /** @returns whether any pointer was stored, and the other avatars that hashes stand or stood for */
+  /** @returns the pointers that were stored, and the other avatars that hashes stand or stood for */
   private async point(
     id: string,
     names: readonly string[],
     how: 'take' | 'if-free',
-  ): Promise<{ pointed: boolean; others: Map<string, Holder> }> {
-    let pointed = false;
+  ): Promise<{ stored: Set<string>; others: Map<string, Holder> }> {
+    const pointers = new Set<string>();
     const others = new Map<string, Holder>();
     await each(names, async (name) => {
       const { stored, other } = await this.aliases.point(name, id, how);
-      if (stored) pointed = true;
+      if (stored) pointers.add(name);
       if (other) others.set(name, other);
     });
-    return { pointed, others };
+    return { stored: pointers, others };
   }
 
   /** @throws CodedError `alias_taken` */

@@ -97,11 +97,7 @@ export class Aliases {
   async remove(id: string, names: readonly string[]): Promise<number> {
     let removed = 0;
     await each(names, async (name) => {
-      const pointer = await this.pointers.read(name);
-      if (!pointer || isNoAlias(pointer) || (targetOf(pointer) ?? id) !== id) return;
-      if (!(await this.pointers.swap(name, undefined, pointer))) return;
-      this.pointers.forget(name);
-      removed++;
+      if (await this.release(name, id, await this.pointers.read(name))) removed++;
     });
     return removed;
   }
@@ -122,26 +118,32 @@ export class Aliases {
 
   /**
    * The same.
+   * @param registered names that the manifest lists only now: their pointers are stored once more, so that
+   * nobody replaces one who has read the manifest before
    * @returns also which of the names the manifest lists although their pointers lead to others, and to whom
    */
   async settle(
     id: string,
     names: readonly string[],
+    registered: readonly string[] = [],
   ): Promise<{ removed: number; elsewhere: Map<string, Holder> }> {
     const elsewhere = new Map<string, Holder>();
     if (names.length === 0) return { removed: 0, elsewhere };
+    const confirmed = new Set<string>();
     for (let removed = 0; ;) {
       elsewhere.clear();
       const manifest = await this.repository.readStored(id);
       const isListed = (name: string) => listsAlias(manifest, name);
       let restored = 0;
       await each(names.filter(isListed), async (name) => {
-        const { stored, other } = await this.point(name, id, 'restore');
+        const isNew = registered.includes(name) && !confirmed.has(name);
+        const { stored, other } = await this.point(name, id, isNew ? 'confirm' : 'restore');
+        confirmed.add(name);
         if (stored) restored++;
         if (other !== undefined) elsewhere.set(name, other);
       });
       const unlisted = names.filter((name) => !isListed(name));
-      const now = await this.remove(id, unlisted);
+      const now = await this.removeUnlisted(id, unlisted);
       removed += now;
       // A change of the manifest was told before the pointer was there.
       if (restored > 0) this.events.changed({ id, aliases: names, aliased: true, registered: true });
@@ -161,37 +163,61 @@ export class Aliases {
   /**
    * Stores a pointer, unless it leads to the avatar already.
    * @param how `take`: whatever was there; `if-free`: unless the hash stands for another avatar; `restore`:
-   * only if there is none
+   * only if there is none; `confirm`: the same, and once more if it leads to the avatar
    * @throws CodedError `busy`; with `if-free` `manifest_unreadable`; what the store throws
    */
-  async point(name: string, id: string, how: 'take' | 'if-free' | 'restore'): Promise<Pointed> {
+  async point(name: string, id: string, how: 'take' | 'if-free' | 'restore' | 'confirm'): Promise<Pointed> {
+    const keepsOthers = how === 'restore' || how === 'confirm';
     const deadline = performance.now() + this.settings.avatarCommitTimeoutMs;
     for (let attempt = 1; ; attempt++) {
       const readAt = performance.now();
       const pointer = await this.pointers.read(name);
       const target = targetOf(pointer);
-      if (target === id) {
+      if (target === id && how !== 'confirm') {
         this.pointers.remember(name, id, pointer?.etag, readAt, pointer);
         return { stored: false };
       }
-      if (how === 'restore' && pointer && !isNoAlias(pointer)) {
+      if (keepsOthers && target !== id && pointer && !isNoAlias(pointer)) {
         return { stored: false, ...(target !== undefined && { other: { id: target } }) };
       }
-      const other = await this.standing(name, pointer, how === 'if-free');
+      // After the pointer. A registration that is under way confirms its pointer once its manifest lists the
+      // hash: the swap then fails, or the registration sees that it no longer has it.
+      const other = keepsOthers ? undefined : await this.standing(name, pointer, how === 'if-free');
       if (how === 'if-free' && other !== undefined) return { stored: false, other };
-      // Its registration may be under way. From here on it has to see that it no longer has the hash, or we
-      // have to see that the manifest lists it.
-      const isLeft = how === 'if-free' && target !== undefined;
-      if (isLeft) await this.reconcile(target, [name]);
       const begunAt = performance.now();
-      const stored = isLeft ? undefined : await this.pointers.swap(name, id, pointer);
+      const stored = await this.pointers.swap(name, id, pointer);
       if (stored) {
         this.pointers.remember(name, id, stored.etag, begunAt, pointer);
-        return { stored: true, other };
+        return { stored: target !== id, other };
       }
       if (performance.now() > deadline) throw new CodedError('busy', BUSY);
       await sleep(Math.random() * Math.min(20 * attempt, 200));
     }
+  }
+
+  /** Removes pointers to an avatar whose manifest still doesn't list them after they were read. */
+  private async removeUnlisted(id: string, names: readonly string[]): Promise<number> {
+    if (names.length === 0) return 0;
+    const found = new Map<string, Pointer>();
+    await each(names, async (name) => {
+      const pointer = await this.pointers.read(name);
+      if (pointer && !isNoAlias(pointer)) found.set(name, pointer);
+    });
+    if (found.size === 0) return 0;
+    const manifest = await this.repository.readStored(id);
+    let removed = 0;
+    await each(names, async (name) => {
+      if (!listsAlias(manifest, name) && (await this.release(name, id, found.get(name)))) removed++;
+    });
+    return removed;
+  }
+
+  /** Has a pointer that leads to an avatar, or cannot be read, lead to nobody. @returns whether it did */
+  private async release(name: string, id: string, pointer: Pointer | undefined): Promise<boolean> {
+    if (!pointer || isNoAlias(pointer) || (targetOf(pointer) ?? id) !== id) return false;
+    if (!(await this.pointers.swap(name, undefined, pointer))) return false;
+    this.pointers.forget(name);
+    return true;
   }
 
   /**
