@@ -20,6 +20,8 @@ avatar.json  What is known of each picture: when it was uploaded, its size, what
              \`addresses\` are hashes of the person's e-mail addresses. The addresses themselves are not stored.
              \`erasedAt\` and \`erased\` say when pictures were erased. Of those nothing else is left.
 pictures/    The pictures as they are stored: cropped, without the metadata of the camera.
+             Those that are not in avatar.json's \`versions\` are about to be deleted, or were left as they were
+             uploaded by an older service.
              Smaller copies of them are made when somebody looks, and are left out.
 `;
 

@@ -738,6 +738,24 @@ describeS3('two avatars that want a hash at the same time', () => {
     expect(await stored(direct, 'first', 'second')).toEqual({ [hash]: 'first' });
   });
 
+  it('nobody gets between one that has it with ifFree and its pointer', async () => {
+    const manifest = proxy.hold(MANIFEST);
+    const early = first.setAliases({ hashes: [hash] }, IF_FREE);
+    const ahead = await manifest;
+    // It has seen a pointer that does not count yet.
+    const pointer = proxy.hold(POINTER);
+    const late = new AvatarClient(slow.url, 'second').setAliases({ hashes: [hash] }, IF_FREE);
+    const held = await pointer;
+    ahead.pass();
+    expectStatus(200, await early);
+    const reply = await held.commitAndWait();
+    const third = new AvatarClient(other.url, 'third');
+    expect(takenIn(await third.setAliases({ hashes: [hash] }, IF_FREE))).toEqual({ [hash]: 'first' });
+    reply();
+    expect(takenIn(await late)).toEqual({ [hash]: 'first' });
+    expect(await stored(direct, 'first', 'second', 'third')).toEqual({ [hash]: 'first' });
+  });
+
   it('the first without ifFree takes it from the second, which has it with ifFree meanwhile', async () => {
     const held = proxy.hold(MANIFEST);
     const late = first.setAliases({ hashes: [hash] });
