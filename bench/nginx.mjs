@@ -87,7 +87,7 @@ function quoted(value) {
   return `'${value.replace(/[\\']/g, '\\$&')}'`;
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
