@@ -6,6 +6,7 @@ import type { Settings } from './config/settings.js';
 import { SettingsModule } from './config/settings.module.js';
 import { DeliveryModule } from './delivery/delivery.module.js';
 import { FailureLog } from './http/failure-log.js';
+import { RefusalLog } from './http/refusal-log.js';
 import { PictureObserver } from './images/observed.pipeline.js';
 import { ServerLifecycle } from './lifecycle.js';
 import { NestLogger } from './ops/logging.js';
@@ -14,15 +15,18 @@ import { OpsModule } from './ops/ops.module.js';
 import { Connections } from './server/connections.js';
 import { StoreObserver } from './storage/observed.store.js';
 
+/** What exists before the modules. */
+interface Parts {
+  settings: Settings;
+  connections: Connections;
+  failures: FailureLog;
+  refusals: RefusalLog;
+  log: NestLogger;
+}
+
 @Module({})
 export class AppModule {
-  /** The connections of the server and the logs exist before the modules. */
-  static with(
-    settings: Settings,
-    connections: Connections,
-    failures: FailureLog,
-    log: NestLogger,
-  ): DynamicModule {
+  static with({ settings, connections, failures, refusals, log }: Parts): DynamicModule {
     return {
       module: AppModule,
       // For what it exports, and since Nest calls the hooks of global modules last at the end: see
@@ -40,12 +44,13 @@ export class AppModule {
         ServerLifecycle,
         { provide: Connections, useValue: connections },
         { provide: FailureLog, useValue: failures },
+        { provide: RefusalLog, useValue: refusals },
         { provide: NestLogger, useValue: log },
         Metrics,
         { provide: StoreObserver, useExisting: Metrics },
         { provide: PictureObserver, useExisting: Metrics },
       ],
-      exports: [Connections, FailureLog, Metrics, StoreObserver, PictureObserver],
+      exports: [Connections, FailureLog, RefusalLog, Metrics, StoreObserver, PictureObserver],
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
@@ -18,9 +18,11 @@ import { requestId } from './http/request-id.js';
 import { problemCodeOf } from './http/send-problem.js';
 import { NestLogger, loggedPath } from './ops/logging.js';
 import { Metrics } from './ops/metrics.js';
-import { answerClientError, refuseExpectation, refuseTunnel } from './server/client-error.js';
+import { OpsPort } from './ops/ops-port.js';
+import { answerClientError } from './server/client-error.js';
 import { Connections } from './server/connections.js';
 import { answerFrameworkError } from './server/framework-error.js';
+import { createHttpServer } from './server/http-server.js';
 import { refuseRest } from './server/refuse-rest.js';
 import { isForm } from './uploads/upload-receiver.js';
 
@@ -51,21 +53,11 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
     // Requests that arrive while the service stops are answered as usual; their connections end with the
     // answer.
     return503OnClosing: false,
-    // The upload receiver has deadlines of its own for bodies, and a body that nobody reads ends with the
-    // answer.
-    requestTimeout: 0,
-    http: {
-      ServerResponse: connections.answers.responseClass(),
-      requestTimeout: 0,
-      headersTimeout: settings.requestHeadersTimeoutMs,
-      // assertHost refuses such a request with a problem that says what is wrong.
-      requireHostHeader: false,
-      connectionsCheckingInterval: Math.min(settings.requestHeadersTimeoutMs, 5000),
-    },
+    serverFactory: (handle: RequestListener) => createHttpServer(settings, connections, refusals, handle),
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
   const log = new NestLogger(logger);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.with(settings, connections, failures, log),
+    AppModule.with({ settings, connections, failures, refusals, log }),
     adapter,
     { logger: log, bodyParser: false },
   );
@@ -73,20 +65,11 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   rememberRoutes(fastify);
   takeBodiesRaw(fastify, mostBytes);
   checkRequests(fastify);
+  app.get(OpsPort).keepApart(fastify);
   logRequests(fastify, logger, failures, refusals);
   countRequests(fastify, app.get(Metrics));
   answerPreflights(fastify, PICTURES);
-  const server = app.getHttpServer();
-  server.on('checkExpectation', (request, response) => {
-    refuseExpectation(request, response, refusals, mostBytes);
-  });
-  server.on('connect', (_request, socket) => {
-    refuseTunnel(socket as Socket, refusals, mostBytes);
-  });
-  // No limit on the number: Node would silently drop the headers above it, such as an If-Match. Their total
-  // size is limited.
-  server.maxHeadersCount = 0;
-  serveDescription(app);
+  serveDescription(app, settings.opsPort === undefined ? undefined : settings.serviceBaseUrl);
   return app;
 }
 
@@ -172,13 +155,14 @@ function isRead({ method }: FastifyRequest): boolean {
 /**
  * Serves the OpenAPI description at `/docs` and `/docs-json`, and redirects `/` there. Another release has
  * another one.
+ * @param base where the calls are, if elsewhere
  */
-function serveDescription(app: NestFastifyApplication): void {
+function serveDescription(app: NestFastifyApplication, base: string | undefined): void {
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', ({ url }, reply, done) => {
     if (url === '/' || url.startsWith('/docs')) reply.header('Cache-Control', 'no-cache');
     done();
   });
-  SwaggerModule.setup('docs', app, () => describeApi(app));
+  SwaggerModule.setup('docs', app, () => describeApi(app, base));
   fastify.get('/', (_request, reply) => reply.redirect('docs'));
 }

@@ -42,8 +42,7 @@ export class ServerLifecycle
    */
   onApplicationBootstrap(): void {
     const { connections, hot } = this;
-    const server = this.host.httpAdapter.getHttpServer() as Server;
-    connections.watch(server);
+    const { server } = this;
     hot.standBefore(server);
     answerInTurn(server, (socket) => {
       connections.cut(socket, 'memory');
@@ -63,7 +62,7 @@ export class ServerLifecycle
     await sleep(this.settings.shutdownDrainMs);
     // Repeated, since connections become idle one by one.
     this.every(LOOK_FOR_IDLE_MS, () => {
-      this.connections.closeIdle();
+      this.connections.closeIdle(this.server);
     });
   }
 
@@ -75,6 +74,10 @@ export class ServerLifecycle
     for (const interval of this.intervals) clearInterval(interval);
     this.logger.log('stopped');
     await this.log.written();
+  }
+
+  private get server(): Server {
+    return this.host.httpAdapter.getHttpServer() as Server;
   }
 
   private every(ms: number, task: () => void): void {

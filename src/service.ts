@@ -6,6 +6,7 @@ import { loadSettings, warningOfOwnUrls } from './config/load-settings.js';
 import { type Settings, isLoggedInDetail } from './config/settings.js';
 import { LOG_HOOKS, openLog, serializeError, serializeErrorBriefly } from './ops/logging.js';
 import { UnfitStorage } from './storage/health/storage-report.js';
+import { OpsPort } from './ops/ops-port.js';
 import { preferMainThread } from './ops/thread-priority.js';
 import { prepareSpool } from './uploads/spooled-upload.js';
 
@@ -54,22 +55,32 @@ export async function openService(environment: Record<string, string | undefined
  */
 export async function listen({ app, settings, logger }: Service): Promise<void> {
   try {
+    await app.init();
+    await app.get(OpsPort).listen();
     await app.listen({ port: settings.port, host: settings.host });
   } catch (error) {
     const advice =
-      error instanceof UnfitStorage
-        ? error.message
-        : ADVICE[(error as NodeJS.ErrnoException).code ?? '']?.(settings);
+      error instanceof UnfitStorage ? error.message : adviceAbout(error as ListenError, settings);
     if (advice === undefined) throw error;
     logger.fatal(advice);
     throw new CannotListen(advice, { cause: error });
   }
 }
 
+/** An error of `listen`, as Node has it. */
+type ListenError = NodeJS.ErrnoException & { port?: number };
+
 /** Tells what to do if the service cannot listen at its address. */
-const ADVICE: Record<string, (settings: Settings) => string> = {
-  EADDRINUSE: ({ port }) => `PORT ${port} is taken: stop what uses it, or set PORT to another`,
-  EACCES: ({ port }) => `PORT ${port} is not allowed for this user: set PORT to one above 1023`,
-  EADDRNOTAVAIL: ({ host }) =>
-    `HOST ${host} is no address of this machine: set HOST to one that is, or to 0.0.0.0 for all`,
-};
+function adviceAbout({ code, port }: ListenError, { opsPort, host }: Settings): string | undefined {
+  const setting = port !== undefined && port === opsPort ? 'OPS_PORT' : 'PORT';
+  switch (code) {
+    case 'EADDRINUSE':
+      return `${setting} ${port} is taken: stop what uses it, or set ${setting} to another`;
+    case 'EACCES':
+      return `${setting} ${port} is not allowed for this user: set ${setting} to one above 1023`;
+    case 'EADDRNOTAVAIL':
+      return `HOST ${host} is no address of this machine: set HOST to one that is, or to 0.0.0.0 for all`;
+    default:
+      return undefined;
+  }
+}

@@ -182,6 +182,10 @@ function unservedUrls({ urlMode, publicBaseUrl }: Settings): string[] {
 
 function contradictions(settings: Settings): string[] {
   const problems: string[] = [];
+  // 0 is any free port.
+  if (settings.opsPort === settings.port && settings.port !== 0) {
+    problems.push('OPS_PORT must differ from PORT. Leave it empty to have one port for everything.');
+  }
   if (settings.nodeEnv === 'production' && settings.apiKeys.length === 0) {
     problems.push(
       'API_KEYS must be set when NODE_ENV is production, or anybody could change avatars. ' +

@@ -42,6 +42,10 @@ export class Settings extends Constants {
   @IsNotEmpty()
   host = '127.0.0.1';
 
+  @IsOptional()
+  @IsInteger(0, 65_535)
+  opsPort: number | undefined = undefined;
+
   @IsList()
   @IsProxies()
   trustProxy: string[] = [];

@@ -9,11 +9,12 @@ import { UploadsModule } from '../uploads/uploads.module.js';
 import { DiskMetrics } from './disk-metrics.js';
 import { HealthController } from './health.controller.js';
 import { MetricsController } from './metrics.controller.js';
+import { OpsPort } from './ops-port.js';
 import { OutboxMetrics } from './outbox-metrics.js';
 import { CacheMetrics, CdnMetrics, ServerMetrics } from './service-metrics.js';
 import { StorageMetrics } from './storage-metrics.js';
 
-/** Serves operators: health, and the metrics of every part. */
+/** Serves operators: health, the metrics of every part, and a port of their own. */
 @Module({
   imports: [
     AvatarsModule,
@@ -26,6 +27,6 @@ import { StorageMetrics } from './storage-metrics.js';
     UploadsModule,
   ],
   controllers: [MetricsController, HealthController],
-  providers: [CacheMetrics, CdnMetrics, DiskMetrics, OutboxMetrics, ServerMetrics, StorageMetrics],
+  providers: [CacheMetrics, CdnMetrics, DiskMetrics, OpsPort, OutboxMetrics, ServerMetrics, StorageMetrics],
 })
 export class OpsModule {}

@@ -35,14 +35,14 @@ interface Position {
 const MIN_TAKEN = 64 * 1024;
 
 /**
- * Limits the connections of a server: how many there are, and how long a client may take for an answer. At
+ * Limits the connections of the servers: how many there are, and how long a client may take for an answer. At
  * shutdown it closes the idle ones, and no request that was accepted is cut off. Node's own
  * `closeIdleConnections` counts a connection as busy if it has sent nothing yet, or half of its headers.
  */
 export class Connections {
   readonly cuts: Cuts = { stalled: 0, memory: 0, refused: 0 };
   readonly answers: UnsentAnswers;
-  private readonly open = new Map<Socket, { answering: number }>();
+  private readonly open = new Map<Socket, { server: Server; answering: number }>();
   /** How far the answer on a connection was when it last moved, and when that was. */
   private readonly marks = new WeakMap<Socket, Position & { since: number }>();
   private logged: Cuts = { ...this.cuts };
@@ -69,7 +69,7 @@ export class Connections {
     server.maxConnections = this.limits.maxConnections;
     server.on('drop', () => this.cuts.refused++);
     server.on('connection', (socket) => {
-      this.open.set(socket, { answering: 0 });
+      this.open.set(socket, { server, answering: 0 });
       socket.once('close', () => this.open.delete(socket));
     });
     const { open } = this;
@@ -110,10 +110,11 @@ export class Connections {
     this.winding = true;
   }
 
-  /** Closes every connection that is neither answering a request nor still sending an answer. */
-  closeIdle(): void {
-    for (const [socket, { answering }] of this.open) {
-      if (answering === 0 && socket.writableLength === 0) socket.destroy();
+  /** Closes every connection of a server that is neither answering a request nor still sending an answer. */
+  closeIdle(server: Server): void {
+    for (const [socket, connection] of this.open) {
+      if (connection.server !== server) continue;
+      if (connection.answering === 0 && socket.writableLength === 0) socket.destroy();
     }
   }
 

@@ -37,14 +37,17 @@ needs('haproxy')(FILE, () => {
     folder = mkdtempSync(join(tmpdir(), 'visage-haproxy-'));
     service = await startService(await local.environment());
     const port = await freePort();
-    const replica = `127.0.0.1:${await listenSomewhere(counter)} check port ${new URL(service.url).port}`;
+    const replica = `127.0.0.1:${await listenSomewhere(counter)}`;
     const config = readFileSync(FILE, 'utf8')
       .replace('bind :3000', `bind 127.0.0.1:${port}`)
       .replaceAll(/default-server .*resolvers .*\n/g, '')
       .replaceAll(/server-template .*/g, `server visage ${replica} inter 100ms`);
     const path = join(folder, 'haproxy.cfg');
     writeFileSync(path, config);
-    const started = spawn('haproxy', ['-f', path], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const started = spawn('haproxy', ['-f', path], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, VISAGE_CHECK_PORT: new URL(service.url).port },
+    });
     proxy = started;
     for (const stream of [started.stdout, started.stderr]) {
       stream.on('data', (chunk: Buffer) => (output += chunk.toString()));

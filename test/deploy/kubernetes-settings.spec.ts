@@ -7,7 +7,7 @@ import { loadSettings } from '../../src/config/load-settings.js';
 import { SETTINGS, type Settings, variableOf } from '../../src/config/settings.js';
 import { send } from '../http/support/client.js';
 import { createBucket, testS3 } from '../support/s3.js';
-import { startService } from '../support/service.js';
+import { opsUrlOf, startService } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import {
   type Container,
@@ -18,7 +18,6 @@ import {
   environmentOf,
   objectsOf,
   podOf,
-  portsOf,
 } from './support/kubernetes.js';
 
 const GIB = 2 ** 30;
@@ -71,10 +70,12 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
     const keys = ['STORAGE_S3_ACCESS_KEY_ID', 'STORAGE_S3_SECRET_ACCESS_KEY'];
     const expected = variant.overlay === MINIO.overlay ? keys : [];
     expect(keys.filter((key) => key in environment)).toEqual(expected);
-    expect(portsOf(visage)).toEqual(['http']);
-    expect(container.ports?.[0]?.containerPort).toBe(settings.port);
+    expect(container.ports).toEqual([
+      { name: 'http', containerPort: settings.port },
+      { name: 'ops', containerPort: settings.opsPort },
+    ]);
     expect(visage.spec.template.metadata?.annotations).toMatchObject({
-      'prometheus.io/port': String(settings.port),
+      'prometheus.io/port': String(settings.opsPort),
     });
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(container.image).toMatch(new RegExp(`/visage:${version}$`));
@@ -110,7 +111,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
       '/health/ready',
     ]);
     for (const probe of [startupProbe, livenessProbe, readinessProbe])
-      expect(probe?.httpGet?.port).toBe('http');
+      expect(probe?.httpGet?.port).toBe('ops');
     if (!outbox) {
       expect(visage.spec).toMatchObject({ strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } });
       return;
@@ -138,6 +139,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
       // What is the pod's own.
       HOST: '127.0.0.1',
       PORT: '0',
+      OPS_PORT: '0',
       SHUTDOWN_DRAIN_MS: '0',
       // Where the bucket of the tests is.
       STORAGE_S3_ENDPOINT: testS3?.endpoint ?? 'http://127.0.0.1:1',
@@ -155,7 +157,7 @@ needs('kubectl').each(VARIANTS)('the settings on Kubernetes: $name', (variant) =
     ];
     try {
       const statuses = [];
-      for (const path of paths) statuses.push((await send(service.url, { path: path ?? '' })).status);
+      for (const path of paths) statuses.push((await send(opsUrlOf(service), { path: path ?? '' })).status);
       // Without a server for the tests, the bucket was never reached.
       expect(statuses).toEqual([200, 200, testS3 ? 200 : 503, 200]);
     } finally {

@@ -102,6 +102,20 @@ describe('a start', () => {
     });
   });
 
+  it('listens at one address of localhost: Fastify would open others without our limits', async () => {
+    const patch = `import dns from 'node:dns'; const { lookup } = dns; dns.lookup = (name, options, done) =>
+      name === 'localhost' && options.all
+        ? done(null, ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 })))
+        : lookup(name, options, done);`;
+    const service = await startProcess({
+      ...(await local.environment()),
+      HOST: 'localhost',
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(patch)}`,
+    });
+    expect(service.log().match(/Server listening/g)).toHaveLength(1);
+    await service.stop();
+  });
+
   it('says in one line, without a stack, that its port is taken', async () => {
     const service = await startProcess(await local.environment());
     const { port } = new URL(service.url);

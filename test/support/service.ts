@@ -76,6 +76,13 @@ export async function startService(environment: Environment): Promise<RunningSer
   };
 }
 
+/** Where OPS_PORT is, as the log of a service says. */
+export function opsUrlOf(service: RunningService): string {
+  const url = /"health, metrics and docs at (http:[^"]+)"/.exec(service.log())?.[1];
+  if (url === undefined) throw new Error(`the service has no OPS_PORT:\n${service.log()}`);
+  return url;
+}
+
 function stopIn(host: Host): Promise<number | null> {
   const done = host.done();
   host.ask({ request: 'stop' });

@@ -13,8 +13,11 @@ const READABLE_ANYWHERE = [
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
-/** Describes the API of the application in OpenAPI. */
-export function describeApi(app: INestApplication): OpenAPIObject {
+/**
+ * Describes the API of the application in OpenAPI.
+ * @param base where the calls are; without it, where the description is
+ */
+export function describeApi(app: INestApplication, base: string | undefined): OpenAPIObject {
   const about = new DocumentBuilder()
     .setTitle('Visage')
     .setDescription(
@@ -23,6 +26,7 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .setVersion(VERSION)
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'one of the keys of API_KEYS' })
     .build();
+  if (base !== undefined) about.servers = [{ url: base }];
   const document = SwaggerModule.createDocument(app, about, { extraModels: [ProblemAnswer] });
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(methods) as [string, Operation][]) {
