@@ -116,7 +116,9 @@ describe('OPS_PORT at the end of the service', () => {
     });
     upload.write(body.subarray(0, 10));
     while ((await service.spooled()).length === 0) await sleep(10);
-    const silent = await RawConnection.open(ops);
+    const [idle, silent, waiting] = await Promise.all(
+      [service.url, ops, ops].map((url) => RawConnection.open(url)),
+    );
     const answered = once(upload, 'response');
 
     const ended = once(service.process, 'close');
@@ -125,14 +127,17 @@ describe('OPS_PORT at the end of the service', () => {
     const ready = await send(ops, { path: '/health/ready' });
     expect([ready.status, ready.body.toString()]).toEqual([503, expect.stringContaining('stopping')]);
     expect((await send(ops, { path: '/metrics' })).body.toString()).toContain('visage_build_info');
-    expect(silent.socket.readyState).toBe('open');
+    // Those that PORT has are closed by now, those of OPS_PORT are not.
+    expect(await idle?.closes()).toBe(true);
+    silent?.send(head('GET', '/health/live'));
+    expect((await silent?.answer())?.headers).toMatchObject({ connection: 'close' });
 
     upload.end(body.subarray(10));
     const [answer] = (await answered) as [IncomingMessage];
     expect(answer.statusCode).toBe(201);
     answer.resume();
     expect(await ended).toEqual([0, null]);
-    silent.socket.destroy();
+    for (const connection of [idle, silent, waiting]) connection?.close();
   });
 });
 
