@@ -97,7 +97,7 @@ export class Aliases {
   async remove(id: string, names: readonly string[]): Promise<number> {
     let removed = 0;
     await each(names, async (name) => {
-      if (await this.release(name, id, await this.pointers.read(name))) removed++;
+      if ((await this.release(name, id, await this.pointers.read(name))) === 'released') removed++;
     });
     return removed;
   }
@@ -144,10 +144,10 @@ export class Aliases {
       });
       const unlisted = names.filter((name) => !isListed(name));
       const now = await this.removeUnlisted(id, unlisted);
-      removed += now;
+      removed += now.removed;
       // A change of the manifest was told before the pointer was there.
       if (restored > 0) this.events.changed({ id, aliases: names, aliased: true, registered: true });
-      if (restored + now === 0) return { removed, elsewhere };
+      if (restored + now.removed + now.beaten === 0) return { removed, elsewhere };
     }
   }
 
@@ -195,29 +195,43 @@ export class Aliases {
     }
   }
 
-  /** Removes pointers to an avatar whose manifest still doesn't list them after they were read. */
-  private async removeUnlisted(id: string, names: readonly string[]): Promise<number> {
-    if (names.length === 0) return 0;
+  /**
+   * Removes pointers to an avatar whose manifest still doesn't list them after they were read.
+   * @returns also how many could not be, since somebody stored them once more meanwhile
+   */
+  private async removeUnlisted(id: string, names: readonly string[]) {
+    const count = { removed: 0, beaten: 0 };
+    if (names.length === 0) return count;
     const found = new Map<string, Pointer>();
     await each(names, async (name) => {
       const pointer = await this.pointers.read(name);
       if (pointer && !isNoAlias(pointer)) found.set(name, pointer);
     });
-    if (found.size === 0) return 0;
+    if (found.size === 0) return count;
     const manifest = await this.repository.readStored(id);
-    let removed = 0;
     await each(names, async (name) => {
-      if (!listsAlias(manifest, name) && (await this.release(name, id, found.get(name)))) removed++;
+      if (listsAlias(manifest, name)) return;
+      const result = await this.release(name, id, found.get(name));
+      if (result === 'released') count.removed++;
+      else if (result === 'beaten') count.beaten++;
     });
-    return removed;
+    return count;
   }
 
-  /** Has a pointer that leads to an avatar, or cannot be read, lead to nobody. @returns whether it did */
-  private async release(name: string, id: string, pointer: Pointer | undefined): Promise<boolean> {
-    if (!pointer || isNoAlias(pointer) || (targetOf(pointer) ?? id) !== id) return false;
-    if (!(await this.pointers.swap(name, undefined, pointer))) return false;
+  /**
+   * Has a pointer that leads to an avatar, or cannot be read, lead to nobody.
+   * @returns `beaten` if somebody stored another one meanwhile: a registration confirms its pointer without
+   * another look at the manifest
+   */
+  private async release(
+    name: string,
+    id: string,
+    pointer: Pointer | undefined,
+  ): Promise<'released' | 'beaten' | undefined> {
+    if (!pointer || isNoAlias(pointer) || (targetOf(pointer) ?? id) !== id) return undefined;
+    if (!(await this.pointers.swap(name, undefined, pointer))) return 'beaten';
     this.pointers.forget(name);
-    return true;
+    return 'released';
   }
 
   /**

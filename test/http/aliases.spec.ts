@@ -756,6 +756,22 @@ describeS3('two avatars that want a hash at the same time', () => {
     expect(await stored(direct, 'first', 'second', 'third')).toEqual({ [hash]: 'first' });
   });
 
+  it('whoever drops it while its pointer is confirmed leaves no pointer', async () => {
+    const pointer = { ...POINTER, key: `aliases/${hash}.json` };
+    const confirming = proxy.hold(pointer, { skip: 1 });
+    const early = first.setAliases({ hashes: [kept, hash] });
+    const confirmation = await confirming;
+    const releasing = proxy.hold(pointer);
+    const late = first.setAliases({ hashes: [kept] });
+    const release = await releasing;
+    confirmation.pass();
+    expectStatus(200, await early);
+    release.pass();
+    expectStatus(200, await late);
+    expect(await lists('first')).toEqual([[kept], [kept]]);
+    expect(await stored(direct, 'first')).toEqual({ [kept]: 'first' });
+  });
+
   it('the first without ifFree takes it from the second, which has it with ifFree meanwhile', async () => {
     const held = proxy.hold(MANIFEST);
     const late = first.setAliases({ hashes: [hash] });
