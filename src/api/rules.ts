@@ -9,17 +9,15 @@ export interface CheckedClass<T extends object = object> {
   new (): T;
   /** The code of JSON that breaks a rule. */
   readonly code: ErrorCode;
-  /** Whether fields that the class does not have are refused. Otherwise they are ignored. */
-  readonly closed?: boolean;
 }
 
 /**
- * Checks parsed JSON.
+ * Checks parsed JSON. A field that the class does not have is refused: it may be a misspelt one that matters.
  * @throws CodedError the `code` of the class, with the field at fault as `parameter`
  */
 export function check<T extends object>(Class: CheckedClass<T>, json: unknown): T {
   const checked = new Class();
-  if (Class.closed === true) assertKnown(Class, json, Object.keys(checked));
+  assertKnown(Class, json, Object.keys(checked));
   // Not by class-transformer: it walks through everything that the client sent, however deep.
   for (const field of Object.keys(checked)) {
     const value = ownValue(json, field);

@@ -3,6 +3,7 @@ import { Settings } from '../config/settings.js';
 import type { RenditionFormat } from '../model/formats.js';
 import { backgroundOf } from '../placeholders/drawing.js';
 import { type Fallback, Fallbacks, nameOfFallback } from './fallbacks.js';
+import { percentEncode } from '../tools/percent-encode.js';
 
 /** The pictures of a list, and what to show for avatars that have none. */
 export interface ListWish {
@@ -70,6 +71,6 @@ export class DefaultPaths {
 /** What comes after the first parameter of a query. */
 function queryOf(parameters: Record<string, string | undefined>): string {
   return Object.entries(parameters)
-    .map(([name, value]) => (value === undefined ? '' : `&${name}=${encodeURIComponent(value)}`))
+    .map(([name, value]) => (value === undefined ? '' : `&${name}=${percentEncode(value)}`))
     .join('');
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type Browser, type Page, type Response, chromium } from 'playwright-core';
 import sharp from 'sharp';
@@ -141,6 +142,20 @@ needs('chromium')('a page in Chromium', () => {
       await page.evaluate(`Promise.all(${urls}.map((url) => fetch(url, { cache: 'reload' })))`);
       await page.goBack();
       expect(await seen()).toEqual(everywhere('green'));
+    });
+
+    it('shows a delete on the page that is open, once it has fetched the picture anew', async () => {
+      await upload(place, 'red');
+      await show(service.url);
+      expect(await seen()).toEqual(everywhere('red'));
+      expectStatus(204, await place.client.delete());
+      const anew = /A delete answers no URL[^`]*`src`[^]*?```js\n([^]*?)```/.exec(
+        readFileSync('docs/api.md', 'utf8'),
+      )?.[1];
+      await page.evaluate(
+        `Promise.all([...document.images].map(async (img) => { ${anew ?? ''}; await img.decode().catch(() => 0) }))`,
+      );
+      expect(await seen()).toEqual(NO_PICTURE);
     });
   });
 

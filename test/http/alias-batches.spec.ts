@@ -115,6 +115,18 @@ describe.each(backends)('the addresses of many avatars on $name', (backend) => {
     expect([await idOf(service.url, taken), await idOf(service.url, free)]).toEqual(['kate', 'mia']);
   });
 
+  it('are refused if ifFree is misspelt or in the body, as a whole or in an entry', async () => {
+    const taken = md5('theirs');
+    await results(service, [{ id: 'noa', hashes: [taken] }]);
+    const refused = { code: 'invalid_aliases', parameter: 'ifFree' };
+    const entry = { id: 'otto', hashes: [taken], ifFree: true };
+    expect(await results(service, [entry])).toMatchObject([{ id: 'otto', status: 400, error: refused }]);
+    const body = JSON.stringify({ avatars: [{ id: 'otto', hashes: [taken] }], ifFree: true });
+    const whole = await send(service.url, { method: 'PUT', path: '/v1/aliases', body });
+    expect(problemOf(whole)).toEqual({ status: 400, ...refused });
+    expect(await idOf(service.url, taken)).toBe('noa');
+  });
+
   it.each<[name: string, avatars: unknown]>([
     ['no avatars', []],
     ['no list', { id: 'ann' }],

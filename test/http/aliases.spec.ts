@@ -218,8 +218,19 @@ describe.each(backends)('aliases on $name', (backend) => {
     expect(problemOf(damaged)).toEqual({ status: 503, code: 'manifest_unreadable' });
     const moved = expectStatus(200, await careful.setAliases({ hashes: [own, taken] }, '?ifFree=false'));
     expect(jsonOf(moved)).toMatchObject({ takenFrom: { [taken]: 'owner' } });
-    const refused = await careful.setAliases({ hashes: [] }, '?ifFree=1');
-    expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_aliases', parameter: 'ifFree' });
+  });
+
+  it.each<[string, query: string, body: object, parameter: string]>([
+    ['is neither true nor false', '?ifFree=1', {}, 'ifFree'],
+    ['is there twice', '?ifFree=true&ifFree=true', {}, 'ifFree'],
+    ['is misspelt', '?iffree=true', {}, 'iffree'],
+    ['is in the body', '', { ifFree: true }, 'ifFree'],
+  ])('is refused if ifFree %s, and takes nothing', async (how, query, more, parameter) => {
+    const hash = sum('md5', how);
+    await set('has-it', { hashes: [hash] });
+    const refused = await client('wants-it').setAliases({ hashes: [hash], ...more }, query);
+    expect(problemOf(refused)).toEqual({ status: 400, code: 'invalid_aliases', parameter });
+    expect(await idOf(other.url, hash)).toBe('has-it');
   });
 
   it('gives a hash to at most one of those who want it with ifFree', async () => {

@@ -95,11 +95,17 @@ describe('JSON bodies', () => {
     });
   });
 
-  it('may have fields that no call knows', async () => {
-    const body = '{"hashes":[],"extra":{"deep":[1]},"__proto__":{"emails":1},"code":"x","maxBytes":1}';
-    const answer = await harness.put('/v1/avatars/ann/aliases', { body });
-    expect(JSON.parse(answer.body.toString())).toEqual({ id: 'ann', hashes: [], takenFrom: {} });
-  });
+  it.each(CALLS)(
+    'are refused for a field that $method $path does not know',
+    async ({ method, path, code }) => {
+      for (const field of ['extra', '__proto__', 'code', 'maxBytes', 'constructor', 'ifFree']) {
+        const body = `{"${field}":{"deep":[1]}}`;
+        expect(await refused({ method, path, body })).toEqual({ status: 400, code, parameter: field });
+      }
+      const body = JSON.stringify({ ['x'.repeat(1000)]: 1 });
+      expect(await refused({ method, path, body })).toEqual({ status: 400, code, parameter: 'x'.repeat(80) });
+    },
+  );
 
   it('are not waited for if the id is refused', async () => {
     const invalidId = { status: 400, code: 'invalid_id', parameter: 'id' };

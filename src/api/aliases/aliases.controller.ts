@@ -29,7 +29,7 @@ export class AliasesController {
   @DescribeAliasesChange()
   async replace(
     @Param('id', IdPipe) id: string,
-    @Query('ifFree', IfFreePipe) ifFree: boolean,
+    @Query(IfFreePipe) ifFree: boolean,
     @JsonBody() body: AliasesBody,
   ): Promise<AliasesChange> {
     const hashes = givenHashes(body, this.aliases.names);

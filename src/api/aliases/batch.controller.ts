@@ -35,7 +35,7 @@ export class AliasBatchController {
   @Header('Cache-Control', 'no-store')
   @DescribeBatch()
   async replace(
-    @Query('ifFree', IfFreePipe) ifFree: boolean,
+    @Query(IfFreePipe) ifFree: boolean,
     @JsonBody() { avatars }: BatchBody,
     @Req() request: FastifyRequest,
   ): Promise<BatchAnswer> {
@@ -62,11 +62,11 @@ export class AliasBatchController {
    * @throws CodedError `invalid_id`, `invalid_aliases`, `alias_taken`
    */
   private hashesOf(entry: BatchEntry, ids: Set<string>, owners: Map<string, string>): readonly string[] {
-    const { id } = entry;
+    const { id, ...addresses } = entry;
     assertId(id);
     if (ids.has(id)) throw new CodedError('invalid_aliases', AGAIN, { parameter: 'id' });
     ids.add(id);
-    const hashes = givenHashes(check(AliasesBody, entry), this.aliases.names);
+    const hashes = givenHashes(check(AliasesBody, addresses), this.aliases.names);
     const taken = hashes.flatMap((hash) => {
       const owner = owners.get(hash);
       return owner === undefined ? [] : [[hash, owner] as const];

@@ -1,11 +1,22 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import { CodedError } from '../../errors.js';
+import { Must, OptionalField, check } from '../rules.js';
 
-/** Whether a change of aliases takes no hash from another avatar. @throws CodedError `invalid_aliases` */
+class IfFreeQuery {
+  static readonly code = 'invalid_aliases';
+
+  @OptionalField({ type: 'boolean', default: false })
+  @Must((value) => value === 'true' || value === 'false', { message: 'ifFree has to be true or false.' })
+  ifFree?: string;
+}
+
+/**
+ * Whether a change of aliases takes no hash from another avatar. A misspelt parameter is refused: the change
+ * would take what it was not to take.
+ * @throws CodedError `invalid_aliases`
+ */
 @Injectable()
 export class IfFreePipe implements PipeTransform<unknown, boolean> {
-  transform(value: unknown = 'false'): boolean {
-    if (value === 'true' || value === 'false') return value === 'true';
-    throw new CodedError('invalid_aliases', 'ifFree has to be true or false.', { parameter: 'ifFree' });
+  transform(query: unknown): boolean {
+    return check(IfFreeQuery, query).ifFree === 'true';
   }
 }

@@ -45,7 +45,6 @@ const isText = (value: unknown) => typeof value === 'string';
 @ApiSchema({ additionalProperties: false } as ApiSchemaOptions)
 export class LookupBody {
   static readonly code = 'invalid_lookup';
-  static readonly closed = true;
   /**
    * Enough for the most and longest ids, with every character escaped, or for as many UUIDs with names of
    * 400 bytes.

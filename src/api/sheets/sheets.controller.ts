@@ -9,6 +9,7 @@ import { SheetsService } from '../../delivery/sheets.service.js';
 import { sendJson } from '../../http/json-answer.js';
 import { Public } from '../../http/public.js';
 import { positionOf } from '../../model/sheet.js';
+import { percentEncode } from '../../tools/percent-encode.js';
 import { JsonBody } from '../json-body.js';
 import { PublicUrls } from '../public-urls.js';
 import { SheetBody, type SheetMap, SheetPipe, SheetQuery, namesIn } from './sheets.dto.js';
@@ -95,6 +96,6 @@ function pathOf({ ids, size, default: fallback, scheme, name: names = [] }: Shee
   const query = Object.entries({ size, default: fallback, scheme })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `&${name}=${value}`);
-  const named = names.map((name) => `&name=${encodeURIComponent(name)}`);
+  const named = names.map((name) => `&name=${percentEncode(name)}`);
   return `/v1/sheets?ids=${ids.map(encodeURIComponent).join()}${query.join('')}${named.join('')}`;
 }

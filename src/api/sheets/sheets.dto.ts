@@ -98,7 +98,6 @@ export class SheetQuery extends SheetLook {
 /** A sheet that a body asks for. */
 @ApiSchema({ additionalProperties: false } as ApiSchemaOptions)
 export class SheetBody extends SheetLook {
-  static readonly closed = true;
   /**
    * Enough for the most and longest ids, with every character escaped, or for as many UUIDs with names of
    * 400 bytes.
