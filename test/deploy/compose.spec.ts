@@ -87,6 +87,15 @@ needs('docker-compose').each(VARIANTS)('Compose: $name', ({ files, variables, se
 });
 
 needs('docker-compose')('Compose with a bucket', () => {
+  it('has the proxy check replicas where they listen for operators', () => {
+    const portsWith = (variables: Record<string, string>) => {
+      const { visage, proxy } = servicesOf(MINIO, variables);
+      return [visage?.environment?.['OPS_PORT'], proxy?.environment?.['VISAGE_CHECK_PORT']];
+    };
+    expect(portsWith({ OPS_PORT: '3001' })).toEqual(['3001', '3001']);
+    expect(portsWith({})).toEqual([null, '3000']);
+  });
+
   it.each([
     ['SeaweedFS', SEAWEEDFS],
     ['a bucket that exists', BUCKET],
