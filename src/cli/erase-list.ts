@@ -9,8 +9,8 @@ import { UsageError } from './command.js';
 import type { Listed } from './for-each.js';
 import { invalidId, invalidLine, statOf } from './import-sources.js';
 
-/** The log message of a dry run, for an erasure that was not carried out. */
-export const WOULD_ERASE = 'would erase an avatar';
+/** What the log messages of a dry run begin with, for erasures that were not carried out. */
+export const WOULD_ERASE = 'would erase';
 
 /** An erasure to repeat. */
 export interface Erasure {
@@ -52,8 +52,8 @@ function erasureOf(text: string, where: string): Listed<Erasure> {
     return invalidLine(where, (error as Error).message);
   }
   const { id, erasedAt, version, msg } = fields;
-  if (msg === WOULD_ERASE) {
-    return invalidLine(where, 'It is from the log of a dry run, so this avatar may not have been erased.');
+  if (typeof msg === 'string' && msg.startsWith(WOULD_ERASE)) {
+    return invalidLine(where, 'It is from the log of a dry run, so this may not have been erased.');
   }
   if (typeof id !== 'string' || typeof erasedAt !== 'string') {
     return invalidLine(where, 'A line needs an id and an erasedAt, as JSON or as id,erasedAt.');
@@ -62,7 +62,7 @@ function erasureOf(text: string, where: string): Listed<Erasure> {
   if (version !== undefined && (typeof version !== 'string' || !isVersion(version))) {
     return invalidLine(
       where,
-      'The version is not the name of one. Copy the line from the receipt or the log.',
+      'The version is not the name of one. Copy the line from the receipt or the log. Only without a third column, the whole avatar is erased.',
     );
   }
   try {
@@ -86,5 +86,5 @@ interface Fields {
 function fieldsOf(text: string): Fields {
   if (text.startsWith('{')) return JSON.parse(text) as Fields;
   const [[id, erasedAt, version] = []] = parse(text, { trim: true });
-  return { id, erasedAt, ...(version !== '' && { version }) };
+  return { id, erasedAt, version };
 }

@@ -77,7 +77,8 @@ class Previews {
     const more = await (version === undefined
       ? this.ofAvatar(erasure, before)
       : this.ofVersion(id, version, before));
-    this.logger.info({ id, ...(version !== undefined && { version }), erasedAt, ...more }, WOULD_ERASE);
+    if (version === undefined) this.logger.info({ id, erasedAt, ...more }, `${WOULD_ERASE} an avatar`);
+    else this.logger.info({ id, version, erasedAt, ...more }, `${WOULD_ERASE} a version of an avatar`);
     this.before.set(id, [...before, { ...erasure, ...more }]);
     return more;
   }

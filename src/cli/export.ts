@@ -129,10 +129,13 @@ function describe(manifest: Manifest, pictures: ReadonlyMap<string, Exported>) {
 
 /** Makes a folder that is there whole or not at all, which nobody else may read. */
 async function writeWhole(folder: string, fill: (part: string) => Promise<void>): Promise<void> {
-  const part = await mkdtemp(join(dirname(folder), `.${basename(folder)}-`));
+  const unusable = (error: unknown) => {
+    throw new UsageError(`${folder} can't be made: ${(error as Error).message}. Give another folder.`);
+  };
+  const part = await mkdtemp(join(dirname(folder), `.${basename(folder)}-`)).catch(unusable);
   try {
     await fill(part);
-    await rename(part, folder);
+    await rename(part, folder).catch(unusable);
   } catch (error) {
     await rm(part, { recursive: true, force: true });
     throw error;

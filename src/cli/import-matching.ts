@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { v7 as uuidv7 } from 'uuid';
@@ -83,11 +83,31 @@ async function* filesBelow(
       continue;
     }
     const id = pattern.idOf(place);
-    const where = join(root, place);
-    const found = id === undefined ? undefined : await statOf(where);
-    if (id === undefined || !found?.isFile()) seen.unmatched++;
-    else yield { id, where, size: found.size, at: found.mtime.getTime() };
+    const found = id === undefined ? undefined : await fileAt(join(root, place));
+    if (id === undefined || found === undefined) seen.unmatched++;
+    else yield 'finding' in found ? found : { id, ...found };
   }
+}
+
+type FoundFile = Omit<Candidate, 'id'>;
+
+/** @returns undefined if there is nothing, or a folder */
+async function fileAt(where: string): Promise<FoundFile | { finding: Finding } | undefined> {
+  try {
+    const found = await statOf(where);
+    if (found?.isFile()) return { where, size: found.size, at: found.mtime.getTime() };
+    if (found?.isDirectory()) return undefined;
+    if (found) return unreadable(where, 'It is a pipe, socket or device.');
+    await lstat(where);
+    return unreadable(where, 'It is a link that leads nowhere.');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : unreadable(where, message);
+  }
+}
+
+function unreadable(where: string, message: string): { finding: Finding } {
+  return { finding: { code: 'file_unreadable', where, message } };
 }
 
 /** Walks only into folders that the pattern may lead to. @yields places relative to the root */
@@ -107,8 +127,11 @@ async function* placesBelow(
     return;
   }
   for (const name of names) {
-    if (deeper.length === 0) yield folder + name;
-    else if (segment.test(name)) yield* placesBelow(root, `${folder}${name}/`, deeper);
+    // Node has this in place of bytes that are no UTF-8, and finds nothing under such a name.
+    if (name.includes('\ufffd') && segment(name))
+      yield unreadable(join(root, folder, name), 'Its name is not UTF-8. Rename it.');
+    else if (deeper.length === 0) yield folder + name;
+    else if (segment(name)) yield* placesBelow(root, `${folder}${name}/`, deeper);
   }
 }
 
@@ -118,8 +141,7 @@ async function namesIn(folder: string): Promise<readonly string[] | { finding: F
     return (await readdir(folder)).filter((name) => !name.startsWith('.'));
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    const { message } = error as Error;
-    return { finding: { code: 'file_unreadable', where: folder, message } };
+    return unreadable(folder, (error as Error).message);
   }
 }
 

@@ -4,8 +4,8 @@ import { UsageError } from './command.js';
 export interface Pattern {
   /** What every place begins with: all before the first `*` or `{id}`. */
   prefix: string;
-  /** The parts between slashes: a text that stands for itself, or what a name has to match. */
-  segments: readonly (string | RegExp)[];
+  /** The parts between slashes: a text that stands for itself, or what tells whether a name matches. */
+  segments: readonly (string | ((name: string) => boolean))[];
   /**
    * The id in a place, taken as it is. Where several fit, it is the longest.
    * @returns undefined if the place does not match as a whole
@@ -29,25 +29,60 @@ export function parsePattern(text: string): Pattern {
       `The pattern ${text} has **, which is not known. A * stays within one folder: write */* for two of them.`,
     );
   }
-  const whole = compile(text);
+  const segments = text.split('/');
+  const at = segments.findIndex((segment) => segment.includes(ID));
+  const matches = segments.map(matcherOf);
   return {
     prefix: text.slice(0, text.search(/\*|\{id\}/)),
-    segments: text.split('/').map((part) => (/\*|\{id\}/.test(part) ? compile(part) : part)),
-    idOf: (place) => whole.exec(place)?.groups?.['id'],
+    segments: segments.map((segment, i) => (/\*|\{id\}/.test(segment) ? (matches[i] ?? segment) : segment)),
+    idOf: (place) => {
+      const names = place.split('/');
+      if (names.length !== segments.length) return undefined;
+      if (!matches.every((isMatch, i) => isMatch(names[i] ?? ''))) return undefined;
+      return idIn(names[at] ?? '', segments[at] ?? '');
+    },
   };
 }
 
-/** Before the id, a `*` takes as little as it can; the id, and a `*` after it, as much as they can. */
-function compile(text: string): RegExp {
-  let isBefore = text.includes(ID);
-  const source = text
-    .split(/(\*|\{id\})/)
-    .map((part) => {
-      if (part === '*') return isBefore ? '[^/]*?' : '[^/]*';
-      if (part !== ID) return part.replace(/[$()*+.?[\\\]^{|}/-]/g, '\\$&');
-      isBefore = false;
-      return '(?<id>[^/]+)';
-    })
-    .join('');
-  return new RegExp(`^${source}$`, 's');
+/** Tells whether a name matches a segment of a pattern. */
+function matcherOf(segment: string): (name: string) => boolean {
+  if (segment.includes(ID)) return (name) => idIn(name, segment) !== undefined;
+  const pieces = segment.split('*');
+  const last = pieces.pop() ?? '';
+  return (name) => {
+    if (pieces.length === 0) return name === last;
+    const end = endOf(name, pieces);
+    return end !== undefined && name.endsWith(last) && end + last.length <= name.length;
+  };
+}
+
+/**
+ * The longest id in a name: what is before it is as short as it can be, and what is after it, too. Not by a
+ * regular expression, which takes for ever if a pattern has many `*`.
+ */
+function idIn(name: string, segment: string): string | undefined {
+  const [before = '', after = ''] = segment.split(ID);
+  const begin = endOf(name, before.split('*'));
+  const rest = endOf(reversed(name), reversed(after).split('*'));
+  if (begin === undefined || rest === undefined || begin + rest >= name.length) return undefined;
+  return name.slice(begin, name.length - rest);
+}
+
+/** Where the shortest beginning of a name ends that has the pieces in this order, the first of them at once. */
+function endOf(name: string, [first = '', ...others]: readonly string[]): number | undefined {
+  if (!name.startsWith(first)) return undefined;
+  let end = first.length;
+  for (const piece of others) {
+    const found = name.indexOf(piece, end);
+    if (found < 0) return undefined;
+    end = found + piece.length;
+  }
+  return end;
+}
+
+/** By UTF-16 units. What is reversed twice is as it was. */
+function reversed(text: string): string {
+  let result = '';
+  for (let i = text.length - 1; i >= 0; i--) result += text.charAt(i);
+  return result;
 }

@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { CodedError } from '../errors.js';
 
-const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i;
+const MAX_PORT = 65_535;
 
 /** Whether this names a host as a Host header does: a name or address, with a port if needed. */
 export function isHost(text: string): boolean {
-  return HOST.test(text);
+  const [whole, port] = HOST.exec(text) ?? [];
+  return whole !== undefined && Number(port ?? 0) <= MAX_PORT;
 }
 
 /**
@@ -19,7 +21,7 @@ export function assertHost(request: IncomingMessage): void {
     if (request.httpVersion === '1.0') return;
     throw new CodedError('invalid_host', 'The request has no Host header. HTTP/1.1 requires one.');
   }
-  if (!HOST.test(host)) {
+  if (!isHost(host)) {
     throw new CodedError(
       'invalid_host',
       'The Host header is malformed. Send a name or address, with a port if needed.',
@@ -32,7 +34,7 @@ export function assertHost(request: IncomingMessage): void {
 /** Whether a request has exactly one Host header, and it is well formed. */
 export function namesHost(request: IncomingMessage): boolean {
   const { host } = request.headers;
-  return host !== undefined && HOST.test(host) && hasOneHost(request);
+  return host !== undefined && isHost(host) && hasOneHost(request);
 }
 
 /** `headers` has the first one only. */

@@ -139,11 +139,12 @@ describe('erase', () => {
       `bob,${new Date(start).toISOString()},${bob.versions[1]?.version}`,
       `alice,${erasedAt},master.jpeg`,
       JSON.stringify({ id: 'alice', erasedAt, version: null }),
+      `alice,${erasedAt},`,
     );
-    const expected = { code: 1, erasures: 7, objects: 8, aliases: 0, refused: 2 };
+    const expected = { code: 1, erasures: 7, objects: 8, aliases: 0, refused: 3 };
     const dry = await reportOf<Facts>(environment, 'erase', '--list', list, '--dry-run');
     expect(dry).toMatchObject(expected);
-    expect(told(dry.findings)).toEqual([`${list}:10 invalid_line`, `${list}:9 invalid_line`].sort());
+    expect(told(dry.findings)).toEqual([9, 10, 11].map((line) => `${list}:${line} invalid_line`).sort());
     const done = await reportOf<Facts>(environment, 'erase', '--list', list);
     expect(done).toMatchObject({ ...expected, ...numbersOf(dry) });
     const left = readManifest('alice', await bytesOf(store, manifestKey('alice')));
@@ -171,15 +172,18 @@ describe('erase', () => {
     const store = openBackend(environment);
     await putAvatar(store, 'alice', [await sample(1)]);
     const before = await checksums(store);
-    const list = await written(`alice,${new Date().toISOString()}`);
+    const now = new Date().toISOString();
+    const list = await written(`alice,${now},01900000-0000-7000-8000-000000000000`, `alice,${now}`);
     const dry = await visage(environment, 'erase', '--list', list, '--dry-run');
     const log = dry.stderr.split('\n').filter((line) => line.includes('"id":"alice"'));
-    expect(log).toHaveLength(1);
-    const report = await reportOf<Facts>(environment, 'erase', '--list', await written(...log));
-    expect(report).toMatchObject({ code: 1, erasures: 0, refused: 1 });
-    expect(report.findings).toMatchObject([
-      { code: 'invalid_line', message: expect.stringContaining('dry run') as string },
+    expect(log.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+      'would erase a version of an avatar',
+      'would erase an avatar',
     ]);
+    const report = await reportOf<Facts>(environment, 'erase', '--list', await written(...log));
+    expect(report).toMatchObject({ code: 1, erasures: 0, refused: 2 });
+    const finding = { code: 'invalid_line', message: expect.stringContaining('dry run') as string };
+    expect(report.findings).toMatchObject([finding, finding]);
     expect(await checksums(store)).toEqual(before);
   });
 

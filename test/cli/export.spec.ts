@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aliasKey, manifestKey, pictureKey } from '../../src/model/keys.js';
@@ -152,6 +152,13 @@ describe('export', () => {
     expect(await visage(environment, 'export', '--', '-dash', join(there, 'no/such'))).toMatchObject({
       code: 2,
     });
+    const dangling = await scratch();
+    await symlink(join(there, 'nowhere'), dangling);
+    for (const folder of [dangling, '/proc/visage']) {
+      const refused = await visage(environment, 'export', '--', '-dash', folder);
+      expect(refused).toMatchObject({ code: 2, stdout: '' });
+      expect(refused.stderr).toContain(`${folder} can't be made`);
+    }
     expect(await readdir(there)).toEqual(['mine']);
     const folder = await scratch();
     expect(await visage(environment, 'export', '--', '-dash', folder)).toMatchObject({ code: 0 });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -174,7 +174,55 @@ describe('import by a pattern', () => {
   });
 });
 
+describe('import by a pattern from a folder', () => {
+  it('names what matches and cannot be read, and takes the rest', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'visage-pattern-'));
+    const at = (name: string) => join(folder, name);
+    const notUtf8 = (extension: string) =>
+      Buffer.concat([Buffer.from(at('b')), Buffer.from([0xff]), Buffer.from(extension)]);
+    for (const path of [at('a.png'), notUtf8('.png'), notUtf8('.txt')])
+      await writeFile(path, await numbered(1));
+    await symlink('loop.png', at('loop.png'));
+    await symlink('nowhere', at('dangling.png'));
+    await symlink('/dev/null', at('device.png'));
+    await symlink('a.png', at('link.png'));
+    await mkdir(at('folder.png'));
+    await symlink('nowhere', at('other.txt'));
+    const report = await reportOf<Facts>(
+      await local.environment(),
+      'import',
+      folder,
+      '--pattern',
+      '{id}.png',
+    );
+    expect(report).toMatchObject({ code: 1, imported: 2, refused: 4, unmatched: 3 });
+    const unreadable = ['b\ufffd.png', 'dangling.png', 'device.png', 'loop.png'];
+    expect(told(report.findings)).toEqual(unreadable.map((name) => `${at(name)} file_unreadable`).sort());
+  });
+
+  it('looks into folders whose names can be read, and needs none', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'visage-pattern-'));
+    await mkdir(Buffer.concat([Buffer.from(join(folder, 'u')), Buffer.from([0xff])]));
+    await mkdir(join(folder, 'empty'));
+    const report = await reportOf<Facts>(
+      await local.environment(),
+      'import',
+      folder,
+      '--pattern',
+      '{id}/a.png',
+    );
+    expect(told(report.findings)).toEqual([`${join(folder, 'u\ufffd')} file_unreadable`]);
+    expect(report).toMatchObject({ unmatched: 1 });
+  });
+});
+
 describe('a pattern', () => {
+  it('fits or not at once, however many * it has', () => {
+    const { idOf } = parsePattern(`${'*a'.repeat(20)}{id}${'*a'.repeat(20)}b`);
+    expect(idOf('a'.repeat(1000))).toBeUndefined();
+    expect(idOf(`${'a'.repeat(1000)}b`)).toHaveLength(960);
+  });
+
   const text = fc.string({
     unit: fc.constantFrom('a', 'b', '.', '-', '/', '\n', '$', '(', '[', '|', 'ü'),
     maxLength: 4,
@@ -214,9 +262,7 @@ describe('a pattern', () => {
         const names = where.split('/');
         expect(names).toHaveLength(segments.length);
         for (const [n, segment] of segments.entries()) {
-          expect(typeof segment === 'string' ? segment === names[n] : segment.test(names[n] ?? '')).toBe(
-            true,
-          );
+          expect(typeof segment === 'string' ? segment === names[n] : segment(names[n] ?? '')).toBe(true);
         }
       }),
       { numRuns: 500 },

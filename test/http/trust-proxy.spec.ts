@@ -57,6 +57,7 @@ describe('behind a proxy', () => {
     ['one', { ...X, 'x-forwarded-host': 'evil.example, A.example:8443' }, 'https://a.example:8443'],
     ['one', { ...X, 'x-forwarded-host': 'evil/../x' }, `https://${HOST}`],
     ['one', { ...X, 'x-forwarded-host': 'user@evil' }, `https://${HOST}`],
+    ['one', { ...X, 'x-forwarded-host': 'evil:65536' }, `https://${HOST}`],
     ['one', { forwarded: 'host="evil/x";proto=https' }, `https://${HOST}`],
     ['one', { forwarded: 'host="[2001:db8::1]:8443";proto=https' }, 'https://[2001:db8::1]:8443'],
   ])('that is trusted by %s, URLs with the headers %j start with %s', async (name, headers, origin) => {
