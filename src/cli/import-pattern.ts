@@ -68,7 +68,7 @@ function idIn(name: string, segment: string): string | undefined {
   return name.slice(begin, name.length - rest);
 }
 
-/** Where the shortest beginning of a name ends that has the pieces in this order, the first of them at once. */
+/** The end of the shortest beginning of a name that is the first piece, and then has the others in order. */
 function endOf(name: string, [first = '', ...others]: readonly string[]): number | undefined {
   if (!name.startsWith(first)) return undefined;
   let end = first.length;
