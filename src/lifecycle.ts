@@ -41,8 +41,7 @@ export class ServerLifecycle
    * slower.
    */
   onApplicationBootstrap(): void {
-    const { connections, hot } = this;
-    const { server } = this;
+    const { connections, hot, server } = this;
     hot.standBefore(server);
     answerInTurn(server, (socket) => {
       connections.cut(socket, 'memory');

@@ -228,6 +228,7 @@ describe('HTTP/1.1', () => {
     ['the same Host twice', 'Host: a.example\r\nhost: a.example\r\n'],
     ['an empty Host', 'Host: \r\n'],
     ['a Host that is none', 'Host: a/b\r\n'],
+    ['a port that is none', 'Host: a:65536\r\n'],
   ])('refuses %s', async (_, lines) => {
     const connection = await open();
     connection.send(`GET ${there} HTTP/1.1\r\n${lines}\r\n`);
