@@ -1,5 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
+import {
+  ApiPropertyOptional,
+  type ApiPropertyOptions,
+  ApiSchema,
+  type ApiSchemaOptions,
+} from '@nestjs/swagger';
 import { ValidateBy, ValidateIf, type ValidationOptions, validateSync } from 'class-validator';
 import { CodedError, type ErrorCode } from '../errors.js';
 import { isHash, isId, isVersion } from '../model/keys.js';
@@ -61,6 +66,9 @@ export function Must(
   const validate = (value: unknown, args?: { object: object }) => accepts(value, args?.object as never);
   return ValidateBy({ name: options.message, validator: { validate } }, options);
 }
+
+/** Describes what `check` does with a body: a field that its class does not have is refused. */
+export const NoOtherFields = () => ApiSchema({ additionalProperties: false } as ApiSchemaOptions);
 
 /** A field whose rules count only if it is given. Unlike with `IsOptional`, null is given. */
 export const OptionalField = (schema: ApiPropertyOptions) =>

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, IsArray, ValidateIf } from 'class-validator';
 import { ANY_CASE_HASH_SCHEMA, HASH_SCHEMA, ID_SCHEMA } from '../openapi/schemas.js';
-import { EachIsHash, Must, OptionalField, lengthOf } from '../rules.js';
+import { EachIsHash, Must, NoOtherFields, OptionalField, lengthOf } from '../rules.js';
 
 /** Addresses and hashes together. */
 const MAX_ENTRIES = 50;
@@ -19,6 +19,7 @@ const ADDRESS_CHARACTERS = 254;
 const ADDRESS = new RegExp(`^(?=.{3,${ADDRESS_CHARACTERS}}$)${LOCAL_PART}@${TEXT}$`, 'u');
 
 /** The e-mail addresses that stand for an avatar from now on. */
+@NoOtherFields()
 export class AliasesBody {
   static readonly code = 'invalid_aliases';
   /** Enough for the most and longest addresses, with every character escaped. */

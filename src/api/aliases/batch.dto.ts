@@ -2,7 +2,7 @@ import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from 
 import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { ERROR_CODES, type ErrorCode } from '../../errors.js';
 import { HASH_SCHEMA, ID_SCHEMA } from '../openapi/schemas.js';
-import { Must } from '../rules.js';
+import { Must, NoOtherFields } from '../rules.js';
 
 const MAX_AVATARS = 1000;
 const SHAPE = `Send { "avatars": [{ "id": "...", "emails": [...], "hashes": [...] }, ...] } with 1 to ${MAX_AVATARS} avatars.`;
@@ -17,6 +17,7 @@ export interface BatchEntry {
 }
 
 /** The e-mail addresses of many avatars. */
+@NoOtherFields()
 export class BatchBody {
   static readonly code = 'invalid_aliases';
   /** A thousand characters for each of the most avatars: some ten addresses. */
@@ -29,6 +30,7 @@ export class BatchBody {
     items: {
       type: 'object',
       required: ['id'],
+      additionalProperties: false,
       properties: { id: { type: 'string' }, emails: TEXTS, hashes: TEXTS },
     },
     description:

@@ -1,12 +1,11 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import { Must, OptionalField, check } from '../rules.js';
+import { Must, check } from '../rules.js';
 
 class IfFreeQuery {
   static readonly code = 'invalid_aliases';
 
-  @OptionalField({ type: 'boolean', default: false })
   @Must((value) => value === 'true' || value === 'false', { message: 'ifFree has to be true or false.' })
-  ifFree?: string;
+  ifFree = 'false';
 }
 
 /**

@@ -2,9 +2,10 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
 import { ErasureAnswer, VersionAnswer } from '../avatars/avatars.dto.js';
 import { ALT_SCHEMA, ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
-import { IsVersion, Must, OptionalField } from '../rules.js';
+import { IsVersion, Must, NoOtherFields, OptionalField } from '../rules.js';
 
 /** The version to make current. */
+@NoOtherFields()
 export class RestoreBody {
   static readonly code = 'invalid_version';
   /** Much more than the name of a version takes. */
@@ -16,6 +17,7 @@ export class RestoreBody {
 }
 
 /** What a version shows. */
+@NoOtherFields()
 export class AltBody {
   static readonly code = 'invalid_alt';
   /** Enough for the longest text, with every character escaped, and white space around it. */

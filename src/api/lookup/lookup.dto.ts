@@ -1,11 +1,4 @@
-import {
-  ApiExtraModels,
-  ApiProperty,
-  ApiPropertyOptional,
-  ApiSchema,
-  type ApiSchemaOptions,
-  getSchemaPath,
-} from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, ValidateIf } from 'class-validator';
 import { RENDITION_FORMATS, RENDITION_SIZES, type RenditionFormat } from '../../model/formats.js';
 import { isRenditionSize } from '../../model/rendition.js';
@@ -21,7 +14,7 @@ import {
   URLS_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
-import { Must, OptionalField, isObject, lengthOf } from '../rules.js';
+import { Must, NoOtherFields, OptionalField, isObject, lengthOf } from '../rules.js';
 
 /** Ids and hashes together. */
 const MAX_ENTRIES = 1000;
@@ -42,7 +35,7 @@ const NAMES = 'names has to be an object of texts by id. Leave out an id that ha
 const isText = (value: unknown) => typeof value === 'string';
 
 /** The avatars that a lookup asks about: 1 to 1000 ids and hashes together. */
-@ApiSchema({ additionalProperties: false } as ApiSchemaOptions)
+@NoOtherFields()
 export class LookupBody {
   static readonly code = 'invalid_lookup';
   /**

@@ -1,5 +1,5 @@
 import { Injectable, type PipeTransform, applyDecorators } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional, ApiSchema, type ApiSchemaOptions } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { RENDITION_SIZES } from '../../model/formats.js';
@@ -15,7 +15,7 @@ import {
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
 import { NAME_CHARACTERS, isName } from '../avatars/default.query.js';
-import { EachIsId, Must, OptionalField, check, isObject, lengthOf } from '../rules.js';
+import { EachIsId, Must, NoOtherFields, OptionalField, check, isObject, lengthOf } from '../rules.js';
 
 /** Ids in a URL. It has to stay short enough for servers and proxies. */
 const MAX_IN_QUERY = 200;
@@ -96,7 +96,7 @@ export class SheetQuery extends SheetLook {
 }
 
 /** A sheet that a body asks for. */
-@ApiSchema({ additionalProperties: false } as ApiSchemaOptions)
+@NoOtherFields()
 export class SheetBody extends SheetLook {
   /**
    * Enough for the most and longest ids, with every character escaped, or for as many UUIDs with names of
