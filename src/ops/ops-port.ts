@@ -26,7 +26,6 @@ const BOTH = '/health/';
 @Injectable()
 export class OpsPort implements OnApplicationShutdown {
   private readonly logger = new Logger(OpsPort.name);
-  private readonly arrivals = new WeakSet<Socket>();
   private server: Server | undefined;
 
   constructor(
@@ -69,7 +68,6 @@ export class OpsPort implements OnApplicationShutdown {
   private createServer(fastify: FastifyInstance): Server {
     const { settings, connections, refusals } = this;
     const server = createHttpServer(settings, connections, refusals, (request, response) => {
-      this.arrivals.add(request.socket);
       fastify.routing(request, response);
     });
     server.on('clientError', (error, socket) => {
@@ -87,7 +85,7 @@ export class OpsPort implements OnApplicationShutdown {
    */
   private assertHere(socket: Socket, route: string | undefined): void {
     if (route === undefined || route.startsWith(BOTH)) return;
-    const isHere = this.arrivals.has(socket);
+    const isHere = this.connections.serverOf(socket) === this.server;
     if (OPERATIONS.test(route) === isHere) return;
     throw new CodedError(
       'route_not_found',

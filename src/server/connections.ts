@@ -86,6 +86,11 @@ export class Connections {
     });
   }
 
+  /** The server that a connection belongs to; undefined if it is closed. */
+  serverOf(socket: Socket): Server | undefined {
+    return this.open.get(socket)?.server;
+  }
+
   /**
    * Cuts off the clients that have taken too little of an answer for too long. Call it now and then: a timer
    * for each answer would slow down all of them.

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { problemOf, send } from '../http/support/client.js';
+import { picture } from '../http/support/pictures.js';
 import { RawConnection, head } from '../http/support/raw.js';
 import { local } from '../support/local.js';
-import { encoded, painted, reference } from '../support/pictures.js';
 import { freePort, listens } from '../support/ports.js';
 import {
   type Environment,
@@ -53,7 +53,7 @@ describe('OPS_PORT', () => {
   });
 
   it('has no avatars, however hot, and takes no changes', async () => {
-    const body = await encoded(painted(64, 64, reference(64, 64)), 'png');
+    const body = await picture('png');
     expect((await send(service.url, { method: 'PUT', path: '/v1/avatars/a', body })).status).toBe(201);
     for (let i = 0; i < 3; i++) expect(await statusOf(service.url, '/v1/avatars/a')).toBe(200);
     for (const [method, path] of [
@@ -109,7 +109,7 @@ describe('OPS_PORT at the end of the service', () => {
     };
     service = await startProcess(environment);
     const ops = opsUrlOf(service);
-    const body = await encoded(painted(64, 64, reference(64, 64)), 'png');
+    const body = await picture('png');
     upload = httpRequest(`${service.url}/v1/avatars/late`, {
       method: 'PUT',
       headers: { 'Content-Length': body.length },
