@@ -6,7 +6,7 @@ import { sha256Hex } from '../model/sha256.js';
 import type { S3Store } from '../storage/s3/s3.store.js';
 import type { Finding } from './command.js';
 import type { Pattern } from './import-pattern.js';
-import { invalidId, statOf } from './import-sources.js';
+import { invalidId, statOf, unreadable } from './import-sources.js';
 import type { Entry } from './importer.js';
 import { openFile, openObject } from './open-picture.js';
 
@@ -104,10 +104,6 @@ async function fileAt(where: string): Promise<FoundFile | { finding: Finding } |
     const { code, message } = error as NodeJS.ErrnoException;
     return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : unreadable(where, message);
   }
-}
-
-function unreadable(where: string, message: string): { finding: Finding } {
-  return { finding: { code: 'file_unreadable', where, message } };
 }
 
 /** Walks only into folders that the pattern may lead to. @yields places relative to the root */

@@ -205,13 +205,17 @@ async function fileOf(
       return { finding: { code: 'file_not_found', where, message: `There is no file ${path}.` } };
     }
   } catch (error) {
-    return { finding: { code: 'file_unreadable', where, message: (error as Error).message } };
+    return unreadable(where, (error as Error).message);
   }
   return { id, where, open: () => openFile(path) };
 }
 
 export function invalidLine(where: string, message: string): { finding: Finding } {
   return { finding: { code: 'invalid_line', where, message } };
+}
+
+export function unreadable(where: string, message: string): { finding: Finding } {
+  return { finding: { code: 'file_unreadable', where, message } };
 }
 
 /** @returns a finding if the id cannot be one of Visage's */

@@ -164,11 +164,10 @@ describe('import by a pattern', () => {
 
   it('refuses a picture from the future, and leaves hidden files out', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'visage-pattern-'));
-    const environment = await local.environment();
     for (const name of ['alice.png', '.alice.png']) await writeFile(join(folder, name), await numbered(1));
     const ahead = new Date(Date.now() + 2 * 86_400_000);
     await utimes(join(folder, 'alice.png'), ahead, ahead);
-    const report = await reportOf<Facts>(environment, 'import', folder, '--pattern', '{id}.png');
+    const report = await takenFrom(folder, '{id}.png');
     expect(report).toMatchObject({ code: 1, imported: 0, unmatched: 0 });
     expect(told(report.findings)).toEqual([`${join(folder, 'alice.png')} invalid_time`]);
   });
@@ -188,13 +187,7 @@ describe('import by a pattern from a folder', () => {
     await symlink('a.png', at('link.png'));
     await mkdir(at('folder.png'));
     await symlink('nowhere', at('other.txt'));
-    const report = await reportOf<Facts>(
-      await local.environment(),
-      'import',
-      folder,
-      '--pattern',
-      '{id}.png',
-    );
+    const report = await takenFrom(folder, '{id}.png');
     expect(report).toMatchObject({ code: 1, imported: 2, refused: 4, unmatched: 3 });
     const unreadable = ['b\ufffd.png', 'dangling.png', 'device.png', 'loop.png'];
     expect(told(report.findings)).toEqual(unreadable.map((name) => `${at(name)} file_unreadable`).sort());
@@ -204,13 +197,7 @@ describe('import by a pattern from a folder', () => {
     const folder = await mkdtemp(join(tmpdir(), 'visage-pattern-'));
     await mkdir(Buffer.concat([Buffer.from(join(folder, 'u')), Buffer.from([0xff])]));
     await mkdir(join(folder, 'empty'));
-    const report = await reportOf<Facts>(
-      await local.environment(),
-      'import',
-      folder,
-      '--pattern',
-      '{id}/a.png',
-    );
+    const report = await takenFrom(folder, '{id}/a.png');
     expect(told(report.findings)).toEqual([`${join(folder, 'u\ufffd')} file_unreadable`]);
     expect(report).toMatchObject({ unmatched: 1 });
   });
@@ -284,6 +271,11 @@ describe('a pattern', () => {
     return [...new Set(found)];
   }
 });
+
+/** Imports from a folder into a new storage. */
+async function takenFrom(folder: string, pattern: string) {
+  return reportOf<Facts>(await local.environment(), 'import', folder, '--pattern', pattern);
+}
 
 function told(findings: readonly { code: string; where: string }[]): string[] {
   return findings.map(({ code, where }) => `${where} ${code}`).sort();
