@@ -16,18 +16,16 @@ import { assertQuery } from './http/query.js';
 import { RefusalLog } from './http/refusal-log.js';
 import { requestId } from './http/request-id.js';
 import { problemCodeOf } from './http/send-problem.js';
-import { NestLogger, loggedPath } from './ops/logging.js';
+import { NestLogger } from './ops/logging.js';
 import { Metrics } from './ops/metrics.js';
 import { OpsPort } from './ops/ops-port.js';
+import { RequestLog, isRead } from './ops/request-log.js';
 import { answerClientError } from './server/client-error.js';
 import { Connections } from './server/connections.js';
 import { answerFrameworkError } from './server/framework-error.js';
 import { createHttpServer } from './server/http-server.js';
 import { refuseRest } from './server/refuse-rest.js';
 import { isForm } from './uploads/upload-receiver.js';
-
-/** No route of ours has a longer path. */
-const LOGGED_PATH_CHARACTERS = 300;
 
 /** The URLs of pictures, which pages of other origins read. Everything else is for the main application. */
 const PICTURES = /^\/(v1\/(avatars\/|sheets(\?|$))|avatar([/?]|$))/;
@@ -66,7 +64,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   takeBodiesRaw(fastify, mostBytes);
   checkRequests(fastify);
   app.get(OpsPort).keepApart(fastify);
-  logRequests(fastify, logger, failures, refusals);
+  app.get(RequestLog).follow(fastify, logger);
   countRequests(fastify, app.get(Metrics));
   answerPreflights(fastify, PICTURES);
   serveDescription(app, settings.opsPort === undefined ? undefined : settings.serviceBaseUrl);
@@ -104,37 +102,6 @@ function checkRequests(fastify: FastifyInstance): void {
   });
 }
 
-/**
- * Logs every change, and reads that failed unless the log has the same failure already; of what is refused
- * without a key, one of a kind. LOG_LEVEL=debug logs all requests.
- */
-function logRequests(
-  fastify: FastifyInstance,
-  logger: Logger,
-  failures: FailureLog,
-  refusals: RefusalLog,
-): void {
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const { method, url, log } = request;
-    const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
-    // The 503 of readiness is an answer, not a problem, and comes with every probe while the service stops.
-    const failed = status >= 500 && code !== undefined && !failures.isLeftOut(request);
-    const level = (isRead(request) || method === 'OPTIONS') && !failed ? 'debug' : 'info';
-    if (logger.isLevelEnabled(level)) {
-      const path = loggedPath(url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
-      const fields = { method, path, status, ...(code !== undefined && { code }), ms };
-      if (level === 'info' && refusals.concerns(code)) refusals.log({ ...fields, code }, 'request', log);
-      else log[level](fields, 'request');
-    }
-    done();
-  });
-  fastify.addHook('onClose', (_instance, done) => {
-    failures.flush();
-    refusals.flush();
-    done();
-  });
-}
-
 function countRequests(fastify: FastifyInstance, metrics: Metrics): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     metrics.requestAnswered({
@@ -146,10 +113,6 @@ function countRequests(fastify: FastifyInstance, metrics: Metrics): void {
     });
     done();
   });
-}
-
-function isRead({ method }: FastifyRequest): boolean {
-  return method === 'GET' || method === 'HEAD';
 }
 
 /**

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'empty_file',
   'foreign_origin',
   'image_too_large',
+  'insufficient_scope',
   'internal',
   'invalid_aliases',
   'invalid_alt',

@@ -1,10 +1,8 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { APP_FILTER } from '@nestjs/core';
+import { AccessModule } from '../access/access.module.js';
 import { AvatarsModule } from '../avatars/avatars.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
-import { ApiKeyGuard } from '../http/api-key.guard.js';
-import { ForeignPages } from '../http/foreign-pages.js';
-import { RequestOrigins } from '../http/request-origins.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import { UploadsModule } from '../uploads/uploads.module.js';
 import { AliasesController } from './aliases/aliases.controller.js';
@@ -18,9 +16,9 @@ import { PicturesController } from './pictures/pictures.controller.js';
 import { PublicUrls } from './public-urls.js';
 import { SheetsController } from './sheets/sheets.controller.js';
 
-/** The HTTP API. Its guard and its filter hold for every route of the service. */
+/** The HTTP API. Its filter holds for every route of the service. */
 @Module({
-  imports: [AvatarsModule, DeliveryModule, UploadsModule],
+  imports: [AccessModule, AvatarsModule, DeliveryModule, UploadsModule],
   controllers: [
     AliasBatchController,
     AliasesController,
@@ -31,13 +29,6 @@ import { SheetsController } from './sheets/sheets.controller.js';
     PicturesController,
     SheetsController,
   ],
-  providers: [
-    ForeignPages,
-    PublicUrls,
-    RequestOrigins,
-    VersionAnswers,
-    { provide: APP_FILTER, useClass: ProblemFilter },
-    { provide: APP_GUARD, useClass: ApiKeyGuard },
-  ],
+  providers: [PublicUrls, VersionAnswers, { provide: APP_FILTER, useClass: ProblemFilter }],
 })
 export class ApiModule {}

@@ -7,7 +7,7 @@ import { AvatarRepository } from './avatar.repository.js';
 import { ManifestSwap } from './manifest-swap.js';
 
 const TAKEN =
-  'Some of the addresses or hashes stand for other avatars: `taken` names both. Nothing was changed. Leave them out, or register them without ifFree to take them over.';
+  'Some of the addresses or hashes stand for other avatars: `taken` names both. Nothing was changed. Leave them out. Only a key with admin takes them over, without ifFree.';
 
 /** The hashes that stand for an avatar from now on. */
 export interface Replaced {
@@ -20,6 +20,8 @@ export interface Replaced {
 export interface ReplaceOptions {
   /** Refuses the change if a hash stands for another avatar. Otherwise it is taken over. */
   ifFree?: boolean;
+  /** Whether a refusal may name an avatar. By default it names all. */
+  mayName?: (id: string) => boolean;
 }
 
 /**
@@ -44,36 +46,32 @@ export class AliasChanges {
    * @throws CodedError `busy`; with `ifFree` `alias_taken`, and `manifest_unreadable` if nobody can tell;
    * what the store throws
    */
-  async replace(
-    id: string,
-    hashes: readonly string[],
-    { ifFree = false }: ReplaceOptions = {},
-  ): Promise<Replaced> {
+  async replace(id: string, hashes: readonly string[], options: ReplaceOptions = {}): Promise<Replaced> {
     const wanted = [...new Set(hashes)].sort();
     const names = wanted.map((hash) => this.aliases.names.nameOf(hash) ?? refuse());
     const taken = new Map<string, Holder>();
-    for (let isLast = ifFree; ; isLast = true) {
-      const { others, elsewhere } = await this.register(id, names, ifFree);
+    for (let isLast = options.ifFree === true; ; isLast = true) {
+      const { others, elsewhere } = await this.register(id, names, options);
       for (const [name, other] of others) taken.set(name, other);
       // Another avatar took a hash before our manifest listed it.
       if (isLast || elsewhere.size === 0) break;
     }
     await this.strike(taken);
-    return { hashes: wanted, takenFrom: this.byHash(taken) };
+    return { hashes: wanted, takenFrom: this.byHash(taken, (owner) => owner) };
   }
 
   /**
    * @returns the avatars that hashes were taken from, and those that took some while the manifest did not
    * list them yet, by name
    */
-  private async register(id: string, names: readonly string[], ifFree: boolean) {
+  private async register(id: string, names: readonly string[], { ifFree = false, mayName }: ReplaceOptions) {
     // The time of acceptance, not of the commit: an erasure that comes in between has to win.
     let at = instantAfter(await this.repository.readFresh(id), new Date());
-    if (ifFree) this.assertNone(await this.holders(id, names));
+    if (ifFree) this.assertNone(await this.holders(id, names), mayName);
     const { stored, others } = await this.point(id, names, ifFree ? 'if-free' : 'take');
     if (ifFree && others.size > 0) {
       await this.aliases.reconcile(id, names);
-      this.assertNone(others);
+      this.assertNone(others, mayName);
     }
     let before: Manifest['aliases'];
     const dropped = new Set<string>();
@@ -91,7 +89,7 @@ export class AliasChanges {
     if (ifFree && elsewhere.size > 0) {
       await this.takeBack(id, { at, hashes: names }, before, elsewhere);
       await this.aliases.reconcile(id, [...names, ...dropped]);
-      this.assertNone(elsewhere);
+      this.assertNone(elsewhere, mayName);
     }
     await this.aliases.reconcile(id, [...dropped]);
     return { others, elsewhere };
@@ -160,14 +158,18 @@ export class AliasChanges {
   }
 
   /** @throws CodedError `alias_taken` */
-  private assertNone(holders: ReadonlyMap<string, Holder>): void {
+  private assertNone(holders: ReadonlyMap<string, Holder>, mayName: ReplaceOptions['mayName']): void {
     if (holders.size === 0) return;
-    throw new CodedError('alias_taken', TAKEN, { members: { taken: this.byHash(holders) } });
+    const taken = this.byHash(holders, (owner) => (mayName?.(owner) === false ? null : owner));
+    throw new CodedError('alias_taken', TAKEN, { members: { taken } });
   }
 
-  private byHash(holders: ReadonlyMap<string, Holder>): Record<string, string> {
+  /** @param told what may be told of the id of an avatar */
+  private byHash<T>(holders: ReadonlyMap<string, Holder>, told: (owner: string) => T): Record<string, T> {
     const { names } = this.aliases;
-    return Object.fromEntries([...holders].map(([name, { id }]) => [names.hashOf(name) ?? refuse(), id]));
+    return Object.fromEntries(
+      [...holders].map(([name, { id }]) => [names.hashOf(name) ?? refuse(), told(id)]),
+    );
   }
 }
 

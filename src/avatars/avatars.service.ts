@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { CodedError } from '../errors.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
+import type { By } from '../model/access.js';
 import type { Crop } from '../model/formats.js';
 import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
@@ -18,6 +19,8 @@ export interface Upload {
   path: string;
   /** SHA-256 of these bytes, in hex. */
   sha256: string;
+  /** Who uploaded them; undefined: nobody asked. */
+  by?: By | undefined;
 }
 
 export interface ChangeOptions {
@@ -179,14 +182,14 @@ export class AvatarsService {
   }
 
   private async makeVersion(
-    upload: Upload,
+    { path, sha256, by }: Upload,
     { crop, alt }: Description,
     at: string,
   ): Promise<{ version: Version; master: Buffer }> {
-    const { bytes, format, ...facts } = await this.pipeline.makeMaster(upload.path, crop);
+    const { bytes, format, ...facts } = await this.pipeline.makeMaster(path, crop);
     const name = uuidv7({ msecs: Date.parse(at) });
-    const origin = { version: name, source: upload.sha256, ...(crop && { crop }), master: format };
-    const described = { ...facts, ...(alt !== undefined && { alt }) };
+    const origin = { version: name, source: sha256, ...(crop && { crop }), master: format };
+    const described = { ...facts, ...(alt !== undefined && { alt }), ...(by && { by }) };
     return { version: { ...origin, ...described, bytes: bytes.length, uploadedAt: at }, master: bytes };
   }
 

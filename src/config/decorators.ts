@@ -1,5 +1,6 @@
 import { Transform, Type } from 'class-transformer';
 import { IsBoolean, IsInt, IsUrl, Max, Min, ValidateBy } from 'class-validator';
+import { faultOfApiKeys } from './api-keys.js';
 import { namesProxies } from './trusted-proxies.js';
 
 /** What `@IsUrl` accepts as the URL of a server, also of one in a local network. */
@@ -60,6 +61,14 @@ export function IsProxies(): PropertyDecorator {
   const message =
     '$property must be the addresses or networks of your proxies, such as 10.0.0.0/8, comma separated, or their number, such as 1';
   return ValidateBy({ name: 'isProxies', validator }, { message });
+}
+
+/** The keys of API_KEYS. */
+export function IsApiKeys(): PropertyDecorator {
+  const fault = (value: unknown) => (Array.isArray(value) ? faultOfApiKeys(value) : 'it is no list');
+  const validator = { validate: (value: unknown) => fault(value) === undefined };
+  const message = ({ value }: { value: unknown }) => `$property cannot be used: ${fault(value) ?? ''}`;
+  return ValidateBy({ name: 'isApiKeys', validator }, { message });
 }
 
 /** Letters of either case, kept in lower case. */

@@ -15,7 +15,16 @@ import {
 import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../model/formats.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
 import { Constants } from './constants.js';
-import { IsFlag, IsInteger, IsList, IsLowerCase, IsProxies, IsWebUrl, WEB_URL } from './decorators.js';
+import {
+  IsApiKeys,
+  IsFlag,
+  IsInteger,
+  IsList,
+  IsLowerCase,
+  IsProxies,
+  IsWebUrl,
+  WEB_URL,
+} from './decorators.js';
 
 /**
  * How long a call may wait for its turn at the bucket, as a multiple of its own deadline. By then the calls
@@ -57,11 +66,11 @@ export class Settings extends Constants {
   @IsString()
   configFile: string | undefined = undefined;
 
+  @IsFlag()
+  logAddresses = false;
+
   @IsList()
-  @Matches(/^[0-9a-f]{64}$/, {
-    each: true,
-    message: '$property must be SHA-256 sums of 64 hex digits, comma separated',
-  })
+  @IsApiKeys()
   apiKeys: string[] = [];
 
   @IsString()

@@ -58,10 +58,19 @@ export function parseForwarded(header: string): ForwardedElement[] | undefined {
 
 /** @returns undefined if `for` is none */
 function elementOf(pairs: ReadonlyMap<string, string>): ForwardedElement | undefined {
-  const node = pairs.get('for');
-  const [isNode, v4, v6] = node === undefined ? [''] : (NODE.exec(node) ?? []);
+  const written = pairs.get('for');
+  const node = written === undefined ? { address: undefined } : parseNode(written);
+  return node && { ...node, host: pairs.get('host'), proto: pairs.get('proto') };
+}
+
+/**
+ * Reads who sent a request, as a proxy names it (RFC 7239, section 6).
+ * @returns with the address, unless it is hidden; undefined if the text names nobody
+ */
+export function parseNode(text: string): Pick<ForwardedElement, 'address'> | undefined {
+  const [isNode, v4, v6] = NODE.exec(text) ?? [];
   const address = v4 ?? v6;
   if (isNode === undefined || (address !== undefined && isIP(address) !== (v4 === undefined ? 6 : 4)))
     return undefined;
-  return { address, host: pairs.get('host'), proto: pairs.get('proto') };
+  return { address };
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-interface Route {
+export interface Route {
   url: string;
   method: string | string[];
 }
@@ -16,13 +16,18 @@ export function rememberRoutes(fastify: FastifyInstance): void {
   });
 }
 
+/** Every route since `rememberRoutes`. */
+export function routesOf(fastify: FastifyInstance): readonly Route[] {
+  return fastify.getDecorator<Route[]>(ROUTES);
+}
+
 /**
  * The methods that the path of a request takes, for the header Allow (RFC 9110, section 10.2.1).
  * @returns their names in order; none if there is no such path
  */
 export function allowedMethods({ server, url }: FastifyRequest): string[] {
   const [path = ''] = url.split('?', 1);
-  const routes = server.getDecorator<Route[]>(ROUTES);
+  const routes = routesOf(server);
   const exact = routes.filter((route) => route.url === path);
   const parts = path.split('/');
   const known = exact.length > 0 ? exact : routes.filter((route) => matches(route.url.split('/'), parts));

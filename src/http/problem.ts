@@ -10,6 +10,7 @@ const STATUSES: Record<ErrorCode, number> = {
   empty_file: 400,
   foreign_origin: 403,
   image_too_large: 422,
+  insufficient_scope: 403,
   internal: 500,
   invalid_aliases: 400,
   invalid_alt: 400,

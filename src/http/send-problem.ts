@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, type ErrorCode } from '../errors.js';
+import { AccessRefused } from './access-refused.js';
 import { describeError } from './describe-error.js';
 import type { FailureLog } from './failure-log.js';
 import { retryAfter } from './problem.js';
@@ -28,11 +29,11 @@ export function sendProblem(
   else if (error instanceof CodedError && error.cause !== undefined) {
     request.log.info({ err: error, code }, 'the request was refused');
   }
-  if (reply.sent || request.raw.socket.destroyed) return;
+  if (reply.sent) return;
   const seconds = (error instanceof CodedError ? error.retryAfter : undefined) ?? retryAfter(code);
   if (seconds !== undefined) reply.header('Retry-After', seconds);
   if (allow !== undefined) reply.header('Allow', allow);
-  if (status === 401) reply.header('WWW-Authenticate', 'Bearer');
+  if (error instanceof AccessRefused) reply.header('WWW-Authenticate', error.authenticate);
   void reply
     .status(status)
     // The hook that sets these on all other answers does not see what Fastify itself refuses.

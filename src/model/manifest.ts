@@ -1,3 +1,4 @@
+import type { By } from './access.js';
 import type { Crop, MasterFormat, Reduction } from './formats.js';
 import { encodeId, timeOfVersion } from './keys.js';
 
@@ -34,6 +35,8 @@ export interface Version {
    * it.
    */
   describedAt?: Instant;
+  /** Who uploaded it; absent if no keys were set, and in versions of earlier releases. */
+  by?: By;
   /** The time in `version`; versions of the first releases may be some ms off. */
   uploadedAt: Instant;
 }

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, type OnModuleDestroy, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Public } from '../http/public.js';
+import { Public } from '../access/marks.js';
 import { Outbox } from '../outbox/outbox.js';
 import { LiveAnswer, NO_STORE, ReadinessAnswer } from './health.answers.js';
 import { StorageHealth } from '../storage/health/storage-health.js';

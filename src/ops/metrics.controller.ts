@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Public } from '../http/public.js';
+import { Public } from '../access/marks.js';
 import { NO_STORE } from './health.answers.js';
 import { Metrics } from './metrics.js';
 

@@ -1,3 +1,4 @@
+import { bearer, item } from '../access/support/keys.js';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { type Metric, readMetrics } from '../support/scrape.js';
@@ -22,10 +23,12 @@ export async function everyMetric(): Promise<Map<string, Metric>> {
     STORAGE_S3_SECRET_ACCESS_KEY: 'none',
     CDN_PURGE: 'http',
     CDN_HTTP_URL: 'http://127.0.0.1:1/{tag}',
+    API_KEYS: item('app', 'write'),
   });
   const uploaded = await send(service.url, {
     method: 'PUT',
     path: '/v1/avatars/a',
+    headers: bearer('app'),
     body: await picture('png'),
   });
   expect(uploaded.status).toBe(202);

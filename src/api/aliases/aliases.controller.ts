@@ -1,5 +1,8 @@
 import { Controller, Get, Header, Param, Put, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
+import { CalledBy } from '../../access/called-by.js';
+import { Caller } from '../../access/caller.js';
+import { Needs } from '../../access/marks.js';
 import { AliasChanges } from '../../avatars/alias-changes.js';
 import { Aliases } from '../../avatars/aliases.js';
 import { IdPipe } from '../id.pipe.js';
@@ -8,14 +11,13 @@ import { DescribeId } from '../openapi/parameters.js';
 import { AliasesAnswer, AliasesBody, AliasesChange } from './aliases.dto.js';
 import { DescribeAliases, DescribeAliasesChange } from './aliases.openapi.js';
 import { givenHashes } from './given-hashes.js';
-import { IfFreePipe } from './if-free.query.js';
+import { IfFreePipe, takingFor } from './if-free.query.js';
 
 /**
  * The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be
  * guessed from their hashes.
  */
 @ApiTags('avatars')
-@ApiBearerAuth()
 @DescribeId()
 @Controller('v1/avatars/:id/aliases')
 export class AliasesController {
@@ -25,18 +27,21 @@ export class AliasesController {
   ) {}
 
   @Put()
+  @Needs('write', 'aliases')
   @Header('Cache-Control', 'no-store')
   @DescribeAliasesChange()
   async replace(
     @Param('id', IdPipe) id: string,
     @Query(IfFreePipe) ifFree: boolean,
     @JsonBody() body: AliasesBody,
+    @CalledBy() caller: Caller,
   ): Promise<AliasesChange> {
     const hashes = givenHashes(body, this.aliases.names);
-    return { id, ...(await this.changes.replace(id, hashes, { ifFree })) };
+    return { id, ...(await this.changes.replace(id, hashes, takingFor(caller, ifFree))) };
   }
 
   @Get()
+  @Needs('read')
   @Header('Cache-Control', 'no-store')
   @DescribeAliases()
   async get(@Param('id', IdPipe) id: string): Promise<AliasesAnswer> {

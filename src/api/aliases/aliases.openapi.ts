@@ -11,7 +11,7 @@ export const DescribeAliases = () =>
   applyDecorators(
     ApiOperation({ summary: 'List the hashes of e-mail addresses that stand for the avatar' }),
     ApiOkResponse({ ...answer, type: AliasesAnswer }),
-    DescribeRefusals(...READS, 'invalid_id', 'unauthorized'),
+    DescribeRefusals(...READS, 'invalid_id'),
   );
 
 export const DescribeAliasesChange = () =>

@@ -1,6 +1,10 @@
 import { Controller, Header, Put, Query, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { CalledBy } from '../../access/called-by.js';
+import { Caller } from '../../access/caller.js';
+import { Needs } from '../../access/marks.js';
+import { trailOf } from '../../access/trail.js';
 import { AliasBatches, type Wanted } from '../../avatars/alias-batches.js';
 import type { Replaced } from '../../avatars/alias-changes.js';
 import { Aliases } from '../../avatars/aliases.js';
@@ -14,7 +18,7 @@ import { AliasesBody } from './aliases.dto.js';
 import { type BatchAnswer, BatchBody, type BatchEntry, type BatchResult } from './batch.dto.js';
 import { DescribeBatch } from './batch.openapi.js';
 import { givenHashes } from './given-hashes.js';
-import { IfFreePipe } from './if-free.query.js';
+import { IfFreePipe, takingFor } from './if-free.query.js';
 
 const AGAIN = 'This avatar is in the call already. Send one entry for each avatar.';
 const BESIDE =
@@ -22,7 +26,6 @@ const BESIDE =
 
 /** The e-mail addresses of many avatars. Its path is beside those of avatars, so that it reserves no id. */
 @ApiTags('avatars')
-@ApiBearerAuth()
 @Controller('v1/aliases')
 export class AliasBatchController {
   constructor(
@@ -32,24 +35,28 @@ export class AliasBatchController {
   ) {}
 
   @Put()
+  @Needs('write', 'aliases')
   @Header('Cache-Control', 'no-store')
   @DescribeBatch()
   async replace(
     @Query(IfFreePipe) ifFree: boolean,
     @JsonBody() { avatars }: BatchBody,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
   ): Promise<BatchAnswer> {
     const [ids, owners] = [new Set<string>(), new Map<string, string>()];
-    const checked = avatars.map((entry) => this.check(entry, ids, owners));
-    const ended = await this.batches.replaceEach(checked, { ifFree });
-    return { avatars: ended.map(({ id, result }) => this.answerOf(id, result, request)) };
+    const checked = avatars.map((entry) => this.check(entry, caller, ids, owners));
+    const ended = await this.batches.replaceEach(checked, takingFor(caller, ifFree));
+    const results = ended.map(({ id, result }) => this.answerOf(id, result, request));
+    trailOf(request).each = results.map(({ id, status, error }) => ({ id, status, code: error?.code }));
+    return { avatars: results };
   }
 
   /** What an entry wants, or why it is refused. Parameters are those of `hashesOf`. */
-  private check(entry: BatchEntry, ids: Set<string>, owners: Map<string, string>): Wanted {
+  private check(entry: BatchEntry, caller: Caller, ids: Set<string>, owners: Map<string, string>): Wanted {
     const { id } = entry;
     try {
-      return { id, hashes: this.hashesOf(entry, ids, owners) };
+      return { id, hashes: this.hashesOf(entry, caller, ids, owners) };
     } catch (error) {
       if (error instanceof CodedError) return { id, refusal: error };
       throw error;
@@ -59,11 +66,17 @@ export class AliasBatchController {
   /**
    * @param ids of the entries before, and then of this one
    * @param owners by hash, the ids of the entries before, and then of this one
-   * @throws CodedError `invalid_id`, `invalid_aliases`, `alias_taken`
+   * @throws CodedError `invalid_id`, `insufficient_scope`, `invalid_aliases`, `alias_taken`
    */
-  private hashesOf(entry: BatchEntry, ids: Set<string>, owners: Map<string, string>): readonly string[] {
+  private hashesOf(
+    entry: BatchEntry,
+    caller: Caller,
+    ids: Set<string>,
+    owners: Map<string, string>,
+  ): readonly string[] {
     const { id, ...addresses } = entry;
     assertId(id);
+    caller.assertCovers(id);
     if (ids.has(id)) throw new CodedError('invalid_aliases', AGAIN, { parameter: 'id' });
     ids.add(id);
     const hashes = givenHashes(check(AliasesBody, addresses), this.aliases.names);

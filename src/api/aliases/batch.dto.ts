@@ -54,8 +54,8 @@ export class BatchProblem {
   @ApiPropertyOptional()
   parameter?: string;
 
-  @ApiPropertyOptional({ type: 'object', additionalProperties: ID_SCHEMA })
-  taken?: Readonly<Record<string, string>>;
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { ...ID_SCHEMA, nullable: true } })
+  taken?: Readonly<Record<string, string | null>>;
 }
 
 @ApiExtraModels(BatchProblem)

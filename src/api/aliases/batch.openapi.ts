@@ -19,5 +19,5 @@ export const DescribeBatch = () =>
       headers: headersOf('Cache-Control'),
       description: 'How each ended.',
     }),
-    DescribeRefusals(...JSON_BODIES, 'busy', 'invalid_aliases', 'unauthorized'),
+    DescribeRefusals(...JSON_BODIES, 'busy', 'invalid_aliases'),
   );

@@ -1,4 +1,6 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
+import type { Caller } from '../../access/caller.js';
+import type { ReplaceOptions } from '../../avatars/alias-changes.js';
 import { Must, check } from '../rules.js';
 
 class IfFreeQuery {
@@ -18,4 +20,9 @@ export class IfFreePipe implements PipeTransform<unknown, boolean> {
   transform(query: unknown): boolean {
     return check(IfFreeQuery, query).ifFree === 'true';
   }
+}
+
+/** What a caller may take from other avatars, and learn of them. */
+export function takingFor(caller: Caller, ifFree: boolean): ReplaceOptions {
+  return { ifFree: ifFree || !caller.mayTakeOver, mayName: (id) => caller.covers(id) };
 }

@@ -1,6 +1,10 @@
 import { Controller, Delete, Get, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CalledBy } from '../../access/called-by.js';
+import { Caller } from '../../access/caller.js';
+import { Needs, Public } from '../../access/marks.js';
+import { trailOf } from '../../access/trail.js';
 import { AvatarErasure } from '../../avatars/avatar.erasure.js';
 import { AvatarsService, type UploadOutcome } from '../../avatars/avatars.service.js';
 import { cacheControlOf } from '../../delivery/cache-control.js';
@@ -11,7 +15,6 @@ import { preferencesOf } from '../../delivery/preferences.js';
 import { CodedError } from '../../errors.js';
 import { assertUnconditional, etagOf, preconditionOf } from '../../http/conditional.js';
 import { sendJson } from '../../http/json-answer.js';
-import { Public } from '../../http/public.js';
 import { UploadReceiver } from '../../uploads/upload-receiver.js';
 import { IdPipe } from '../id.pipe.js';
 import { DescribeId } from '../openapi/parameters.js';
@@ -50,18 +53,21 @@ export class AvatarsController {
   ) {}
 
   @Put(':id')
+  @Needs('write', 'upload')
   @DescribeUpload('Upload a picture')
   async upload(
     @Param('id', IdPipe) id: string,
     @Query(UploadPipe) query: UploadQuery,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
     const precondition = preconditionOf(request.headers);
     const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) => {
       const { crop, alt } = withForm(query, upload.fields);
-      return this.avatars.upload(id, upload, { crop, alt, precondition });
+      return this.avatars.upload(id, { ...upload, by: caller.by }, { crop, alt, precondition });
     });
+    Object.assign(trailOf(request), { version: version.version, outcome });
     reply.status(UPLOAD_STATUS[outcome]).headers({
       ETag: etagOf(version.version),
       Location: this.urls.forKey(request, `avatars/${encodeURIComponent(id)}`),
@@ -70,14 +76,16 @@ export class AvatarsController {
   }
 
   @Post(':id')
+  @Needs('write', 'upload')
   @DescribeUpload('Upload a picture: the same as PUT, for clients that can only POST forms')
   uploadByPost(
     @Param('id', IdPipe) id: string,
     @Query(UploadPipe) query: UploadQuery,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
-    return this.upload(id, query, request, reply);
+    return this.upload(id, query, caller, request, reply);
   }
 
   @Get(':id')
@@ -136,14 +144,18 @@ export class AvatarsController {
   }
 
   @Delete(':id')
+  @Needs('write', 'remove')
   @DescribeDelete()
   async delete(
     @Param('id', IdPipe) id: string,
     @Query(ErasePipe) { erase, before }: EraseQuery,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ReceiptAnswer | undefined> {
     if (erase) {
+      trailOf(request).action = 'erase';
+      caller.assertMay('admin');
       assertUnconditional(request.headers);
       const { committed, erasedAt, objects, bytes, aliases, purged } = await this.erasure.erase(id, {
         before,

@@ -1,7 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
-  ApiBearerAuth,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -34,7 +33,6 @@ const FORM = {
 export const DescribeUpload = (summary: string) => {
   const stored = { type: VersionAnswer, headers: headersOf('ETag', 'Location') };
   return applyDecorators(
-    ApiBearerAuth(),
     DescribePrecondition(),
     ApiOperation({
       summary,
@@ -118,7 +116,6 @@ export const DescribeInfo = () =>
 
 export const DescribeDelete = () =>
   applyDecorators(
-    ApiBearerAuth(),
     DescribePrecondition(),
     ApiOperation({
       summary: 'Delete the current picture, or with erase=true the whole avatar for good',

@@ -8,7 +8,7 @@ import { PictureAnswers } from '../../delivery/picture-answers.js';
 import { preferencesOf } from '../../delivery/preferences.js';
 import { CodedError } from '../../errors.js';
 import { OPEN } from '../../http/cors.js';
-import { Public } from '../../http/public.js';
+import { Public } from '../../access/marks.js';
 import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './gravatar.openapi.js';
 
 /** `/avatar/`, since a parameter cannot be empty: Nest makes one slash of two, and none of one. */

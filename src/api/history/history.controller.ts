@@ -1,6 +1,10 @@
 import { Controller, Delete, Get, Header, Param, Put, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CalledBy } from '../../access/called-by.js';
+import { Caller } from '../../access/caller.js';
+import { Needs } from '../../access/marks.js';
+import { trailOf } from '../../access/trail.js';
 import { AvatarsService } from '../../avatars/avatars.service.js';
 import { VersionErasure } from '../../avatars/version.erasure.js';
 import { assertUnconditional, etagOf, preconditionOf } from '../../http/conditional.js';
@@ -19,7 +23,6 @@ import { VersionPipe } from './version.pipe.js';
  * version shows.
  */
 @ApiTags('avatars')
-@ApiBearerAuth()
 @DescribeId()
 @Controller('v1/avatars/:id')
 export class HistoryController {
@@ -30,9 +33,14 @@ export class HistoryController {
   ) {}
 
   @Get('versions')
+  @Needs('read')
   @Header('Cache-Control', 'no-store')
   @DescribeHistory()
-  async versions(@Param('id', IdPipe) id: string, @Req() request: FastifyRequest): Promise<HistoryAnswer> {
+  async versions(
+    @Param('id', IdPipe) id: string,
+    @CalledBy() caller: Caller,
+    @Req() request: FastifyRequest,
+  ): Promise<HistoryAnswer> {
     const manifest = await this.avatars.history(id);
     const { current, versions, erasedAt } = manifest;
     const hidden = hiddenVersion(manifest)?.version;
@@ -40,12 +48,19 @@ export class HistoryController {
       id,
       current,
       ...(hidden !== undefined && { hidden }),
-      versions: versions.map((version) => this.answers.answerFor(request, id, version)),
+      versions: versions.map((version) => {
+        const { by } = version;
+        return Object.assign(
+          this.answers.answerFor(request, id, version),
+          caller.may('admin') && by && { by },
+        );
+      }),
       ...(erasedAt !== undefined && { erasedAt }),
     };
   }
 
   @Delete('versions/:version')
+  @Needs('admin', 'erase_version')
   @DescribeVersionErasure()
   async erase(
     @Param('id', IdPipe) id: string,
@@ -53,6 +68,7 @@ export class HistoryController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionReceiptAnswer> {
+    trailOf(request).version = version;
     assertUnconditional(request.headers);
     const { committed, ...receipt } = await this.erasure.erase(id, version, { requestId: request.id });
     const pending = committed === 'pending';
@@ -61,6 +77,7 @@ export class HistoryController {
   }
 
   @Put('current')
+  @Needs('write', 'restore')
   @DescribeRestore()
   async restore(
     @Param('id', IdPipe) id: string,
@@ -68,6 +85,7 @@ export class HistoryController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
+    trailOf(request).version = body.version;
     const precondition = preconditionOf(request.headers);
     const { version, committed } = await this.avatars.restore(id, body.version, { precondition });
     const pending = committed === 'pending';
@@ -76,6 +94,7 @@ export class HistoryController {
   }
 
   @Put('alt')
+  @Needs('write', 'describe')
   @DescribeAlt()
   async describe(
     @Param('id', IdPipe) id: string,
@@ -87,6 +106,7 @@ export class HistoryController {
     const alt = body.alt?.trim() ?? '';
     const said = alt === '' ? undefined : alt;
     const { version, committed } = await this.avatars.describe(id, said, body.version, { precondition });
+    trailOf(request).version = version.version;
     const pending = committed === 'pending';
     reply.status(pending ? 202 : 200);
     return this.answers.answerFor(request, id, version, pending);

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { type By, CREDENTIALS } from '../../model/access.js';
 import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
 import { ErasureAnswer, VersionAnswer } from '../avatars/avatars.dto.js';
 import { ALT_SCHEMA, ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
@@ -44,6 +45,23 @@ export class AltBody {
   version?: string;
 }
 
+/** Who uploaded a version. */
+class ByAnswer implements By {
+  @ApiProperty({ type: 'string', enum: CREDENTIALS })
+  kind!: By['kind'];
+
+  @ApiProperty({ example: 'app', description: 'Of a key: its name in API_KEYS.' })
+  name!: string;
+}
+
+class HistoryVersion extends VersionAnswer {
+  @ApiPropertyOptional({
+    type: ByAnswer,
+    description: 'Who uploaded it, for callers with `admin`. Absent if no keys were set then.',
+  })
+  by?: By;
+}
+
 export class HistoryAnswer {
   @ApiProperty(ID_SCHEMA)
   id!: string;
@@ -58,8 +76,8 @@ export class HistoryAnswer {
   })
   hidden?: string;
 
-  @ApiProperty({ type: [VersionAnswer], description: 'Newest first.' })
-  versions!: VersionAnswer[];
+  @ApiProperty({ type: [HistoryVersion], description: 'Newest first.' })
+  versions!: HistoryVersion[];
 
   @ApiPropertyOptional({
     ...INSTANT_SCHEMA,

@@ -1,6 +1,9 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CalledBy } from '../../access/called-by.js';
+import { Caller } from '../../access/caller.js';
+import { Needs } from '../../access/marks.js';
 import { type Found, Lookup } from '../../avatars/lookup.js';
 import { cacheControlOf } from '../../delivery/cache-control.js';
 import { DefaultPaths, type ListWish } from '../../delivery/default-paths.js';
@@ -36,10 +39,12 @@ export class LookupController {
   ) {}
 
   @Post()
+  @Needs('read')
   @HttpCode(200)
   @DescribeLookup()
   async lookup(
     @JsonBody() body: LookupBody,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -51,12 +56,17 @@ export class LookupController {
     const faults = faultsOf(ids, (id) => {
       assertId(id);
       assertName(names.get(id) ?? '');
+      caller.assertCovers(id);
     });
     const hashFaults = faultsOf(hashes, assertHash);
     const found = await this.lookups.find(without(ids, faults), without(hashes, hashFaults));
+    const ofOthers = faultsOf(found.hashes.keys(), (hash) => {
+      const id = found.hashes.get(hash)?.id;
+      if (id !== undefined) caller.assertCovers(id);
+    });
     const answer: LookupAnswer = {
       avatars: this.entries(request, ids, faults, found.avatars, wish),
-      hashes: this.entries(request, hashes, hashFaults, found.hashes, wish),
+      hashes: this.entries(request, hashes, new Map([...hashFaults, ...ofOthers]), found.hashes, wish),
     };
     const verified = [...found.avatars.values(), ...found.hashes.values()].every((one) => one.verified);
     sendJson(request, reply, answer, cacheControlOf('private, no-cache', verified));
@@ -113,7 +123,7 @@ interface Wish extends ListWish {
 }
 
 /** What is wrong with texts, of those that a check refuses. */
-function faultsOf(texts: ReadonlySet<string>, check: (text: string) => void): Map<string, CodedError> {
+function faultsOf(texts: Iterable<string>, check: (text: string) => void): Map<string, CodedError> {
   const faults = new Map<string, CodedError>();
   for (const text of texts) {
     try {

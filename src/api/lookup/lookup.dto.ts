@@ -132,13 +132,20 @@ export function namesIn({ names = {} }: LookupBody, ids: ReadonlySet<string>): M
   throw new CodedError(LookupBody.code, detail, { parameter: 'names' });
 }
 
-const ENTRY_CODES = ['invalid_default', 'invalid_hash', 'invalid_id', 'manifest_unreadable'] as const;
+const ENTRY_CODES = [
+  'insufficient_scope',
+  'invalid_default',
+  'invalid_hash',
+  'invalid_id',
+  'manifest_unreadable',
+] as const;
 
 class LookupProblem {
   @ApiProperty({
     type: 'string',
     enum: ENTRY_CODES,
-    description: 'As in a problem. invalid_default: the name is not one that `name=` takes.',
+    description:
+      'As in a problem. insufficient_scope: the key is for other ids. invalid_default: the name is not one that `name=` takes.',
   })
   code!: ErrorCode;
 

@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { DescribeNotModified, NOTHING_CHANGED } from '../openapi/answers.js';
 import { headersOf } from '../openapi/headers.js';
 import { DescribeOneOf } from '../openapi/one-of.js';
@@ -9,7 +9,6 @@ import { LookupAnswer, LookupBody } from './lookup.dto.js';
 export const DescribeLookup = () => {
   const headers = headersOf('Cache-Control', 'ETag');
   return applyDecorators(
-    ApiBearerAuth(),
     ApiOperation({
       summary: 'Look up as many as 1000 avatars at once, by their ids and by hashes of e-mail addresses',
       description:
@@ -18,13 +17,6 @@ export const DescribeLookup = () => {
     DescribeOneOf(LookupBody, ['ids', 'hashes'], { minItems: 1 }),
     ApiOkResponse({ type: LookupAnswer, headers, description: 'What there is of each.' }),
     DescribeNotModified('The ETag of the last answer to the same lookup.', NOTHING_CHANGED, headers),
-    DescribeRefusals(
-      ...JSON_BODIES,
-      'busy',
-      'invalid_lookup',
-      'precondition_failed',
-      'storage_unavailable',
-      'unauthorized',
-    ),
+    DescribeRefusals(...JSON_BODIES, 'busy', 'invalid_lookup', 'precondition_failed', 'storage_unavailable'),
   );
 };

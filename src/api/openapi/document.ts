@@ -1,6 +1,8 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { SCOPE_EXTENSION } from '../../access/marks.js';
 import { VERSION } from '../../config/version.js';
+import type { Scope } from '../../model/access.js';
 import { type HeaderName, headersOf } from './headers.js';
 import { ProblemAnswer } from './problem.dto.js';
 import { EVERY_CALL, OTHER_REFUSAL, refusal } from './refusals.js';
@@ -11,7 +13,7 @@ const READABLE_ANYWHERE = [
   'Access-Control-Expose-Headers',
 ] as const satisfies HeaderName[];
 
-type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & { [SCOPE_EXTENSION]?: Scope };
 
 /**
  * Describes the API of the application in OpenAPI.
@@ -40,7 +42,17 @@ export function describeApi(app: INestApplication, base: string | undefined): Op
 function complete(operation: Operation, path: string, method: string): void {
   const { responses } = operation;
   responses['400'] ??= refusal(400, EVERY_CALL);
-  if (method !== 'get') responses['403'] = refusal(403, ['foreign_origin']);
+  const scope = operation[SCOPE_EXTENSION];
+  if (scope !== undefined) {
+    operation.description =
+      `${operation.description ?? ''}\n\nIf API_KEYS is set, it needs a key with \`${scope}\`.`.trim();
+    responses['401'] = refusal(401, ['unauthorized']);
+  }
+  const forbidden = [
+    ...(scope === undefined ? [] : (['insufficient_scope'] as const)),
+    ...(method === 'get' ? [] : (['foreign_origin'] as const)),
+  ];
+  if (forbidden.length > 0) responses['403'] = refusal(403, forbidden);
   if (path.includes('{')) responses['414'] = refusal(414, ['bad_request']);
   responses.default = { ...OTHER_REFUSAL };
   const headers = headersOf(

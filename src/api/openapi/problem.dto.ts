@@ -37,10 +37,11 @@ export class ProblemAnswer {
 
   @ApiPropertyOptional({
     type: 'object',
-    additionalProperties: { type: 'string' },
-    description: 'With `alias_taken`: by hash, the id of the avatar that it stands for.',
+    additionalProperties: { type: 'string', nullable: true },
+    description:
+      'With `alias_taken`: by hash, the id of the avatar that it stands for; null: one that the key is not for.',
   })
-  taken?: Readonly<Record<string, string>>;
+  taken?: Readonly<Record<string, string | null>>;
 
   @ApiProperty({ description: 'The `reqId` of the lines in the log. The same as the header X-Request-Id.' })
   requestId!: string;

@@ -9,7 +9,7 @@ import { ProblemAnswer } from './problem.dto.js';
 const MEANINGS: Record<number, string> = {
   400: 'The request is wrong. `code` and `parameter` say why.',
   401: 'The bearer key is missing or unknown.',
-  403: 'A web page of another origin sent it, and API_KEYS is not set.',
+  403: 'The key lacks the scope, or is for other ids. Without API_KEYS: a web page of another origin sent it.',
   404: 'There is no such picture or version.',
   408: 'The body did not arrive in time.',
   409: 'An address stands for another avatar, and the call was to take none over.',
@@ -25,6 +25,7 @@ const MEANINGS: Record<number, string> = {
 
 const HEADERS: Record<number, HeaderName[]> = {
   401: ['WWW-Authenticate'],
+  403: ['WWW-Authenticate'],
   416: ['Content-Range'],
   503: ['Retry-After'],
 };
@@ -39,7 +40,7 @@ export const READS = ['busy', 'manifest_unreadable', 'storage_unavailable'] as c
 export const PICTURES = [...READS, 'image_too_large', 'picture_unreadable', 'precondition_failed'] as const;
 
 /** What a call that changes avatars may be refused for. */
-export const WRITES = [...READS, 'unauthorized', 'outbox_full', 'storage_full'] as const;
+export const WRITES = [...READS, 'outbox_full', 'storage_full'] as const;
 
 /** What If-Match and If-None-Match on a write may be refused for. */
 export const PRECONDITIONS = ['invalid_precondition', 'precondition_failed'] as const;

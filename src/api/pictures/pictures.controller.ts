@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PictureAnswers } from '../../delivery/picture-answers.js';
 import { PicturesService } from '../../delivery/pictures.service.js';
 import { CodedError } from '../../errors.js';
-import { Public } from '../../http/public.js';
+import { Public } from '../../access/marks.js';
 import { decodeId, isVersion } from '../../model/keys.js';
 import { IMMUTABLE } from '../../model/object-attributes.js';
 import { parseRenditionName } from '../../model/rendition.js';

@@ -1,13 +1,15 @@
 import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CalledBy } from '../../access/called-by.js';
+import { Caller } from '../../access/caller.js';
+import { Needs, Public } from '../../access/marks.js';
 import { Settings } from '../../config/settings.js';
 import { cacheControlOf, privateCacheControl } from '../../delivery/cache-control.js';
 import { PictureAnswers } from '../../delivery/picture-answers.js';
 import { preferencesOf } from '../../delivery/preferences.js';
 import { SheetsService } from '../../delivery/sheets.service.js';
 import { sendJson } from '../../http/json-answer.js';
-import { Public } from '../../http/public.js';
 import { positionOf } from '../../model/sheet.js';
 import { percentEncode } from '../../tools/percent-encode.js';
 import { JsonBody } from '../json-body.js';
@@ -43,13 +45,16 @@ export class SheetsController {
   }
 
   @Post()
+  @Needs('read')
   @HttpCode(200)
   @DescribePostedSheet()
   async post(
     @JsonBody() wish: SheetBody,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    for (const id of wish.ids) caller.assertCovers(id);
     await this.answer(wish, request, reply);
   }
 

@@ -1,12 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiExtraModels,
-  ApiOkResponse,
-  ApiOperation,
-  getSchemaPath,
-} from '@nestjs/swagger';
+import { ApiBody, ApiExtraModels, ApiOkResponse, ApiOperation, getSchemaPath } from '@nestjs/swagger';
 import { DescribeNotModified, NOTHING_CHANGED } from '../openapi/answers.js';
 import {
   DescribePicture,
@@ -36,7 +29,6 @@ export const DescribeSheet = () =>
 
 export const DescribePostedSheet = () =>
   applyDecorators(
-    ApiBearerAuth(),
     ApiOperation({
       summary: 'Get as many as 1000 avatars as one picture in a grid, or the map of that picture',
     }),
@@ -44,12 +36,5 @@ export const DescribePostedSheet = () =>
     DescribeScheme(),
     ApiOkResponse({ content: CONTENT, headers: SENT_HEADERS, description: 'The sheet, or its map.' }),
     DescribeNotModified('The ETag of the last answer to the same request.', NOTHING_CHANGED, PICTURE_HEADERS),
-    DescribeRefusals(
-      ...READS,
-      ...JSON_BODIES,
-      'invalid_sheet',
-      'precondition_failed',
-      'sheet_too_large',
-      'unauthorized',
-    ),
+    DescribeRefusals(...READS, ...JSON_BODIES, 'invalid_sheet', 'precondition_failed', 'sheet_too_large'),
   );

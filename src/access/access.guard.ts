@@ -1,0 +1,68 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { AccessRefused } from '../http/access-refused.js';
+import { ForeignPages } from '../http/foreign-pages.js';
+import { isId } from '../model/keys.js';
+import { setCaller } from './called-by.js';
+import { Caller } from './caller.js';
+import { KeyRing } from './key-ring.js';
+import { MARK, type Mark } from './marks.js';
+import { trailOf } from './trail.js';
+
+const CLOSED: Mark = { scope: 'admin' };
+
+/**
+ * Decides who may call a route: everybody if it is `@Public()`, otherwise whoever has a key with the scope
+ * that it `@Needs()`, for avatars that the key is for. A route without a mark takes `admin`. Without keys it
+ * lets everybody pass but changes by web pages of other origins.
+ */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly foreignPages: ForeignPages,
+    private readonly keys: KeyRing,
+  ) {}
+
+  /** @throws CodedError `unauthorized`, `insufficient_scope`, `foreign_origin` */
+  canActivate(context: ExecutionContext): boolean {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const targets = [context.getHandler(), context.getClass()];
+    const mark = this.reflector.getAllAndOverride<Mark | undefined>(MARK, targets) ?? CLOSED;
+    const { id } = request.params as { id?: string };
+    const trail = trailOf(request);
+    if (mark !== 'public') {
+      trail.action = mark.action;
+      if (id !== undefined && isId(id)) trail.id = id;
+    }
+    if (this.keys.isEmpty) {
+      this.foreignPages.assertOwn(request.raw);
+      setCaller(request, Caller.ANYBODY);
+      return true;
+    }
+    if (mark === 'public') return true;
+    const caller = this.callerOf(request);
+    trail.by = caller.by;
+    caller.assertMay(mark.scope);
+    if (id !== undefined) caller.assertCovers(id);
+    setCaller(request, caller);
+    return true;
+  }
+
+  /** @throws AccessRefused `unauthorized` */
+  private callerOf({ headers }: FastifyRequest): Caller {
+    const key = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+    if (key === undefined) {
+      throw new AccessRefused(
+        'unauthorized',
+        'Send the header "Authorization: Bearer <key>" with your API key.',
+      );
+    }
+    const caller = this.keys.callerWith(key);
+    if (caller) return caller;
+    throw new AccessRefused('unauthorized', 'This API key is unknown here: its SHA-256 is not in API_KEYS.', {
+      error: 'invalid_token',
+    });
+  }
+}

@@ -1,0 +1,13 @@
+import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
+import { Caller } from './caller.js';
+
+const callers = new WeakMap<object, Caller>();
+
+export function setCaller(request: object, caller: Caller): void {
+  callers.set(request, caller);
+}
+
+/** Gives a handler the {@link Caller} that the guard has let pass. */
+export const CalledBy = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
+  return callers.get(context.switchToHttp().getRequest<object>()) ?? Caller.STRANGER;
+});

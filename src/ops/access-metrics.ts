@@ -1,0 +1,18 @@
+import { Injectable } from '@nestjs/common';
+import { KeyRing } from '../access/key-ring.js';
+import { Metrics } from './metrics.js';
+
+@Injectable()
+export class AccessMetrics {
+  constructor(metrics: Metrics, keys: KeyRing) {
+    if (keys.isEmpty) return;
+    metrics.show({
+      visage_api_key_requests_total: {
+        type: 'counter',
+        help: 'Requests with each key of API_KEYS, by its name, also if its scopes did not do. A key whose count does not grow on any replica can go.',
+        labels: ['key'],
+        read: () => keys.uses,
+      },
+    });
+  }
+}
