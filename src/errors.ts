@@ -3,6 +3,7 @@
  */
 export const ERROR_CODES = [
   'alias_taken',
+  'avatar_locked',
   'avatar_not_found',
   'bad_request',
   'busy',
@@ -25,6 +26,7 @@ export const ERROR_CODES = [
   'invalid_host',
   'invalid_id',
   'invalid_json',
+  'invalid_lock',
   'invalid_lookup',
   'invalid_precondition',
   'invalid_sheet',

@@ -11,6 +11,7 @@ import { AvatarsController } from './avatars/avatars.controller.js';
 import { VersionAnswers } from './avatars/version-answers.js';
 import { GravatarController } from './gravatar/gravatar.controller.js';
 import { HistoryController } from './history/history.controller.js';
+import { LockController } from './lock/lock.controller.js';
 import { LookupController } from './lookup/lookup.controller.js';
 import { PicturesController } from './pictures/pictures.controller.js';
 import { PublicUrls } from './public-urls.js';
@@ -25,6 +26,7 @@ import { SheetsController } from './sheets/sheets.controller.js';
     AvatarsController,
     GravatarController,
     HistoryController,
+    LockController,
     LookupController,
     PicturesController,
     SheetsController,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { CodedError } from '../errors.js';
-import type { Describe, Erase, EraseVersion, PictureIntent, Publish, Restore } from '../model/intents.js';
+import { CodedError, type ErrorCode } from '../errors.js';
+import type { Describe, Erase, EraseVersion, PendingIntent, Publish, Restore } from '../model/intents.js';
 import {
   type Instant,
   type Manifest,
@@ -15,15 +15,22 @@ import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { ChangeNotBegun, type Changed, type Decide, ManifestSwap } from './manifest-swap.js';
 import { PendingChanges } from './pending-changes.js';
-import { type Precondition, assertPrecondition } from './precondition.js';
+import { type Precondition, assertPrecondition, assertUnlocked } from './precondition.js';
 
 /** How a change ended: it is in the store, or waits in the outbox. */
 export type Committed = 'stored' | 'pending';
 
+/** What has to hold before a change and when it is committed. */
+export interface ChangeRules {
+  precondition?: Precondition;
+  /** Whether the change may not be made while the avatar is locked. */
+  unlessLocked?: boolean;
+}
+
 /** An avatar at the moment a change of it is accepted. */
 export interface CurrentState {
   readonly manifest: Manifest;
-  readonly precondition: Precondition;
+  readonly rules: ChangeRules;
   /** The time of acceptance, not of the commit: a delete that comes in between has to win. */
   readonly at: Instant;
   /** Why the store could not be asked. The manifest is then the last known one, if any. */
@@ -31,14 +38,14 @@ export interface CurrentState {
 }
 
 /** The result of a change. */
-export interface Applied extends Changed<PictureIntent> {
+export interface Applied extends Changed<PendingIntent> {
   committed: Committed;
 }
 
 /**
- * Publishes, restores, describes and removes. A picture is stored first and the manifest last: a crash in
- * between leaves an object that nothing points at, never a pointer to nothing. While the store is away, a
- * change waits in the outbox.
+ * Publishes, restores, describes, removes and locks. A picture is stored first and the manifest last: a
+ * crash in between leaves an object that nothing points at, never a pointer to nothing. While the store is
+ * away, a change waits in the outbox.
  */
 @Injectable()
 export class AvatarChanges {
@@ -53,14 +60,15 @@ export class AvatarChanges {
 
   /**
    * Starts a change: reads the avatar as it is now, or as it was last known if the store is away.
-   * @throws CodedError `precondition_failed`; what the store throws, unless the change may wait
+   * @throws CodedError `precondition_failed`, `avatar_locked`; what the store throws, unless the change may
+   * wait
    */
-  async begin(id: string, precondition: Precondition): Promise<CurrentState> {
-    const state = await this.repository.readOrLastKnown(id, precondition !== undefined, async () =>
+  async begin(id: string, rules: ChangeRules = {}): Promise<CurrentState> {
+    const state = await this.repository.readOrLastKnown(id, isExact(rules), async () =>
       this.adoption.ensure(await this.repository.readFresh(id)),
     );
-    assertPrecondition(state.manifest, precondition);
-    return { ...state, precondition, at: instantAfter(state.manifest, new Date()) };
+    assertRules(state.manifest, rules);
+    return { ...state, rules, at: instantAfter(state.manifest, new Date()) };
   }
 
   /**
@@ -69,24 +77,24 @@ export class AvatarChanges {
    * nothing to change. It is called for the given state first, and then for each manifest that the store
    * turns out to have. If it throws, the change ends
    * @param master of the version that is published
-   * @throws CodedError `precondition_failed`; what `decide`, the store and the outbox throw
+   * @throws CodedError `precondition_failed`, `avatar_locked`; what `decide`, the store and the outbox throw
    */
   async change(
-    { manifest, precondition, away }: CurrentState,
-    decide: Decide<PictureIntent>,
+    { manifest, rules, away }: CurrentState,
+    decide: Decide<PendingIntent>,
     master?: Buffer,
   ): Promise<Applied> {
     const { id } = manifest;
     const wanted = (stored: Manifest) => {
       const shown = this.repository.withPending(stored);
-      assertPrecondition(shown, precondition);
+      assertRules(shown, rules);
       return decide(shown);
     };
     const intent = wanted(manifest);
     // With what came into the outbox since the state was read: `decide` saw it, too.
     if (!intent) return { manifest: this.repository.withPending(manifest), intent, committed: 'stored' };
-    const rules = { away, exact: precondition !== undefined };
-    const changed = await this.pending.commitOrQueue(id, { intent, master }, rules, () =>
+    const queueing = { away, exact: isExact(rules) };
+    const changed = await this.pending.commitOrQueue(id, { intent, master }, queueing, () =>
       this.commit(id, intent, wanted, master),
     );
     if (changed === 'pending') return { manifest, intent, committed: 'pending' };
@@ -104,7 +112,7 @@ export class AvatarChanges {
    */
   async replay(
     id: string,
-    intent: Exclude<PictureIntent, Erase | EraseVersion>,
+    intent: Exclude<PendingIntent, Erase | EraseVersion>,
     master: Buffer | undefined,
   ): Promise<string | undefined> {
     if (intent.type === 'publish') {
@@ -112,7 +120,7 @@ export class AvatarChanges {
       await this.publish(id, intent, master, () => intent);
       return undefined;
     }
-    if (intent.type !== 'remove' && (await this.isLost(id, intent.version))) {
+    if ('version' in intent && (await this.isLost(id, intent.version))) {
       return `the version to ${intent.type} is gone`;
     }
     await this.manifests.change(id, () => intent);
@@ -121,10 +129,10 @@ export class AvatarChanges {
 
   private async commit(
     id: string,
-    intent: PictureIntent,
-    decide: Decide<PictureIntent>,
+    intent: PendingIntent,
+    decide: Decide<PendingIntent>,
     master: Buffer | undefined,
-  ): Promise<Changed<PictureIntent>> {
+  ): Promise<Changed<PendingIntent>> {
     if (intent.type === 'publish') {
       if (!master) throw new Error('a version is published with its master');
       return this.publish(id, intent, master, decide);
@@ -138,8 +146,8 @@ export class AvatarChanges {
     id: string,
     intent: Publish,
     master: Buffer,
-    decide: Decide<PictureIntent>,
-  ): Promise<Changed<PictureIntent>> {
+    decide: Decide<PendingIntent>,
+  ): Promise<Changed<PendingIntent>> {
     const { version } = intent;
     // An earlier attempt of ours may have committed, and its answer was lost.
     const wanted = (manifest: Manifest) =>
@@ -163,8 +171,8 @@ export class AvatarChanges {
   private async changeNamed(
     id: string,
     { version }: Restore | Describe,
-    decide: Decide<PictureIntent>,
-  ): Promise<Changed<PictureIntent>> {
+    decide: Decide<PendingIntent>,
+  ): Promise<Changed<PendingIntent>> {
     const change = () => this.manifests.change(id, decide);
     const pending = await this.pending.master(id, version.version);
     return pending ? this.storeMaster(id, version, pending.bytes, change) : change();
@@ -191,8 +199,21 @@ export class AvatarChanges {
    */
   private isUnused(id: string, { version }: Version, error: unknown): boolean {
     if (error instanceof ChangeNotBegun) return !this.pending.isWaiting(id, version);
-    return error instanceof CodedError && error.code === 'precondition_failed';
+    return error instanceof CodedError && REFUSALS.includes(error.code);
   }
+}
+
+/** The codes of `assertRules`. */
+const REFUSALS: readonly ErrorCode[] = ['precondition_failed', 'avatar_locked'];
+
+function assertRules(manifest: Manifest, { precondition, unlessLocked = false }: ChangeRules): void {
+  if (unlessLocked) assertUnlocked(manifest);
+  assertPrecondition(manifest, precondition);
+}
+
+/** Whether a change is only right if the store confirms what is current. */
+function isExact({ precondition }: ChangeRules): boolean {
+  return precondition !== undefined;
 }
 
 export function versionNotFound(): CodedError {

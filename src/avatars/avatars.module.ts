@@ -11,6 +11,7 @@ import { Aliases } from './aliases.js';
 import { AvatarChanges } from './avatar.changes.js';
 import { AvatarErasure } from './avatar.erasure.js';
 import { AvatarEvents } from './avatar.events.js';
+import { AvatarLocks } from './avatar-locks.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { AvatarsService } from './avatars.service.js';
@@ -38,6 +39,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
     AvatarChanges,
     AvatarErasure,
     AvatarEvents,
+    AvatarLocks,
     AvatarObjects,
     AvatarRepository,
     AvatarsService,
@@ -55,6 +57,7 @@ export const OUTBOX = OutboxModule.holding(PENDING_CHANGES);
     Aliases,
     AvatarErasure,
     AvatarEvents,
+    AvatarLocks,
     AvatarObjects,
     AvatarRepository,
     AvatarsService,

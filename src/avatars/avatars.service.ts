@@ -6,12 +6,11 @@ import type { By } from '../model/access.js';
 import type { Crop } from '../model/formats.js';
 import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
 import { isAway } from '../storage/object-store.js';
-import { AvatarChanges, type Committed, versionNotFound } from './avatar.changes.js';
+import { AvatarChanges, type ChangeRules, type Committed, versionNotFound } from './avatar.changes.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { PendingChanges } from './pending-changes.js';
-import type { Precondition } from './precondition.js';
 import type { Read } from './read.js';
 
 export interface Upload {
@@ -21,10 +20,6 @@ export interface Upload {
   sha256: string;
   /** Who uploaded them; undefined: nobody asked. */
   by?: By | undefined;
-}
-
-export interface ChangeOptions {
-  precondition?: Precondition;
 }
 
 /** The uploader's wishes for a picture. */
@@ -54,14 +49,16 @@ export class AvatarsService {
 
   /**
    * Makes an uploaded picture current.
-   * @throws CodedError `precondition_failed`; what the pipeline refuses; what the store and the outbox throw
+   * @throws CodedError `precondition_failed`, `avatar_locked`; what the pipeline refuses; what the store and
+   * the outbox throw
    */
   async upload(
     id: string,
     upload: Upload,
-    { precondition, ...description }: ChangeOptions & Description = {},
+    { crop, alt, ...rules }: ChangeRules & Description = {},
   ): Promise<{ version: Version; outcome: UploadOutcome }> {
-    const state = await this.changes.begin(id, precondition);
+    const description = { crop, alt };
+    const state = await this.changes.begin(id, rules);
     const same = sameUpload(state.manifest, upload, description);
     if (same && (await this.mayAnswerWith(id, same, state.away))) return this.existing(id, same);
 
@@ -84,20 +81,20 @@ export class AvatarsService {
   }
 
   /**
-   * The current version; undefined if there is none.
+   * The current version, undefined if there is none, and whether the avatar is locked.
    * @throws CodedError `manifest_unreadable`; what the store throws
    */
-  async get(id: string): Promise<Read<Version | undefined>> {
+  async get(id: string): Promise<Read<Version | undefined> & { locked: boolean }> {
     const { value: manifest, incomplete, ...read } = await this.repository.readCached(id);
     const version = currentVersion(manifest);
     if (incomplete && !this.isPending(manifest, version)) throw incomplete;
-    return { value: version, ...read };
+    return { value: version, locked: manifest.lock?.locked ?? false, ...read };
   }
 
   /** Whether there is a current version. */
   async exists(id: string): Promise<Read<boolean>> {
-    const { value: version, ...read } = await this.get(id);
-    return { value: version !== undefined, ...read };
+    const read = await this.get(id);
+    return { ...read, value: read.value !== undefined };
   }
 
   /** The versions in the history, and which one is current. */
@@ -109,14 +106,15 @@ export class AvatarsService {
 
   /**
    * Makes a version of the history current again.
-   * @throws CodedError `version_not_found`, `precondition_failed`; what the store and the outbox throw
+   * @throws CodedError `version_not_found`, `precondition_failed`, `avatar_locked`; what the store and the
+   * outbox throw
    */
   async restore(
     id: string,
     name: string,
-    { precondition }: ChangeOptions = {},
+    rules: ChangeRules = {},
   ): Promise<{ version: Version; committed: Committed }> {
-    const state = await this.changes.begin(id, precondition);
+    const state = await this.changes.begin(id, rules);
     const { committed, manifest } = await this.changes.change(state, (shown) => {
       const version = versionNamed(shown, name);
       if (!version) throw state.away ?? versionNotFound();
@@ -133,16 +131,16 @@ export class AvatarsService {
    * Says what a version shows.
    * @param alt undefined: nothing is said
    * @param name of the version; undefined: the one that is current now
-   * @throws CodedError `avatar_not_found`, `version_not_found`, `precondition_failed`; what the store and the
-   * outbox throw
+   * @throws CodedError `avatar_not_found`, `version_not_found`, `precondition_failed`, `avatar_locked`; what
+   * the store and the outbox throw
    */
   async describe(
     id: string,
     alt: string | undefined,
     name: string | undefined,
-    { precondition }: ChangeOptions = {},
+    rules: ChangeRules = {},
   ): Promise<{ version: Version; committed: Committed }> {
-    const state = await this.changes.begin(id, precondition);
+    const state = await this.changes.begin(id, rules);
     const { away, at, manifest: seen } = state;
     // Another picture may become current meanwhile, and it may show something else.
     const meant = name ?? seen.current;
@@ -162,10 +160,10 @@ export class AvatarsService {
 
   /**
    * Leaves an avatar without a current picture; the history stays. Does nothing if there is none.
-   * @throws CodedError `precondition_failed`; what the store and the outbox throw
+   * @throws CodedError `precondition_failed`, `avatar_locked`; what the store and the outbox throw
    */
-  async delete(id: string, { precondition }: ChangeOptions = {}): Promise<Committed> {
-    const state = await this.changes.begin(id, precondition);
+  async delete(id: string, rules: ChangeRules = {}): Promise<Committed> {
+    const state = await this.changes.begin(id, rules);
     const { committed } = await this.changes.change(state, ({ current }) => {
       // While the store is away, there may be a picture that we don't know.
       const isDone = current === null && state.away === undefined;

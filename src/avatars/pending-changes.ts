@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isId } from '../model/keys.js';
 import { faultOfIntent } from '../model/manifest-format.js';
-import type { PictureIntent } from '../model/intents.js';
+import type { PendingIntent } from '../model/intents.js';
 import type { Version } from '../model/manifest.js';
 import { type ChangeFormat, Outbox, type OutboxEntry } from '../outbox/outbox.js';
 import { ObjectDamaged, isAway } from '../storage/object-store.js';
@@ -9,7 +9,7 @@ import { damageOf } from './damage.js';
 
 /** A change that was accepted while the store was away. */
 export interface PendingChange {
-  readonly intent: PictureIntent;
+  readonly intent: PendingIntent;
   /** The request that asked for an erasure, for the log. Entries of the first releases have none. */
   readonly requestId?: string | undefined;
 }
@@ -23,7 +23,7 @@ export const PENDING_CHANGES: ChangeFormat<PendingChange> = {
     if (!isId(id)) throw new Error('not an entry of schema 1');
     const fault = faultOfIntent(intent);
     if (fault !== undefined) throw new Error(`the intent cannot be read: ${fault}`);
-    const readable = intent as PictureIntent;
+    const readable = intent as PendingIntent;
     if (readable.type === 'publish' && !hasAttachment) throw new Error('the master is missing');
     return { intent: readable, ...(typeof requestId === 'string' && { requestId }) };
   },
@@ -54,7 +54,7 @@ export class PendingChanges {
   }
 
   /** The waiting intents of an avatar, oldest first. */
-  intentsOf(id: string): readonly PictureIntent[] {
+  intentsOf(id: string): readonly PendingIntent[] {
     return this.entriesOf(id).map(({ change }) => change.intent);
   }
 

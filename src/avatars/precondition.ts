@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import type { Manifest } from '../model/manifest.js';
+import type { Lock, Manifest } from '../model/manifest.js';
 
 /**
  * The state that a change requires: one of these versions is current, any version (`*`), or none. Undefined:
@@ -13,6 +13,19 @@ export function assertPrecondition({ current }: Manifest, precondition: Precondi
   const detail =
     current === null ? 'The avatar has no current version.' : `The current version is ${current}.`;
   throw new CodedError('precondition_failed', detail, { members: { current } });
+}
+
+/** Refuses a change of an avatar that is locked. @throws CodedError `avatar_locked` */
+export function assertUnlocked({ lock }: Manifest): void {
+  if (!lock?.locked) return;
+  throw new CodedError('avatar_locked', detailOf(lock), {
+    ...(lock.reason !== undefined && { members: { reason: lock.reason } }),
+  });
+}
+
+function detailOf({ reason }: Lock): string {
+  const why = reason === undefined ? '' : ` The reason: ${reason}`;
+  return `The avatar is locked: only a key with admin can change it or unlock it.${why}`;
 }
 
 function isMet(precondition: Precondition, current: string | null): boolean {

@@ -51,7 +51,7 @@ export class VersionErasure {
     version: string,
     { erasedAt: before, requestId }: EraseVersionOptions = {},
   ): Promise<VersionReceipt & { committed: Committed }> {
-    const { manifest, away, at: now } = await this.changes.begin(id, undefined);
+    const { manifest, away, at: now } = await this.changes.begin(id);
     const mustBeKnown = before === undefined && away === undefined;
     if (mustBeKnown && !(await this.isKnown(manifest, version))) throw versionNotFound();
     const at = before ?? now;

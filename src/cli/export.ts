@@ -112,7 +112,7 @@ async function* picturesOf(
 }
 
 function describe(manifest: Manifest, pictures: ReadonlyMap<string, Exported>) {
-  const { id, current, versions, aliases, erasedAt, erased = [] } = manifest;
+  const { id, current, versions, aliases, lock, erasedAt, erased = [] } = manifest;
   const others = [...pictures].filter(([version]) => !versionNamed(manifest, version));
   return {
     id,
@@ -121,6 +121,7 @@ function describe(manifest: Manifest, pictures: ReadonlyMap<string, Exported>) {
     versions: versions.map((version) => ({ ...version, file: pictures.get(version.version)?.file ?? null })),
     otherPictures: others.map(([version, { file }]) => ({ version, file })),
     addresses: { registeredAt: aliases?.at ?? null, hashes: aliasesOf(manifest).map(hashIn) },
+    lock: lock ?? null,
     erasedAt: erasedAt ?? null,
     erased,
     exportedAt: new Date().toISOString(),

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.js';
 /** The status of every code. Nothing else knows of both. */
 const STATUSES: Record<ErrorCode, number> = {
   alias_taken: 409,
+  avatar_locked: 423,
   avatar_not_found: 404,
   bad_request: 400,
   busy: 503,
@@ -26,6 +27,7 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_format: 400,
   invalid_id: 400,
   invalid_json: 400,
+  invalid_lock: 400,
   invalid_lookup: 400,
   invalid_precondition: 400,
   invalid_sheet: 400,

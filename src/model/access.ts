@@ -3,7 +3,8 @@ export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** What a call changes, as the log says it. */
-export type Action = 'upload' | 'remove' | 'restore' | 'describe' | 'aliases' | 'erase' | 'erase_version';
+export type Action =
+  'upload' | 'remove' | 'restore' | 'describe' | 'aliases' | 'lock' | 'unlock' | 'erase' | 'erase_version';
 
 /** Kinds of credentials. */
 export const CREDENTIALS = ['key', 'token', 'ticket'] as const;

@@ -3,6 +3,7 @@ import {
   type ErasedVersion,
   type Head,
   type Instant,
+  type Lock,
   type Manifest,
   type ShownHead,
   type Version,
@@ -18,10 +19,10 @@ const MOST_ERASED = 1000;
  * A requested change of an avatar. A restore and a describe carry their whole version, so they mean the same
  * at any time.
  */
-export type Intent = PictureIntent | Alias;
+export type Intent = PendingIntent | Alias;
 
 /** Intents that may wait in the outbox. */
-export type PictureIntent = Publish | Restore | Describe | Remove | EraseVersion | Erase;
+export type PendingIntent = Publish | Restore | Describe | Remove | SetLock | EraseVersion | Erase;
 
 export interface Publish {
   type: 'publish';
@@ -48,6 +49,9 @@ export interface Remove {
   type: 'remove';
   at: Instant;
 }
+
+/** Locks the avatar, or unlocks it. */
+export type SetLock = Lock & { type: 'lock' };
 
 /** Erases one version for good, whenever and by whomever it was or will be published. */
 export interface EraseVersion {
@@ -84,8 +88,8 @@ export interface Alias {
 /**
  * Applies an intent to a manifest. Pure. Intents of different times give the same result in any order, and
  * when they are repeated: the latest `at` decides which version is current (ties by version), which aliases
- * stand for the avatar, and what a version shows; nothing uploaded or registered up to an erasure comes back,
- * and no version that was erased. If that was the current one, none is.
+ * stand for the avatar, whether it is locked, and what a version shows; nothing uploaded, registered or
+ * locked up to an erasure comes back, and no version that was erased. If that was the current one, none is.
  * A version that left the history has lost its description: a restore that arrives after that brings it back
  * as the restore knew it.
  * @param history how many versions to keep
@@ -112,6 +116,10 @@ function factsOf(intent: Intent): Facts {
       return { versions: [intent.version] };
     case 'remove':
       return { head: { at, version: null } };
+    case 'lock': {
+      const { locked, reason } = intent;
+      return { lock: { at, locked, ...(reason !== undefined && { reason }) } };
+    }
     case 'eraseVersion': {
       const { version, shownAt } = intent;
       return { erased: [{ version, at }], ...(shownAt !== undefined && { head: { at: shownAt, version } }) };
@@ -137,6 +145,10 @@ function manifestOf(id: string, facts: readonly Facts[], history: number): Manif
     facts.flatMap((one) => one.aliases ?? []),
     ({ at, hashes }) => `${at} ${hashes.join(' ')}`,
   );
+  const lock = last(
+    facts.flatMap((one) => one.lock ?? []),
+    ({ at, locked, reason = '' }) => `${at} ${locked} ${reason}`,
+  );
   const known = facts.flatMap((one) => one.versions ?? []).filter(({ uploadedAt }) => stays(uploadedAt));
   const named = [head?.version, hidden?.version];
   const versions = keptOf(known, erased, (version) => named.includes(version), history);
@@ -152,6 +164,7 @@ function manifestOf(id: string, facts: readonly Facts[], history: number): Manif
     ...(erasedAt !== undefined && { erasedAt }),
     ...(end !== undefined && end !== erasedAt && { voidUntil: end }),
     ...(aliases && stays(aliases.at) && { aliases }),
+    ...(lock && stays(lock.at) && { lock }),
   };
 }
 

@@ -2,14 +2,23 @@ import { CodedError } from '../errors.js';
 import { type By, CREDENTIALS } from './access.js';
 import { type Crop, MASTER_FORMATS, REDUCTIONS } from './formats.js';
 import { isAliasName, isVersion, manifestKey } from './keys.js';
-import type { Describe, Erase, EraseVersion, PictureIntent, Publish, Remove, Restore } from './intents.js';
-import type { ErasedVersion, Head, Instant, Manifest, ShownHead, Version } from './manifest.js';
+import type {
+  Describe,
+  Erase,
+  EraseVersion,
+  PendingIntent,
+  Publish,
+  Remove,
+  Restore,
+  SetLock,
+} from './intents.js';
+import type { ErasedVersion, Head, Instant, Lock, Manifest, ShownHead, Version } from './manifest.js';
 
-/** The longest alternative text, in characters. */
-export const ALT_CHARACTERS = 250;
+/** The longest alternative text or reason of a lock, in characters. */
+export const TEXT_CHARACTERS = 250;
 
 /** `\p{Cs}`: half of a surrogate pair, which only JSON can bring. */
-const ALT = new RegExp(`^[^\\p{Cc}\\p{Cs}]{0,${ALT_CHARACTERS}}$`, 'u');
+const TEXT = new RegExp(`^[^\\p{Cc}\\p{Cs}]{0,${TEXT_CHARACTERS}}$`, 'u');
 /** Of who uploaded a version. */
 const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -81,7 +90,7 @@ export function faultOfIntent(value: unknown): string | undefined {
     typeof type === 'string' && Object.hasOwn(intentShapes, type) ? intentShapes[type] : undefined;
   return shape
     ? describe(shape(value))
-    : 'it has to be a publish, restore, describe, remove, eraseVersion or erase';
+    : 'it has to be a publish, restore, describe, remove, lock, eraseVersion or erase';
 }
 
 /**
@@ -96,9 +105,9 @@ export function isInstant(value: unknown): value is Instant {
   return day <= '28' || new Date(value).getUTCDate() === Number(day);
 }
 
-/** Whether a value can be the alternative text of a picture. */
-export function isAlt(value: unknown): value is string {
-  return typeof value === 'string' && ALT.test(value);
+/** Whether a value can be the alternative text of a picture, or the reason of a lock. */
+export function isShortText(value: unknown): value is string {
+  return typeof value === 'string' && TEXT.test(value);
 }
 
 interface Fault {
@@ -117,6 +126,12 @@ const edge = wholeNumber(1, MAX_EDGE);
 const start = wholeNumber(0, MAX_CROP);
 const length = wholeNumber(1, MAX_CROP);
 
+const shortText = rule(
+  `at most ${TEXT_CHARACTERS} characters, none of them a control character`,
+  isShortText,
+);
+const flag = rule('true or false', (value) => typeof value === 'boolean');
+
 const versionShape = object<Version>({
   version: name,
   source: sha256,
@@ -124,13 +139,13 @@ const versionShape = object<Version>({
   master: rule(MASTER_FORMATS.join(' or '), (value) => MASTER_FORMATS.some((format) => format === value)),
   width: edge,
   height: edge,
-  animated: rule('true or false', (value) => typeof value === 'boolean'),
+  animated: flag,
   reduced: optional(rule(REDUCTIONS.join(' or '), (value) => REDUCTIONS.some((one) => one === value))),
   bytes: wholeNumber(1, Number.MAX_SAFE_INTEGER),
   sha256: optional(sha256),
   thumbhash: rule('a ThumbHash in Base64', (value) => isText(value, THUMBHASH)),
   color: rule('a color like #35a788', (value) => isText(value, COLOR)),
-  alt: optional(rule(`at most ${ALT_CHARACTERS} characters, none of them a control character`, isAlt)),
+  alt: optional(shortText),
   describedAt: optional(instant),
   by: optional(
     object<By>({
@@ -160,6 +175,7 @@ const manifestShape = object<Manifest>({
       ),
     }),
   ),
+  lock: optional(object<Lock>({ at: instant, locked: flag, reason: optional(shortText) })),
 });
 
 const ofType = rule('a text', (value) => typeof value === 'string');
@@ -169,6 +185,7 @@ const intentShapes: Record<string, Check> = {
   restore: object<Restore>({ type: ofType, at: instant, version: versionShape }),
   describe: object<Describe>({ type: ofType, at: instant, version: versionShape }),
   remove: object<Remove>({ type: ofType, at: instant }),
+  lock: object<SetLock>({ type: ofType, at: instant, locked: flag, reason: optional(shortText) }),
   eraseVersion: object<EraseVersion>({
     type: ofType,
     at: instant,
@@ -176,7 +193,7 @@ const intentShapes: Record<string, Check> = {
     shownAt: optional(instant),
   }),
   erase: object<Erase>({ type: ofType, at: instant, confirms: optional(instant) }),
-} satisfies Record<PictureIntent['type'], Check>;
+} satisfies Record<PendingIntent['type'], Check>;
 
 function faultOfManifest(id: string, value: unknown): string | undefined {
   const fault = manifestShape(value);
@@ -187,7 +204,7 @@ function faultOfManifest(id: string, value: unknown): string | undefined {
 
 /** Finds two fields that no release can have written together. */
 function contradictionIn(manifest: Manifest): string | undefined {
-  const { versions, erasedAt = '', voidUntil, aliases } = manifest;
+  const { versions, erasedAt = '', voidUntil, aliases, lock } = manifest;
   const oldest = versions.at(-1);
   const misplaced = versions.findIndex((one, i) => i > 0 && !isNewer(versions[i - 1], one));
   if (misplaced !== -1) return `versions[${misplaced}] has to be older than the one before it`;
@@ -197,6 +214,7 @@ function contradictionIn(manifest: Manifest): string | undefined {
   for (const [field, end] of Object.entries({ erasedAt, voidUntil: voidUntil ?? '' })) {
     if (oldest && oldest.uploadedAt <= end) return `${field} has to be before all versions`;
     if (aliases && aliases.at <= end) return `${field} has to be before aliases.at`;
+    if (lock && lock.at <= end) return `${field} has to be before lock.at`;
   }
   if (voidUntil === undefined || voidUntil > erasedAt) return undefined;
   return 'voidUntil has to be after erasedAt';

@@ -55,6 +55,14 @@ export interface ErasedVersion {
   at: Instant;
 }
 
+/** Whether only callers with `admin` may change which picture is shown, and why. */
+export interface Lock {
+  at: Instant;
+  locked: boolean;
+  /** For the person whose avatar it is. */
+  reason?: string;
+}
+
 /** Which versions an avatar has, and which is current. The only mutable object. */
 export interface Manifest {
   schema: 1;
@@ -86,6 +94,8 @@ export interface Manifest {
    * `AliasNames`.
    */
   aliases?: { at: Instant; hashes: readonly string[] };
+  /** Set last; absent if it never was, or was before the last erasure. */
+  lock?: Lock;
 }
 
 export function emptyManifest(id: string): Manifest {
@@ -145,11 +155,11 @@ export function mayAdopt({ id, head, erasedAt }: Manifest): boolean {
  * another replica's clock is ahead of ours.
  */
 export function instantAfter(manifest: Manifest, now: Date): Instant {
-  const { head, versions, aliases, erased } = manifest;
+  const { head, versions, aliases, erased, lock } = manifest;
   const { uploadedAt } = versions[0] ?? {};
   const descriptions = versions.map(({ describedAt }) => describedAt);
   const erasures = [endOfErased(manifest), erased?.[0]?.at];
-  const known = [head?.at, uploadedAt, aliases?.at, ...erasures, ...descriptions].reduce(latest);
+  const known = [head?.at, uploadedAt, aliases?.at, lock?.at, ...erasures, ...descriptions].reduce(latest);
   const after = known === undefined ? 0 : Date.parse(known) + 1;
   return new Date(Math.max(now.getTime(), after)).toISOString();
 }

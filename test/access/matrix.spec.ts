@@ -132,6 +132,7 @@ const ROWS: Record<string, Row> = {
   },
   'PUT /v1/avatars/:id/alt': { needs: 'write', passes: [200], request: at('/alt', { alt: 'me' }) },
   'DELETE /v1/avatars/:id': { needs: 'write', passes: [204], request: at('') },
+  'PUT /v1/avatars/:id/lock': { needs: 'admin', passes: [200], request: at('/lock', { locked: false }) },
   'DELETE /v1/avatars/:id/versions/:version': {
     needs: 'admin',
     passes: [200],

@@ -35,6 +35,7 @@ function version(name: string, tick: number): Version {
     ...(tick % 2 === 0 && {
       sha256: 'b'.repeat(64),
       alt: 'Ada, laughing',
+      by: { kind: 'key', name: 'app' } as const,
       reduced: 'quality' as const,
       crop: { x: 0, y: 7, width: 90, height: 80 },
     }),
@@ -79,6 +80,15 @@ const intents = fc.oneof(
   fc
     .record({ tick: fc.integer({ min: 1, max: 14 }), hashes: fc.subarray(HASHES) })
     .map(({ tick, hashes }): Intent => ({ type: 'alias', at: at(tick), hashes })),
+  fc
+    .record({
+      tick: fc.integer({ min: 1, max: 14 }),
+      locked: fc.boolean(),
+      reason: fc.constantFrom('a', 'b'),
+    })
+    .map(({ tick, locked, reason }): Intent => {
+      return { type: 'lock', at: at(tick), locked, ...(locked && { reason }) };
+    }),
 );
 const describes = fc
   .record({ one: versions, later: fc.nat(6), alt: fc.constantFrom('a', 'b', undefined) })
@@ -166,6 +176,24 @@ describe('apply', () => {
         expect(aliases?.at).toBe(stays ? last : undefined);
         const candidates = registered.filter((one) => one.at === last).map(({ hashes }) => hashes);
         if (stays) expect(candidates).toContainEqual(aliases?.hashes);
+      }),
+      { numRuns: runs(2000) },
+    );
+  });
+
+  it('is locked as it was asked for last unless it was erased since, and locks touch nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(intents, { maxLength: 12 }), (list) => {
+        const { lock, ...others } = all(list);
+        expect(others).toEqual(all(list.filter(({ type }) => type !== 'lock')));
+        const asked = list.filter((one) => one.type === 'lock');
+        const last = asked
+          .map((one) => one.at)
+          .sort()
+          .at(-1);
+        const stays = last !== undefined && last > (endOfErased(others) ?? '');
+        expect(lock?.at).toBe(stays ? last : undefined);
+        if (stays) expect(asked).toContainEqual({ type: 'lock', ...lock });
       }),
       { numRuns: runs(2000) },
     );
@@ -298,6 +326,7 @@ const full = all([
   { type: 'erase', at: at(0) },
   { type: 'erase', at: at(1), confirms: at(0) },
   { type: 'publish', at: at(2), version: second },
+  { type: 'lock', at: at(3), locked: true, reason: 'It comes from the directory.' },
   { type: 'publish', at: at(4), version: version('00000000-0004-7000-8000-000000000004', 4) },
   { type: 'alias', at: at(5), hashes: HASHES },
   { type: 'describe', at: at(6), version: described(second, 'Ada', at(6)) },
@@ -310,6 +339,9 @@ const OPTIONAL = [
   'alt',
   'describedAt',
   'reduced',
+  'by',
+  'lock',
+  'reason',
   'head',
   'hidden',
   'erased',
@@ -357,7 +389,7 @@ function refusal(bytes: Buffer): { key: string; reason: string } | undefined {
 
 /** No field takes these. */
 const NEVER = [{}, -1, 0.5, 1e300, 'x'.repeat(100_000), 'a\0', [[]], [null]];
-/** Any text may be an alternative text. */
+/** Any text may be an alternative text, or a reason, or a name if it is not empty. */
 const NO_TEXT = [
   '9999-12-31T23:59:59.999Z',
   '',
@@ -372,11 +404,12 @@ const NO_TEXT = [
 
 function wrongFor(path: Path): unknown[] {
   const name = path.at(-1);
+  const isText = ['alt', 'reason', 'name'].includes(String(name));
   const nullable = name === 'current' || spell(path) === 'head.version';
   return [
     ...NEVER,
-    ...(name === 'alt' ? [] : NO_TEXT),
-    ...(name === 'animated' ? [] : [true, false]),
+    ...(isText ? [] : NO_TEXT),
+    ...(name === 'animated' || name === 'locked' ? [] : [true, false]),
     ...(name === 'versions' || name === 'hashes' || name === 'erased' ? [] : [[]]),
     ...(nullable ? [] : [null]),
     ...(OPTIONAL.includes(String(name)) ? [] : [undefined]),
@@ -498,10 +531,10 @@ describe('faultOfIntent', () => {
   });
 
   it.each<[value: unknown, fault: string]>([
-    [null, 'it has to be a publish, restore, describe, remove, eraseVersion or erase'],
+    [null, 'it has to be a publish, restore, describe, remove, lock, eraseVersion or erase'],
     [
       { type: 'constructor', at: at(1) },
-      'it has to be a publish, restore, describe, remove, eraseVersion or erase',
+      'it has to be a publish, restore, describe, remove, lock, eraseVersion or erase',
     ],
     [{ type: 'remove' }, 'at has to be a time like 2026-01-31T12:00:00.000Z'],
     [

@@ -49,6 +49,7 @@ const IN_WORDS = [
   'Send 1 to 1000 ids and hashes together.',
   'Each id in `names` has to be in `ids`.',
   'At most as many as ids',
+  'Only with `locked: true`.',
 ];
 
 /** What makes sense where a schema allows any text, or where it cannot say what there is. */
@@ -318,6 +319,8 @@ function keepWords({ values, body }: Draft): void {
   if (before && (!erase || values.get(erase) !== 'true')) values.delete(before);
   if (erase && values.get(erase) === 'true') drop('If-Match', 'If-None-Match');
   if (body?.type === 'multipart/form-data') drop('crop', 'alt');
+  const lock = body?.value as { locked?: boolean; reason?: string } | undefined;
+  if (lock?.locked === false) delete lock.reason;
 }
 
 /** Whether the operation exists only to refuse. */

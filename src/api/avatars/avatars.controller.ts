@@ -13,13 +13,13 @@ import { PictureUrls } from '../../delivery/picture-urls.js';
 import { PicturesService } from '../../delivery/pictures.service.js';
 import { preferencesOf } from '../../delivery/preferences.js';
 import { CodedError } from '../../errors.js';
-import { assertUnconditional, etagOf, preconditionOf } from '../../http/conditional.js';
+import { assertUnconditional, etagOf } from '../../http/conditional.js';
 import { sendJson } from '../../http/json-answer.js';
 import { UploadReceiver } from '../../uploads/upload-receiver.js';
 import { IdPipe } from '../id.pipe.js';
 import { DescribeId } from '../openapi/parameters.js';
 import { PublicUrls } from '../public-urls.js';
-import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
+import { ExistsAnswer, InfoAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
 import {
   DescribeCurrentPicture,
   DescribeDelete,
@@ -28,6 +28,7 @@ import {
   DescribeUpload,
   DescribeUrl,
 } from './avatars.openapi.js';
+import { changeRulesOf } from './change-rules.js';
 import { DefaultPipe, DefaultQuery } from './default.query.js';
 import { ErasePipe, type EraseQuery } from './erase.query.js';
 import { PicturePipe, PictureQuery, UrlQuery } from './picture.query.js';
@@ -62,10 +63,10 @@ export class AvatarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
-    const precondition = preconditionOf(request.headers);
+    const rules = changeRulesOf(request.headers, caller);
     const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) => {
       const { crop, alt } = withForm(query, upload.fields);
-      return this.avatars.upload(id, { ...upload, by: caller.by }, { crop, alt, precondition });
+      return this.avatars.upload(id, { ...upload, by: caller.by }, { crop, alt, ...rules });
     });
     Object.assign(trailOf(request), { version: version.version, outcome });
     reply.status(UPLOAD_STATUS[outcome]).headers({
@@ -137,10 +138,11 @@ export class AvatarsController {
     @Param('id', IdPipe) id: string,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<VersionAnswer> {
-    const { value: version, verified } = await this.avatars.get(id);
+  ): Promise<InfoAnswer> {
+    const { value: version, verified, locked } = await this.avatars.get(id);
     void reply.header('Cache-Control', freshness(verified));
-    return this.versionAnswers.answerFor(request, id, found(version));
+    const answer = this.versionAnswers.answerFor(request, id, found(version));
+    return Object.assign(answer, locked && { locked });
   }
 
   @Delete(':id')
@@ -165,8 +167,7 @@ export class AvatarsController {
       reply.status(pending ? 202 : 200);
       return { id, erasedAt, objects, bytes, aliases, pending, ...(purged && { purged }) };
     }
-    const precondition = preconditionOf(request.headers);
-    const committed = await this.avatars.delete(id, { precondition });
+    const committed = await this.avatars.delete(id, changeRulesOf(request.headers, caller));
     reply.status(committed === 'pending' ? 202 : 204);
     return undefined;
   }

@@ -119,6 +119,15 @@ export class PurgedAnswer {
   paths?: readonly string[];
 }
 
+/** What `/info` tells of the current version, and of its avatar. */
+export class InfoAnswer extends VersionAnswer {
+  @ApiPropertyOptional({
+    type: 'boolean',
+    description: 'true: only keys with `admin` can change the picture. Absent otherwise.',
+  })
+  locked?: boolean;
+}
+
 /** What an erasure removed, of an avatar or of a version. */
 export class ErasureAnswer {
   @ApiProperty(ID_SCHEMA)

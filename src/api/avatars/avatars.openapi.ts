@@ -13,7 +13,7 @@ import { DescribeHeaders, DescribePrecondition } from '../openapi/parameters.js'
 import { DescribeAccept, DescribePicture, DescribeRedirect, DescribeScheme } from '../openapi/pictures.js';
 import { BODIES, DescribeRefusals, PICTURES, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
 import { ALT_SCHEMA, BINARY_SCHEMA, INSTANT_SCHEMA } from '../openapi/schemas.js';
-import { ExistsAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
+import { ExistsAnswer, InfoAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
 import { CROP_SCHEMA } from './upload.query.js';
 
 const CACHED = headersOf('Cache-Control');
@@ -110,7 +110,7 @@ export const DescribeUrl = () => {
 export const DescribeInfo = () =>
   applyDecorators(
     ApiOperation({ summary: 'Get the facts of the current version, with its immutable URLs' }),
-    ApiOkResponse({ type: VersionAnswer, headers: CACHED, description: 'The facts.' }),
+    ApiOkResponse({ type: InfoAnswer, headers: CACHED, description: 'The facts.' }),
     DescribeRefusals(...READS, 'avatar_not_found', 'invalid_id'),
   );
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import type { Crop } from '../../model/formats.js';
-import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
+import { TEXT_CHARACTERS, isShortText } from '../../model/manifest-format.js';
 import { ALT_SCHEMA } from '../openapi/schemas.js';
 import { invalidParameter } from './invalid-parameter.js';
 
@@ -61,10 +61,10 @@ function either<T>(
 function parseAlt(text: unknown): string | undefined {
   if (text === undefined) return undefined;
   const alt = typeof text === 'string' ? text.trim() : undefined;
-  if (isAlt(alt)) return alt === '' ? undefined : alt;
+  if (isShortText(alt)) return alt === '' ? undefined : alt;
   throw invalidParameter(
     'alt',
-    `alt has to be at most ${ALT_CHARACTERS} characters without control characters.`,
+    `alt has to be at most ${TEXT_CHARACTERS} characters without control characters.`,
   );
 }
 

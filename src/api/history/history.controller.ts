@@ -7,9 +7,10 @@ import { Needs } from '../../access/marks.js';
 import { trailOf } from '../../access/trail.js';
 import { AvatarsService } from '../../avatars/avatars.service.js';
 import { VersionErasure } from '../../avatars/version.erasure.js';
-import { assertUnconditional, etagOf, preconditionOf } from '../../http/conditional.js';
+import { assertUnconditional, etagOf } from '../../http/conditional.js';
 import { hiddenVersion } from '../../model/manifest.js';
 import { VersionAnswer } from '../avatars/avatars.dto.js';
+import { changeRulesOf } from '../avatars/change-rules.js';
 import { VersionAnswers } from '../avatars/version-answers.js';
 import { IdPipe } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
@@ -42,7 +43,7 @@ export class HistoryController {
     @Req() request: FastifyRequest,
   ): Promise<HistoryAnswer> {
     const manifest = await this.avatars.history(id);
-    const { current, versions, erasedAt } = manifest;
+    const { current, versions, erasedAt, lock } = manifest;
     const hidden = hiddenVersion(manifest)?.version;
     return {
       id,
@@ -56,6 +57,7 @@ export class HistoryController {
         );
       }),
       ...(erasedAt !== undefined && { erasedAt }),
+      ...(lock?.locked && { lock }),
     };
   }
 
@@ -82,12 +84,13 @@ export class HistoryController {
   async restore(
     @Param('id', IdPipe) id: string,
     @JsonBody() body: RestoreBody,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
     trailOf(request).version = body.version;
-    const precondition = preconditionOf(request.headers);
-    const { version, committed } = await this.avatars.restore(id, body.version, { precondition });
+    const rules = changeRulesOf(request.headers, caller);
+    const { version, committed } = await this.avatars.restore(id, body.version, rules);
     const pending = committed === 'pending';
     reply.status(pending ? 202 : 200).header('ETag', etagOf(version.version));
     return this.answers.answerFor(request, id, version, pending);
@@ -99,13 +102,14 @@ export class HistoryController {
   async describe(
     @Param('id', IdPipe) id: string,
     @JsonBody() body: AltBody,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
-    const precondition = preconditionOf(request.headers);
     const alt = body.alt?.trim() ?? '';
     const said = alt === '' ? undefined : alt;
-    const { version, committed } = await this.avatars.describe(id, said, body.version, { precondition });
+    const rules = changeRulesOf(request.headers, caller);
+    const { version, committed } = await this.avatars.describe(id, said, body.version, rules);
     trailOf(request).version = version.version;
     const pending = committed === 'pending';
     reply.status(pending ? 202 : 200);

@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { type By, CREDENTIALS } from '../../model/access.js';
-import { ALT_CHARACTERS, isAlt } from '../../model/manifest-format.js';
+import { TEXT_CHARACTERS, isShortText } from '../../model/manifest-format.js';
 import { ErasureAnswer, VersionAnswer } from '../avatars/avatars.dto.js';
+import { LockFacts } from '../lock/lock.dto.js';
 import { ALT_SCHEMA, ID_SCHEMA, INSTANT_SCHEMA, VERSION_SCHEMA } from '../openapi/schemas.js';
 import { IsVersion, Must, NoOtherFields, OptionalField } from '../rules.js';
 
@@ -30,8 +31,8 @@ export class AltBody {
     description:
       'What the picture shows, for people who cannot see it. White space around it is removed. null, or an empty text: nothing is said.',
   })
-  @Must((alt) => alt === null || (typeof alt === 'string' && isAlt(alt.trim())), {
-    message: `Send { "alt": ... } with at most ${ALT_CHARACTERS} characters without control characters, or null.`,
+  @Must((alt) => alt === null || (typeof alt === 'string' && isShortText(alt.trim())), {
+    message: `Send { "alt": ... } with at most ${TEXT_CHARACTERS} characters without control characters, or null.`,
   })
   alt!: string | null;
 
@@ -84,6 +85,9 @@ export class HistoryAnswer {
     description: 'Nothing that was uploaded up to then comes back. Absent if the avatar was never erased.',
   })
   erasedAt?: string;
+
+  @ApiPropertyOptional({ type: LockFacts, description: 'Absent unless the avatar is locked.' })
+  lock?: LockFacts;
 }
 
 /** What the erasure of a version removed. */

@@ -43,6 +43,9 @@ export class ProblemAnswer {
   })
   taken?: Readonly<Record<string, string | null>>;
 
+  @ApiPropertyOptional({ description: 'With `avatar_locked`: the reason, if one was given.' })
+  reason?: string;
+
   @ApiProperty({ description: 'The `reqId` of the lines in the log. The same as the header X-Request-Id.' })
   requestId!: string;
 }

@@ -19,6 +19,7 @@ const MEANINGS: Record<number, string> = {
   415: 'The body is compressed, or it is not a picture of an accepted format.',
   416: 'The Range begins behind the end of the picture.',
   422: 'The picture is damaged or too large, or the sheet would be.',
+  423: 'The avatar is locked.',
   503: 'The storage cannot be used, or the service is too busy. Try again later.',
   507: 'There is no room left.',
 };
@@ -42,8 +43,8 @@ export const PICTURES = [...READS, 'image_too_large', 'picture_unreadable', 'pre
 /** What a call that changes avatars may be refused for. */
 export const WRITES = [...READS, 'outbox_full', 'storage_full'] as const;
 
-/** What If-Match and If-None-Match on a write may be refused for. */
-export const PRECONDITIONS = ['invalid_precondition', 'precondition_failed'] as const;
+/** What a change of a picture may be refused for: the avatar is locked, or If-Match or If-None-Match. */
+export const PRECONDITIONS = ['avatar_locked', 'invalid_precondition', 'precondition_failed'] as const;
 
 /** What a body may be refused for. */
 export const BODIES = [

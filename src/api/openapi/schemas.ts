@@ -1,6 +1,6 @@
 import { MOVING_FORMATS, RENDITION_FORMATS, RENDITION_SIZES } from '../../model/formats.js';
 import { ID } from '../../model/keys.js';
-import { ALT_CHARACTERS } from '../../model/manifest-format.js';
+import { TEXT_CHARACTERS } from '../../model/manifest-format.js';
 
 const text = (pattern: string, example: string) => ({ type: 'string' as const, pattern, example });
 
@@ -55,7 +55,7 @@ export const INSTANT_SCHEMA = {
 export const ALT_SCHEMA = {
   type: 'string' as const,
   pattern: '^[^\\p{Cc}\\p{Cs}]*$',
-  maxLength: ALT_CHARACTERS,
+  maxLength: TEXT_CHARACTERS,
 };
 
 export const THUMBHASH_SCHEMA = {
