@@ -30,24 +30,21 @@ export class AccessGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const targets = [context.getHandler(), context.getClass()];
     const mark = this.reflector.getAllAndOverride<Mark | undefined>(MARK, targets) ?? CLOSED;
+    if (this.keys.isEmpty) this.foreignPages.assertOwn(request.raw);
+    if (mark !== 'public') this.admit(request, mark);
+    return true;
+  }
+
+  private admit(request: FastifyRequest, { scope, action }: Exclude<Mark, 'public'>): void {
     const { id } = request.params as { id?: string };
     const trail = trailOf(request);
-    if (mark !== 'public') {
-      trail.action = mark.action;
-      if (id !== undefined && isId(id)) trail.id = id;
-    }
-    if (this.keys.isEmpty) {
-      this.foreignPages.assertOwn(request.raw);
-      setCaller(request, Caller.ANYBODY);
-      return true;
-    }
-    if (mark === 'public') return true;
-    const caller = this.callerOf(request);
+    trail.action = action;
+    if (id !== undefined && isId(id)) trail.id = id;
+    const caller = this.keys.isEmpty ? Caller.ANYBODY : this.callerOf(request);
     trail.by = caller.by;
-    caller.assertMay(mark.scope);
+    caller.assertMay(scope);
     if (id !== undefined) caller.assertCovers(id);
     setCaller(request, caller);
-    return true;
   }
 
   /** @throws AccessRefused `unauthorized` */
