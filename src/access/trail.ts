@@ -10,8 +10,17 @@ export interface Trail {
   version?: string;
   /** What came of it, if the status does not say it. */
   outcome?: string;
-  /** Of a call about many avatars, how each ended. */
-  each?: readonly { id: string; status: number; code: string | undefined }[];
+  /** The other avatars that it changed, or the avatars of a call about many. */
+  parts?: readonly TrailPart[];
+  /** Of the client, if the log has it. */
+  address?: string;
+}
+
+export interface TrailPart {
+  id: string;
+  status: number;
+  code?: string | undefined;
+  outcome?: string;
 }
 
 const trails = new WeakMap<object, Trail>();

@@ -7,7 +7,7 @@ import { AvatarRepository } from './avatar.repository.js';
 import { ManifestSwap } from './manifest-swap.js';
 
 const TAKEN =
-  'Some of the addresses or hashes stand for other avatars: `taken` names both. Nothing was changed. Leave them out. Only a key with admin takes them over, without ifFree.';
+  'Some of the addresses or hashes stand for other avatars: `taken` names both. Nothing was changed. Leave them out. Only a key with admin and without a prefix takes them over, if the query has no ifFree.';
 
 /** The hashes that stand for an avatar from now on. */
 export interface Replaced {

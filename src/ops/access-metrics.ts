@@ -9,7 +9,7 @@ export class AccessMetrics {
     metrics.show({
       visage_api_key_requests_total: {
         type: 'counter',
-        help: 'Requests with each key of API_KEYS, by its name, also if its scopes did not do. A key whose count does not grow on any replica can go.',
+        help: 'Calls that need a key, by the name of the key in API_KEYS, also if its scopes did not do. A key whose count does not grow on any replica can go.',
         labels: ['key'],
         read: () => keys.uses,
       },

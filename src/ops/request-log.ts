@@ -35,6 +35,13 @@ export class RequestLog {
       const level = this.levelOf(request, reply);
       if (logger.isLevelEnabled(level)) this.log(level, request, reply);
     };
+    if (this.settings.logAddresses) {
+      // A client that has gone has no address any more.
+      fastify.addHook('onRequest', (request, _reply, done) => {
+        trailOf(request).address = this.addresses.of(request.raw);
+        done();
+      });
+    }
     fastify.addHook('onSend', (request, reply, payload, done) => {
       if (!isRead(request) && !this.logged.has(request)) {
         this.logged.add(request);
@@ -63,22 +70,22 @@ export class RequestLog {
   private log(level: 'debug' | 'info', request: FastifyRequest, reply: FastifyReply): void {
     const { method, url, log } = request;
     const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
-    const { each = [], ...trail } = trailOf(request);
-    const { by, action, id, version } = trail;
+    const trail = trailOf(request);
+    const { by, action, id, version, address, parts = [] } = trail;
     const whose = { ...(by && { by }), ...(action && { action }) };
     const what = { ...(id !== undefined && { id }), ...(version !== undefined && { version }) };
     const outcome = action && { outcome: outcomeOf(status, trail) };
-    const from = this.settings.logAddresses && { address: this.addresses.of(request.raw) };
+    const from = address !== undefined && { address };
     const path = loggedPath(url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
     const sent = { method, path, status, ...(code !== undefined && { code }), ms, ...from };
     const fields = { ...whose, ...what, ...outcome, ...sent };
-    if (level === 'info' && this.refusals.concerns(code)) {
+    if (level === 'info' && this.refusals.concerns(code) && !by) {
       this.refusals.log({ ...fields, code }, 'request', log);
       return;
     }
     log[level](fields, 'request');
-    for (const one of each) {
-      log.info({ ...whose, ...one, outcome: outcomeOf(one.status, {}) }, 'part of a request');
+    for (const part of parts) {
+      log[level]({ ...whose, ...part, outcome: outcomeOf(part.status, part) }, 'part of a request');
     }
   }
 }
@@ -88,7 +95,7 @@ export function isRead({ method }: { method?: string }): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-function outcomeOf(status: number, { outcome }: Trail): string {
+function outcomeOf(status: number, { outcome }: Pick<Trail, 'outcome'>): string {
   if (status >= 400) return status < 500 ? 'refused' : 'failed';
   return outcome ?? (status === 202 ? 'pending' : 'done');
 }

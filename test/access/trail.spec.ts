@@ -90,20 +90,38 @@ describe('the log of changes', () => {
     ]);
   });
 
-  it('has one line for each avatar of a batch', async () => {
+  it('has one line for each avatar of a batch, and for each that an address was taken from', async () => {
     await start();
     await call('app', 'PUT', '/v1/avatars/bob/aliases', { emails: ['bob@example.org'] });
     const avatars = [
       { id: 'alice', emails: ['alice@example.org'] },
       { id: 'carol', emails: ['bob@example.org'] },
     ];
+    avatars.push({ id: 'dave@example.org <a key>', emails: [] });
     await call('app', 'PUT', '/v1/aliases', { avatars });
+    await call('jobs', 'PUT', '/v1/avatars/carol/aliases', { emails: ['bob@example.org'] });
     const about = { by: APP, action: 'aliases' };
     expect((await trailOf(harness.service)).slice(1)).toEqual([
       { ...about, outcome: 'done', status: 200 },
       { ...about, id: 'alice', outcome: 'done', status: 200 },
       { ...about, id: 'carol', outcome: 'refused', status: 409, code: 'alias_taken' },
+      { ...about, by: JOBS, id: 'carol', outcome: 'done', status: 200 },
+      { ...about, by: JOBS, id: 'bob', outcome: 'taken_from', status: 200 },
     ]);
+  });
+
+  it('has a line for each body of a known caller that ends too early', async () => {
+    await start();
+    for (const id of ['a', 'b', 'c']) {
+      const connection = await RawConnection.open(harness.service.url);
+      const sent = { Authorization: 'Bearer app', 'Content-Length': 1000 };
+      connection.send(`${head('PUT', `/v1/avatars/${id}`, sent)}x`);
+      await harness.spooling(1);
+      connection.close();
+      await harness.spooling(0);
+    }
+    const cut = { by: APP, action: 'upload', outcome: 'refused', status: 400, code: 'truncated_body' };
+    expect(await trailOf(harness.service)).toEqual(['a', 'b', 'c'].map((id) => ({ ...cut, id })));
   });
 
   it('has no key, no e-mail address and no hash of one, and no address of the client', async () => {
@@ -139,7 +157,7 @@ describeS3('the log of changes by clients that have gone', () => {
   beforeAll(async () => {
     const behind = await behindProxy(await s3Environment());
     proxy = behind.proxy;
-    harness = await Harness.start({ ...behind.environment, API_KEYS: KEYS.join() });
+    harness = await Harness.start({ ...behind.environment, API_KEYS: KEYS.join(), LOG_ADDRESSES: 'true' });
   });
   afterAll(async () => {
     await harness.stop();
@@ -161,8 +179,16 @@ describeS3('the log of changes by clients that have gone', () => {
     const { headers, status } = await harness.send({ path: '/v1/avatars/gone' });
     const version = headers.etag?.split(/["/]/)[1];
     expect(status).toBe(200);
-    expect(await trailOf(harness.service)).toEqual([
-      { by: APP, action: 'upload', id: 'gone', version, outcome: 'created', status: 201 },
+    expect(await trailOf(harness.service, 'address')).toEqual([
+      {
+        by: APP,
+        action: 'upload',
+        id: 'gone',
+        version,
+        outcome: 'created',
+        status: 201,
+        address: '127.0.0.1',
+      },
     ]);
   });
 });

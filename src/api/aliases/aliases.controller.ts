@@ -1,8 +1,10 @@
-import { Controller, Get, Header, Param, Put, Query } from '@nestjs/common';
+import { Controller, Get, Header, Param, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { CalledBy } from '../../access/called-by.js';
 import { Caller } from '../../access/caller.js';
 import { Needs } from '../../access/marks.js';
+import { trailOf } from '../../access/trail.js';
 import { AliasChanges } from '../../avatars/alias-changes.js';
 import { Aliases } from '../../avatars/aliases.js';
 import { IdPipe } from '../id.pipe.js';
@@ -11,7 +13,7 @@ import { DescribeId } from '../openapi/parameters.js';
 import { AliasesAnswer, AliasesBody, AliasesChange } from './aliases.dto.js';
 import { DescribeAliases, DescribeAliasesChange } from './aliases.openapi.js';
 import { givenHashes } from './given-hashes.js';
-import { IfFreePipe, takingFor } from './if-free.query.js';
+import { IfFreePipe, losersIn, takingFor } from './if-free.query.js';
 
 /**
  * The e-mail addresses that stand for an avatar, as hashes. Reading them takes a key, since addresses can be
@@ -35,9 +37,12 @@ export class AliasesController {
     @Query(IfFreePipe) ifFree: boolean,
     @JsonBody() body: AliasesBody,
     @CalledBy() caller: Caller,
+    @Req() request: FastifyRequest,
   ): Promise<AliasesChange> {
     const hashes = givenHashes(body, this.aliases.names);
-    return { id, ...(await this.changes.replace(id, hashes, takingFor(caller, ifFree))) };
+    const replaced = await this.changes.replace(id, hashes, takingFor(caller, ifFree));
+    trailOf(request).parts = losersIn(replaced.takenFrom);
+    return { id, ...replaced };
   }
 
   @Get()

@@ -11,14 +11,14 @@ import { Aliases } from '../../avatars/aliases.js';
 import { CodedError } from '../../errors.js';
 import { describeError } from '../../http/describe-error.js';
 import { FailureLog } from '../../http/failure-log.js';
-import { assertId } from '../../model/keys.js';
+import { assertId, isId } from '../../model/keys.js';
 import { JsonBody } from '../json-body.js';
 import { check } from '../rules.js';
 import { AliasesBody } from './aliases.dto.js';
 import { type BatchAnswer, BatchBody, type BatchEntry, type BatchResult } from './batch.dto.js';
 import { DescribeBatch } from './batch.openapi.js';
 import { givenHashes } from './given-hashes.js';
-import { IfFreePipe, takingFor } from './if-free.query.js';
+import { IfFreePipe, losersIn, takingFor } from './if-free.query.js';
 
 const AGAIN = 'This avatar is in the call already. Send one entry for each avatar.';
 const BESIDE =
@@ -48,7 +48,12 @@ export class AliasBatchController {
     const checked = avatars.map((entry) => this.check(entry, caller, ids, owners));
     const ended = await this.batches.replaceEach(checked, takingFor(caller, ifFree));
     const results = ended.map(({ id, result }) => this.answerOf(id, result, request));
-    trailOf(request).each = results.map(({ id, status, error }) => ({ id, status, code: error?.code }));
+    trailOf(request).parts = results
+      .filter(({ id }) => isId(id))
+      .flatMap(({ id, status, error, takenFrom }) => [
+        { id, status, code: error?.code },
+        ...losersIn(takenFrom),
+      ]);
     return { avatars: results };
   }
 

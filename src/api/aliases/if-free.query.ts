@@ -1,6 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import type { Caller } from '../../access/caller.js';
-import type { ReplaceOptions } from '../../avatars/alias-changes.js';
+import type { TrailPart } from '../../access/trail.js';
+import type { ReplaceOptions, Replaced } from '../../avatars/alias-changes.js';
 import { Must, check } from '../rules.js';
 
 class IfFreeQuery {
@@ -20,6 +21,11 @@ export class IfFreePipe implements PipeTransform<unknown, boolean> {
   transform(query: unknown): boolean {
     return check(IfFreeQuery, query).ifFree === 'true';
   }
+}
+
+/** The avatars that addresses were taken from, for the log. */
+export function losersIn(takenFrom: Replaced['takenFrom'] = {}): TrailPart[] {
+  return [...new Set(Object.values(takenFrom))].map((id) => ({ id, status: 200, outcome: 'taken_from' }));
 }
 
 /** What a caller may take from other avatars, and learn of them. */
