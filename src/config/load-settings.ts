@@ -106,8 +106,8 @@ export function loadSettings(
 }
 
 /**
- * Keys of the YAML file that nobody reads: all in sections of ours, and those elsewhere that look like a
- * setting. A constant may be given its own value.
+ * Keys of the YAML file that nobody reads: all in sections of ours or below a setting, and those elsewhere
+ * that look like a setting. A constant may be given its own value.
  */
 function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
   return Object.entries(file).flatMap(([variable, { written, value }]) => {
@@ -117,6 +117,11 @@ function unknownKeys(file: Record<string, Given<readonly string[]>>): string[] {
       return [
         `${written.join('.')} in the configuration file is not a setting of Visage. It is always ${constant}: remove it.`,
       ];
+    }
+    const above = written.findIndex((_, depth) => isSetting(written.slice(0, depth).join('_').toUpperCase()));
+    if (above !== -1) {
+      const setting = written.slice(0, above).join('.');
+      return [`${setting} in the configuration file is no section. Give it a value, or a list of values.`];
     }
     const meant = nearestSetting(variable);
     const example = settingInSection(variable);

@@ -43,12 +43,17 @@ export function serializeErrorBriefly(error: Error): Record<string, unknown> {
   return (isAway(error) ? serializeWithoutStack : serializeError)(error);
 }
 
+/** A segment of a path that may be an e-mail address. */
+const ADDRESS = /[^/]*(?:@|%40)[^/]*/g;
+
 /**
- * The path of a request for the log, without hashes. Paths below `/v1/` stay as they are, since an id may
- * look like a hash.
+ * The path of a request for the log, without e-mail addresses and their hashes. Paths below `/v1/` stay as
+ * they are, since an id may look like either.
  */
 export function loggedPath(path: string): string {
-  return path.startsWith('/v1/') ? path : path.replace(/[0-9a-f]{32,64}/gi, '-');
+  if (path.startsWith('/v1/')) return path;
+  if (path.startsWith('/avatar/')) return '/avatar/-';
+  return path.replace(ADDRESS, '-').replace(/[0-9a-f]{32,64}/gi, '-');
 }
 
 /** Sends Nest's log to pino, so that the service writes one stream of JSON lines. */

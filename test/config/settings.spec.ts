@@ -206,6 +206,16 @@ describe('loadSettings', () => {
     ]);
   });
 
+  it.each([
+    [`api_keys: { app: ${'a'.repeat(64)} }`, 'api_keys'],
+    ['log: { level: { console: debug } }', 'log.level'],
+    ['Storage: { Backend: { name: s3 } }', 'Storage.Backend'],
+  ])('refuses %j in the YAML file, a section in place of a value', (yaml, setting) => {
+    expect(problemsOf({ CONFIG_FILE: file('section.yaml', yaml) })).toEqual([
+      `${setting} in the configuration file is no section. Give it a value, or a list of values.`,
+    ]);
+  });
+
   it('refuses a key like none in a section of ours, and no other', () => {
     const config = file('unknown.yaml', 'avatar: { bucket_list: x }\ncache: { eviction: lru }\nqueue: 1');
     expect(problemsOf({ CONFIG_FILE: config })).toEqual([

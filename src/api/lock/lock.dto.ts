@@ -19,18 +19,20 @@ export class LockBody {
 
   @OptionalField({
     type: 'string',
+    nullable: true,
     maxLength: TEXT_CHARACTERS,
     description:
       'Why it is locked, for the person whose avatar it is: whoever is refused a change is told. White space around it is removed. Only with `locked: true`.',
     example: 'It comes from the company directory.',
   })
   @Must(
-    (reason, { locked }: LockBody) => locked && typeof reason === 'string' && isShortText(reason.trim()),
+    (reason, { locked }: LockBody) =>
+      reason === null || (locked && typeof reason === 'string' && isShortText(reason.trim())),
     {
       message: REASON,
     },
   )
-  reason?: string;
+  reason?: string | null;
 }
 
 /** Whether an avatar is locked. */
