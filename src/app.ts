@@ -19,7 +19,7 @@ import { problemCodeOf } from './http/send-problem.js';
 import { NestLogger } from './ops/logging.js';
 import { Metrics } from './ops/metrics.js';
 import { OpsPort } from './ops/ops-port.js';
-import { RequestLog, isRead } from './ops/request-log.js';
+import { RequestLog } from './ops/request-log.js';
 import { answerClientError } from './server/client-error.js';
 import { Connections } from './server/connections.js';
 import { answerFrameworkError } from './server/framework-error.js';
@@ -97,7 +97,7 @@ function checkRequests(fastify: FastifyInstance): void {
     // `/avatar/` ignores what it doesn't understand, as Gravatar does.
     if (request.url.startsWith('/v1/')) assertQuery(request.url);
     reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff' });
-    if (isRead(request)) reply.headers(OPEN);
+    if (request.method === 'GET' || request.method === 'HEAD') reply.headers(OPEN);
     done();
   });
 }

@@ -10,7 +10,7 @@ import { KeyRing } from './key-ring.js';
 import { MARK, type Mark } from './marks.js';
 import { trailOf } from './trail.js';
 
-const CLOSED: Mark = { scope: 'admin' };
+const CLOSED: Mark = { scope: 'admin', action: undefined };
 
 /**
  * Decides who may call a route: everybody if it is `@Public()`, otherwise whoever has a key with the scope

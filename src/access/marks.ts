@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
 import type { Action, Scope } from '../model/access.js';
 
 /** What a route asks for. */
-export type Mark = 'public' | { scope: Scope; action?: Action };
+export type Mark = 'public' | { scope: Scope; action: Action | undefined };
 
 /** The metadata of routes that has their mark. */
 export const MARK = 'access';
@@ -20,7 +20,7 @@ export const Public = () => SetMetadata<string, Mark>(MARK, 'public');
  */
 export const Needs = (scope: Scope, action?: Action) =>
   applyDecorators(
-    SetMetadata<string, Mark>(MARK, { scope, ...(action && { action }) }),
+    SetMetadata<string, Mark>(MARK, { scope, action }),
     ApiBearerAuth(),
     ApiExtension(SCOPE_EXTENSION, scope),
   );

@@ -34,6 +34,24 @@ export class TrustedProxies {
     const version = isIP(bare);
     return version !== 0 && this.networks.check(bare, version === 6 ? 'ipv6' : 'ipv4');
   }
+
+  /**
+   * What our own proxies say of the requests that they got. What stands before it, their client wrote.
+   * @param nearest the address of the connection's other end
+   * @param said by each proxy, the nearest one last, with the address of its client
+   * @returns the nearest one first
+   */
+  *believed<Said extends { address?: string | undefined }>(
+    nearest: string | undefined,
+    said: readonly Said[],
+  ): Iterable<Said> {
+    let address = nearest;
+    for (const [hop, one] of said.toReversed().entries()) {
+      if (!this.trusts(address, hop)) return;
+      yield one;
+      ({ address } = one);
+    }
+  }
 }
 
 interface Network {

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { TrustedProxies } from '../config/trusted-proxies.js';
-import { parseForwarded, parseNode } from './forwarded.js';
+import { type ForwardedElement, parseForwarded, parseNode } from './forwarded.js';
 
 /** Longer headers count as malformed, in characters. An address has some 15 to 45. */
 const MAX_CHARACTERS = 4096;
@@ -27,30 +27,29 @@ export class ClientAddresses {
    */
   of({ headers, socket }: IncomingMessage): string {
     const { forwarded, 'x-forwarded-for': xForwardedFor } = headers;
-    const nearest = plain(socket.remoteAddress ?? '');
+    const nearest = socket.remoteAddress ?? '';
     const [one, other = one] = [
-      ...(forwarded === undefined ? [] : [(parseForwarded(forwarded) ?? []).map(({ address }) => address)]),
-      ...(xForwardedFor === undefined ? [] : [addressesIn(String(xForwardedFor))]),
-    ].map((said) => this.outermost(nearest, said));
-    return one !== undefined && one === other ? one : nearest;
+      ...(forwarded === undefined ? [] : [parseForwarded(forwarded) ?? []]),
+      ...(xForwardedFor === undefined ? [] : [elementsOf(String(xForwardedFor))]),
+    ].map((said) => plain(this.outermost(nearest, said)));
+    return one !== undefined && one === other ? one : plain(nearest);
   }
 
-  /** @param said who each proxy got the request from, the nearest one last */
-  private outermost(nearest: string, said: readonly (string | undefined)[]): string {
-    let address = nearest;
-    for (const [hop, before] of said.toReversed().entries()) {
-      if (before === undefined || !this.proxies.trusts(address, hop)) break;
-      address = plain(before);
+  private outermost(nearest: string, said: readonly Pick<ForwardedElement, 'address'>[]): string {
+    let outermost = nearest;
+    for (const { address } of this.proxies.believed(nearest, said)) {
+      if (address === undefined) break;
+      outermost = address;
     }
-    return address;
+    return outermost;
   }
 }
 
 /** Unlike in `Forwarded`, addresses of IPv6 have no brackets, unless there is a port. */
-function addressesIn(header: string): (string | undefined)[] {
-  if (header.length > MAX_CHARACTERS) return [];
-  const nodes = header.split(',').map((node) => node.trim());
-  return nodes.map((node) => (isIP(node) === 0 ? parseNode(node)?.address : node));
+function elementsOf(xForwardedFor: string): Pick<ForwardedElement, 'address'>[] {
+  if (xForwardedFor.length > MAX_CHARACTERS) return [];
+  const nodes = xForwardedFor.split(',').map((node) => node.trim());
+  return nodes.map((node) => (isIP(node) === 0 ? (parseNode(node) ?? {}) : { address: node }));
 }
 
 /** An address of IPv4 as it is also if the socket is one of IPv6 (RFC 4291, section 2.5.5.2). */

@@ -4,9 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { RequestOrigins } from './request-origins.js';
-
-/** Methods that change nothing. */
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+import { isSafe } from './safe-methods.js';
 
 /**
  * Keeps pages of other origins from changing what needs no key. A browser sends a form of any page to any
@@ -30,7 +28,7 @@ export class ForeignPages {
   assertOwn(request: IncomingMessage): void {
     const { method = '', headers } = request;
     const { origin, 'sec-fetch-site': site } = headers;
-    if (SAFE.has(method)) return;
+    if (isSafe(method)) return;
     const own =
       origin === undefined
         ? site === undefined || site === 'same-origin' || site === 'none'

@@ -31,11 +31,13 @@ export class RequestOrigins {
    * A proxy sets `Forwarded` or `X-Forwarded-*`, and passes on the other one as its client wrote it; nothing
    * tells which. So if both are there, only that counts in which they agree.
    */
-  of({ headers, socket }: IncomingMessage): RequestOrigin {
+  of({ headers, socket: { remoteAddress } }: IncomingMessage): RequestOrigin {
     // Visage speaks no TLS itself.
     const own: RequestOrigin = { scheme: 'http', host: headers.host === '' ? undefined : headers.host };
-    if (!this.proxies.trusts(socket.remoteAddress, 0)) return own;
-    const [one, other] = [this.forwarded(headers), xForwarded(headers)].filter((said) => said !== undefined);
+    if (!this.proxies.trusts(remoteAddress, 0)) return own;
+    const [one, other] = [this.forwarded(headers, remoteAddress), xForwarded(headers)].filter(
+      (said) => said !== undefined,
+    );
     if (!one) return own;
     return {
       scheme: (!other || one.scheme === other.scheme ? one.scheme : undefined) ?? own.scheme,
@@ -44,17 +46,15 @@ export class RequestOrigins {
   }
 
   /**
-   * What the outermost of our proxies says. The elements before its own are the client's.
+   * What the outermost of our proxies says.
    * @returns undefined if there is no such header
    */
-  private forwarded({ forwarded }: IncomingHttpHeaders): Said | undefined {
+  private forwarded({ forwarded }: IncomingHttpHeaders, nearest: string | undefined): Said | undefined {
     if (forwarded === undefined) return undefined;
     const said: Said = { scheme: undefined, host: undefined };
-    let hop = 0;
-    for (const { address, host, proto } of parseForwarded(forwarded)?.reverse() ?? []) {
+    for (const { host, proto } of this.proxies.believed(nearest, parseForwarded(forwarded) ?? [])) {
       said.scheme = schemeOf(proto) ?? said.scheme;
       said.host = hostOf(host) ?? said.host;
-      if (!this.proxies.trusts(address, ++hop)) break;
     }
     return said;
   }

@@ -6,6 +6,7 @@ import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { FailureLog } from '../http/failure-log.js';
 import { RefusalLog } from '../http/refusal-log.js';
+import { isSafe } from '../http/safe-methods.js';
 import { problemCodeOf } from '../http/send-problem.js';
 import { loggedPath } from './logging.js';
 
@@ -43,7 +44,7 @@ export class RequestLog {
       });
     }
     fastify.addHook('onSend', (request, reply, payload, done) => {
-      if (!isRead(request) && !this.logged.has(request)) {
+      if (!isSafe(request.method) && !this.logged.has(request)) {
         this.logged.add(request);
         log(request, reply);
       }
@@ -64,35 +65,26 @@ export class RequestLog {
     // The 503 of readiness is an answer, not a problem, and comes with every probe while the service stops.
     const failed =
       statusCode >= 500 && problemCodeOf(request) !== undefined && !this.failures.isLeftOut(request);
-    return (isRead(request) || request.method === 'OPTIONS') && !failed ? 'debug' : 'info';
+    return isSafe(request.method) && !failed ? 'debug' : 'info';
   }
 
   private log(level: 'debug' | 'info', request: FastifyRequest, reply: FastifyReply): void {
     const { method, url, log } = request;
     const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
-    const trail = trailOf(request);
-    const { by, action, id, version, address, parts = [] } = trail;
-    const whose = { ...(by && { by }), ...(action && { action }) };
-    const what = { ...(id !== undefined && { id }), ...(version !== undefined && { version }) };
-    const outcome = action && { outcome: outcomeOf(status, trail) };
-    const from = address !== undefined && { address };
+    const { parts = [], address, ...trail } = trailOf(request);
+    const { by, action, id, version } = trail;
+    const outcome = action && outcomeOf(status, trail);
     const path = loggedPath(url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
-    const sent = { method, path, status, ...(code !== undefined && { code }), ms, ...from };
-    const fields = { ...whose, ...what, ...outcome, ...sent };
+    const fields = { by, action, id, version, outcome, method, path, status, code, ms, address };
     if (level === 'info' && this.refusals.concerns(code) && !by) {
-      this.refusals.log({ ...fields, code }, 'request', log);
+      this.refusals.log(fields, 'request', log);
       return;
     }
     log[level](fields, 'request');
     for (const part of parts) {
-      log[level]({ ...whose, ...part, outcome: outcomeOf(part.status, part) }, 'part of a request');
+      log[level]({ by, action, ...part, outcome: outcomeOf(part.status, part) }, 'part of a request');
     }
   }
-}
-
-/** Whether a request changes nothing. */
-export function isRead({ method }: { method?: string }): boolean {
-  return method === 'GET' || method === 'HEAD';
 }
 
 function outcomeOf(status: number, { outcome }: Pick<Trail, 'outcome'>): string {
