@@ -9,7 +9,7 @@ import { FailureLog } from '../../src/http/failure-log.js';
 import { ForeignPages } from '../../src/http/foreign-pages.js';
 import { ProblemFilter } from '../../src/http/problem.filter.js';
 import { RequestOrigins } from '../../src/http/request-origins.js';
-import { bearer, item } from './support/keys.js';
+import { bearer, item } from '../support/api-keys.js';
 
 @Controller('thing')
 class Thing {

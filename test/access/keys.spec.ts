@@ -6,7 +6,7 @@ import { type Answer, problemOf } from '../http/support/client.js';
 import { Harness } from '../http/support/harness.js';
 import { picture } from '../http/support/pictures.js';
 import { local } from '../support/local.js';
-import { bearer, item, sumOf } from './support/keys.js';
+import { bearer, callsTo, item, sumOf } from '../support/api-keys.js';
 
 const ALICE = createHash('md5').update('alice@example.org').digest('hex');
 const BOB = createHash('md5').update('bob@example.org').digest('hex');
@@ -35,10 +35,7 @@ describe('keys with names, scopes and prefixes', () => {
   });
   afterAll(() => harness.stop());
 
-  function call(key: string, method: string, path: string, body?: object | Buffer): Promise<Answer> {
-    const bytes = body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-    return harness.send({ method, path, headers: bearer(key), ...(bytes !== undefined && { body: bytes }) });
-  }
+  const call = callsTo(() => harness.service.url);
 
   const json = ({ body }: Answer) => JSON.parse(body.toString()) as Record<string, object>;
 

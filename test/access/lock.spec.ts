@@ -1,5 +1,5 @@
 import type { Answer } from '../http/support/client.js';
-import { problemOf, send } from '../http/support/client.js';
+import { problemOf } from '../http/support/client.js';
 import { storedKeys } from '../http/support/harness.js';
 import { picture } from '../http/support/pictures.js';
 import { backends, s3Environment } from '../support/backends.js';
@@ -7,7 +7,8 @@ import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
 import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
-import { bearer, item } from './support/keys.js';
+import { bearer, item } from '../support/api-keys.js';
+import { AvatarClient, jsonOf } from '../support/avatar-client.js';
 
 const API_KEYS = [item('list', 'read'), item('app', 'read+write'), item('jobs', 'admin')].join();
 const REASON = 'It comes from the company directory.';
@@ -15,31 +16,16 @@ const LOCKED = { status: 423, code: 'avatar_locked' };
 
 type Json = Record<string, unknown>;
 
-const json = ({ body }: Answer) => JSON.parse(body.toString()) as Json;
+const json = (answer: Answer) => jsonOf(answer) as Json;
 
-/** The calls on one avatar with a key. */
-class Caller {
-  constructor(
-    private readonly url: string,
-    readonly id: string,
-    private readonly key: string,
-  ) {}
+/** Somebody with a key, who is named like it. */
+const callerOn = (url: string, id: string, key: string) => new AvatarClient(url, id, bearer(key));
 
-  call(method: string, suffix: string, body?: Buffer | object): Promise<Answer> {
-    const bytes = body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-    const path = `/v1/avatars/${this.id}${suffix}`;
-    return send(this.url, {
-      method,
-      path,
-      headers: bearer(this.key),
-      ...(bytes !== undefined && { body: bytes }),
-    });
-  }
+const put = (caller: AvatarClient, suffix: string, body: object) =>
+  caller.send({ method: 'PUT', suffix, body: JSON.stringify(body) });
 
-  lock(locked: boolean, reason?: string): Promise<Answer> {
-    return this.call('PUT', '/lock', { locked, ...(reason !== undefined && { reason }) });
-  }
-}
+const lock = (caller: AvatarClient, locked: boolean, reason?: string) =>
+  put(caller, '/lock', { locked, ...(reason !== undefined && { reason }) });
 
 describe.each(backends)('a locked avatar on $name', (backend) => {
   let services: RunningService[] = [];
@@ -53,80 +39,81 @@ describe.each(backends)('a locked avatar on $name', (backend) => {
   afterAll(() => Promise.all(services.map((service) => service.stop())));
 
   /** Somebody who may write, and somebody with admin on the other replica. */
-  const callers = (id: string): [app: Caller, jobs: Caller] => {
+  const callers = (id: string): [app: AvatarClient, jobs: AvatarClient] => {
     const [one, other] = services;
-    return [new Caller(one?.url ?? '', id, 'app'), new Caller(other?.url ?? '', id, 'jobs')];
+    return [callerOn(one?.url ?? '', id, 'app'), callerOn(other?.url ?? '', id, 'jobs')];
   };
 
   it('keeps its picture for all but admin, on every replica, until it is unlocked', async () => {
     const [app, jobs] = callers('locked');
-    const { version } = json(await app.call('PUT', '', image)) as { version: string };
-    const locked = await jobs.lock(true, `  ${REASON} `);
+    const { version } = json(await app.upload(image)) as { version: string };
+    const locked = await lock(jobs, true, `  ${REASON} `);
     expect([locked.status, json(locked)]).toEqual([
       200,
       { id: 'locked', locked: true, reason: REASON, at: expect.any(String) as string },
     ]);
-    const changes: [method: string, suffix: string, body?: Buffer | object][] = [
-      ['PUT', '', image],
-      ['PUT', '', await picture('gif')],
-      ['POST', '', await picture('gif')],
-      ['DELETE', ''],
-      ['PUT', '/current', { version }],
-      ['PUT', '/alt', { alt: 'me' }],
+    const gif = await picture('gif');
+    const changes = [
+      () => app.upload(image),
+      () => app.upload(gif),
+      () => app.send({ method: 'POST', body: gif }),
+      () => app.delete(),
+      () => app.restore(version),
+      () => put(app, '/alt', { alt: 'me' }),
     ];
-    for (const [method, suffix, body] of changes) {
-      const answer = await app.call(method, suffix, body);
-      expect([method, suffix, problemOf(answer)]).toEqual([method, suffix, LOCKED]);
+    for (const change of changes) {
+      const answer = await change();
+      expect([String(change), problemOf(answer)]).toEqual([String(change), LOCKED]);
       expect(json(answer)).toMatchObject({
         reason: REASON,
         detail: expect.stringContaining(REASON) as string,
       });
     }
-    expect(json(await app.call('GET', '/versions'))).toMatchObject({
+    expect(json(await app.get('/versions'))).toMatchObject({
       current: version,
       versions: [{ version }],
       lock: { locked: true, reason: REASON, at: json(locked)['at'] },
     });
-    const info = json(await app.call('GET', '/info'));
+    const info = json(await app.get('/info'));
     expect(info).toMatchObject({ version, locked: true });
     expect(info).not.toHaveProperty('reason');
-    expect((await app.call('PUT', '/aliases', { emails: ['a@example.org'] })).status).toBe(200);
+    expect((await app.setAliases({ emails: ['a@example.org'] })).status).toBe(200);
 
-    expect((await jobs.call('PUT', '/alt', { alt: 'me' })).status).toBe(200);
-    expect((await jobs.call('PUT', '', await picture('gif'))).status).toBe(201);
-    expect((await jobs.call('DELETE', '')).status).toBe(204);
+    expect((await put(jobs, '/alt', { alt: 'me' })).status).toBe(200);
+    expect((await jobs.upload(await picture('gif'))).status).toBe(201);
+    expect((await jobs.delete()).status).toBe(204);
 
-    expect(json(await jobs.lock(false))).toMatchObject({ id: 'locked', locked: false });
-    expect((await app.call('PUT', '', image)).status).toBe(201);
-    expect(json(await app.call('GET', '/versions'))).not.toHaveProperty('lock');
-    expect(json(await app.call('GET', '/info'))).not.toHaveProperty('locked');
+    expect(json(await lock(jobs, false))).toMatchObject({ id: 'locked', locked: false });
+    expect((await app.upload(image)).status).toBe(201);
+    expect(json(await app.get('/versions'))).not.toHaveProperty('lock');
+    expect(json(await app.get('/info'))).not.toHaveProperty('locked');
   });
 
   it('can be one without a picture, so that nobody uploads the first', async () => {
     const [app, jobs] = callers('empty');
-    await jobs.lock(true);
-    const refused = await app.call('PUT', '', image);
+    await lock(jobs, true);
+    const refused = await app.upload(image);
     expect(problemOf(refused)).toEqual(LOCKED);
     expect(json(refused)).not.toHaveProperty('reason');
-    expect((await jobs.call('PUT', '', image)).status).toBe(201);
+    expect((await jobs.upload(image)).status).toBe(201);
   });
 
   it('is not written again if it is as it is asked for', async () => {
     const [, jobs] = callers('same');
-    const untouched = json(await jobs.call('PUT', '/lock', { locked: false, reason: null }));
+    const untouched = json(await put(jobs, '/lock', { locked: false, reason: null }));
     expect(untouched).toEqual({ id: 'same', locked: false });
-    const { at } = json(await jobs.lock(true, REASON));
-    expect(json(await jobs.lock(true, REASON))['at']).toBe(at);
-    expect(json(await jobs.lock(true, 'Another reason'))['at']).not.toBe(at);
+    const { at } = json(await lock(jobs, true, REASON));
+    expect(json(await lock(jobs, true, REASON))['at']).toBe(at);
+    expect(json(await lock(jobs, true, 'Another reason'))['at']).not.toBe(at);
   });
 
   it('is unlocked by an erasure, whoever uploads under its id next', async () => {
     const [app, jobs] = callers('erased');
-    await app.call('PUT', '', image);
-    await jobs.lock(true, REASON);
-    expect((await jobs.call('DELETE', '?erase=true')).status).toBe(200);
-    expect((await app.call('PUT', '', image)).status).toBe(201);
-    expect(JSON.stringify(json(await app.call('GET', '/versions')))).not.toContain(REASON);
+    await app.upload(image);
+    await lock(jobs, true, REASON);
+    expect((await jobs.erase()).status).toBe(200);
+    expect((await app.upload(image)).status).toBe(201);
+    expect(JSON.stringify(json(await app.get('/versions')))).not.toContain(REASON);
   });
 
   it.each([
@@ -140,12 +127,12 @@ describe.each(backends)('a locked avatar on $name', (backend) => {
     [{ locked: true, until: '2027' }, 'until'],
   ])('is not what a body asks for that is wrong: %j', async (body, parameter) => {
     const [app, jobs] = callers('wrong');
-    expect(problemOf(await jobs.call('PUT', '/lock', body))).toEqual({
+    expect(problemOf(await put(jobs, '/lock', body))).toEqual({
       status: 400,
       code: 'invalid_lock',
       parameter,
     });
-    expect(json(await app.call('GET', '/versions'))).not.toHaveProperty('lock');
+    expect(json(await app.get('/versions'))).not.toHaveProperty('lock');
   });
 });
 
@@ -171,14 +158,11 @@ describeS3('a lock', () => {
   });
 
   it('refuses an upload that it overtakes, which leaves nothing', async () => {
-    const [app, jobs] = [
-      new Caller(service.url, 'overtaken', 'app'),
-      new Caller(other.url, 'overtaken', 'jobs'),
-    ];
+    const [app, jobs] = [callerOn(service.url, 'overtaken', 'app'), callerOn(other.url, 'overtaken', 'jobs')];
     const held = proxy.hold({ operation: 'PutObject', key: 'manifests/overtaken.json' });
-    const upload = app.call('PUT', '', image);
+    const upload = app.upload(image);
     const swap = await held;
-    expect((await jobs.lock(true)).status).toBe(200);
+    expect((await lock(jobs, true)).status).toBe(200);
     swap.pass();
     expect(problemOf(await upload)).toEqual(LOCKED);
     const keys = await storedKeys(environment);
@@ -186,18 +170,18 @@ describeS3('a lock', () => {
   });
 
   it('waits while the bucket is away, and holds at the replica that took it at once', async () => {
-    const [app, jobs] = [new Caller(service.url, 'away', 'app'), new Caller(service.url, 'away', 'jobs')];
-    const { version } = json(await app.call('PUT', '', image)) as { version: string };
+    const [app, jobs] = [callerOn(service.url, 'away', 'app'), callerOn(service.url, 'away', 'jobs')];
+    const { version } = json(await app.upload(image)) as { version: string };
     proxy.rule({ fault: { type: 'error', status: 503, code: 'SlowDown' } });
-    const locked = await jobs.lock(true, REASON);
+    const locked = await lock(jobs, true, REASON);
     expect([locked.status, json(locked)]).toMatchObject([202, { locked: true, pending: true }]);
-    expect(problemOf(await app.call('PUT', '', await picture('gif')))).toEqual(LOCKED);
+    expect(problemOf(await app.upload(await picture('gif')))).toEqual(LOCKED);
     proxy.clear();
-    const elsewhere = new Caller(other.url, 'away', 'app');
-    while ((await elsewhere.call('DELETE', '')).status !== 423) {
+    const elsewhere = callerOn(other.url, 'away', 'app');
+    while ((await elsewhere.delete()).status !== 423) {
       // Somebody who is faster than the lock may remove the picture.
-      await jobs.call('PUT', '/current', { version });
+      await jobs.restore(version);
     }
-    expect(json(await elsewhere.call('GET', '/versions'))).toMatchObject({ lock: { reason: REASON } });
+    expect(json(await elsewhere.get('/versions'))).toMatchObject({ lock: { reason: REASON } });
   });
 });

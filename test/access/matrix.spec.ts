@@ -5,7 +5,7 @@ import { Harness } from '../http/support/harness.js';
 import { picture } from '../http/support/pictures.js';
 import type { History } from '../support/avatar-client.js';
 import { local } from '../support/local.js';
-import { bearer, item, sumOf } from './support/keys.js';
+import { bearer, item, sumOf } from '../support/api-keys.js';
 
 const ID = 'shop-alice';
 const PATH = `/v1/avatars/${ID}`;

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashEmail } from '../../src/model/alias.js';
-import type { Answer } from '../http/support/client.js';
 import { Harness } from '../http/support/harness.js';
 import { picture } from '../http/support/pictures.js';
 import { RawConnection, head } from '../http/support/raw.js';
@@ -12,7 +11,7 @@ import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { total } from '../support/scrape.js';
 import type { RunningService } from '../support/service.js';
-import { bearer, item } from './support/keys.js';
+import { bearer, callsTo, item } from '../support/api-keys.js';
 
 const KEYS = [item('list', 'read'), item('app', 'read+write'), item('jobs', 'admin')];
 const APP = { kind: 'key', name: 'app' };
@@ -43,10 +42,7 @@ describe('the log of changes', () => {
     harness = await Harness.start(environment, { headers: bearer('app') });
   };
 
-  const call = (key: string, method: string, path: string, body?: Buffer | object): Promise<Answer> => {
-    const bytes = body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-    return harness.send({ method, path, headers: bearer(key), ...(bytes !== undefined && { body: bytes }) });
-  };
+  const call = callsTo(() => harness.service.url);
 
   it('has one line for each: who, what, which avatar and version, and what came of it', async () => {
     await start();

@@ -116,6 +116,14 @@ const undescribed = (manifest: Manifest): Manifest => ({
   versions: manifest.versions.map(({ version: name }) => version(name, Number(name.slice(-12)))),
 });
 
+/** The time of the last of these intents. @returns undefined if there is none, or if it was erased since */
+function standing(list: readonly Intent[], manifest: Manifest): string | undefined {
+  const last = lastOf(list.map((one) => one.at));
+  return last !== undefined && last > (endOfErased(manifest) ?? '') ? last : undefined;
+}
+
+const lastOf = (instants: readonly string[]) => [...instants].sort().at(-1);
+
 describe('apply', () => {
   it('gives the same manifest in whatever order, and however often, intents arrive', () => {
     fc.assert(
@@ -150,10 +158,7 @@ describe('apply', () => {
           const said = list.flatMap((intent) =>
             intent.type === 'describe' && intent.version.version === one.version ? [intent.version] : [],
           );
-          const last = said
-            .map(({ describedAt = '' }) => describedAt)
-            .sort()
-            .at(-1);
+          const last = lastOf(said.map(({ describedAt = '' }) => describedAt));
           expect(one.describedAt).toBe(last);
           if (last !== undefined) expect(said).toContainEqual(one);
         }
@@ -168,14 +173,10 @@ describe('apply', () => {
         const { aliases, ...pictures } = all(list);
         expect(pictures).toEqual(all(list.filter(({ type }) => type !== 'alias')));
         const registered = list.filter((one) => one.type === 'alias');
-        const last = registered
-          .map((one) => one.at)
-          .sort()
-          .at(-1);
-        const stays = last !== undefined && last > (endOfErased(pictures) ?? '');
-        expect(aliases?.at).toBe(stays ? last : undefined);
+        const last = standing(registered, pictures);
+        expect(aliases?.at).toBe(last);
         const candidates = registered.filter((one) => one.at === last).map(({ hashes }) => hashes);
-        if (stays) expect(candidates).toContainEqual(aliases?.hashes);
+        if (last !== undefined) expect(candidates).toContainEqual(aliases?.hashes);
       }),
       { numRuns: runs(2000) },
     );
@@ -187,13 +188,9 @@ describe('apply', () => {
         const { lock, ...others } = all(list);
         expect(others).toEqual(all(list.filter(({ type }) => type !== 'lock')));
         const asked = list.filter((one) => one.type === 'lock');
-        const last = asked
-          .map((one) => one.at)
-          .sort()
-          .at(-1);
-        const stays = last !== undefined && last > (endOfErased(others) ?? '');
-        expect(lock?.at).toBe(stays ? last : undefined);
-        if (stays) expect(asked).toContainEqual({ type: 'lock', ...lock });
+        const last = standing(asked, others);
+        expect(lock?.at).toBe(last);
+        if (last !== undefined) expect(asked).toContainEqual({ type: 'lock', ...lock });
       }),
       { numRuns: runs(2000) },
     );

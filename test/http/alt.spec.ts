@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +5,7 @@ import { AvatarClient, expectStatus, jsonOf, lookup, numbered, versionOf } from 
 import { backends, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
+import { bearer, sumOf } from '../support/api-keys.js';
 import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { until } from '../cdn/support/purge-api.js';
@@ -13,7 +13,7 @@ import { type Environment, type RunningService, startService, startServices } fr
 import { type Answer, problemOf, send } from './support/client.js';
 
 const KEY = 'secret';
-const AUTHORIZED = { authorization: `Bearer ${KEY}` };
+const AUTHORIZED = bearer(KEY);
 const ABSENT = '01a218c4-35fa-773e-8eb8-4d85ca0ef32a';
 
 const setAlt = (
@@ -154,7 +154,7 @@ describe.each(backends)('the alt text set later on $name', (backend) => {
 
 describe('the alt text', () => {
   it('needs a key', async () => {
-    const API_KEYS = createHash('sha256').update(KEY).digest('hex');
+    const API_KEYS = sumOf(KEY);
     const service = await startService({ ...(await local.environment()), API_KEYS });
     try {
       const client = new AvatarClient(service.url, 'alice');

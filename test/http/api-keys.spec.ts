@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { bearer, sumOf } from '../support/api-keys.js';
 import { local } from '../support/local.js';
 import { FORM, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
@@ -6,7 +6,7 @@ import { picture } from './support/pictures.js';
 import { RawConnection, SOCKET_BUFFERS, chunk, head } from './support/raw.js';
 
 const KEY = 'the-right-key';
-const RIGHT = { authorization: `Bearer ${KEY}` };
+const RIGHT = bearer(KEY);
 /** Keys as `openssl rand -base64 33` makes them, with every character that Base64 has. */
 const BASE64_KEY = 'ab+/cd+/ZZ09+/+/ab+/cd+/ZZ09+/+/ab+/cd+/ZA==';
 const UNAUTHORIZED = { status: 401, code: 'unauthorized' };
@@ -14,7 +14,7 @@ describe('a service with API_KEYS', () => {
   let harness: Harness;
 
   beforeAll(async () => {
-    const sums = ['another', KEY, BASE64_KEY].map((key) => createHash('sha256').update(key).digest('hex'));
+    const sums = ['another', KEY, BASE64_KEY].map(sumOf);
     harness = await Harness.start(
       { ...(await local.environment()), API_KEYS: sums.join(',') },
       { headers: RIGHT },
@@ -42,7 +42,7 @@ describe('a service with API_KEYS', () => {
   });
 
   it('logs one of many refusals of strangers and how many there were, each of a caller with a key, and no preflight', async () => {
-    const sums = createHash('sha256').update(KEY).digest('hex');
+    const sums = sumOf(KEY);
     const strict = await Harness.start(
       { ...(await local.environment()), API_KEYS: sums },
       { headers: RIGHT },

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sumOf } from '../support/api-keys.js';
 import { local } from '../support/local.js';
 import { type RunningService, startServices } from '../support/service.js';
 import { type Outgoing, fileForm, problemOf, send } from './support/client.js';
@@ -74,7 +74,7 @@ describe('without API_KEYS, a page of another origin', () => {
 /** Each has a service of its own. */
 const SETTINGS = {
   plain: {},
-  keys: { API_KEYS: createHash('sha256').update('key').digest('hex') },
+  keys: { API_KEYS: sumOf('key') },
   base: { PUBLIC_BASE_URL: 'https://avatars.example/base' },
   proxy: { TRUST_PROXY: '1' },
 };

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
+import { bearer, sumOf } from '../support/api-keys.js';
 import { local } from '../support/local.js';
 import { type Outgoing, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { RawConnection, head } from './support/raw.js';
 
 const KEY = 'a-key';
-const AUTHORIZED = { authorization: `Bearer ${KEY}` };
+const AUTHORIZED = bearer(KEY);
 const DEEP = 20_000;
 
 const CALLS = [
@@ -51,7 +51,7 @@ describe('JSON bodies', () => {
   let harness: Harness;
 
   beforeAll(async () => {
-    const API_KEYS = createHash('sha256').update(KEY).digest('hex');
+    const API_KEYS = sumOf(KEY);
     harness = await Harness.start({ ...(await local.environment()), API_KEYS }, { headers: AUTHORIZED });
   });
   afterAll(() => harness.stop());

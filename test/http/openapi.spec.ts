@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { encodeId } from '../../src/model/keys.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
+import { bearer, sumOf } from '../support/api-keys.js';
 import { local } from '../support/local.js';
 import { randoms } from '../support/randoms.mjs';
 import { SEED, TORTURE } from '../support/programme.js';
@@ -23,7 +24,7 @@ import { picture } from './support/pictures.js';
 const [ALLOWED, FORBIDDEN] = TORTURE ? [150, 150] : [8, 6];
 
 const KEY = 'a-key';
-const AUTHORIZED = { authorization: `Bearer ${KEY}` };
+const AUTHORIZED = bearer(KEY);
 
 const ELSEWHERE = 'https://cdn.example/defaults';
 
@@ -98,7 +99,7 @@ describe('the OpenAPI document', () => {
       AVATAR_DEFAULT: 'identicon',
       AVATAR_DEFAULT_URLS: ELSEWHERE,
     };
-    const API_KEYS = createHash('sha256').update(KEY).digest('hex');
+    const API_KEYS = sumOf(KEY);
     harness = await Harness.start({ ...environment, API_KEYS }, { headers: AUTHORIZED });
     document = JSON.parse((await harness.send({ path: '/docs-json' })).body.toString()) as OpenApi;
     schemas = new Schemas(document.components.schemas);

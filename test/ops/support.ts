@@ -1,4 +1,4 @@
-import { bearer, item } from '../access/support/keys.js';
+import { bearer, item } from '../support/api-keys.js';
 import { send } from '../http/support/client.js';
 import { picture } from '../http/support/pictures.js';
 import { type Metric, readMetrics } from '../support/scrape.js';

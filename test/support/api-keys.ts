@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type Answer, send } from '../http/support/client.js';
 
 /** An item of API_KEYS for a key that is the same text as its name. */
 export function item(name: string, scopes: string, prefix?: string): string {
@@ -12,4 +13,15 @@ export function sumOf(key: string): string {
 /** The header with a key. */
 export function bearer(key: string): { authorization: string } {
   return { authorization: `Bearer ${key}` };
+}
+
+/** A call with a key; a body is bytes, or is sent as JSON. */
+type Call = (key: string, method: string, path: string, body?: Buffer | object) => Promise<Answer>;
+
+/** @param url of the service, which may not run yet */
+export function callsTo(url: () => string): Call {
+  return (key, method, path, body) => {
+    const bytes = body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    return send(url(), { method, path, headers: bearer(key), ...(bytes !== undefined && { body: bytes }) });
+  };
 }

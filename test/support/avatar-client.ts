@@ -31,12 +31,15 @@ export class AvatarClient {
   constructor(
     private readonly url: string,
     id: string,
+    /** Of each call. */
+    private readonly headers: Record<string, string> = {},
   ) {
     this.path = `/v1/avatars/${id}`;
   }
 
   send(outgoing: Omit<Outgoing, 'path'> & { suffix?: string }): Promise<Answer> {
-    return send(this.url, { ...outgoing, path: `${this.path}${outgoing.suffix ?? ''}` });
+    const headers = { ...this.headers, ...outgoing.headers };
+    return send(this.url, { ...outgoing, headers, path: `${this.path}${outgoing.suffix ?? ''}` });
   }
 
   upload(body: Buffer, headers: Record<string, string> = {}): Promise<Answer> {

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IPodTemplateSpec } from 'kubernetes-models/v1/PodTemplateSpec';
 import { parse, parseAllDocuments } from 'yaml';
+import { sumOf } from '../../support/api-keys.js';
 import { testS3 } from '../../support/s3.js';
 
 /** A rendered Kubernetes object. */
@@ -139,7 +139,7 @@ export function environmentOf(
 
 /** The secrets that an operator creates by hand, as README.md says. */
 export const SECRETS: Record<string, Record<string, string>> = {
-  visage: { API_KEYS: createHash('sha256').update('key').digest('hex') },
+  visage: { API_KEYS: sumOf('key') },
   minio: {
     'root-user': testS3?.accessKeyId ?? 'user',
     'root-password': testS3?.secretAccessKey ?? 'password',
