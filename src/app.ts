@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { SwaggerModule } from '@nestjs/swagger';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { UploadCounts } from './access/upload-counts.js';
 import { describeApi } from './api/openapi/document.js';
 import { AppModule } from './app.module.js';
 import { mostUnread } from './config/body-bytes.js';
@@ -65,6 +66,7 @@ export async function createApp(settings: Settings, logger: Logger): Promise<Nes
   checkRequests(fastify);
   app.get(OpsPort).keepApart(fastify);
   app.get(RequestLog).follow(fastify, logger);
+  await app.get(UploadCounts).follow(fastify);
   countRequests(fastify, app.get(Metrics));
   answerPreflights(fastify, PICTURES);
   serveDescription(app, settings.opsPort === undefined ? undefined : settings.serviceBaseUrl);

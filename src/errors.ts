@@ -40,6 +40,7 @@ export const ERROR_CODES = [
   'outbox_full',
   'picture_unreadable',
   'precondition_failed',
+  'rate_limited',
   'rendition_not_found',
   'route_not_found',
   'sheet_too_large',

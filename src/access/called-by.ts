@@ -7,7 +7,12 @@ export function setCaller(request: object, caller: Caller): void {
   callers.set(request, caller);
 }
 
+/** Who sent a request that the guard has let pass. */
+export function callerOf(request: object): Caller {
+  return callers.get(request) ?? Caller.STRANGER;
+}
+
 /** Gives a handler the {@link Caller} that the guard has let pass. */
 export const CalledBy = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
-  return callers.get(context.switchToHttp().getRequest<object>()) ?? Caller.STRANGER;
+  return callerOf(context.switchToHttp().getRequest<object>());
 });

@@ -97,11 +97,11 @@ export class AvatarChanges {
     const changed = await this.pending.commitOrQueue(id, { intent, master }, queueing, () =>
       this.commit(id, intent, wanted, master),
     );
-    if (changed === 'pending') return { manifest, intent, committed: 'pending' };
+    const isPending = changed === 'pending';
     return {
-      intent: changed.intent,
-      manifest: this.repository.withPending(changed.manifest),
-      committed: 'stored',
+      intent: isPending ? intent : changed.intent,
+      manifest: this.repository.withPending(isPending ? manifest : changed.manifest),
+      committed: isPending ? 'pending' : 'stored',
     };
   }
 
@@ -203,8 +203,8 @@ export class AvatarChanges {
   }
 }
 
-/** The codes of `assertRules`. */
-const REFUSALS: readonly ErrorCode[] = ['precondition_failed', 'avatar_locked'];
+/** The codes of `assertRules`, and of what an upload is refused for once its picture is stored. */
+const REFUSALS: readonly ErrorCode[] = ['precondition_failed', 'avatar_locked', 'rate_limited'];
 
 function assertRules(manifest: Manifest, { precondition, unlessLocked = false }: ChangeRules): void {
   if (unlessLocked) assertUnlocked(manifest);

@@ -5,7 +5,9 @@ import { ImagePipeline } from '../images/image-pipeline.js';
 import type { By } from '../model/access.js';
 import type { Crop } from '../model/formats.js';
 import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
+import { type Quota, type Rate, assertRoom } from '../model/quota.js';
 import { isAway } from '../storage/object-store.js';
+import { quotaOfAvatar } from './avatar-quota.js';
 import { AvatarChanges, type ChangeRules, type Committed, versionNotFound } from './avatar.changes.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarObjects } from './avatar.objects.js';
@@ -29,11 +31,23 @@ export interface Description {
   alt?: string | undefined;
 }
 
+export interface UploadRules extends ChangeRules {
+  /** How many new versions the avatar may have; undefined: any number. */
+  rate?: Rate | undefined;
+}
+
 /**
  * `unchanged`: the current version has the same bytes, crop and alt already. `pending`: the upload waits in
  * the outbox.
  */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
+
+export interface Uploaded {
+  version: Version;
+  outcome: UploadOutcome;
+  /** What is left of the rate, if there is one. */
+  quota: Quota | undefined;
+}
 
 /** Everything that the main application does with avatars, by id. Callers have checked the ids. */
 @Injectable()
@@ -49,35 +63,44 @@ export class AvatarsService {
 
   /**
    * Makes an uploaded picture current.
-   * @throws CodedError `precondition_failed`, `avatar_locked`; what the pipeline refuses; what the store and
-   * the outbox throw
+   * @throws RateLimited; CodedError `precondition_failed`, `avatar_locked`; what the pipeline refuses; what
+   * the store and the outbox throw
    */
   async upload(
     id: string,
     upload: Upload,
-    { crop, alt, ...rules }: ChangeRules & Description = {},
-  ): Promise<{ version: Version; outcome: UploadOutcome }> {
+    { crop, alt, rate, ...rules }: UploadRules & Description = {},
+  ): Promise<Uploaded> {
     const description = { crop, alt };
     const state = await this.changes.begin(id, rules);
+    const quotaIn = (manifest: Manifest) => rate && quotaOfAvatar(manifest, rate, state.at);
+    const existing = (manifest: Manifest, version: Version): Uploaded => {
+      const outcome = this.pending.isWaiting(id, version.version) ? 'pending' : 'unchanged';
+      return { version, outcome, quota: quotaIn(manifest) };
+    };
     const same = sameUpload(state.manifest, upload, description);
-    if (same && (await this.mayAnswerWith(id, same, state.away))) return this.existing(id, same);
+    if (same && (await this.mayAnswerWith(id, same, state.away))) return existing(state.manifest, same);
+    assertRoom(quotaIn(state.manifest));
 
     const { version, master } = await this.makeVersion(upload, description, state.at);
     const intent = { type: 'publish', at: state.at, version } as const;
     const decide = (manifest: Manifest) => {
       const current = sameUpload(manifest, upload, description);
       // `same` is still current, but its picture is lost or damaged: publish this upload.
-      return current && current.version !== same?.version ? undefined : intent;
+      if (current && current.version !== same?.version) return undefined;
+      assertRoom(quotaIn(manifest));
+      return intent;
     };
-    const applied = await this.changes.change(state, decide, master);
-    if (applied.intent) {
+    const { intent: published, manifest, committed } = await this.changes.change(state, decide, master);
+    if (published) {
       this.events.published(id, version, master);
-      return { version, outcome: applied.committed === 'pending' ? 'pending' : 'created' };
+      const outcome = committed === 'pending' ? 'pending' : 'created';
+      return { version, outcome, quota: quotaIn(manifest) };
     }
     // The same picture was uploaded meanwhile. If that is past again, nothing is left to answer with.
-    const meanwhile = sameUpload(applied.manifest, upload, description);
+    const meanwhile = sameUpload(manifest, upload, description);
     if (!meanwhile) throw new CodedError('busy', 'The avatar changed several times meanwhile. Try again.');
-    return this.existing(id, meanwhile);
+    return existing(manifest, meanwhile);
   }
 
   /**
@@ -208,10 +231,6 @@ export class AvatarsService {
       if (isAway(error)) return true;
       throw error;
     }
-  }
-
-  private existing(id: string, version: Version): { version: Version; outcome: UploadOutcome } {
-    return { version, outcome: this.pending.isWaiting(id, version.version) ? 'pending' : 'unchanged' };
   }
 }
 

@@ -51,6 +51,12 @@ export class Constants {
   /** How long a change may wait for others of its avatar: a client is still there after that. */
   avatarCommitTimeoutMs = 10_000;
 
+  /**
+   * How many credentials, and how many addresses, have their uploads counted: some 2 MB. Above it, those that
+   * uploaded longest ago start anew.
+   */
+  uploadCounters = 10_000;
+
   /** How many pictures may wait for their turn in each line: for as long as a client waits, too. */
   imageQueue = 256;
 

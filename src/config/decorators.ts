@@ -1,6 +1,7 @@
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsUrl, Max, Min, ValidateBy } from 'class-validator';
+import { IsBoolean, IsInt, IsObject, IsUrl, Max, Min, ValidateBy } from 'class-validator';
 import { faultOfApiKeys } from './api-keys.js';
+import { readRate } from './rates.js';
 import { namesProxies } from './trusted-proxies.js';
 
 /** What `@IsUrl` accepts as the URL of a server, also of one in a local network. */
@@ -69,6 +70,18 @@ export function IsApiKeys(): PropertyDecorator {
   const validator = { validate: (value: unknown) => fault(value) === undefined };
   const message = ({ value }: { value: unknown }) => `$property cannot be used: ${fault(value) ?? ''}`;
   return ValidateBy({ name: 'isApiKeys', validator }, { message });
+}
+
+/** A rate like `20/1h`, kept as a `Rate`. */
+export function IsRate(): PropertyDecorator {
+  const message =
+    '$property must be a number and a time of at most 31 days, such as 20/1h: so many within so many s, m, h or d';
+  return all(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? (readRate(value) ?? value) : value,
+    ),
+    IsObject({ message }),
+  );
 }
 
 /** Letters of either case, kept in lower case. */

@@ -101,7 +101,7 @@ export function loadSettings(
   const servesBucket =
     settings.urlMode !== 'service' &&
     (settings.storageBackend === 's3' || unservedUrls(settings).length === 0);
-  const warnings = [...unread, ...check.warnings(settings, servesBucket)];
+  const warnings = [...unread, ...warningsOfAddresses(settings), ...check.warnings(settings, servesBucket)];
   return { settings, complaints, warnings, unknownBackend };
 }
 
@@ -177,6 +177,15 @@ export function warningOfOwnUrls({
   );
 }
 
+/** Behind a proxy, all clients would have the same address. */
+function warningsOfAddresses({ nodeEnv, trustProxy, uploadsPerAddress }: Settings): string[] {
+  if (nodeEnv !== 'production' || !uploadsPerAddress || trustProxy.length > 0) return [];
+  return [
+    'UPLOADS_PER_ADDRESS is set and TRUST_PROXY is not: if clients come through a proxy, they all count as one address, its own. ' +
+      'Set TRUST_PROXY to the addresses of your proxies.',
+  ];
+}
+
 /** A disk has no URLs, but its folder may be served by a web server or CDN at PUBLIC_BASE_URL. */
 function unservedUrls({ urlMode, publicBaseUrl }: Settings): string[] {
   if (urlMode === 'service' || (urlMode === 'public' && publicBaseUrl !== undefined)) return [];
@@ -196,6 +205,13 @@ function contradictions(settings: Settings): string[] {
       'API_KEYS must be set when NODE_ENV is production, or anybody could change avatars. ' +
         'Make a key with: openssl rand -hex 32. Give the key to the main application, and its SHA-256 sum to Visage: ' +
         'printf %s "$KEY" | sha256sum',
+    );
+  }
+  const { uploadsPerAvatar, avatarHistory } = settings;
+  if (uploadsPerAvatar && uploadsPerAvatar.count > avatarHistory) {
+    problems.push(
+      `UPLOADS_PER_AVATAR must allow at most AVATAR_HISTORY uploads, which is ${avatarHistory}: they are counted in the history. ` +
+        `Allow fewer, or set AVATAR_HISTORY to ${uploadsPerAvatar.count}`,
     );
   }
   if (settings.storageBackend === 's3' && settings.storageS3Bucket === undefined) {

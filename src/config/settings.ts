@@ -14,6 +14,7 @@ import {
 } from 'class-validator';
 import { RENDITION_SIZES, SOURCE_FORMATS, type SourceFormat } from '../model/formats.js';
 import { PLACEHOLDER_KINDS, type PlaceholderKind } from '../model/placeholder-kinds.js';
+import type { Rate } from '../model/quota.js';
 import { Constants } from './constants.js';
 import {
   IsApiKeys,
@@ -22,6 +23,7 @@ import {
   IsList,
   IsLowerCase,
   IsProxies,
+  IsRate,
   IsWebUrl,
   WEB_URL,
 } from './decorators.js';
@@ -72,6 +74,18 @@ export class Settings extends Constants {
   @IsList()
   @IsApiKeys()
   apiKeys: string[] = [];
+
+  @IsOptional()
+  @IsRate()
+  uploadsPerAvatar: Rate | undefined = undefined;
+
+  @IsOptional()
+  @IsRate()
+  uploadsPerCredential: Rate | undefined = undefined;
+
+  @IsOptional()
+  @IsRate()
+  uploadsPerAddress: Rate | undefined = undefined;
 
   @IsString()
   @IsLowerCase()

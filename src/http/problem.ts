@@ -41,6 +41,7 @@ const STATUSES: Record<ErrorCode, number> = {
   outbox_full: 503,
   picture_unreadable: 503,
   precondition_failed: 412,
+  rate_limited: 429,
   rendition_not_found: 404,
   route_not_found: 404,
   sheet_too_large: 422,

@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, type ErrorCode } from '../errors.js';
+import { RateLimited } from '../model/quota.js';
 import { AccessRefused } from './access-refused.js';
 import { describeError } from './describe-error.js';
 import type { FailureLog } from './failure-log.js';
 import { retryAfter } from './problem.js';
+import { addQuota } from './rate-limit-headers.js';
 
 const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
 
@@ -34,6 +36,7 @@ export function sendProblem(
   if (seconds !== undefined) reply.header('Retry-After', seconds);
   if (allow !== undefined) reply.header('Allow', allow);
   if (error instanceof AccessRefused) reply.header('WWW-Authenticate', error.authenticate);
+  if (error instanceof RateLimited) addQuota(reply, error.quota);
   void reply
     .status(status)
     // The hook that sets these on all other answers does not see what Fastify itself refuses.

@@ -3,7 +3,6 @@ import { AccessModule } from '../access/access.module.js';
 import { AvatarsModule, OUTBOX } from '../avatars/avatars.module.js';
 import { CdnModule } from '../cdn/cdn.module.js';
 import { DeliveryModule } from '../delivery/delivery.module.js';
-import { ClientAddresses } from '../http/client-addresses.js';
 import { ImagesModule } from '../images/images.module.js';
 import { StorageHealthModule } from '../storage/health/storage-health.module.js';
 import { StorageModule } from '../storage/storage.module.js';
@@ -36,7 +35,6 @@ import { StorageMetrics } from './storage-metrics.js';
     AccessMetrics,
     CacheMetrics,
     CdnMetrics,
-    ClientAddresses,
     DiskMetrics,
     OpsPort,
     OutboxMetrics,

@@ -536,6 +536,43 @@ describe('loadSettings', () => {
     expect(/^Neither (PUBLIC|SERVICE)_BASE_URL nor TRUST_PROXY is set: .* Set /.test(warning)).toBe(warns);
   });
 
+  it.each([
+    ['20/1h', { count: 20, seconds: 3600 }],
+    ['1/1s', { count: 1, seconds: 1 }],
+    ['100/5m', { count: 100, seconds: 300 }],
+    ['20/31d', { count: 20, seconds: 2_678_400 }],
+  ])('reads the rate %s', (text, rate) => {
+    expect(load({ UPLOADS_PER_ADDRESS: text }).uploadsPerAddress).toEqual(rate);
+  });
+
+  it.each(['20', '0/1h', '20/0h', '20/h', '20/1w', '20 / 1h', '-1/1h', '1.5/1h', '20/32d', '20/1h,5/1s'])(
+    'refuses the rate %s',
+    (text) => {
+      for (const variable of ['UPLOADS_PER_CREDENTIAL', 'UPLOADS_PER_ADDRESS', 'UPLOADS_PER_AVATAR']) {
+        expect(problemsOf({ [variable]: text })).toEqual([
+          expect.stringMatching(new RegExp(`^${variable} must be .*20/1h`)),
+        ]);
+      }
+    },
+  );
+
+  it('warns in production if all clients may have the address of one proxy', () => {
+    const production = { NODE_ENV: 'production', API_KEYS: 'a'.repeat(64), UPLOADS_PER_ADDRESS: '20/1h' };
+    const warningsOf = (more: Record<string, string>) =>
+      loadSettings({ ...production, ...more }, file('empty.env', '')).warnings;
+    expect(warningsOf({})).toEqual([expect.stringMatching(/UPLOADS_PER_ADDRESS.*TRUST_PROXY/)]);
+    for (const more of [{ TRUST_PROXY: '1' }, { UPLOADS_PER_ADDRESS: '' }, { NODE_ENV: 'development' }]) {
+      expect(warningsOf(more)).toEqual([]);
+    }
+  });
+
+  it('refuses to count more uploads of an avatar than its history remembers', () => {
+    expect(problemsOf({ UPLOADS_PER_AVATAR: '20/1h' })).toEqual([
+      expect.stringMatching(/UPLOADS_PER_AVATAR .*AVATAR_HISTORY.*is 10.* set AVATAR_HISTORY to 20/),
+    ]);
+    expect(problemsOf({ UPLOADS_PER_AVATAR: '20/1h', AVATAR_HISTORY: '20' })).toEqual([]);
+  });
+
   it('refuses a grace period in which an upload could be on its way', () => {
     expect(problemsOf({ AVATAR_GRACE_MS: '1000' })).toEqual([expect.stringContaining('AVATAR_GRACE_MS')]);
     expect(problemsOf({ AVATAR_GRACE_MS: '79999' })).toHaveLength(1);

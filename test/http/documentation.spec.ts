@@ -83,9 +83,11 @@ describe('OpenAPI', () => {
     const upload = ['put', '/v1/avatars/{id}'] as const;
     const always = ['X-Content-Type-Options', 'X-Request-Id'];
     const refused = ['Cache-Control', ...always];
-    expect(headersOf(...upload, 201)).toEqual(['ETag', 'Location', ...always]);
-    expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate', ...refused].sort());
-    expect(headersOf(...upload, 503)).toEqual(['Retry-After', ...refused].sort());
+    const limits = ['RateLimit', 'RateLimit-Policy'];
+    expect(headersOf(...upload, 201)).toEqual(['ETag', 'Location', ...limits, ...always]);
+    expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate', ...limits, ...refused].sort());
+    expect(headersOf(...upload, 429)).toEqual(['Retry-After', ...limits, ...refused].sort());
+    expect(headersOf(...upload, 503)).toEqual(['Retry-After', ...limits, ...refused].sort());
     expect(headersOf('post', '/v1/avatars/lookup', 304)).toEqual(['Cache-Control', 'ETag', ...always]);
     const open = ['Access-Control-Allow-Origin', 'Access-Control-Expose-Headers', ...always];
     const known = [

@@ -98,6 +98,9 @@ describe('the OpenAPI document', () => {
       ...(await local.environment()),
       AVATAR_DEFAULT: 'identicon',
       AVATAR_DEFAULT_URLS: ELSEWHERE,
+      // The first can be reached here, the second cannot.
+      UPLOADS_PER_AVATAR: '10/1d',
+      UPLOADS_PER_CREDENTIAL: '100000/1d',
     };
     const API_KEYS = sumOf(KEY);
     harness = await Harness.start({ ...environment, API_KEYS }, { headers: AUTHORIZED });

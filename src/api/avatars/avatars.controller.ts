@@ -5,8 +5,10 @@ import { CalledBy } from '../../access/called-by.js';
 import { Caller } from '../../access/caller.js';
 import { Needs, Public } from '../../access/marks.js';
 import { trailOf } from '../../access/trail.js';
+import { UploadCounts } from '../../access/upload-counts.js';
 import { AvatarErasure } from '../../avatars/avatar.erasure.js';
 import { AvatarsService, type UploadOutcome } from '../../avatars/avatars.service.js';
+import { Settings } from '../../config/settings.js';
 import { cacheControlOf } from '../../delivery/cache-control.js';
 import { PictureAnswers } from '../../delivery/picture-answers.js';
 import { PictureUrls } from '../../delivery/picture-urls.js';
@@ -15,6 +17,7 @@ import { preferencesOf } from '../../delivery/preferences.js';
 import { CodedError } from '../../errors.js';
 import { assertUnconditional, etagOf } from '../../http/conditional.js';
 import { sendJson } from '../../http/json-answer.js';
+import { addQuota } from '../../http/rate-limit-headers.js';
 import { UploadReceiver } from '../../uploads/upload-receiver.js';
 import { IdPipe } from '../id.pipe.js';
 import { DescribeId } from '../openapi/parameters.js';
@@ -47,10 +50,12 @@ export class AvatarsController {
     private readonly erasure: AvatarErasure,
     private readonly pictures: PicturesService,
     private readonly pictureUrls: PictureUrls,
+    private readonly uploadCounts: UploadCounts,
     private readonly uploads: UploadReceiver,
     private readonly urls: PublicUrls,
     private readonly pictureAnswers: PictureAnswers,
     private readonly versionAnswers: VersionAnswers,
+    private readonly settings: Settings,
   ) {}
 
   @Put(':id')
@@ -63,12 +68,14 @@ export class AvatarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VersionAnswer> {
-    const rules = changeRulesOf(request.headers, caller);
-    const { version, outcome } = await this.uploads.receive(request.raw, reply.raw, (upload) => {
+    await this.uploadCounts.add(request, reply);
+    const rules = { ...changeRulesOf(request.headers, caller), rate: this.settings.uploadsPerAvatar };
+    const { version, outcome, quota } = await this.uploads.receive(request.raw, reply.raw, (upload) => {
       const { crop, alt } = withForm(query, upload.fields);
       return this.avatars.upload(id, { ...upload, by: caller.by }, { crop, alt, ...rules });
     });
     Object.assign(trailOf(request), { version: version.version, outcome });
+    if (quota) addQuota(reply, quota);
     reply.status(UPLOAD_STATUS[outcome]).headers({
       ETag: etagOf(version.version),
       Location: this.urls.forKey(request, `avatars/${encodeURIComponent(id)}`),

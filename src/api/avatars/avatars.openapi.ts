@@ -31,7 +31,10 @@ const FORM = {
 };
 
 export const DescribeUpload = (summary: string) => {
-  const stored = { type: VersionAnswer, headers: headersOf('ETag', 'Location') };
+  const stored = {
+    type: VersionAnswer,
+    headers: headersOf('ETag', 'Location', 'RateLimit-Policy', 'RateLimit'),
+  };
   return applyDecorators(
     DescribePrecondition(),
     ApiOperation({
@@ -58,6 +61,7 @@ export const DescribeUpload = (summary: string) => {
       'invalid_form',
       'invalid_id',
       'no_file',
+      'rate_limited',
       'too_many_files',
       'unexpected_field',
       'unreadable_image',

@@ -12,6 +12,8 @@ const READABLE_ANYWHERE = [
   'Access-Control-Allow-Origin',
   'Access-Control-Expose-Headers',
 ] as const satisfies HeaderName[];
+/** Of calls that are limited. */
+const LIMITS = ['RateLimit-Policy', 'RateLimit'] as const satisfies HeaderName[];
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & { [SCOPE_EXTENSION]?: Scope };
 
@@ -58,6 +60,7 @@ function complete(operation: Operation, path: string, method: string): void {
   const headers = headersOf(
     ...ALWAYS,
     ...(method === 'get' || method === 'options' ? READABLE_ANYWHERE : []),
+    ...('429' in responses ? LIMITS : []),
   );
   for (const response of Object.values(responses)) {
     if (response && 'description' in response) response.headers = { ...response.headers, ...headers };

@@ -12,6 +12,10 @@ const HEADERS = {
   'Cross-Origin-Resource-Policy': 'cross-origin: every page may show the picture.',
   ETag: 'The entity tag. A picture has one for each version and rendition, an upload that of its version, a lookup that of its answer.',
   Location: 'Where the picture is.',
+  RateLimit:
+    'What is left of each limit of uploads: `"avatar";r=4;t=3600`, with the seconds until it is more.',
+  'RateLimit-Policy':
+    'The limits of uploads, by avatar, credential or address, and their times in seconds: `"avatar";q=5;w=3600`.',
   'Retry-After': 'Seconds after which it makes sense to try again.',
   Vary: 'The request headers that the choice of the picture depends on.',
   'WWW-Authenticate': 'Bearer.',

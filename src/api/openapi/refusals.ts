@@ -20,6 +20,7 @@ const MEANINGS: Record<number, string> = {
   416: 'The Range begins behind the end of the picture.',
   422: 'The picture is damaged or too large, or the sheet would be.',
   423: 'The avatar is locked.',
+  429: 'There were too many uploads. RateLimit says of what, and when there is room again.',
   503: 'The storage cannot be used, or the service is too busy. Try again later.',
   507: 'There is no room left.',
 };
@@ -28,6 +29,7 @@ const HEADERS: Record<number, HeaderName[]> = {
   401: ['WWW-Authenticate'],
   403: ['WWW-Authenticate'],
   416: ['Content-Range'],
+  429: ['Retry-After'],
   503: ['Retry-After'],
 };
 
