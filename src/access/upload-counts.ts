@@ -22,6 +22,7 @@ export class UploadCounts {
     private readonly addresses: ClientAddresses,
   ) {}
 
+  /** Sets up the counters. @param fastify before it listens */
   async follow(fastify: FastifyInstance): Promise<void> {
     await fastify.register(rateLimit, { global: false });
     const { uploadsPerCredential, uploadsPerAddress } = this.settings;

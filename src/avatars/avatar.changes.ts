@@ -97,11 +97,11 @@ export class AvatarChanges {
     const changed = await this.pending.commitOrQueue(id, { intent, master }, queueing, () =>
       this.commit(id, intent, wanted, master),
     );
-    const isPending = changed === 'pending';
+    const made = changed === 'pending' ? { manifest, intent } : changed;
     return {
-      intent: isPending ? intent : changed.intent,
-      manifest: this.repository.withPending(isPending ? manifest : changed.manifest),
-      committed: isPending ? 'pending' : 'stored',
+      intent: made.intent,
+      manifest: this.repository.withPending(made.manifest),
+      committed: changed === 'pending' ? 'pending' : 'stored',
     };
   }
 

@@ -101,7 +101,7 @@ export function loadSettings(
   const servesBucket =
     settings.urlMode !== 'service' &&
     (settings.storageBackend === 's3' || unservedUrls(settings).length === 0);
-  const warnings = [...unread, ...warningsOfAddresses(settings), ...check.warnings(settings, servesBucket)];
+  const warnings = [...unread, ...warningsOfLimits(settings), ...check.warnings(settings, servesBucket)];
   return { settings, complaints, warnings, unknownBackend };
 }
 
@@ -177,13 +177,14 @@ export function warningOfOwnUrls({
   );
 }
 
-/** Behind a proxy, all clients would have the same address. */
-function warningsOfAddresses({ nodeEnv, trustProxy, uploadsPerAddress }: Settings): string[] {
-  if (nodeEnv !== 'production' || !uploadsPerAddress || trustProxy.length > 0) return [];
-  return [
-    'UPLOADS_PER_ADDRESS is set and TRUST_PROXY is not: if clients come through a proxy, they all count as one address, its own. ' +
-      'Set TRUST_PROXY to the addresses of your proxies.',
-  ];
+/** Limits that count nothing. */
+function warningsOfLimits({ apiKeys, uploadsPerAddress, uploadsPerCredential }: Settings): string[] {
+  if (apiKeys.length === 0) {
+    return uploadsPerCredential ? ['UPLOADS_PER_CREDENTIAL has no effect without API_KEYS.'] : [];
+  }
+  return uploadsPerAddress
+    ? ['UPLOADS_PER_ADDRESS has no effect with API_KEYS: it limits uploads without a key.']
+    : [];
 }
 
 /** A disk has no URLs, but its folder may be served by a web server or CDN at PUBLIC_BASE_URL. */

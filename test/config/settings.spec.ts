@@ -556,14 +556,17 @@ describe('loadSettings', () => {
     },
   );
 
-  it('warns in production if all clients may have the address of one proxy', () => {
-    const production = { NODE_ENV: 'production', API_KEYS: 'a'.repeat(64), UPLOADS_PER_ADDRESS: '20/1h' };
-    const warningsOf = (more: Record<string, string>) =>
-      loadSettings({ ...production, ...more }, file('empty.env', '')).warnings;
-    expect(warningsOf({})).toEqual([expect.stringMatching(/UPLOADS_PER_ADDRESS.*TRUST_PROXY/)]);
-    for (const more of [{ TRUST_PROXY: '1' }, { UPLOADS_PER_ADDRESS: '' }, { NODE_ENV: 'development' }]) {
-      expect(warningsOf(more)).toEqual([]);
-    }
+  it.each([
+    [{ UPLOADS_PER_CREDENTIAL: '20/1h' }, ['UPLOADS_PER_CREDENTIAL']],
+    [{ UPLOADS_PER_ADDRESS: '20/1h' }, []],
+    [{ UPLOADS_PER_CREDENTIAL: '20/1h', API_KEYS: 'a'.repeat(64) }, []],
+    [{ UPLOADS_PER_ADDRESS: '20/1h', API_KEYS: 'a'.repeat(64) }, ['UPLOADS_PER_ADDRESS']],
+    [{ UPLOADS_PER_AVATAR: '10/1h', API_KEYS: 'a'.repeat(64) }, []],
+  ])('with %j warns of the limits that count nothing: %j', (environment, variables) => {
+    const { warnings } = loadSettings(environment, file('empty.env', ''));
+    expect(warnings).toEqual(
+      variables.map((variable) => expect.stringMatching(`${variable} has no effect.*API_KEYS`) as string),
+    );
   });
 
   it('refuses to count more uploads of an avatar than its history remembers', () => {
