@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { CodedError } from '../errors.js';
 import { isInstant } from '../model/manifest-format.js';
 import { ObjectDamaged } from '../storage/object-store.js';
-import { SingleFlight } from '../tools/single-flight.js';
+import { KeyedMutex } from '../tools/keyed-mutex.js';
 import {
   type ChangeFormat,
   Outbox,
@@ -28,7 +28,7 @@ export class DiskOutbox<Change = unknown> extends Outbox<Change> {
   /** Bytes of entries that are being written, and of entries set aside, by name. */
   private readonly writing = new Map<string, number>();
   private readonly aside = new Map<string, number>();
-  private readonly moving = new SingleFlight<void>();
+  private readonly leaving = new KeyedMutex();
 
   private constructor(
     private readonly folders: OutboxFolders,
@@ -85,18 +85,24 @@ export class DiskOutbox<Change = unknown> extends Outbox<Change> {
   }
 
   async remove({ name }: OutboxEntry): Promise<void> {
-    const held = this.held.get(name);
-    if (!held) return;
-    await held.slot.remove(name);
-    this.forget(held);
+    await this.letGo(name, (held) => held.slot.remove(name));
   }
 
   async setAside({ name }: OutboxEntry, reason: string): Promise<void> {
-    const held = this.held.get(name);
-    if (!held) return;
-    // Several callers may set one entry aside at the same time, if its attachment is damaged.
-    await this.moving.run(name, () => this.moveAside(held.slot, name, reason, held));
-    this.forget(held);
+    await this.letGo(name, (held) => this.moveAside(held.slot, name, reason, held));
+  }
+
+  /**
+   * Takes an entry out of the queue, once. An erasure may remove it while a replay finds its attachment gone,
+   * and several readers may find that it is damaged.
+   */
+  private async letGo(name: string, take: (held: Held<Change>) => Promise<void>): Promise<void> {
+    await this.leaving.run(name, async () => {
+      const held = this.held.get(name);
+      if (!held) return;
+      await take(held);
+      this.forget(held);
+    });
   }
 
   async close(): Promise<void> {

@@ -92,4 +92,13 @@ describe('a master in the outbox', () => {
     expect(JSON.parse((await aside('json')).toString())).toMatchObject({ id: 'changed' });
     expect((await aside('reason')).toString()).toBe('the master on disk is not the one that was accepted\n');
   });
+
+  it('is not set aside while its entry is removed', async () => {
+    const { entry } = await add('removed', { sha256: sha256Hex(master) });
+    const before = outbox.report();
+    // As an erasure does, and a replay that finds the master gone.
+    await Promise.all([pending.remove(entry), outbox.setAside(entry, 'the master is missing')]);
+    expect(outbox.report()).toMatchObject({ entries: before.entries - 1, setAside: before.setAside });
+    expect(told).toEqual([]);
+  });
 });
