@@ -11,7 +11,7 @@ import { DiskOutbox } from '../../src/outbox/disk.outbox.js';
 import { OutboxFolders } from '../../src/outbox/outbox-folders.js';
 import { picture } from '../http/support/pictures.js';
 
-const LIMITS = { maxEntries: 10, maxBytes: 10_000, maxAgeMs: 1_000_000 };
+const LIMITS = { maxEntries: 10, maxBytes: 100_000, maxAgeMs: 1_000_000 };
 
 describe('a master in the outbox', () => {
   let path: string;
