@@ -28,7 +28,7 @@ import { createHttpServer } from './server/http-server.js';
 import { refuseRest } from './server/refuse-rest.js';
 import { isForm } from './uploads/upload-receiver.js';
 
-/** The URLs of pictures, which pages of other origins read. Everything else is for the main application. */
+/** The URLs of pictures, which pages of other origins read, and change with a ticket. */
 const PICTURES = /^\/(v1\/(avatars\/|sheets(\?|$))|avatar([/?]|$))/;
 
 /** Assembles the service, without listening yet. */
@@ -98,8 +98,7 @@ function checkRequests(fastify: FastifyInstance): void {
     assertHost(request.raw);
     // `/avatar/` ignores what it doesn't understand, as Gravatar does.
     if (request.url.startsWith('/v1/')) assertQuery(request.url);
-    reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff' });
-    if (request.method === 'GET' || request.method === 'HEAD') reply.headers(OPEN);
+    reply.headers({ 'X-Request-Id': request.id, 'X-Content-Type-Options': 'nosniff', ...OPEN });
     done();
   });
 }

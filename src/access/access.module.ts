@@ -5,6 +5,7 @@ import { ForeignPages } from '../http/foreign-pages.js';
 import { RequestOrigins } from '../http/request-origins.js';
 import { AccessGuard } from './access.guard.js';
 import { KeyRing } from './key-ring.js';
+import { Tickets } from './tickets.js';
 import { UploadCounts } from './upload-counts.js';
 
 /** Decides who may call what. Its guard holds for every route of the service. */
@@ -14,9 +15,10 @@ import { UploadCounts } from './upload-counts.js';
     ForeignPages,
     KeyRing,
     RequestOrigins,
+    Tickets,
     UploadCounts,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [ClientAddresses, KeyRing, RequestOrigins, UploadCounts],
+  exports: [ClientAddresses, KeyRing, RequestOrigins, Tickets, UploadCounts],
 })
 export class AccessModule {}

@@ -18,7 +18,7 @@ export class KeyRing {
 
   constructor({ apiKeys }: Settings) {
     this.known = readApiKeys(apiKeys).map((key) => {
-      const caller = new Caller({ kind: 'key', name: key.name }, key);
+      const caller = Caller.withKey(key.name, key);
       return { key, sum: Buffer.from(key.sum, 'hex'), caller, uses: 0 };
     });
   }

@@ -8,6 +8,8 @@ export interface Trail {
   id?: string;
   /** What was made, shown or removed. */
   version?: string;
+  /** The name of the ticket that was made. */
+  ticket?: string;
   /** What came of it, if the status does not say it. */
   outcome?: string;
   /** The other avatars that it changed, or the avatars of a call about many. */

@@ -16,6 +16,7 @@ import { LookupController } from './lookup/lookup.controller.js';
 import { PicturesController } from './pictures/pictures.controller.js';
 import { PublicUrls } from './public-urls.js';
 import { SheetsController } from './sheets/sheets.controller.js';
+import { TicketsController } from './tickets/tickets.controller.js';
 
 /** The HTTP API. Its filter holds for every route of the service. */
 @Module({
@@ -30,6 +31,7 @@ import { SheetsController } from './sheets/sheets.controller.js';
     LookupController,
     PicturesController,
     SheetsController,
+    TicketsController,
   ],
   providers: [PublicUrls, VersionAnswers, { provide: APP_FILTER, useClass: ProblemFilter }],
 })

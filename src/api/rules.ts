@@ -32,9 +32,12 @@ export function check<T extends object>(Class: CheckedClass<T>, json: unknown): 
     stopAtFirstError: true,
     validationError: { target: false, value: false },
   });
-  if (fault === undefined) return checked;
-  const [detail = ''] = Object.values(fault.constraints ?? {});
-  throw new CodedError(Class.code, detail, { parameter: fault.property });
+  if (fault !== undefined) {
+    const [detail = ''] = Object.values(fault.constraints ?? {});
+    throw new CodedError(Class.code, detail, { parameter: fault.property });
+  }
+  if (isObject(json)) return checked;
+  throw new CodedError(Class.code, `Send a JSON object. Its fields are ${Object.keys(checked).join(', ')}.`);
 }
 
 /** The most characters of a field's name that an error repeats. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { CodedError, type ErrorCode } from '../errors.js';
 import type { Describe, Erase, EraseVersion, PendingIntent, Publish, Restore } from '../model/intents.js';
+import { timeOfVersion } from '../model/keys.js';
 import {
   type Instant,
   type Manifest,
@@ -16,6 +17,7 @@ import { AvatarRepository } from './avatar.repository.js';
 import { ChangeNotBegun, type Changed, type Decide, ManifestSwap } from './manifest-swap.js';
 import { PendingChanges } from './pending-changes.js';
 import { type Precondition, assertPrecondition, assertUnlocked } from './precondition.js';
+import { assertNoErasureSince } from './ticket-uses.js';
 
 /** How a change ended: it is in the store, or waits in the outbox. */
 export type Committed = 'stored' | 'pending';
@@ -25,6 +27,8 @@ export interface ChangeRules {
   precondition?: Precondition;
   /** Whether the change may not be made while the avatar is locked. */
   unlessLocked?: boolean;
+  /** The name of the ticket that it is made with. */
+  ticket?: string | undefined;
 }
 
 /** An avatar at the moment a change of it is accepted. */
@@ -60,15 +64,18 @@ export class AvatarChanges {
 
   /**
    * Starts a change: reads the avatar as it is now, or as it was last known if the store is away.
-   * @throws CodedError `precondition_failed`, `avatar_locked`; what the store throws, unless the change may
-   * wait
+   * @throws CodedError `precondition_failed`, `avatar_locked`, `ticket_outdated`; what the store throws,
+   * unless the change may wait
    */
   async begin(id: string, rules: ChangeRules = {}): Promise<CurrentState> {
     const state = await this.repository.readOrLastKnown(id, isExact(rules), async () =>
       this.adoption.ensure(await this.repository.readFresh(id)),
     );
     assertRules(state.manifest, rules);
-    return { ...state, rules, at: instantAfter(state.manifest, new Date()) };
+    // No version is older than its ticket, whichever clocks the two are from.
+    const earliest = rules.ticket === undefined ? 0 : timeOfVersion(rules.ticket);
+    const now = new Date(Math.max(Date.now(), earliest));
+    return { ...state, rules, at: instantAfter(state.manifest, now) };
   }
 
   /**
@@ -77,7 +84,8 @@ export class AvatarChanges {
    * nothing to change. It is called for the given state first, and then for each manifest that the store
    * turns out to have. If it throws, the change ends
    * @param master of the version that is published
-   * @throws CodedError `precondition_failed`, `avatar_locked`; what `decide`, the store and the outbox throw
+   * @throws CodedError `precondition_failed`, `avatar_locked`, `ticket_outdated`; what `decide`, the store
+   * and the outbox throw
    */
   async change(
     { manifest, rules, away }: CurrentState,
@@ -204,16 +212,23 @@ export class AvatarChanges {
 }
 
 /** The codes of `assertRules`, and of what an upload is refused for once its picture is stored. */
-const REFUSALS: readonly ErrorCode[] = ['precondition_failed', 'avatar_locked', 'rate_limited'];
+const REFUSALS: readonly ErrorCode[] = [
+  'precondition_failed',
+  'avatar_locked',
+  'rate_limited',
+  'ticket_outdated',
+  'ticket_used',
+];
 
-function assertRules(manifest: Manifest, { precondition, unlessLocked = false }: ChangeRules): void {
+function assertRules(manifest: Manifest, { precondition, unlessLocked = false, ticket }: ChangeRules): void {
+  if (ticket !== undefined) assertNoErasureSince(manifest, ticket);
   if (unlessLocked) assertUnlocked(manifest);
   assertPrecondition(manifest, precondition);
 }
 
-/** Whether a change is only right if the store confirms what is current. */
-function isExact({ precondition }: ChangeRules): boolean {
-  return precondition !== undefined;
+/** Whether a change is only right if the store confirms what is current, or that a ticket still holds. */
+function isExact({ precondition, ticket }: ChangeRules): boolean {
+  return precondition !== undefined || ticket !== undefined;
 }
 
 export function versionNotFound(): CodedError {

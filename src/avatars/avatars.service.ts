@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import type { By } from '../model/access.js';
@@ -8,12 +9,19 @@ import { type Manifest, type Version, currentVersion, described, versionNamed } 
 import { type Quota, type Rate, assertRoom } from '../model/quota.js';
 import { isAway } from '../storage/object-store.js';
 import { quotaOfAvatar } from './avatar-quota.js';
-import { AvatarChanges, type ChangeRules, type Committed, versionNotFound } from './avatar.changes.js';
+import {
+  AvatarChanges,
+  type ChangeRules,
+  type Committed,
+  type CurrentState,
+  versionNotFound,
+} from './avatar.changes.js';
 import { AvatarEvents } from './avatar.events.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { PendingChanges } from './pending-changes.js';
 import type { Read } from './read.js';
+import { ticketUsed, versionUploadedWith } from './ticket-uses.js';
 
 export interface Upload {
   /** A file with the uploaded bytes. */
@@ -59,12 +67,13 @@ export class AvatarsService {
     private readonly changes: AvatarChanges,
     private readonly pending: PendingChanges,
     private readonly events: AvatarEvents,
+    private readonly settings: Settings,
   ) {}
 
   /**
    * Makes an uploaded picture current.
-   * @throws RateLimited; CodedError `precondition_failed`, `avatar_locked`; what the pipeline refuses; what
-   * the store and the outbox throw
+   * @throws RateLimited; CodedError `precondition_failed`, `avatar_locked`, `ticket_used`, `ticket_outdated`;
+   * what the pipeline refuses; what the store and the outbox throw
    */
   async upload(
     id: string,
@@ -78,16 +87,17 @@ export class AvatarsService {
       const outcome = this.pending.isWaiting(id, version.version) ? 'pending' : 'unchanged';
       return { version, outcome, quota: quotaIn(manifest) };
     };
-    const same = sameUpload(state.manifest, upload, description);
-    if (same && (await this.mayAnswerWith(id, same, state.away))) return existing(state.manifest, same);
+    const earlier = (manifest: Manifest) => this.earlierUpload(manifest, upload, description, rules.ticket);
+    const same = earlier(state.manifest);
+    if (same && (await this.mayAnswerWith(state, same))) return existing(state.manifest, same);
     assertRoom(quotaIn(state.manifest));
 
     const { version, master } = await this.makeVersion(upload, description, state.at);
     const intent = { type: 'publish', at: state.at, version } as const;
     const decide = (manifest: Manifest) => {
-      const current = sameUpload(manifest, upload, description);
-      // `same` is still current, but its picture is lost or damaged: publish this upload.
-      if (current && current.version !== same?.version) return undefined;
+      const found = earlier(manifest);
+      // The picture of `same` is lost or damaged: publish this upload.
+      if (found && found.version !== same?.version) return undefined;
       assertRoom(quotaIn(manifest));
       return intent;
     };
@@ -98,7 +108,7 @@ export class AvatarsService {
       return { version, outcome, quota: quotaIn(manifest) };
     }
     // The same picture was uploaded meanwhile. If that is past again, nothing is left to answer with.
-    const meanwhile = sameUpload(manifest, upload, description);
+    const meanwhile = earlier(manifest);
     if (!meanwhile) throw new CodedError('busy', 'The avatar changed several times meanwhile. Try again.');
     return existing(manifest, meanwhile);
   }
@@ -215,12 +225,33 @@ export class AvatarsService {
   }
 
   /**
-   * Whether the current version may answer a repeated upload. The last known manifest does not count: it may
-   * be long outdated.
+   * The version that answers an upload because it was made from the same: with the same ticket, or it is
+   * current.
+   * @throws CodedError `ticket_used`, `ticket_outdated`
    */
-  private async mayAnswerWith(id: string, version: Version, away: Error | undefined): Promise<boolean> {
+  private earlierUpload(
+    manifest: Manifest,
+    upload: Upload,
+    description: Description,
+    ticket: string | undefined,
+  ): Version | undefined {
+    const { avatarHistory } = this.settings;
+    const made = ticket === undefined ? undefined : versionUploadedWith(manifest, ticket, avatarHistory);
+    const version = made ?? currentVersion(manifest);
+    if (version && isFromSame(version, upload, description)) return version;
+    if (made) throw ticketUsed();
+    return undefined;
+  }
+
+  /**
+   * Whether a version may answer a repeated upload. The last known manifest does not count: it may be long
+   * outdated. A version that is no longer current stays so, even if its picture is lost.
+   */
+  private async mayAnswerWith({ manifest, away }: CurrentState, version: Version): Promise<boolean> {
+    const { id, current } = manifest;
     if (this.pending.isWaiting(id, version.version)) return true;
-    return away === undefined && (await this.isSound(id, version));
+    if (away !== undefined) return false;
+    return version.version !== current || (await this.isSound(id, version));
   }
 
   /** Whether the store has the whole master of a version. Assumed while the store is away. */
@@ -234,18 +265,14 @@ export class AvatarsService {
   }
 }
 
-/**
- * The current version, if it has the same bytes and crop as the upload, and the same alt unless none is
- * given.
- */
-function sameUpload(manifest: Manifest, { sha256 }: Upload, { crop, alt }: Description): Version | undefined {
-  const current = currentVersion(manifest);
-  const same =
-    current?.source === sha256 &&
-    (alt === undefined || current.alt === alt) &&
-    current.crop?.x === crop?.x &&
-    current.crop?.y === crop?.y &&
-    current.crop?.width === crop?.width &&
-    current.crop?.height === crop?.height;
-  return same ? current : undefined;
+/** Whether a version was made from the same bytes and crop, and has the same alt unless none is given. */
+function isFromSame(version: Version, { sha256 }: Upload, { crop, alt }: Description): boolean {
+  return (
+    version.source === sha256 &&
+    (alt === undefined || version.alt === alt) &&
+    version.crop?.x === crop?.x &&
+    version.crop?.y === crop?.y &&
+    version.crop?.width === crop?.width &&
+    version.crop?.height === crop?.height
+  );
 }

@@ -1,5 +1,5 @@
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsObject, IsUrl, Max, Min, ValidateBy } from 'class-validator';
+import { IsBoolean, IsInt, IsObject, IsUrl, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { faultOfApiKeys } from './api-keys.js';
 import { readRate } from './rates.js';
 import { namesProxies } from './trusted-proxies.js';
@@ -82,6 +82,18 @@ export function IsRate(): PropertyDecorator {
     ),
     IsObject({ message }),
   );
+}
+
+/**
+ * A key that only Visage knows, or with `each` a list of them. White space would not be seen, such as the end
+ * of a line from a file, and would make it another key.
+ */
+export function IsSecret({ each = false } = {}): PropertyDecorator {
+  const wanted = each
+    ? 'secrets of at least 32 characters each, comma separated,'
+    : 'a secret of at least 32 characters';
+  const message = `$property must be ${wanted} of ASCII without spaces. Make one with: openssl rand -hex 32`;
+  return Matches(/^[!-~]{32,}$/, { each, message });
 }
 
 /** Letters of either case, kept in lower case. */

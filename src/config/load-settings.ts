@@ -177,14 +177,24 @@ export function warningOfOwnUrls({
   );
 }
 
-/** Limits that count nothing. */
-function warningsOfLimits({ apiKeys, uploadsPerAddress, uploadsPerCredential }: Settings): string[] {
-  if (apiKeys.length === 0) {
-    return uploadsPerCredential ? ['UPLOADS_PER_CREDENTIAL has no effect without API_KEYS.'] : [];
+/** Limits that count nothing, or more than they should. */
+function warningsOfLimits(settings: Settings): string[] {
+  const { apiKeys, signingKeys, uploadsPerAddress, uploadsPerCredential } = settings;
+  const warnings: string[] = [];
+  if (uploadsPerCredential && apiKeys.length + signingKeys.length === 0) {
+    warnings.push('UPLOADS_PER_CREDENTIAL has no effect without API_KEYS and SIGNING_KEYS.');
   }
-  return uploadsPerAddress
-    ? ['UPLOADS_PER_ADDRESS has no effect with API_KEYS: it limits uploads without a key.']
-    : [];
+  if (!uploadsPerAddress) return warnings;
+  if (apiKeys.length > 0 && signingKeys.length === 0) {
+    warnings.push(
+      'UPLOADS_PER_ADDRESS has no effect with API_KEYS unless SIGNING_KEYS is set: it limits uploads without a key.',
+    );
+  } else if (settings.nodeEnv === 'production' && settings.trustProxy.length === 0) {
+    warnings.push(
+      'UPLOADS_PER_ADDRESS counts the uploads that come through a proxy as those of one address. Set TRUST_PROXY if there is a proxy.',
+    );
+  }
+  return warnings;
 }
 
 /** A disk has no URLs, but its folder may be served by a web server or CDN at PUBLIC_BASE_URL. */

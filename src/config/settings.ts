@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { availableParallelism, tmpdir } from 'node:os';
 import {
+  ArrayMaxSize,
   ArrayNotEmpty,
   IsIn,
   IsInt,
@@ -24,6 +25,7 @@ import {
   IsLowerCase,
   IsProxies,
   IsRate,
+  IsSecret,
   IsWebUrl,
   WEB_URL,
 } from './decorators.js';
@@ -74,6 +76,11 @@ export class Settings extends Constants {
   @IsList()
   @IsApiKeys()
   apiKeys: string[] = [];
+
+  @IsList()
+  @ArrayMaxSize(10)
+  @IsSecret({ each: true })
+  signingKeys: string[] = [];
 
   @IsOptional()
   @IsRate()
@@ -191,12 +198,8 @@ export class Settings extends Constants {
   @IsIn(['404', 'mm', ...PLACEHOLDER_KINDS])
   avatarDefault: '404' | 'mm' | PlaceholderKind = '404';
 
-  /** White space would not be seen, such as the end of a line from a file, and would change every hash. */
   @IsOptional()
-  @Matches(/^[!-~]{32,}$/, {
-    message:
-      '$property must be a secret of at least 32 characters of ASCII without spaces. Make one with: openssl rand -hex 32',
-  })
+  @IsSecret()
   aliasKey: string | undefined = undefined;
 
   @IsList()

@@ -1,22 +1,27 @@
 import type { FastifyInstance } from 'fastify';
 
-/** Lets pages of other origins read what anybody may read, with these headers. */
+/**
+ * Lets pages of all origins read answers, with these headers. Nothing that a browser sends by itself opens
+ * more to them than to anybody: there are no cookies.
+ */
 export const OPEN = {
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Expose-Headers': 'ETag, Retry-After, X-Request-Id',
+  'Access-Control-Expose-Headers':
+    'ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id',
 } as const;
 
 const PREFLIGHT_ANSWER = {
   ...OPEN,
-  'Access-Control-Allow-Methods': 'GET, HEAD',
-  'Access-Control-Allow-Headers': '*',
+  'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
+  // `*` does not include Authorization: https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
+  'Access-Control-Allow-Headers': '*, Authorization',
   'Access-Control-Max-Age': '86400',
 } as const;
 
 /**
- * Answers the preflight requests that browsers send before a page of another origin may read with headers of
- * its own: https://fetch.spec.whatwg.org/#cors-preflight-fetch
- * @param open the URLs that such pages may read, without their origin
+ * Answers the preflight requests that browsers send before a page of another origin may change something, or
+ * read with headers of its own: https://fetch.spec.whatwg.org/#cors-preflight-fetch
+ * @param open the URLs that such pages may call, without their origin
  */
 export function answerPreflights(fastify: FastifyInstance, open: RegExp): void {
   fastify.addHook('onRequest', (request, reply, done) => {

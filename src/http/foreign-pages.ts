@@ -32,13 +32,31 @@ export class ForeignPages {
     const own =
       origin === undefined
         ? site === undefined || site === 'same-origin' || site === 'none'
-        : origin === this.base || origin === this.originOf(request);
+        : this.isOwn(origin, request);
     if (own) return;
     throw new CodedError(
       'foreign_origin',
       'Without API_KEYS, Visage takes no changes from web pages of other origins. Set API_KEYS, or call it from your server ' +
         'without the header Origin. If it is its own page, set PUBLIC_BASE_URL to the address in the browser.',
     );
+  }
+
+  /**
+   * Lets pages of one origin pass, Visage's own, and everything that is no browser's.
+   * @param wanted the origin
+   * @throws CodedError `foreign_origin`
+   */
+  assertFrom(wanted: string, request: IncomingMessage): void {
+    const { origin } = request.headers;
+    if (origin === undefined || origin === wanted || this.isOwn(origin, request)) return;
+    throw new CodedError(
+      'foreign_origin',
+      'This ticket is for pages of another origin. Make it with the origin of the page that uses it, as the browser sends it in Origin.',
+    );
+  }
+
+  private isOwn(origin: string, request: IncomingMessage): boolean {
+    return origin === this.base || origin === this.originOf(request);
   }
 
   /** @returns undefined if a page of somebody else may have it */

@@ -20,7 +20,7 @@ export interface Quota {
 
 const WHOSE: Record<Counted, string> = {
   avatar: 'New pictures of this avatar',
-  credential: 'Uploads with this key',
+  credential: 'Uploads with this key or ticket',
   address: 'Uploads from this address',
 };
 

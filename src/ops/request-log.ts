@@ -72,10 +72,10 @@ export class RequestLog {
     const { method, url, log } = request;
     const [status, code, ms] = [reply.statusCode, problemCodeOf(request), Math.round(reply.elapsedTime)];
     const { parts = [], address, ...trail } = trailOf(request);
-    const { by, action, id, version } = trail;
+    const { by, action, id, version, ticket } = trail;
     const outcome = action && outcomeOf(status, trail);
     const path = loggedPath(url.split('?', 1)[0]?.slice(0, LOGGED_PATH_CHARACTERS) ?? '');
-    const fields = { by, action, id, version, outcome, method, path, status, code, ms, address };
+    const fields = { by, action, id, version, ticket, outcome, method, path, status, code, ms, address };
     if (level === 'info' && this.refusals.concerns(code) && !by) {
       this.refusals.log(fields, 'request', log);
       return;

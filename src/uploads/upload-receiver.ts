@@ -41,23 +41,27 @@ export class UploadReceiver {
 
   /**
    * Receives an upload, lets `use` work with it, and removes it afterwards whatever happens.
+   * @param mostBytes of the picture; never more than AVATAR_MAX_SIZE_BYTES
    * @throws CodedError for every way in which an upload can be wrong; the request may then be unread in part
    */
   async receive<T>(
     request: IncomingMessage,
     response: ServerResponse,
+    mostBytes: number,
     use: (upload: ReceivedUpload) => Promise<T>,
   ): Promise<T> {
+    const { uploadSpoolPath, avatarMaxSizeBytes } = this.settings;
+    const maxBytes = Math.min(mostBytes, avatarMaxSizeBytes);
+    const maxBodyBytes = maxBytes + (isForm(request) ? FORM_OVERHEAD_BYTES : 0);
     assertNotEncoded(request);
-    this.assertSize(request);
+    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBytes);
     if (this.receiving >= this.settings.uploadConcurrency) {
       throw new CodedError('busy', 'Too many uploads are in progress. Try again shortly.');
     }
     if (this.areHeldUp()) throw tooBusy();
     this.receiving++;
-    const { uploadSpoolPath, avatarMaxSizeBytes } = this.settings;
-    const spooled = new SpooledUpload(uploadSpoolPath, avatarMaxSizeBytes, this.bufferBytes());
-    const body = new RequestBody(request, this.allowedBytes(request), () => tooLarge(avatarMaxSizeBytes));
+    const spooled = new SpooledUpload(uploadSpoolPath, maxBytes, this.bufferBytes());
+    const body = new RequestBody(request, maxBodyBytes, () => tooLarge(maxBytes));
     try {
       const fields = await this.takeIn(request, body, () =>
         isForm(request) ? receiveForm(body, response, spooled) : receiveBare(body, spooled),
@@ -89,17 +93,6 @@ export class UploadReceiver {
   private bufferBytes(): number {
     const share = Math.floor(SHARED_BUFFER_BYTES / this.receiving);
     return Math.min(MOST_BUFFER_BYTES, Math.max(LEAST_BUFFER_BYTES, share));
-  }
-
-  /** Refuses an upload whose Content-Length is too large before a byte of it is read. */
-  private assertSize(request: IncomingMessage): void {
-    if (Number(request.headers['content-length'] ?? 0) > this.allowedBytes(request)) {
-      throw tooLarge(this.settings.avatarMaxSizeBytes);
-    }
-  }
-
-  private allowedBytes(request: IncomingMessage): number {
-    return this.settings.avatarMaxSizeBytes + (isForm(request) ? FORM_OVERHEAD_BYTES : 0);
   }
 }
 

@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { AccessGuard } from '../../src/access/access.guard.js';
 import { KeyRing } from '../../src/access/key-ring.js';
 import { Needs, Public } from '../../src/access/marks.js';
+import { Tickets } from '../../src/access/tickets.js';
 import { Settings } from '../../src/config/settings.js';
 import { FailureLog } from '../../src/http/failure-log.js';
 import { ForeignPages } from '../../src/http/foreign-pages.js';
@@ -41,6 +42,7 @@ settings.apiKeys = [item('both', 'read+write'), item('jobs', 'admin')];
     ForeignPages,
     KeyRing,
     RequestOrigins,
+    Tickets,
     { provide: Settings, useValue: settings },
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_GUARD, useClass: AccessGuard },

@@ -6,6 +6,7 @@ import { picture } from '../http/support/pictures.js';
 import type { History } from '../support/avatar-client.js';
 import { local } from '../support/local.js';
 import { bearer, item, sumOf } from '../support/api-keys.js';
+import { type Forgery, SIGNING_KEY, forgeTicket } from '../support/tickets.js';
 
 const ID = 'shop-alice';
 const PATH = `/v1/avatars/${ID}`;
@@ -24,7 +25,7 @@ const BARE = 'a-bare-key';
 
 /** What comes of a call with a credential: `WWW-Authenticate` and a code, or nothing if the guard lets it pass. */
 interface Refusal {
-  code: 'unauthorized' | 'insufficient_scope';
+  code: 'unauthorized' | 'insufficient_scope' | 'ticket_expired';
   challenge: string;
 }
 
@@ -33,6 +34,7 @@ const UNKNOWN: Refusal = {
   code: 'unauthorized',
   challenge: 'Bearer realm="visage", error="invalid_token"',
 };
+const EXPIRED: Refusal = { ...UNKNOWN, code: 'ticket_expired' };
 const OTHER_IDS: Refusal = {
   code: 'insufficient_scope',
   challenge: 'Bearer realm="visage", error="insufficient_scope"',
@@ -46,6 +48,8 @@ interface Row {
   needs: 'public' | 'read' | 'write' | 'admin';
   /** What the same path needs without the query. */
   atLeast?: 'write';
+  /** What a ticket has to be for, if one does. */
+  ticket?: 'upload' | 'remove' | 'restore';
   /** Its statuses once it has passed. */
   passes: readonly number[];
   /** A request of the route, for an avatar that has a version. */
@@ -107,7 +111,12 @@ const ROWS: Record<string, Row> = {
     byEntry: true,
     request: () => ({ path: '/v1/avatars/lookup', body: JSON.stringify({ ids: [ID] }) }),
   },
-  'GET /v1/avatars/:id/versions': { needs: 'read', passes: [200], request: at('/versions') },
+  'GET /v1/avatars/:id/versions': {
+    needs: 'read',
+    ticket: 'restore',
+    passes: [200],
+    request: at('/versions'),
+  },
   'GET /v1/avatars/:id/aliases': { needs: 'read', passes: [200], request: at('/aliases') },
   'PUT /v1/avatars/:id/aliases': {
     needs: 'write',
@@ -123,15 +132,17 @@ const ROWS: Record<string, Row> = {
       body: JSON.stringify({ avatars: [{ id: ID, emails: ['alice@example.org'] }] }),
     }),
   },
-  'PUT /v1/avatars/:id': { needs: 'write', passes: [200, 201], request: upload },
-  'POST /v1/avatars/:id': { needs: 'write', passes: [200, 201], request: upload },
+  'PUT /v1/avatars/:id': { needs: 'write', ticket: 'upload', passes: [200, 201], request: upload },
+  'POST /v1/avatars/:id': { needs: 'write', ticket: 'upload', passes: [200, 201], request: upload },
+  'POST /v1/avatars/:id/tickets': { needs: 'write', passes: [201], request: at('/tickets', {}) },
   'PUT /v1/avatars/:id/current': {
     needs: 'write',
+    ticket: 'restore',
     passes: [200],
     request: (version) => at('/current', { version })(),
   },
   'PUT /v1/avatars/:id/alt': { needs: 'write', passes: [200], request: at('/alt', { alt: 'me' }) },
-  'DELETE /v1/avatars/:id': { needs: 'write', passes: [204], request: at('') },
+  'DELETE /v1/avatars/:id': { needs: 'write', ticket: 'remove', passes: [204], request: at('') },
   'PUT /v1/avatars/:id/lock': { needs: 'admin', passes: [200], request: at('/lock', { locked: false }) },
   'DELETE /v1/avatars/:id/versions/:version': {
     needs: 'admin',
@@ -141,30 +152,97 @@ const ROWS: Record<string, Row> = {
   'DELETE /v1/avatars/:id?erase=true': {
     needs: 'admin',
     atLeast: 'write',
+    ticket: 'remove',
     passes: [200],
     request: at('?erase=true'),
   },
 };
 
+type Headers = Record<string, string>;
+
+/** A ticket for the avatar, but for one thing. */
+const ticket =
+  (forgery: Forgery = {}) =>
+  async () =>
+    bearer(await forgeTicket(ID, forgery));
+/** One with other parts than those that were signed. */
+const tampered = (part: 0 | 1, changes: object) => async () => {
+  const parts = (await forgeTicket(ID, { claims: { maxBytes: 9, origin: 'https://a.example' } })).split('.');
+  const fields = JSON.parse(Buffer.from(parts[part] ?? '', 'base64url').toString()) as object;
+  parts[part] = Buffer.from(JSON.stringify({ ...fields, ...changes })).toString('base64url');
+  return bearer(parts.join('.'));
+};
+const unsigned = async () => {
+  const { authorization } = await tampered(0, { alg: 'none' })();
+  return { authorization: authorization.replace(/[^.]+$/, '') };
+};
+
 /** Headers by the name of a credential, and what comes of it in a row. */
-const COLUMNS: Record<string, [headers: Record<string, string>, refusal: (row: Row) => Refusal | undefined]> =
-  {
-    'no credential': [{}, () => NOTHING_SENT],
-    'a key by Basic': [{ authorization: 'Basic jobs' }, () => NOTHING_SENT],
-    'an empty key': [{ authorization: 'Bearer ' }, () => NOTHING_SENT],
-    'two keys': [{ authorization: 'Bearer jobs jobs' }, () => NOTHING_SENT],
-    'an unknown key': [bearer('nobody'), () => UNKNOWN],
-    'the sum of a key': [bearer(sumOf('jobs')), () => UNKNOWN],
-    'an item of API_KEYS': [bearer(item('jobs', 'admin')), () => UNKNOWN],
-    'the name of a bare sum': [bearer('key7'), () => UNKNOWN],
-    list: [bearer('list'), ({ needs, atLeast = needs }) => (needs === 'read' ? undefined : lacks(atLeast))],
-    app: [bearer('app'), ({ needs }) => (needs === 'write' ? undefined : lacks(needs))],
-    both: [bearer('both'), ({ needs }) => (needs === 'admin' ? lacks(needs) : undefined)],
-    jobs: [bearer('jobs'), () => undefined],
-    shop: [bearer('shop'), () => undefined],
-    forum: [bearer('forum'), () => OTHER_IDS],
-    'a bare sum': [bearer(BARE), () => undefined],
-  };
+const COLUMNS: Record<
+  string,
+  [headers: Headers | (() => Promise<Headers>), refusal: (row: Row) => Refusal | undefined]
+> = {
+  'no credential': [{}, () => NOTHING_SENT],
+  'a key by Basic': [{ authorization: 'Basic jobs' }, () => NOTHING_SENT],
+  'an empty key': [{ authorization: 'Bearer ' }, () => NOTHING_SENT],
+  'two keys': [{ authorization: 'Bearer jobs jobs' }, () => NOTHING_SENT],
+  'an unknown key': [bearer('nobody'), () => UNKNOWN],
+  'the sum of a key': [bearer(sumOf('jobs')), () => UNKNOWN],
+  'an item of API_KEYS': [bearer(item('jobs', 'admin')), () => UNKNOWN],
+  'the name of a bare sum': [bearer('key7'), () => UNKNOWN],
+  list: [bearer('list'), ({ needs, atLeast = needs }) => (needs === 'read' ? undefined : lacks(atLeast))],
+  app: [bearer('app'), ({ needs }) => (needs === 'write' ? undefined : lacks(needs))],
+  both: [bearer('both'), ({ needs }) => (needs === 'admin' ? lacks(needs) : undefined)],
+  jobs: [bearer('jobs'), () => undefined],
+  shop: [bearer('shop'), () => undefined],
+  forum: [bearer('forum'), () => OTHER_IDS],
+  'a bare sum': [bearer(BARE), () => undefined],
+  'a ticket': [
+    ticket(),
+    ({ ticket: action, atLeast, needs }) => (action && !atLeast ? undefined : lacks(needs)),
+  ],
+  'a ticket for another avatar': [
+    async () => bearer(await forgeTicket('shop-bob')),
+    ({ ticket: action, needs }) => (action ? OTHER_IDS : lacks(needs)),
+  ],
+  'a ticket to upload': [
+    ticket({ claims: { may: ['upload'] } }),
+    ({ ticket: action, atLeast, needs }) => (action === 'upload' ? undefined : lacks(atLeast ?? needs)),
+  ],
+  'a ticket to remove': [
+    ticket({ claims: { may: ['remove'] } }),
+    ({ ticket: action, atLeast, needs }) => (action === 'remove' && !atLeast ? undefined : lacks(needs)),
+  ],
+  'a ticket to do what no release knows': [
+    ticket({ claims: { may: ['fly', 'admin', 'write'] } }),
+    ({ atLeast, needs }) => lacks(atLeast ?? needs),
+  ],
+  'an expired ticket': [ticket({ claims: { exp: 1_700_000_000 } }), () => EXPIRED],
+  'a ticket without an end': [ticket({ claims: { exp: undefined } }), () => UNKNOWN],
+  'a ticket without an avatar': [ticket({ claims: { sub: undefined } }), () => UNKNOWN],
+  'a ticket without a name': [ticket({ claims: { jti: undefined } }), () => UNKNOWN],
+  'a ticket whose name has no time': [
+    ticket({ claims: { jti: '6ba7b810-9dad-41d1-80b4-00c04fd430c8' } }),
+    () => UNKNOWN,
+  ],
+  'a ticket to do nothing': [ticket({ claims: { may: undefined } }), () => UNKNOWN],
+  'a ticket with an odd limit': [ticket({ claims: { maxBytes: '1' } }), () => UNKNOWN],
+  'a ticket with an odd origin': [ticket({ claims: { origin: 1 } }), () => UNKNOWN],
+  'a ticket for another service': [ticket({ claims: { aud: 'others' } }), () => UNKNOWN],
+  'a ticket for nobody': [ticket({ claims: { aud: undefined } }), () => UNKNOWN],
+  'a ticket of another type': [ticket({ header: { typ: 'JWT' } }), () => UNKNOWN],
+  'a ticket of no type': [ticket({ header: { typ: undefined } }), () => UNKNOWN],
+  'a ticket of another algorithm': [ticket({ header: { alg: 'HS512' } }), () => UNKNOWN],
+  'a ticket by another key': [ticket({ key: 'another-secret-that-signs-what-it-may' }), () => UNKNOWN],
+  'a ticket that nobody signed': [unsigned, () => UNKNOWN],
+  'a ticket with another avatar': [tampered(1, { sub: 'shop-bob' }), () => UNKNOWN],
+  'a ticket with more to do': [tampered(1, { may: ['upload', 'remove', 'restore', 'admin'] }), () => UNKNOWN],
+  'a ticket with another name': [tampered(1, { jti: '019e0a1b-2c3d-7e4f-8a5b-6c7d8e9f0a1b' }), () => UNKNOWN],
+  'a ticket with another end': [tampered(1, { exp: 9_999_999_999 }), () => UNKNOWN],
+  'a ticket with another limit': [tampered(1, { maxBytes: 10 }), () => UNKNOWN],
+  'a ticket with another origin': [tampered(1, { origin: 'https://b.example' }), () => UNKNOWN],
+  'a ticket with another header': [tampered(0, { kid: 'x' }), () => UNKNOWN],
+};
 
 describe('every route, with every credential', () => {
   let harness: Harness;
@@ -175,7 +253,7 @@ describe('every route, with every credential', () => {
       item(name, scopes, 'prefix' in limit ? limit.prefix : undefined),
     );
     harness = await Harness.start(
-      { ...(await local.environment()), API_KEYS: [...keys, sumOf(BARE)].join() },
+      { ...(await local.environment()), API_KEYS: [...keys, sumOf(BARE)].join(), SIGNING_KEYS: SIGNING_KEY },
       { headers: bearer('jobs') },
     );
   });
@@ -194,7 +272,8 @@ describe('every route, with every credential', () => {
     if (!row) throw new Error('there is no such row');
     const [method = ''] = route.split(' ');
     const version = await uploaded();
-    const call = (headers: Record<string, string>) => {
+    const call = async (credential: Headers | (() => Promise<Headers>)) => {
+      const headers = typeof credential === 'function' ? await credential() : credential;
       const request = row.request(version);
       const methods = method === 'GET' ? ['GET', 'HEAD'] : [method];
       return Promise.all(methods.map((one) => harness.send({ ...request, method: one, headers })));
@@ -203,16 +282,15 @@ describe('every route, with every credential', () => {
       const expected = row.needs === 'public' ? undefined : refusal(row);
       return { name, headers, expected };
     });
-    const before = await state();
-    for (const { name, headers, expected } of columns.filter((column) => column.expected)) {
+    const expectRefused = async ({ name, headers, expected }: (typeof columns)[number]) => {
       const [answer, head = answer] = await call(headers);
       if (answer === undefined || head === undefined || expected === undefined) throw new Error('no answer');
       if (row.byEntry && expected === OTHER_IDS) {
         expect([name, answer.status, codesOfEntries(answer)]).toEqual([name, 200, ['insufficient_scope']]);
-        continue;
+        return;
       }
       const { status, code } = problemOf(answer);
-      const wanted = expected.code === 'unauthorized' ? 401 : 403;
+      const wanted = expected.code === 'insufficient_scope' ? 403 : 401;
       expect([name, status, code, answer.headers['www-authenticate']]).toEqual([
         name,
         wanted,
@@ -220,14 +298,19 @@ describe('every route, with every credential', () => {
         expected.challenge,
       ]);
       expect(head.status).toBe(wanted);
-    }
-    expect(await state()).toEqual(before);
-    for (const { name, headers } of columns.filter((column) => !column.expected)) {
+    };
+    const expectPassed = async ({ name, headers }: (typeof columns)[number]) => {
       for (const { status, headers: sent } of await call(headers)) {
         expect([name, row.passes.includes(status) ? 'passes' : status]).toEqual([name, 'passes']);
         expect(sent).not.toHaveProperty('www-authenticate');
       }
-    }
+    };
+    const before = await state();
+    await Promise.all(columns.filter(({ expected }) => expected).map(expectRefused));
+    expect(await state()).toEqual(before);
+    const passing = columns.filter(({ expected }) => !expected);
+    if (row.needs === 'public') await Promise.all(passing.map(expectPassed));
+    else for (const column of passing) await expectPassed(column);
   });
 
   async function uploaded(): Promise<string> {

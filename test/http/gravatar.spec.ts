@@ -368,8 +368,8 @@ describe('the contract of Gravatar', () => {
       const preflight = expectStatus(204, await options(path, asked));
       expect(preflight.headers).toMatchObject({
         'access-control-allow-origin': '*',
-        'access-control-allow-methods': 'GET, HEAD',
-        'access-control-allow-headers': '*',
+        'access-control-allow-methods': 'GET, HEAD, PUT, POST, DELETE',
+        'access-control-allow-headers': '*, Authorization',
       });
       expect(preflight.headers.allow).toBeUndefined();
     }

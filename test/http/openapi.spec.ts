@@ -19,6 +19,7 @@ import {
   validValue,
 } from './support/openapi.js';
 import { picture } from './support/pictures.js';
+import { SIGNING_KEY } from '../support/tickets.js';
 
 /** Of each operation, so many requests that the document allows, and so many that it forbids. */
 const [ALLOWED, FORBIDDEN] = TORTURE ? [150, 150] : [8, 6];
@@ -97,6 +98,7 @@ describe('the OpenAPI document', () => {
     const environment = {
       ...(await local.environment()),
       AVATAR_DEFAULT: 'identicon',
+      SIGNING_KEYS: SIGNING_KEY,
       AVATAR_DEFAULT_URLS: ELSEWHERE,
       // The first can be reached here, the second cannot.
       UPLOADS_PER_AVATAR: '10/1d',

@@ -109,7 +109,7 @@ describe('a body', () => {
     });
     const receiver = new UploadReceiver(settings);
     const receive = (...[request, response]: Exchange) =>
-      receiver.receive(request, response, ({ path }) => readFile(path, 'utf8'));
+      receiver.receive(request, response, Infinity, ({ path }) => readFile(path, 'utf8'));
     const [held, ...first] = await begin(8);
     const [refused, ...second] = await begin(4);
     const received = receive(...first);

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CalledBy } from '../../access/called-by.js';
 import { Caller } from '../../access/caller.js';
-import { Needs, Public } from '../../access/marks.js';
+import { Needs, OrTicket, Public } from '../../access/marks.js';
 import { trailOf } from '../../access/trail.js';
 import { UploadCounts } from '../../access/upload-counts.js';
 import { AvatarErasure } from '../../avatars/avatar.erasure.js';
@@ -60,6 +60,7 @@ export class AvatarsController {
 
   @Put(':id')
   @Needs('write', 'upload')
+  @OrTicket('upload')
   @DescribeUpload('Upload a picture')
   async upload(
     @Param('id', IdPipe) id: string,
@@ -70,10 +71,16 @@ export class AvatarsController {
   ): Promise<VersionAnswer> {
     await this.uploadCounts.add(request, reply);
     const rules = { ...changeRulesOf(request.headers, caller), rate: this.settings.uploadsPerAvatar };
-    const { version, outcome, quota } = await this.uploads.receive(request.raw, reply.raw, (upload) => {
-      const { crop, alt } = withForm(query, upload.fields);
-      return this.avatars.upload(id, { ...upload, by: caller.by }, { crop, alt, ...rules });
-    });
+    const mostBytes = caller.ticket?.maxBytes ?? Infinity;
+    const { version, outcome, quota } = await this.uploads.receive(
+      request.raw,
+      reply.raw,
+      mostBytes,
+      (upload) => {
+        const { crop, alt } = withForm(query, upload.fields);
+        return this.avatars.upload(id, { ...upload, by: caller.by }, { crop, alt, ...rules });
+      },
+    );
     Object.assign(trailOf(request), { version: version.version, outcome });
     if (quota) addQuota(reply, quota);
     reply.status(UPLOAD_STATUS[outcome]).headers({
@@ -85,6 +92,7 @@ export class AvatarsController {
 
   @Post(':id')
   @Needs('write', 'upload')
+  @OrTicket('upload')
   @DescribeUpload('Upload a picture: the same as PUT, for clients that can only POST forms')
   uploadByPost(
     @Param('id', IdPipe) id: string,
@@ -154,6 +162,7 @@ export class AvatarsController {
 
   @Delete(':id')
   @Needs('write', 'remove')
+  @OrTicket('remove')
   @DescribeDelete()
   async delete(
     @Param('id', IdPipe) id: string,

@@ -47,7 +47,10 @@ export const DescribeUpload = (summary: string) => {
       },
     }),
     ApiCreatedResponse({ ...stored, description: 'A new version was stored and is current.' }),
-    ApiOkResponse({ ...stored, description: 'The current version was made from the same upload already.' }),
+    ApiOkResponse({
+      ...stored,
+      description: 'A version was made from the same upload already: it is current, or has the same ticket.',
+    }),
     ApiAcceptedResponse({ ...stored, description: PENDING }),
     DescribeRefusals(
       ...WRITES,
@@ -62,6 +65,8 @@ export const DescribeUpload = (summary: string) => {
       'invalid_id',
       'no_file',
       'rate_limited',
+      'ticket_outdated',
+      'ticket_used',
       'too_many_files',
       'unexpected_field',
       'unreadable_image',
@@ -137,5 +142,12 @@ export const DescribeDelete = () =>
     ApiNoContentResponse({ description: 'The picture is deleted.' }),
     ApiOkResponse({ type: ReceiptAnswer, description: 'The avatar is erased.' }),
     ApiAcceptedResponse({ type: ReceiptAnswer, description: `${PENDING} Only an erasure has a receipt.` }),
-    DescribeRefusals(...WRITES, ...PRECONDITIONS, 'invalid_before', 'invalid_erase', 'invalid_id'),
+    DescribeRefusals(
+      ...WRITES,
+      ...PRECONDITIONS,
+      'invalid_before',
+      'invalid_erase',
+      'invalid_id',
+      'ticket_outdated',
+    ),
   );

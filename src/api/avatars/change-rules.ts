@@ -4,10 +4,14 @@ import type { ChangeRules } from '../../avatars/avatar.changes.js';
 import { preconditionOf } from '../../http/conditional.js';
 
 /**
- * What has to hold for a change of a picture: its If-Match or If-None-Match, and no lock unless the caller
- * has `admin`.
+ * What has to hold for a change of a picture: its If-Match or If-None-Match, no lock unless the caller has
+ * `admin`, and a ticket that still holds.
  * @throws CodedError `invalid_precondition`
  */
 export function changeRulesOf(headers: IncomingHttpHeaders, caller: Caller): ChangeRules {
-  return { precondition: preconditionOf(headers), unlessLocked: !caller.may('admin') };
+  return {
+    precondition: preconditionOf(headers),
+    unlessLocked: !caller.may('admin'),
+    ticket: caller.ticket?.name,
+  };
 }

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CalledBy } from '../../access/called-by.js';
 import { Caller } from '../../access/caller.js';
-import { Needs } from '../../access/marks.js';
+import { Needs, OrTicket } from '../../access/marks.js';
 import { trailOf } from '../../access/trail.js';
 import { AvatarsService } from '../../avatars/avatars.service.js';
 import { VersionErasure } from '../../avatars/version.erasure.js';
@@ -35,6 +35,7 @@ export class HistoryController {
 
   @Get('versions')
   @Needs('read')
+  @OrTicket('restore')
   @Header('Cache-Control', 'no-store')
   @DescribeHistory()
   async versions(
@@ -80,6 +81,7 @@ export class HistoryController {
 
   @Put('current')
   @Needs('write', 'restore')
+  @OrTicket('restore')
   @DescribeRestore()
   async restore(
     @Param('id', IdPipe) id: string,

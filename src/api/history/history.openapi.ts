@@ -38,7 +38,7 @@ export const DescribeRestore = () => {
     ApiBody({ type: RestoreBody }),
     ApiOkResponse({ ...restored, description: 'The version is current.' }),
     ApiAcceptedResponse({ ...restored, description: PENDING }),
-    DescribeRefusals(...CHANGES, 'invalid_version'),
+    DescribeRefusals(...CHANGES, 'invalid_version', 'ticket_outdated'),
   );
 };
 

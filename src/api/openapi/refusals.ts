@@ -8,11 +8,11 @@ import { ProblemAnswer } from './problem.dto.js';
 /** What a refusal of each status means. `docs/api.md` says what to do about each code. */
 const MEANINGS: Record<number, string> = {
   400: 'The request is wrong. `code` and `parameter` say why.',
-  401: 'The bearer key is missing or unknown.',
-  403: 'The key lacks the scope, or is for other ids. Without API_KEYS: a web page of another origin sent it.',
-  404: 'There is no such picture or version.',
+  401: 'The bearer is missing or unknown, or is a ticket that has run out.',
+  403: 'The key or ticket is not for this call, or not for this id. Or a web page of another origin sent it.',
+  404: 'There is no such picture or version, or no SIGNING_KEYS for tickets.',
   408: 'The body did not arrive in time.',
-  409: 'An address stands for another avatar, and the call was to take none over.',
+  409: 'An address stands for another avatar, and the call was to take none over. Or a ticket is used, or void.',
   412: 'What is current is not what If-Match or If-None-Match asks for.',
   413: 'The body is too large.',
   414: 'The path is too long.',

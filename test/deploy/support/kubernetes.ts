@@ -6,6 +6,7 @@ import type { IPodTemplateSpec } from 'kubernetes-models/v1/PodTemplateSpec';
 import { parse, parseAllDocuments } from 'yaml';
 import { sumOf } from '../../support/api-keys.js';
 import { testS3 } from '../../support/s3.js';
+import { SIGNING_KEY } from '../../support/tickets.js';
 
 /** A rendered Kubernetes object. */
 export interface KubernetesObject {
@@ -139,7 +140,7 @@ export function environmentOf(
 
 /** The secrets that an operator creates by hand, as README.md says. */
 export const SECRETS: Record<string, Record<string, string>> = {
-  visage: { API_KEYS: sumOf('key') },
+  visage: { API_KEYS: sumOf('key'), SIGNING_KEYS: SIGNING_KEY },
   minio: {
     'root-user': testS3?.accessKeyId ?? 'user',
     'root-password': testS3?.secretAccessKey ?? 'password',

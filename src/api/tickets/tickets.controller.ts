@@ -1,0 +1,34 @@
+import { Controller, Header, Param, Post, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { Needs } from '../../access/marks.js';
+import { Tickets } from '../../access/tickets.js';
+import { trailOf } from '../../access/trail.js';
+import { IdPipe } from '../id.pipe.js';
+import { JsonBody } from '../json-body.js';
+import { DescribeId } from '../openapi/parameters.js';
+import { TicketAnswer, TicketBody } from './tickets.dto.js';
+import { DescribeTicket } from './tickets.openapi.js';
+
+/** Hands out tickets, with which browsers call Visage themselves. */
+@ApiTags('avatars')
+@DescribeId()
+@Controller('v1/avatars/:id/tickets')
+export class TicketsController {
+  constructor(private readonly tickets: Tickets) {}
+
+  @Post()
+  @Needs('write', 'ticket')
+  @Header('Cache-Control', 'no-store')
+  @DescribeTicket()
+  async issue(
+    @Param('id', IdPipe) id: string,
+    @JsonBody() { may, expiresIn, maxBytes, origin }: TicketBody,
+    @Req() request: FastifyRequest,
+  ): Promise<TicketAnswer> {
+    const terms = { id, may, maxBytes, ...(origin !== undefined && { origin: new URL(origin).origin }) };
+    const { name, text, expiresAt } = await this.tickets.issue(terms, expiresIn);
+    trailOf(request).ticket = name;
+    return { ticket: text, expiresAt: expiresAt.toISOString() };
+  }
+}
