@@ -127,6 +127,7 @@ function serveDescription(app: NestFastifyApplication, base: string | undefined)
     if (url === '/' || url.startsWith('/docs')) reply.header('Cache-Control', 'no-cache');
     done();
   });
-  SwaggerModule.setup('docs', app, () => describeApi(app, base));
+  // YAML would be written anew for everybody who asks.
+  SwaggerModule.setup('docs', app, () => describeApi(app, base), { raw: ['json'] });
   fastify.get('/', (_request, reply) => reply.redirect('docs'));
 }

@@ -89,6 +89,7 @@ export class Adoption {
 
   /**
    * Makes a picture the version of that name. The name, a UUIDv7, holds the time of the upload.
+   * @param picture is destroyed
    * @returns the manifest with it; without it if it was erased meanwhile, or the history is full of newer
    * versions
    * @throws CodedError if it would not be accepted as an upload
@@ -111,6 +112,7 @@ export class Adoption {
       const after = await this.objects.storeUnlessErased(id, name, { format }, bytes, publish);
       return after.manifest;
     } finally {
+      picture.destroy();
       await spooled.discard();
     }
   }

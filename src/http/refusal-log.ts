@@ -15,6 +15,7 @@ const MAX_KINDS = 20;
 /** The codes of requests that are refused before anybody has looked at their key, or because of it. */
 const WITHOUT_KEY = new Set<string>([
   'unauthorized',
+  'ticket_expired',
   'foreign_origin',
   'route_not_found',
   'method_not_allowed',

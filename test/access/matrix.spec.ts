@@ -80,7 +80,6 @@ const ROWS: Record<string, Row> = {
   'GET /docs/swagger-ui-init.js': open('/docs/swagger-ui-init.js', 200),
   'GET /docs/docs/swagger-ui-init.js': open('/docs/docs/swagger-ui-init.js', 200),
   'GET /docs-json': open('/docs-json', 200),
-  'GET /docs-yaml': open('/docs-yaml', 200),
   'GET /health/live': open('/health/live', 200),
   'GET /health/ready': open('/health/ready', 200),
   'GET /metrics': open('/metrics', 200),

@@ -15,7 +15,7 @@ import { type Environment, type RunningService, startService, startServices } fr
 import { SIGNING_KEY, forgeTicket, ticketFrom } from '../support/tickets.js';
 
 const WITH_TICKETS = {
-  API_KEYS: [item('app', 'read+write'), item('jobs', 'admin')].join(),
+  API_KEYS: [item('app', 'read+write'), item('blind', 'write'), item('jobs', 'admin')].join(),
   SIGNING_KEYS: SIGNING_KEY,
 };
 
@@ -228,6 +228,14 @@ describe('a ticket', () => {
   ])('is not made with a wrong %s: %j', async (parameter, body) => {
     const answer = await make(body);
     expect(problemOf(answer)).toEqual({ status: 400, code: 'invalid_ticket', parameter });
+  });
+
+  it('gives no more than the key that makes it', async () => {
+    const blind = new AvatarClient(service.url, 'alice', bearer('blind'));
+    const makes = (may: string[]) =>
+      blind.send({ method: 'POST', suffix: '/tickets', body: JSON.stringify({ may }) });
+    expect(problemOf(await makes(['upload', 'restore']))).toEqual(LACKING);
+    expect((await makes(['upload', 'remove'])).status).toBe(201);
   });
 
   it.each(['null', '[]', '"upload"'])('is not made with %s for its body', async (body) => {

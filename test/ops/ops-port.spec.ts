@@ -33,7 +33,6 @@ describe('OPS_PORT', () => {
     '/docs',
     '/docs/',
     '/docs-json',
-    '/docs-yaml',
     '/docs/swagger-ui.css',
     '/metrics',
     '/metrics?x=1',

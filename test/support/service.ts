@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Host, Hosts } from '../host/hosts.mjs';
+import { openFilesOf } from './open-files.js';
 import { HANG_MS, environmentOf } from './patience.js';
 
 const STARTS_AT_ONCE = 4;
@@ -170,14 +171,7 @@ function watch({
       }
     },
     spooled: () => readdir(join(folder, 'spool')),
-    openFiles: async () => {
-      const descriptors = `/proc/${String(child.pid)}/fd`;
-      const names = await readdir(descriptors);
-      const targets = await Promise.all(
-        names.map((name) => readlink(join(descriptors, name)).catch(() => '')),
-      );
-      return targets.filter((target) => target.startsWith('/') && !target.startsWith('/dev/'));
-    },
+    openFiles: () => openFilesOf(child),
   };
 }
 

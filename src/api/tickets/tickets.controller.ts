@@ -1,6 +1,8 @@
 import { Controller, Header, Param, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { CalledBy } from '../../access/called-by.js';
+import { Caller } from '../../access/caller.js';
 import { Needs } from '../../access/marks.js';
 import { Tickets } from '../../access/tickets.js';
 import { trailOf } from '../../access/trail.js';
@@ -24,8 +26,11 @@ export class TicketsController {
   async issue(
     @Param('id', IdPipe) id: string,
     @JsonBody() { may, expiresIn, maxBytes, origin }: TicketBody,
+    @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
   ): Promise<TicketAnswer> {
+    // Nobody gets more by way of a ticket. It shows the history to whoever may restore.
+    if (may.includes('restore')) caller.assertMay('read');
     const terms = { id, may, maxBytes, ...(origin !== undefined && { origin: new URL(origin).origin }) };
     const { name, text, expiresAt } = await this.tickets.issue(terms, expiresIn);
     trailOf(request).ticket = name;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { openFilesOf } from '../../support/open-files.js';
 import { environmentOf } from '../../support/patience.js';
 import type { Environment } from '../../support/service.js';
 
@@ -48,7 +49,10 @@ export async function start(environment: Environment, ...parameters: string[]): 
   return { process: child, ended };
 }
 
-/** Runs a command the same way to its end, but in a host: a process that has run others before. */
+/**
+ * Runs a command the same way to its end, but in a host: a process that has run others before.
+ * @throws Error if it leaves files open
+ */
 export async function visage(environment: Environment, ...parameters: string[]): Promise<Ended> {
   if (environment['NODE_OPTIONS'] !== undefined) return (await start(environment, ...parameters)).ended;
   const folder = await mkdtemp(join(tmpdir(), 'visage-cli-'));
@@ -56,6 +60,8 @@ export async function visage(environment: Environment, ...parameters: string[]):
   host.begin({ request: 'run', folder, environment: environmentOf(environment), parameters });
   const code = await host.done();
   const { output: stdout, errors: stderr } = host;
+  const open = await openFilesOf(host.process);
+  if (open.length > 0) throw new Error(`${parameters.join(' ')} left open: ${open.join(', ')}`);
   hosts.give(host);
   await rm(folder, { recursive: true, force: true });
   return { code, signal: host.process.signalCode, stdout, stderr };
