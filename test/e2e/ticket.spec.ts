@@ -32,7 +32,7 @@ needs('chromium')('a ticket in Chromium', () => {
     none = `${app}/none`;
     service = await startService({
       ...(await local.environment()),
-      API_KEYS: item('app', 'write'),
+      API_KEYS: item('app', 'read+write'),
       SIGNING_KEYS: SIGNING_KEY,
     });
     browser = await chromium.launch({
