@@ -10,6 +10,7 @@ import type { FaultProxy } from '../support/fault-proxy.js';
 import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
+import { SIGNING_KEY, ticketFrom } from '../support/tickets.js';
 
 const LIMITED = { status: 429, code: 'rate_limited' };
 
@@ -216,6 +217,31 @@ describe('the uploads from an address', () => {
   ])('are limited by %s', async (_, addresses, refused) => {
     const statuses = await uploadFrom(...addresses);
     expect(statuses.map((status) => status === 429)).toEqual(refused);
+  });
+
+  it('are those with tickets, and not those of an application', async () => {
+    const keyed = await startService({
+      ...(await local.environment()),
+      API_KEYS: item('app', 'write'),
+      SIGNING_KEYS: SIGNING_KEY,
+      UPLOADS_PER_ADDRESS: '2/1h',
+      UPLOADS_PER_CREDENTIAL: '3/1h',
+    });
+    try {
+      const app = new AvatarClient(keyed.url, 'alice', bearer('app'));
+      const ticket = () => ticketFrom(app);
+      const upload = async (headers: Record<string, string>) =>
+        new AvatarClient(keyed.url, 'alice').upload(await numbered(0), headers);
+      const [first, second] = [await upload(await ticket()), await upload(await ticket())];
+      expect([leftIn(first), leftIn(second)]).toMatchObject([
+        { address: { r: 1 }, credential: { r: 2 } },
+        { address: { r: 0 }, credential: { r: 2 } },
+      ]);
+      expectNothingLeft(await upload(await ticket()), 'address');
+      expect(leftIn(await upload(bearer('app')))).toMatchObject({ credential: { r: 2 } });
+    } finally {
+      await keyed.stop();
+    }
   });
 
   it('are counted for a bounded number of addresses', async () => {

@@ -562,11 +562,49 @@ describe('loadSettings', () => {
     [{ UPLOADS_PER_CREDENTIAL: '20/1h', API_KEYS: 'a'.repeat(64) }, []],
     [{ UPLOADS_PER_ADDRESS: '20/1h', API_KEYS: 'a'.repeat(64) }, ['UPLOADS_PER_ADDRESS']],
     [{ UPLOADS_PER_AVATAR: '10/1h', API_KEYS: 'a'.repeat(64) }, []],
+    [{ UPLOADS_PER_ADDRESS: '20/1h', API_KEYS: 'a'.repeat(64), SIGNING_KEYS: 'b'.repeat(32) }, []],
+    [{ UPLOADS_PER_CREDENTIAL: '20/1h', SIGNING_KEYS: 'b'.repeat(32) }, []],
   ])('with %j warns of the limits that count nothing: %j', (environment, variables) => {
     const { warnings } = loadSettings(environment, file('empty.env', ''));
     expect(warnings).toEqual(
       variables.map((variable) => expect.stringMatching(`${variable} has no effect.*API_KEYS`) as string),
     );
+  });
+
+  it('warns that a proxy hides the addresses that are to be counted, in production', () => {
+    const keys = {
+      API_KEYS: 'a'.repeat(64),
+      SIGNING_KEYS: 'b'.repeat(32),
+      PUBLIC_BASE_URL: 'https://a.example',
+    };
+    const warningsWith = (more: Record<string, string>) =>
+      loadSettings({ ...keys, UPLOADS_PER_ADDRESS: '20/1h', ...more }, file('empty.env', '')).warnings;
+    expect(warningsWith({ NODE_ENV: 'production' })).toEqual([
+      expect.stringMatching(/UPLOADS_PER_ADDRESS.*proxy.*TRUST_PROXY/),
+    ]);
+    expect(warningsWith({ NODE_ENV: 'production', TRUST_PROXY: '1' })).toEqual([]);
+  });
+
+  it.each([
+    'b'.repeat(31),
+    `${'b'.repeat(32)},short`,
+    `${'b'.repeat(32)},`,
+    `${'b'.repeat(20)} ${'b'.repeat(20)}`,
+  ])('refuses %j as keys that sign tickets, and repeats none of them', (text) => {
+    const [problem = '', ...rest] = problemsOf({ SIGNING_KEYS: text });
+    expect([problem, rest]).toEqual([
+      expect.stringMatching(/^SIGNING_KEYS must be secrets.*32.*openssl/),
+      [],
+    ]);
+    expect(problem).not.toMatch(/bbb|short/);
+  });
+
+  it('takes ten keys that sign tickets, and no more', () => {
+    const keys = (count: number) => Array.from({ length: count }, (_, i) => `${i}`.repeat(32));
+    expect(load({ SIGNING_KEYS: keys(10).join() }).signingKeys).toEqual(keys(10));
+    expect(problemsOf({ SIGNING_KEYS: keys(11).join() })).toEqual([
+      expect.stringMatching(/SIGNING_KEYS.*10/),
+    ]);
   });
 
   it('refuses to count more uploads of an avatar than its history remembers', () => {
