@@ -80,11 +80,11 @@ export class Tickets {
         throw new AccessRefused('unauthorized', 'This is no ticket of Visage. Get a new one.', INVALID);
       }
     }
-    throw new AccessRefused(
-      'unauthorized',
-      'No key of SIGNING_KEYS has signed this ticket. Get a new one, and see that all replicas have the same keys.',
-      INVALID,
-    );
+    const detail =
+      this.keys.length === 0
+        ? 'This service takes no tickets, because SIGNING_KEYS is not set.'
+        : 'No key of SIGNING_KEYS has signed this ticket. Get a new one, and see that all replicas have the same keys.';
+    throw new AccessRefused('unauthorized', detail, INVALID);
   }
 }
 

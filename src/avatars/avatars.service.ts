@@ -21,7 +21,7 @@ import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { PendingChanges } from './pending-changes.js';
 import type { Read } from './read.js';
-import { ticketUsed, versionUploadedWith } from './ticket-uses.js';
+import { assertNoErasureSince, ticketUsed, versionUploadedWith } from './ticket-uses.js';
 
 export interface Upload {
   /** A file with the uploaded bytes. */
@@ -92,7 +92,8 @@ export class AvatarsService {
     if (same && (await this.mayAnswerWith(state, same))) return existing(state.manifest, same);
     assertRoom(quotaIn(state.manifest));
 
-    const { version, master } = await this.makeVersion(upload, description, state.at);
+    const whole = { crop, alt: alt ?? same?.alt };
+    const { version, master } = await this.makeVersion(upload, whole, state.at);
     const intent = { type: 'publish', at: state.at, version } as const;
     const decide = (manifest: Manifest) => {
       const found = earlier(manifest);
@@ -130,10 +131,15 @@ export class AvatarsService {
     return { ...read, value: read.value !== undefined };
   }
 
-  /** The versions in the history, and which one is current. */
-  async history(id: string): Promise<Manifest> {
+  /**
+   * The versions in the history, and which one is current.
+   * @param ticket the name of the ticket that asks for it, if one does
+   * @throws CodedError `ticket_outdated`; what the store throws
+   */
+  async history(id: string, ticket?: string): Promise<Manifest> {
     const { value: manifest, incomplete } = await this.repository.readCached(id);
     if (incomplete) throw incomplete;
+    if (ticket !== undefined) assertNoErasureSince(manifest, ticket);
     return manifest;
   }
 
@@ -237,10 +243,14 @@ export class AvatarsService {
   ): Version | undefined {
     const { avatarHistory } = this.settings;
     const made = ticket === undefined ? undefined : versionUploadedWith(manifest, ticket, avatarHistory);
-    const version = made ?? currentVersion(manifest);
-    if (version && isFromSame(version, upload, description)) return version;
-    if (made) throw ticketUsed();
-    return undefined;
+    if (!made) {
+      const current = currentVersion(manifest);
+      return current && isFromSame(current, upload, description) ? current : undefined;
+    }
+    // What it was uploaded with is not known if its alt was changed since.
+    const { alt } = made.describedAt === undefined ? description : made;
+    if (isFromSame(made, upload, { ...description, alt })) return made;
+    throw ticketUsed();
   }
 
   /**

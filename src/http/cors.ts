@@ -13,8 +13,9 @@ export const OPEN = {
 const PREFLIGHT_ANSWER = {
   ...OPEN,
   'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
-  // `*` does not include Authorization: https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
-  'Access-Control-Allow-Headers': '*, Authorization',
+  // Those that Visage reads, and not `*`: a page could say with X-Forwarded-Host that it is one of ours.
+  'Access-Control-Allow-Headers':
+    'Accept, Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Request-Id',
   'Access-Control-Max-Age': '86400',
 } as const;
 

@@ -59,6 +59,19 @@ describe.each(backends)('a ticket on $name', (backend) => {
     expect((await jobs('once').versions()).current).toBe(versionOf(other));
   });
 
+  it('answers a repeated upload after its alternative text was changed, and keeps that', async () => {
+    const ticket = await ticketFrom(app('alt'));
+    const upload = async (alt: string, i = 1) =>
+      browser('alt').send({ method: 'PUT', suffix: `?alt=${alt}`, body: await numbered(i), headers: ticket });
+    const version = versionOf(await upload('first'));
+    expect(problemOf(await upload('second'))).toEqual(USED);
+    const body = JSON.stringify({ alt: 'third' });
+    expect((await app('alt').send({ method: 'PUT', suffix: '/alt', body })).status).toBe(200);
+    const again = await upload('first');
+    expect([again.status, jsonOf(again)]).toMatchObject([200, { version, alt: 'third' }]);
+    expect(problemOf(await upload('first', 2))).toEqual(USED);
+  });
+
   it('is not used up by what stores nothing', async () => {
     const [ticket] = [await ticketFrom(app('kept')), await app('kept').upload(await numbered(1))];
     expect((await browser('kept').upload(Buffer.from('no picture'), ticket)).status).toBe(415);
@@ -117,9 +130,11 @@ describe.each(backends)('a ticket on $name', (backend) => {
     expect(problemOf(await client.upload(await numbered(1), one))).toEqual(OUTDATED);
     expect(problemOf(await client.upload(await numbered(2), one))).toEqual(OUTDATED);
     expect(problemOf(await client.delete(two))).toEqual(OUTDATED);
-    const three = await ticketFrom(app('erased'));
+    const three = await ticketFrom(app('erased'), { may: ['upload', 'restore'] });
     expect((await jobs('erased').erase()).status).toBe(200);
     expect(problemOf(await client.upload(await numbered(2), three))).toEqual(OUTDATED);
+    const history = await client.send({ suffix: '/versions', headers: three });
+    expect(problemOf(history)).toEqual(OUTDATED);
     expect(await mastersOf('erased')).toEqual([]);
     expect((await client.upload(await numbered(2), await ticketFrom(app('erased')))).status).toBe(201);
   });
@@ -220,6 +235,7 @@ describe('a ticket', () => {
     ['origin', { origin: '*' }],
     ['origin', { origin: 'null' }],
     ['origin', { origin: 'app.example' }],
+    ['origin', { origin: 'https://*.app.example' }],
     ['origin', { origin: 'file://' }],
     ['origin', { origin: 'javascript:alert(1)' }],
     ['origin', { origin: null }],

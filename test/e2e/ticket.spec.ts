@@ -34,6 +34,7 @@ needs('chromium')('a ticket in Chromium', () => {
       ...(await local.environment()),
       API_KEYS: item('app', 'read+write'),
       SIGNING_KEYS: SIGNING_KEY,
+      TRUST_PROXY: '127.0.0.1',
     });
     browser = await chromium.launch({
       executablePath: '/usr/bin/chromium-headless-shell',
@@ -105,6 +106,16 @@ needs('chromium')('a ticket in Chromium', () => {
       expect(await call(from, pathOf('bob'), 'PUT', ticket, await numbered(1))).toMatchObject(refused);
     }
     expect(await call(app, pathOf('bob'), 'PUT', ticket, await numbered(1))).toMatchObject({ status: 201 });
+  });
+
+  it('is not the own of a page that says it is one of the service', async () => {
+    const ticket = await ticketOf('claimed', { origin: app });
+    const claims = { 'X-Forwarded-Host': new URL(third).host, 'X-Forwarded-Proto': 'http' };
+    for (const headers of [claims, { Forwarded: `host="${new URL(third).host}";proto=http` }]) {
+      const upload = call(third, pathOf('claimed'), 'PUT', { ...ticket, ...headers }, await numbered(1));
+      expect(await upload).toBeUndefined();
+    }
+    expect((await fetch(pathOf('claimed'))).status).toBe(404);
   });
 
   it('works from every origin, from none and from its own service, if it is for all', async () => {

@@ -43,7 +43,7 @@ export class HistoryController {
     @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
   ): Promise<HistoryAnswer> {
-    const manifest = await this.avatars.history(id);
+    const manifest = await this.avatars.history(id, caller.ticket?.name);
     const { current, versions, erasedAt, lock } = manifest;
     const hidden = hiddenVersion(manifest)?.version;
     return {

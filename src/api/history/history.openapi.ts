@@ -14,7 +14,7 @@ export const DescribeHistory = () =>
   applyDecorators(
     ApiOperation({ summary: 'Get the history: every version that is kept, and which one is current' }),
     ApiOkResponse({ type: HistoryAnswer, headers: headersOf('Cache-Control'), description: 'The history.' }),
-    DescribeRefusals(...READS, 'invalid_id'),
+    DescribeRefusals(...READS, 'invalid_id', 'ticket_outdated'),
   );
 
 export const DescribeVersionErasure = () =>

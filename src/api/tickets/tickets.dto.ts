@@ -88,5 +88,6 @@ function isListOfActions(value: unknown): boolean {
 
 function isWebUrl(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > ORIGIN_CHARACTERS || !URL.canParse(value)) return false;
-  return ['https:', 'http:'].includes(new URL(value).protocol);
+  const { protocol, hostname } = new URL(value);
+  return ['https:', 'http:'].includes(protocol) && !hostname.includes('*');
 }
