@@ -1,5 +1,4 @@
-import { timeOfVersion } from '../model/keys.js';
-import type { Instant, Manifest } from '../model/manifest.js';
+import { type Instant, type Manifest, uploadTimes } from '../model/manifest.js';
 import type { Quota, Rate } from '../model/quota.js';
 
 /**
@@ -7,14 +6,10 @@ import type { Quota, Rate } from '../model/quota.js';
  * since. Exact as long as the history keeps as many versions as the rate allows.
  * @param now usually the time of an upload, which may be later than this process's clock
  */
-export function quotaOfAvatar({ versions, erased = [] }: Manifest, rate: Rate, now: Instant): Quota {
+export function quotaOfAvatar(manifest: Manifest, rate: Rate, now: Instant): Quota {
   const windowMs = rate.seconds * 1000;
   const since = Date.parse(now) - windowMs;
-  const uploads = [
-    ...versions.map(({ uploadedAt }) => Date.parse(uploadedAt)),
-    ...erased.map(({ version }) => timeOfVersion(version)),
-  ];
-  const latestFirst = uploads.filter((time) => time > since).sort((a, b) => b - a);
+  const latestFirst = uploadTimes(manifest).filter((time) => time > since);
   const next = latestFirst[Math.min(rate.count, latestFirst.length) - 1];
   return {
     counted: 'avatar',

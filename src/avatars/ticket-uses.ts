@@ -1,6 +1,6 @@
 import { CodedError } from '../errors.js';
 import { timeOfVersion } from '../model/keys.js';
-import { type Manifest, type Version, endOfErased } from '../model/manifest.js';
+import { type Manifest, type Version, endOfErased, uploadTimes } from '../model/manifest.js';
 
 /**
  * Refuses a ticket that was made before an erasure of the avatar or of one of its versions: what was erased
@@ -25,18 +25,14 @@ export function assertNoErasureSince(manifest: Manifest, ticket: string): void {
  * @throws CodedError `ticket_outdated` if the manifest may have forgotten it
  */
 export function versionUploadedWith(
-  { versions, erased = [] }: Manifest,
+  manifest: Manifest,
   ticket: string,
   history: number,
 ): Version | undefined {
-  const found = versions.find(({ by }) => by?.kind === 'ticket' && by.name === ticket);
+  const found = manifest.versions.find(({ by }) => by?.kind === 'ticket' && by.name === ticket);
   if (found) return found;
   // Erased versions keep their place in the history.
-  const places = [
-    ...versions.map(({ uploadedAt }) => Date.parse(uploadedAt)),
-    ...erased.map(({ version }) => timeOfVersion(version)),
-  ];
-  const oldest = places.sort((a, b) => b - a)[history - 1];
+  const oldest = uploadTimes(manifest)[history - 1];
   if (oldest === undefined || oldest < timeOfVersion(ticket)) return undefined;
   throw outdated('So many pictures were uploaded after this ticket was made that it may have been used.');
 }

@@ -137,6 +137,13 @@ export function isErasedAlone({ erased }: Manifest, version: string): boolean {
   return erased?.some((one) => one.version === version) ?? false;
 }
 
+/** When the versions of a manifest were uploaded, in ms since 1970, the latest first: also of erased ones. */
+export function uploadTimes({ versions, erased = [] }: Manifest): number[] {
+  const kept = versions.map(({ uploadedAt }) => Date.parse(uploadedAt));
+  const gone = erased.map(({ version }) => timeOfVersion(version));
+  return [...kept, ...gone].sort((a, b) => b - a);
+}
+
 /** The instant up to which nothing comes back. @returns undefined if the avatar was never erased */
 export function endOfErased({ erasedAt, voidUntil }: Manifest): Instant | undefined {
   return latest(erasedAt, voidUntil);

@@ -5,6 +5,7 @@ import { type Manifest, type Version, emptyManifest } from '../../src/model/mani
 import type { Rate } from '../../src/model/quota.js';
 import { runs } from '../support/programme.js';
 import { fc } from '../support/properties.js';
+import { PICTURE } from './support.js';
 
 const RATE: Rate = { count: 3, seconds: 10 };
 /** No more than a rate needs. */
@@ -16,14 +17,7 @@ const at = (ms: number) => new Date(START + ms).toISOString();
 function versionAt(ms: number): Version {
   return {
     version: uuidv7({ msecs: START + ms }),
-    source: 'a'.repeat(64),
-    master: 'jpeg',
-    width: 1,
-    height: 1,
-    animated: false,
-    bytes: 1,
-    thumbhash: 'AAAA',
-    color: '#000000',
+    ...PICTURE,
     uploadedAt: at(ms),
   };
 }

@@ -19,19 +19,14 @@ import {
 } from '../../src/model/manifest.js';
 import { runs } from '../support/programme.js';
 import { fc } from '../support/properties.js';
+import { PICTURE } from './support.js';
 
 const HISTORY = 3;
 const at = (tick: number) => new Date(tick).toISOString();
 
 function version(name: string, tick: number): Version {
   const facts = {
-    source: 'a'.repeat(64),
-    master: 'jpeg',
-    width: 1,
-    height: 1,
-    animated: false,
-    bytes: 1,
-    thumbhash: 'AAAA',
+    ...PICTURE,
     ...(tick % 2 === 0 && {
       sha256: 'b'.repeat(64),
       alt: 'Ada, laughing',
@@ -40,7 +35,7 @@ function version(name: string, tick: number): Version {
       crop: { x: 0, y: 7, width: 90, height: 80 },
     }),
   } as const;
-  return { ...facts, version: name, color: '#000000', uploadedAt: at(tick) };
+  return { ...facts, version: name, uploadedAt: at(tick) };
 }
 
 /**

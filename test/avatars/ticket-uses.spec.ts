@@ -5,6 +5,7 @@ import { timeOfVersion } from '../../src/model/keys.js';
 import { type Manifest, emptyManifest, instantAfter } from '../../src/model/manifest.js';
 import { runs } from '../support/programme.js';
 import { fc } from '../support/properties.js';
+import { PICTURE } from './support.js';
 
 const HISTORY = 3;
 const TICKETS = 3;
@@ -17,14 +18,7 @@ const at = (ms: number) => new Date(START + ms).toISOString();
 function published(uploadedAt: string, ticket: string | undefined): Intent {
   const version = {
     version: uuidv7({ msecs: Date.parse(uploadedAt) }),
-    source: 'a'.repeat(64),
-    master: 'jpeg',
-    width: 1,
-    height: 1,
-    animated: false,
-    bytes: 1,
-    thumbhash: 'AAAA',
-    color: '#000000',
+    ...PICTURE,
     ...(ticket !== undefined && { by: { kind: 'ticket', name: ticket } as const }),
     uploadedAt,
   } as const;

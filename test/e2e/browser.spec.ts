@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type Browser, type Page, type Response, chromium } from 'playwright-core';
+import { type Browser, type Page, type Response } from 'playwright-core';
 import sharp from 'sharp';
 import { hashEmail } from '../../src/model/alias.js';
 import { startNginx } from '../cdn/support/nginx.js';
@@ -11,6 +11,7 @@ import { local } from '../support/local.js';
 import { freePort, listenSomewhere } from '../support/ports.js';
 import { type RunningService, startService, startServices } from '../support/service.js';
 import { needs } from '../support/tools.js';
+import { openChromium } from './support/chromium.js';
 
 const [HASH = ''] = hashEmail('alice@example.org');
 
@@ -58,11 +59,7 @@ needs('chromium')('a page in Chromium', () => {
 
   beforeAll(async () => {
     pages = `http://127.0.0.1:${await listenSomewhere(site)}/`;
-    browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium-headless-shell',
-      // It runs as root, and shows only what these tests made.
-      args: ['--no-sandbox'],
-    });
+    browser = await openChromium();
     page = await browser.newPage();
   });
   afterAll(async () => {

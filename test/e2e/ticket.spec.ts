@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { type Browser, type Page, chromium } from 'playwright-core';
+import { type Browser, type Page } from 'playwright-core';
 import { bearer, item } from '../support/api-keys.js';
 import { AvatarClient, numbered } from '../support/avatar-client.js';
 import { local } from '../support/local.js';
@@ -7,6 +7,7 @@ import { listenSomewhere } from '../support/ports.js';
 import { type RunningService, startService } from '../support/service.js';
 import { SIGNING_KEY, type TicketTerms, ticketFrom } from '../support/tickets.js';
 import { needs } from '../support/tools.js';
+import { openChromium } from './support/chromium.js';
 
 /** What a script of a page is told of a call. */
 interface Told {
@@ -36,11 +37,7 @@ needs('chromium')('a ticket in Chromium', () => {
       SIGNING_KEYS: SIGNING_KEY,
       TRUST_PROXY: '127.0.0.1',
     });
-    browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium-headless-shell',
-      // It runs as root, and shows only what these tests made.
-      args: ['--no-sandbox'],
-    });
+    browser = await openChromium();
     page = await browser.newPage();
   });
   afterAll(async () => {
