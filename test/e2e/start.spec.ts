@@ -96,7 +96,8 @@ describe('a start', () => {
           status: 'unavailable',
           storage: { reachable: true, conditionalWrites: 'emulated' },
         });
-      expect(service.log()).toContain('This replica does not become ready');
+      // It is logged after the look at the storage that the answer tells of.
+      await service.logged(/This replica does not become ready/);
       expect(await service.stop()).toBe(0);
       await proxy.stop();
     });
