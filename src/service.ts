@@ -3,7 +3,7 @@ import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import { CDN_CHECK } from './cdn/check-settings.js';
 import { loadSettings, warningOfOwnUrls } from './config/load-settings.js';
-import { type Settings, isLoggedInDetail } from './config/settings.js';
+import { type Settings, isLoggedInDetail, isOpenToAll } from './config/settings.js';
 import { LOG_HOOKS, openLog, serializeError, serializeErrorBriefly } from './ops/logging.js';
 import { UnfitStorage } from './storage/health/storage-report.js';
 import { OpsPort } from './ops/ops-port.js';
@@ -33,8 +33,10 @@ export async function openService(environment: Record<string, string | undefined
   for (const warning of warnings) logger.warn(warning);
   const ownUrls = warningOfOwnUrls(settings);
   if (ownUrls !== undefined) logger.warn(ownUrls);
-  if (settings.apiKeys.length === 0) {
-    logger.warn('API_KEYS is not set: anybody who can reach the service can change avatars');
+  if (isOpenToAll(settings)) {
+    logger.warn(
+      'Neither API_KEYS nor JWT_ISSUER is set: anybody who can reach the service can change avatars',
+    );
   }
   await prepareSpool(settings.uploadSpoolPath);
   const app = await createApp(settings, logger);

@@ -8,6 +8,7 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['the AWS SDK for CloudFront', /^@aws-sdk\/client-cloudfront$/, ['cdn/cloudfront.cdn.ts']],
   ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$)/, ['placeholders/']],
   ['multer', /^multer$/, ['uploads/upload-form.ts']],
+  ['jose', /^jose$/, ['access/', 'cli/doctor/tokens.ts']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
   [
     'fastify',
@@ -64,7 +65,19 @@ const LAYERS: Record<string, readonly string[]> = {
     'storage',
     'uploads',
   ],
-  cli: ['avatars', 'cdn', 'config', 'images', 'model', 'ops', 'outbox', 'placeholders', 'storage', 'uploads'],
+  cli: [
+    'access',
+    'avatars',
+    'cdn',
+    'config',
+    'images',
+    'model',
+    'ops',
+    'outbox',
+    'placeholders',
+    'storage',
+    'uploads',
+  ],
 };
 
 /** The root knows everything. */

@@ -1,24 +1,25 @@
+import type { IncomingMessage } from 'node:http';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { AccessRefused } from '../http/access-refused.js';
 import { ForeignPages } from '../http/foreign-pages.js';
 import { isId } from '../model/keys.js';
-import type { TicketAction } from '../model/ticket.js';
 import { setCaller } from './called-by.js';
 import { Caller } from './caller.js';
 import { KeyRing } from './key-ring.js';
-import { MARK, type Mark, TICKET_MARK } from './marks.js';
+import { MARK, type Mark, OWN_MARK, type OwnMark } from './marks.js';
 import { Tickets } from './tickets.js';
+import { Tokens } from './tokens.js';
 import { trailOf } from './trail.js';
 
 const CLOSED: Mark = { scope: 'admin', action: undefined };
 
 /**
- * Decides who may call a route: everybody if it is `@Public()`, otherwise whoever has a key with the scope
- * that it `@Needs()`, for avatars that the key is for, `@OrTicket()` a ticket for that avatar. A route
- * without a mark takes `admin`. Without keys it lets everybody pass, but for changes by web pages of other
- * origins.
+ * Decides who may call a route: everybody if it is `@Public()`, otherwise whoever has a key or token with the
+ * scope that it `@Needs()`, for avatars that it is for; `@OrOwner()` a token of the avatar's own user;
+ * `@OrTicket()` that or a ticket for the avatar. A route without a mark takes `admin`. Without keys and an
+ * identity provider it lets everybody pass, but for changes by web pages of other origins.
  */
 @Injectable()
 export class AccessGuard implements CanActivate {
@@ -27,9 +28,10 @@ export class AccessGuard implements CanActivate {
     private readonly foreignPages: ForeignPages,
     private readonly keys: KeyRing,
     private readonly tickets: Tickets,
+    private readonly tokens: Tokens,
   ) {}
 
-  /** @throws CodedError `unauthorized`, `ticket_expired`, `insufficient_scope`, `foreign_origin` */
+  /** @throws CodedError `insufficient_scope`, and what `callerOf` throws */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const targets = [context.getHandler(), context.getClass()];
@@ -41,37 +43,44 @@ export class AccessGuard implements CanActivate {
     if (id !== undefined && isId(id)) trail.id = id;
     const caller = await this.callerOf(request);
     trail.by = caller.by;
-    caller.assertMay(
-      mark.scope,
-      this.reflector.getAllAndOverride<TicketAction | undefined>(TICKET_MARK, targets),
-    );
+    caller.assertMay(mark.scope, this.reflector.getAllAndOverride<OwnMark | undefined>(OWN_MARK, targets));
     if (id !== undefined) caller.assertCovers(id);
     setCaller(request, caller);
     return true;
   }
 
-  /** @throws CodedError `unauthorized`, `ticket_expired`, `foreign_origin` */
+  /** @throws CodedError `unauthorized`, `foreign_origin`, and what a ticket or token is refused for */
   private async callerOf({ headers, raw }: FastifyRequest): Promise<Caller> {
     const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
-    const known = bearer === undefined ? undefined : this.keys.callerWith(bearer);
+    const known = bearer === undefined ? undefined : await this.callerWith(bearer, raw);
     if (known) return known;
-    const ticket = bearer === undefined ? undefined : await this.tickets.read(bearer);
-    if (ticket) {
-      if (ticket.origin !== undefined) this.foreignPages.assertFrom(ticket.origin, raw);
-      return Caller.withTicket(ticket);
-    }
-    if (this.keys.isEmpty) {
+    if (this.keys.isEmpty && !this.tokens.enabled) {
       this.foreignPages.assertOwn(raw);
       return Caller.ANYBODY;
     }
     if (bearer === undefined) {
       throw new AccessRefused(
         'unauthorized',
-        'Send the header "Authorization: Bearer <key>" with your API key.',
+        'Send the header "Authorization: Bearer <key>" with your API key, ticket or token.',
       );
     }
-    throw new AccessRefused('unauthorized', 'This API key is unknown here: its SHA-256 is not in API_KEYS.', {
-      error: 'invalid_token',
-    });
+    const detail =
+      !this.tokens.enabled && bearer.split('.').length === 3
+        ? 'This is no key of API_KEYS. If it is a token of an identity provider: JWT_ISSUER is not set here.'
+        : 'This API key is unknown here: its SHA-256 is not in API_KEYS.';
+    throw new AccessRefused('unauthorized', detail, { error: 'invalid_token' });
+  }
+
+  /** @returns undefined if it is nothing that is known here */
+  private async callerWith(bearer: string, request: IncomingMessage): Promise<Caller | undefined> {
+    const owner = this.keys.callerWith(bearer);
+    if (owner) return owner;
+    const ticket = await this.tickets.read(bearer);
+    if (ticket) {
+      if (ticket.origin !== undefined) this.foreignPages.assertFrom(ticket.origin, request);
+      return Caller.withTicket(ticket);
+    }
+    const token = await this.tokens.read(bearer);
+    return token && Caller.withToken(token);
   }
 }

@@ -6,6 +6,7 @@ import { RequestOrigins } from '../http/request-origins.js';
 import { AccessGuard } from './access.guard.js';
 import { KeyRing } from './key-ring.js';
 import { Tickets } from './tickets.js';
+import { Tokens } from './tokens.js';
 import { UploadCounts } from './upload-counts.js';
 
 /** Decides who may call what. Its guard holds for every route of the service. */
@@ -16,9 +17,10 @@ import { UploadCounts } from './upload-counts.js';
     KeyRing,
     RequestOrigins,
     Tickets,
+    Tokens,
     UploadCounts,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [ClientAddresses, KeyRing, RequestOrigins, Tickets, UploadCounts],
+  exports: [ClientAddresses, KeyRing, RequestOrigins, Tickets, Tokens, UploadCounts],
 })
 export class AccessModule {}

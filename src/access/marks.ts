@@ -9,12 +9,18 @@ export type Mark = 'public' | { scope: Scope; action: Action | undefined };
 /** The metadata of routes that has their mark. */
 export const MARK = 'access';
 
-/** The metadata of routes that has what a ticket has to be for. */
-export const TICKET_MARK = 'ticket';
+/** That a route is open to whoever is for its avatar only. */
+export interface OwnMark {
+  /** What a ticket has to be for; undefined: no ticket does. */
+  ticket?: TicketAction;
+}
+
+/** The metadata of routes that has it. */
+export const OWN_MARK = 'own';
 
 /** The fields of an operation in the OpenAPI document that say the same. */
 export const SCOPE_EXTENSION = 'x-scope';
-export const TICKET_EXTENSION = 'x-ticket';
+export const OWN_EXTENSION = 'x-own';
 
 /** Opens a route, or all routes of a controller, to everybody. */
 export const Public = () => SetMetadata<string, Mark>(MARK, 'public');
@@ -30,6 +36,12 @@ export const Needs = (scope: Scope, action?: Action) =>
     ApiExtension(SCOPE_EXTENSION, scope),
   );
 
-/** Opens a route that `@Needs()` a scope to tickets as well. @param action that the ticket has to be for */
-export const OrTicket = (action: TicketAction) =>
-  applyDecorators(SetMetadata(TICKET_MARK, action), ApiExtension(TICKET_EXTENSION, action));
+/** Opens a route that `@Needs()` a scope to tokens of the avatar's own user as well. */
+export const OrOwner = () => orOwner({});
+
+/** Opens it to tickets, too. @param action that the ticket has to be for */
+export const OrTicket = (action: TicketAction) => orOwner({ ticket: action });
+
+function orOwner(mark: OwnMark) {
+  return applyDecorators(SetMetadata(OWN_MARK, mark), ApiExtension(OWN_EXTENSION, mark));
+}

@@ -35,7 +35,7 @@ export class UploadCounts {
     if (uploadsPerAddress) {
       this.limit(fastify, 'address', uploadsPerAddress, (request) => {
         // An application sends the uploads of all its users from where it runs.
-        if (callerOf(request).by?.kind === 'key') return undefined;
+        if (callerOf(request).isApplication) return undefined;
         return normalizeIP(this.addresses.of(request.raw), IPV6_SUBNET);
       });
     }

@@ -1,3 +1,4 @@
+import { faultOfFetch } from '../tools/fetch-fault.js';
 import { Cdn, PurgeFailed } from './cdn.js';
 import { PLACEHOLDERS, type PurgeRequest, namedBy } from './purge-request.js';
 
@@ -49,7 +50,10 @@ export class HttpCdn extends Cdn {
       });
       await answer.body?.cancel();
     } catch (error) {
-      throw this.unreachable(error as Error);
+      throw new PurgeFailed(
+        `the CDN at ${this.origin} ${faultOfFetch(error as Error, this.timeoutMs)}`,
+        "Check CDN_HTTP_URL, the network, and the CDN's own status.",
+      );
     }
     if (answer.ok) return;
     throw new PurgeFailed(
@@ -58,21 +62,6 @@ export class HttpCdn extends Cdn {
         (answer.status >= 500
           ? "Check the CDN's own status."
           : 'Check CDN_HTTP_URL, CDN_HTTP_METHOD and CDN_HTTP_BODY.'),
-    );
-  }
-
-  /** The error of `fetch` is left out: it may quote what was sent. */
-  private unreachable({ name, cause }: Error): PurgeFailed {
-    if (name === 'TimeoutError') {
-      return new PurgeFailed(
-        `the CDN at ${this.origin} did not answer a purge within ${this.timeoutMs} ms`,
-        "Check the network and the CDN's own status.",
-      );
-    }
-    const { code = 'no connection' } = (cause ?? {}) as { code?: string };
-    return new PurgeFailed(
-      `the CDN at ${this.origin} cannot be reached: ${code}`,
-      'Check CDN_HTTP_URL and the network.',
     );
   }
 }

@@ -57,6 +57,21 @@ export class Constants {
    */
   uploadCounters = 10_000;
 
+  /** How often the keys of the identity provider are fetched: a withdrawn one still counts for so long. */
+  jwksRefreshMs = 600_000;
+
+  /**
+   * How long between two fetches of them at least, also if one has failed: tokens of strangers may name a key
+   * that there never was.
+   */
+  jwksCooldownMs = 30_000;
+
+  /** How old they may get while the provider is away: most tokens from before have run out then. */
+  jwksMaxAgeMs = 3_600_000;
+
+  /** How long a fetch of them may take. A token with a key that is not known yet waits for it. */
+  jwksTimeoutMs = 5000;
+
   /** How many pictures may wait for their turn in each line: for as long as a client waits, too. */
   imageQueue = 256;
 

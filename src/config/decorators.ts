@@ -46,14 +46,18 @@ export function IsWebUrl(): PropertyDecorator {
     Transform(({ value }: { value: unknown }) =>
       typeof value === 'string' ? value.replace(/\/+$/, '') : value,
     ),
-    IsUrl(
-      { ...WEB_URL, disallow_auth: true, allow_query_components: false, allow_fragments: false },
-      {
-        message:
-          '$property must be a URL without user, password, query and fragment that starts with http:// or https://',
-      },
-    ),
+    isUrl({ allow_query_components: false }, 'user, password, query and fragment'),
   );
+}
+
+/** The same if nothing is appended: it may have a query, and stays as it is. */
+export function IsWholeUrl(): PropertyDecorator {
+  return isUrl({}, 'user, password and fragment');
+}
+
+function isUrl(options: object, lacks: string): PropertyDecorator {
+  const message = `$property must be a URL without ${lacks} that starts with http:// or https://`;
+  return IsUrl({ ...WEB_URL, disallow_auth: true, allow_fragments: false, ...options }, { message });
 }
 
 /** The proxies of TRUST_PROXY. */
@@ -94,6 +98,12 @@ export function IsSecret({ each = false } = {}): PropertyDecorator {
     : 'a secret of at least 32 characters';
   const message = `$property must be ${wanted} of ASCII without spaces. Make one with: openssl rand -hex 32`;
   return Matches(/^[!-~]{32,}$/, { each, message });
+}
+
+/** What others have named: 1 to 512 characters of ASCII without spaces. @param each of a list */
+export function IsText({ each = false } = {}): PropertyDecorator {
+  const message = `$property must be 1 to 512 characters of ASCII without spaces${each ? ' each, comma separated' : ''}`;
+  return Matches(/^[!-~]{1,512}$/, { each, message });
 }
 
 /** Letters of either case, kept in lower case. */

@@ -9,7 +9,15 @@ import {
   yamlKeyBeside,
   yamlKeyOf,
 } from './setting-names.js';
-import { OLDER_NAMES, S3_WAITING, SETTINGS, STORAGE_BACKENDS, Settings, variableOf } from './settings.js';
+import {
+  OLDER_NAMES,
+  S3_WAITING,
+  SETTINGS,
+  STORAGE_BACKENDS,
+  Settings,
+  isOpenToAll,
+  variableOf,
+} from './settings.js';
 import {
   type Given,
   InvalidSettings,
@@ -18,6 +26,7 @@ import {
   readYaml,
   withoutPrefix,
 } from './sources.js';
+import { problemsOfTokens } from './token-settings.js';
 
 export { InvalidSettings };
 
@@ -95,7 +104,7 @@ export function loadSettings(
   if (settings.urlMode !== 'public') settings.serviceBaseUrl ??= settings.publicBaseUrl;
   settings.avatarSizes.sort((a, b) => a - b);
 
-  problems.push(...check.problems(settings), ...contradictions(settings));
+  problems.push(...check.problems(settings), ...problemsOfTokens(settings), ...contradictions(settings));
   const unread = unreadVariables(outer);
   if (problems.length > 0) throw new InvalidSettings(problems, unread);
   const servesBucket =
@@ -179,15 +188,16 @@ export function warningOfOwnUrls({
 
 /** Limits that count nothing, or more than they should. */
 function warningsOfLimits(settings: Settings): string[] {
-  const { apiKeys, signingKeys, uploadsPerAddress, uploadsPerCredential } = settings;
+  const { apiKeys, jwtIssuer, signingKeys, uploadsPerAddress, uploadsPerCredential } = settings;
+  const forUsers = signingKeys.length > 0 || jwtIssuer !== undefined;
   const warnings: string[] = [];
-  if (uploadsPerCredential && apiKeys.length + signingKeys.length === 0) {
-    warnings.push('UPLOADS_PER_CREDENTIAL has no effect without API_KEYS and SIGNING_KEYS.');
+  if (uploadsPerCredential && apiKeys.length === 0 && !forUsers) {
+    warnings.push('UPLOADS_PER_CREDENTIAL has no effect without API_KEYS, SIGNING_KEYS and JWT_ISSUER.');
   }
   if (!uploadsPerAddress) return warnings;
-  if (apiKeys.length > 0 && signingKeys.length === 0) {
+  if (apiKeys.length > 0 && !forUsers) {
     warnings.push(
-      'UPLOADS_PER_ADDRESS has no effect with API_KEYS unless SIGNING_KEYS is set: it limits uploads without a key.',
+      'UPLOADS_PER_ADDRESS has no effect with API_KEYS unless SIGNING_KEYS or JWT_ISSUER is set: it limits uploads without a key.',
     );
   } else if (settings.nodeEnv === 'production' && settings.trustProxy.length === 0) {
     warnings.push(
@@ -211,9 +221,9 @@ function contradictions(settings: Settings): string[] {
   if (settings.opsPort === settings.port && settings.port !== 0) {
     problems.push('OPS_PORT must differ from PORT. Leave it empty to have one port for everything.');
   }
-  if (settings.nodeEnv === 'production' && settings.apiKeys.length === 0) {
+  if (settings.nodeEnv === 'production' && isOpenToAll(settings)) {
     problems.push(
-      'API_KEYS must be set when NODE_ENV is production, or anybody could change avatars. ' +
+      'API_KEYS or JWT_ISSUER must be set when NODE_ENV is production, or anybody could change avatars. ' +
         'Make a key with: openssl rand -hex 32. Give the key to the main application, and its SHA-256 sum to Visage: ' +
         'printf %s "$KEY" | sha256sum',
     );

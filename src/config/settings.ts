@@ -26,7 +26,9 @@ import {
   IsProxies,
   IsRate,
   IsSecret,
+  IsText,
   IsWebUrl,
+  IsWholeUrl,
   WEB_URL,
 } from './decorators.js';
 
@@ -35,6 +37,12 @@ import {
  * before it that hang have ended, and have opened the circuit.
  */
 export const S3_WAITING = 2;
+
+/** How tokens may be signed, all of them with a private key (RFC 7518, RFC 8037, RFC 9864). */
+const TOKEN_ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+];
 
 /** Where objects can be kept. `loadSettings` reports another name, and uses the local disk. */
 export const STORAGE_BACKENDS = ['local', 's3'] as const;
@@ -81,6 +89,38 @@ export class Settings extends Constants {
   @ArrayMaxSize(10)
   @IsSecret({ each: true })
   signingKeys: string[] = [];
+
+  @IsOptional()
+  @IsText()
+  jwtIssuer: string | undefined = undefined;
+
+  @IsOptional()
+  @IsWholeUrl()
+  jwtJwksUrl: string | undefined = undefined;
+
+  @IsOptional()
+  @IsString()
+  jwtJwks: string | undefined = undefined;
+
+  @IsList()
+  @IsText({ each: true })
+  jwtAudience: string[] = [];
+
+  @IsList()
+  @IsText({ each: true })
+  jwtAuthorizedParties: string[] = [];
+
+  @IsText()
+  jwtIdClaim = 'sub';
+
+  @IsOptional()
+  @IsText()
+  jwtTyp: string | undefined = undefined;
+
+  @IsList()
+  @ArrayNotEmpty()
+  @IsIn(TOKEN_ALGORITHMS, { each: true })
+  jwtAlgorithms: string[] = ['RS256', 'ES256', 'EdDSA'];
 
   @IsOptional()
   @IsRate()
@@ -301,6 +341,11 @@ export const OLDER_NAMES: Readonly<Record<string, string>> = {
 /** The variable that sets a property: `storageS3Bucket` is STORAGE_S3_BUCKET. */
 export function variableOf(property: string): string {
   return property.replace(/[A-Z]/g, '_$&').toUpperCase();
+}
+
+/** Whether anybody may do everything, because there is nothing to tell callers by. */
+export function isOpenToAll({ apiKeys, jwtIssuer }: Settings): boolean {
+  return apiKeys.length === 0 && jwtIssuer === undefined;
 }
 
 /** Whether the log has what only developers want: each read, and the stack of each error. */

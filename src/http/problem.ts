@@ -33,6 +33,7 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_sheet: 400,
   invalid_size: 400,
   invalid_ticket: 400,
+  issuer_unavailable: 503,
   method_not_allowed: 405,
   invalid_version: 400,
   manifest_unreadable: 503,
@@ -52,6 +53,7 @@ const STATUSES: Record<ErrorCode, number> = {
   ticket_outdated: 409,
   ticket_used: 409,
   tickets_disabled: 404,
+  token_expired: 401,
   too_many_files: 400,
   truncated_body: 400,
   unauthorized: 401,
@@ -66,7 +68,12 @@ const STATUSES: Record<ErrorCode, number> = {
 };
 
 /** Seconds after which it makes sense to try again. */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { busy: 1, outbox_full: 30, storage_unavailable: 5 };
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
+  busy: 1,
+  issuer_unavailable: 30,
+  outbox_full: 30,
+  storage_unavailable: 5,
+};
 
 /** The body of an error as in RFC 9457, with a `code` for programs. */
 export interface Problem {

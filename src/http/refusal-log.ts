@@ -16,6 +16,8 @@ const MAX_KINDS = 20;
 const WITHOUT_KEY = new Set<string>([
   'unauthorized',
   'ticket_expired',
+  'token_expired',
+  'issuer_unavailable',
   'foreign_origin',
   'route_not_found',
   'method_not_allowed',

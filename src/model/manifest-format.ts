@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import { type By, CREDENTIALS } from './access.js';
+import { type By, CALLER_NAME, CREDENTIALS } from './access.js';
 import { type Crop, MASTER_FORMATS, REDUCTIONS } from './formats.js';
 import { isAliasName, isVersion, manifestKey } from './keys.js';
 import type {
@@ -20,7 +20,6 @@ export const TEXT_CHARACTERS = 250;
 /** `\p{Cs}`: half of a surrogate pair, which only JSON can bring. */
 const TEXT = new RegExp(`^[^\\p{Cc}\\p{Cs}]{0,${TEXT_CHARACTERS}}$`, 'u');
 /** Of who uploaded a version. */
-const NAME = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 const SHA256 = /^[0-9a-f]{64}$/;
 const COLOR = /^#[0-9a-f]{6}$/;
 const INSTANT = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
@@ -150,7 +149,9 @@ const versionShape = object<Version>({
   by: optional(
     object<By>({
       kind: rule(CREDENTIALS.join(' or '), (value) => CREDENTIALS.some((kind) => kind === value)),
-      name: rule('at most 255 characters, none of them a control character', (value) => isText(value, NAME)),
+      name: rule('at most 255 characters, none of them a control character', (value) =>
+        isText(value, CALLER_NAME),
+      ),
     }),
   ),
   // Not always the time in `version`: the first releases took it some ms before they made the name.

@@ -5,6 +5,7 @@ import { AccessGuard } from '../../src/access/access.guard.js';
 import { KeyRing } from '../../src/access/key-ring.js';
 import { Needs, Public } from '../../src/access/marks.js';
 import { Tickets } from '../../src/access/tickets.js';
+import { Tokens } from '../../src/access/tokens.js';
 import { Settings } from '../../src/config/settings.js';
 import { FailureLog } from '../../src/http/failure-log.js';
 import { ForeignPages } from '../../src/http/foreign-pages.js';
@@ -43,6 +44,7 @@ settings.apiKeys = [item('both', 'read+write'), item('jobs', 'admin')];
     KeyRing,
     RequestOrigins,
     Tickets,
+    Tokens,
     { provide: Settings, useValue: settings },
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_GUARD, useClass: AccessGuard },

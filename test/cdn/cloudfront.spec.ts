@@ -2,7 +2,7 @@ import { AvatarClient, expectStatus, jsonOf, numbered } from '../support/avatar-
 import { hashEmail } from '../../src/model/alias.js';
 import { local } from '../support/local.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
-import { PurgeApi } from './support/purge-api.js';
+import { RecordingServer } from '../support/recording-server.js';
 
 const SECRET = 'wJalrXUtnFEMI-example-secret';
 
@@ -18,10 +18,10 @@ const refused = (code: string, status: number) => ({
 <Type>Sender</Type><Code>${code}</Code><Message>No.</Message></Error><RequestId>1</RequestId></ErrorResponse>`,
 });
 
-let api: PurgeApi;
+let api: RecordingServer;
 let service: RunningService | undefined;
 beforeEach(async () => {
-  api = await PurgeApi.start();
+  api = await RecordingServer.start();
   api.answering = () => CREATED;
 });
 afterEach(async () => {

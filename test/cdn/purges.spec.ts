@@ -13,21 +13,21 @@ import { behindProxy } from '../support/behind-proxy.js';
 import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
-import { PurgeApi, until } from './support/purge-api.js';
+import { RecordingServer, until } from '../support/recording-server.js';
 
 const TOKEN = 'a-very-secret-token';
 
 /** A CDN that is told by tag, as Fastly's: one request for each. */
-const byTag = ({ url }: PurgeApi): Environment => ({
+const byTag = ({ url }: RecordingServer): Environment => ({
   CDN_PURGE: 'http',
   CDN_HTTP_URL: `${url}/purge/{tag}`,
   CDN_HTTP_HEADERS: JSON.stringify({ 'Fastly-Key': TOKEN }),
 });
 
-let api: PurgeApi;
+let api: RecordingServer;
 const running: RunningService[] = [];
 beforeEach(async () => {
-  api = await PurgeApi.start();
+  api = await RecordingServer.start();
 });
 afterEach(async () => {
   await Promise.all(running.splice(0).map((service) => service.stop()));
@@ -237,7 +237,7 @@ describe('a CDN that does not do what it is told', () => {
     const client = new AvatarClient(service.url, 'alice');
     expectStatus(201, await client.upload(await numbered(1)));
     expect(jsonOf(expectStatus(200, await client.erase()))).toMatchObject({ purged: { accepted: false } });
-    await service.logged(/did not answer a purge within 300 ms.*Check the network/);
+    await service.logged(/did not answer within 300 ms.*Check CDN_HTTP_URL, the network/);
     await service.logged(/"accepted":false.*erased an avatar/);
   });
 

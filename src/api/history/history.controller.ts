@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CalledBy } from '../../access/called-by.js';
 import { Caller } from '../../access/caller.js';
-import { Needs, OrTicket } from '../../access/marks.js';
+import { Needs, OrOwner, OrTicket } from '../../access/marks.js';
 import { trailOf } from '../../access/trail.js';
 import { AvatarsService } from '../../avatars/avatars.service.js';
 import { VersionErasure } from '../../avatars/version.erasure.js';
@@ -100,6 +100,7 @@ export class HistoryController {
 
   @Put('alt')
   @Needs('write', 'describe')
+  @OrOwner()
   @DescribeAlt()
   async describe(
     @Param('id', IdPipe) id: string,

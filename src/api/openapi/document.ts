@@ -1,12 +1,11 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { SCOPE_EXTENSION, TICKET_EXTENSION } from '../../access/marks.js';
+import { OWN_EXTENSION, type OwnMark, SCOPE_EXTENSION } from '../../access/marks.js';
 import { VERSION } from '../../config/version.js';
 import type { Scope } from '../../model/access.js';
-import type { TicketAction } from '../../model/ticket.js';
 import { type HeaderName, headersOf } from './headers.js';
 import { ProblemAnswer } from './problem.dto.js';
-import { EVERY_CALL, OTHER_REFUSAL, refusal } from './refusals.js';
+import { EVERY_CALL, OTHER_REFUSAL, codesOf, refusal } from './refusals.js';
 
 const ALWAYS = [
   'X-Content-Type-Options',
@@ -19,7 +18,7 @@ const LIMITS = ['RateLimit-Policy', 'RateLimit'] as const satisfies HeaderName[]
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
   [SCOPE_EXTENSION]?: Scope;
-  [TICKET_EXTENSION]?: TicketAction;
+  [OWN_EXTENSION]?: OwnMark;
 };
 
 /**
@@ -36,7 +35,7 @@ export function describeApi(app: INestApplication, base: string | undefined): Op
     .addBearerAuth({
       type: 'http',
       scheme: 'bearer',
-      bearerFormat: 'one of the keys of API_KEYS, or a ticket',
+      bearerFormat: 'a key of API_KEYS, a token of the identity provider, or a ticket',
     })
     .build();
   if (base !== undefined) about.servers = [{ url: base }];
@@ -53,12 +52,15 @@ export function describeApi(app: INestApplication, base: string | undefined): Op
 function complete(operation: Operation, path: string): void {
   const { responses } = operation;
   responses['400'] ??= refusal(400, EVERY_CALL);
-  const { [SCOPE_EXTENSION]: scope, [TICKET_EXTENSION]: action } = operation;
+  const { [SCOPE_EXTENSION]: scope, [OWN_EXTENSION]: own } = operation;
   if (scope !== undefined) {
-    const orTicket = action === undefined ? '' : `, or a ticket for \`${action}\``;
-    const needs = `If API_KEYS is set, it needs a key with \`${scope}\`${orTicket}.`;
+    const orOwn = own ? ", a token of the avatar's own user" : '';
+    const orTicket = own?.ticket === undefined ? '' : `, a ticket for \`${own.ticket}\``;
+    const needs = `If API_KEYS or JWT_ISSUER is set, it needs one of: a key or token with \`${scope}\`${orOwn}${orTicket}.`;
     operation.description = `${operation.description ?? ''}\n\n${needs}`.trim();
-    responses['401'] = refusal(401, ['unauthorized', 'ticket_expired']);
+    responses['401'] = refusal(401, ['unauthorized', 'ticket_expired', 'token_expired']);
+    const away = responses['503'] as ReturnType<typeof refusal> | undefined;
+    responses['503'] = refusal(503, [...(away ? codesOf(away) : []), 'issuer_unavailable']);
     responses['403'] = refusal(403, ['insufficient_scope', 'foreign_origin']);
   }
   if (path.includes('{')) responses['414'] = refusal(414, ['bad_request']);

@@ -8,8 +8,8 @@ import { ProblemAnswer } from './problem.dto.js';
 /** What a refusal of each status means. `docs/api.md` says what to do about each code. */
 const MEANINGS: Record<number, string> = {
   400: 'The request is wrong. `code` and `parameter` say why.',
-  401: 'The bearer is missing or unknown, or is a ticket that has run out.',
-  403: 'The key or ticket is not for this call, or not for this id. Or a web page of another origin sent it.',
+  401: 'The bearer is missing or unknown, or is a ticket or token that has run out.',
+  403: 'The key, ticket or token is not for this call, or not for this id. Or a web page of another origin sent it.',
   404: 'There is no such picture or version, or no SIGNING_KEYS for tickets.',
   408: 'The body did not arrive in time.',
   409: 'An address stands for another avatar, and the call was to take none over. Or a ticket is used, or void.',
@@ -21,7 +21,7 @@ const MEANINGS: Record<number, string> = {
   422: 'The picture is damaged or too large, or the sheet would be.',
   423: 'The avatar is locked.',
   429: 'There were too many uploads. RateLimit says of what, and when there is room again.',
-  503: 'The storage cannot be used, or the service is too busy. Try again later.',
+  503: 'The storage cannot be used, the identity provider does not answer, or the service is too busy. Try again later.',
   507: 'There is no room left.',
 };
 
@@ -74,12 +74,19 @@ const PROBLEM = { $ref: getSchemaPath(ProblemAnswer) };
 /** A refusal as OpenAPI describes it. @param codes that it may have */
 export function refusal(status: number, codes: readonly ErrorCode[]) {
   const code = { type: 'string' as const, enum: [...new Set(codes)].sort() };
-  const schema = { allOf: [PROBLEM, { type: 'object' as const, properties: { code } }] };
+  const own = { type: 'object' as const, properties: { code } };
+  const schema = { allOf: [PROBLEM, own] as [typeof PROBLEM, typeof own] };
   return {
     description: MEANINGS[status] ?? '',
     content: { 'application/problem+json': { schema } },
     headers: headersOf('Cache-Control', ...(HEADERS[status] ?? [])),
   };
+}
+
+/** The codes of a refusal that `refusal` has described. */
+export function codesOf({ content }: ReturnType<typeof refusal>): ErrorCode[] {
+  const [, { properties }] = content['application/problem+json'].schema.allOf;
+  return properties.code.enum;
 }
 
 /** Any refusal that a call does not list. */

@@ -19,6 +19,7 @@ import { Report, sumOf } from './report.js';
 import { checkSettings } from './settings.js';
 import { withStandIn } from './stand-in.js';
 import { checkStorage } from './storage.js';
+import { checkTokens } from './tokens.js';
 import { checkUrls } from './urls.js';
 import {
   type Check,
@@ -47,6 +48,7 @@ const CHECKS: readonly Check[] = [
   { name: 'latency', needs: [...CHANGES, 'list'], run: checkLatencies },
   { name: 'anonymous', needs: CHANGES, run: checkAnonymousAccess },
   { name: 'urls', needs: [...CHANGES, 'list'], run: checkUrls },
+  { name: 'tokens', needs: [], run: checkTokens },
   { name: 'pictures', needs: [], run: checkPictures },
   { name: 'fonts', needs: [], run: checkFonts },
 ];

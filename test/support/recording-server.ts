@@ -1,8 +1,8 @@
 import { type IncomingHttpHeaders, type Server, createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HANG_MS } from '../../support/patience.js';
-import { listenSomewhere } from '../../support/ports.js';
+import { HANG_MS } from './patience.js';
+import { listenSomewhere } from './ports.js';
 
 export interface Asked {
   method: string;
@@ -12,10 +12,10 @@ export interface Asked {
 }
 
 /** How a request is answered; `hang`: not at all. */
-export type Answering = { status: number; body?: string } | 'hang';
+export type Answering = { status: number; body?: string; headers?: Record<string, string> } | 'hang';
 
-/** The API by which a CDN is purged, as a server that writes down what it is asked. */
-export class PurgeApi {
+/** A server that writes down what it is asked, such as the API by which a CDN is purged. */
+export class RecordingServer {
   /** Every request, in the order of arrival. */
   readonly asked: Asked[] = [];
   /** Decides how a request is answered; it may wait. */
@@ -26,19 +26,19 @@ export class PurgeApi {
     readonly url: string,
   ) {}
 
-  static async start(): Promise<PurgeApi> {
+  static async start(): Promise<RecordingServer> {
     const server = createServer();
-    const api = new PurgeApi(server, `http://127.0.0.1:${await listenSomewhere(server)}`);
+    const recording = new RecordingServer(server, `http://127.0.0.1:${await listenSomewhere(server)}`);
     server.on('request', (request, response) => {
       void (async () => {
         const { method = '', url = '', headers } = request;
         const asked = { method, url, headers, body: (await buffer(request)).toString() };
-        api.asked.push(asked);
-        const answer = await api.answering(asked);
-        if (answer !== 'hang') response.writeHead(answer.status).end(answer.body);
+        recording.asked.push(asked);
+        const answer = await recording.answering(asked);
+        if (answer !== 'hang') response.writeHead(answer.status, answer.headers).end(answer.body);
       })();
     });
-    return api;
+    return recording;
   }
 
   /** The requests whose URL or body has this text. */
@@ -48,7 +48,7 @@ export class PurgeApi {
 
   /** Waits until this many of them have arrived. */
   async gets(count: number, text: string): Promise<Asked[]> {
-    await until(() => this.about(text).length >= count, `${count} purges of ${text}`);
+    await until(() => this.about(text).length >= count, `${count} requests about ${text}`);
     return this.about(text);
   }
 
