@@ -126,7 +126,7 @@ export class Tokens implements OnApplicationBootstrap, OnApplicationShutdown {
     }
     // Whoever is not named in an audience must refuse it (RFC 7519, section 4.1.3).
     if (jwtAudience.length === 0 && payload.aud !== undefined) throw refused(FAULTS.aud);
-    if (parties.length > 0 && !parties.includes(String(payload['azp']))) throw refused(FAULTS.azp);
+    if (parties.length > 0 && !parties.some((party) => party === payload['azp'])) throw refused(FAULTS.azp);
     const subject = payload.sub;
     if (typeof subject !== 'string' || !CALLER_NAME.test(subject)) throw refused(FAULTS.sub);
     const id = payload[jwtIdClaim];

@@ -7,6 +7,7 @@ import { AvatarClient, jsonOf, numbered, versionOf } from '../support/avatar-cli
 import { backends, s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
+import { Issuer } from '../support/issuer.js';
 import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
@@ -219,12 +220,14 @@ describe('the uploads from an address', () => {
     expect(statuses.map((status) => status === 429)).toEqual(refused);
   });
 
-  it('are those with tickets, and not those of an application', async () => {
+  it('are those with tickets and tokens of users, and not those of an application', async () => {
+    const issuer = await Issuer.start();
     const keyed = await startService({
       ...(await local.environment()),
       API_KEYS: item('app', 'write'),
       SIGNING_KEYS: SIGNING_KEY,
-      UPLOADS_PER_ADDRESS: '2/1h',
+      ...issuer.environment,
+      UPLOADS_PER_ADDRESS: '3/1h',
       UPLOADS_PER_CREDENTIAL: '3/1h',
     });
     try {
@@ -232,15 +235,21 @@ describe('the uploads from an address', () => {
       const ticket = () => ticketFrom(app);
       const upload = async (headers: Record<string, string>) =>
         new AvatarClient(keyed.url, 'alice').upload(await numbered(0), headers);
-      const [first, second] = [await upload(await ticket()), await upload(await ticket())];
-      expect([leftIn(first), leftIn(second)]).toMatchObject([
+      const token = async (scope?: string) => bearer(await issuer.token('alice', { claims: { scope } }));
+      const first = [await upload(await ticket()), await upload(await ticket()), await upload(await token())];
+      expect(first.map(leftIn)).toMatchObject([
+        { address: { r: 2 }, credential: { r: 2 } },
         { address: { r: 1 }, credential: { r: 2 } },
         { address: { r: 0 }, credential: { r: 2 } },
       ]);
       expectNothingLeft(await upload(await ticket()), 'address');
+      expectNothingLeft(await upload(await token()), 'address');
       expect(leftIn(await upload(bearer('app')))).toMatchObject({ credential: { r: 2 } });
+      expect(leftIn(await upload(await token('avatars:write')))).toMatchObject({ credential: { r: 0 } });
+      expectNothingLeft(await upload(await token('avatars:write')), 'credential');
     } finally {
       await keyed.stop();
+      issuer.stop();
     }
   });
 

@@ -9,6 +9,7 @@ import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
 import { bearer, item } from '../support/api-keys.js';
 import { AvatarClient, jsonOf } from '../support/avatar-client.js';
+import { Issuer } from '../support/issuer.js';
 
 const API_KEYS = [item('list', 'read'), item('app', 'read+write'), item('jobs', 'admin')].join();
 const REASON = 'It comes from the company directory.';
@@ -30,13 +31,19 @@ const lock = (caller: AvatarClient, locked: boolean, reason?: string) =>
 describe.each(backends)('a locked avatar on $name', (backend) => {
   let services: RunningService[] = [];
   let image: Buffer;
+  let issuer: Issuer;
 
   beforeAll(async () => {
-    const environment = { ...(await backend.environment()), API_KEYS, CACHE_MAX_AGE_MS: '0' };
+    issuer = await Issuer.start();
+    const own = { API_KEYS, CACHE_MAX_AGE_MS: '0', ...issuer.environment };
+    const environment = { ...(await backend.environment()), ...own };
     services = await startServices([environment, environment]);
     image = await picture('png');
   });
-  afterAll(() => Promise.all(services.map((service) => service.stop())));
+  afterAll(async () => {
+    await Promise.all(services.map((service) => service.stop()));
+    issuer.stop();
+  });
 
   /** Somebody who may write, and somebody with admin on the other replica. */
   const callers = (id: string): [app: AvatarClient, jobs: AvatarClient] => {
@@ -79,6 +86,11 @@ describe.each(backends)('a locked avatar on $name', (backend) => {
     expect(info).not.toHaveProperty('reason');
     expect((await app.setAliases({ emails: ['a@example.org'] })).status).toBe(200);
 
+    const bearerOf = async (scope?: string) => bearer(await issuer.token('locked', { claims: { scope } }));
+    for (const scope of [undefined, 'avatars:write']) {
+      expect(problemOf(await app.upload(gif, await bearerOf(scope)))).toEqual(LOCKED);
+    }
+    expect((await app.upload(image, await bearerOf('avatars:admin'))).status).toBe(200);
     expect((await put(jobs, '/alt', { alt: 'me' })).status).toBe(200);
     expect((await jobs.upload(await picture('gif'))).status).toBe(201);
     expect((await jobs.delete()).status).toBe(204);

@@ -70,6 +70,21 @@ avatar:
   allowed_types: [image/jpeg, image/webp]
 `;
 
+/** An identity provider, whose keys are somewhere. */
+const PROVIDER = {
+  JWT_ISSUER: 'https://login.example',
+  JWT_JWKS_URL: 'https://login.example/jwks',
+  JWT_AUDIENCE: 'avatars',
+};
+/** From RFC 7517, appendix A.1. */
+const EC_KEY = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+  y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
+};
+const jwks = (...keys: object[]) => JSON.stringify({ keys });
+
 describe('.env.example', () => {
   const example = parse(readFileSync('.env.example'));
 
@@ -448,6 +463,44 @@ describe('loadSettings', () => {
   it('refuses to run in production without keys, and says how to make one', () => {
     expect(problemsOf({ NODE_ENV: 'production' })).toEqual([expect.stringMatching(/API_KEYS.*openssl/)]);
     expect(problemsOf({ NODE_ENV: 'production', API_KEYS: 'a'.repeat(64) })).toEqual([]);
+    expect(problemsOf({ NODE_ENV: 'production', ...PROVIDER })).toEqual([]);
+  });
+
+  it.each<[Record<string, string>, RegExp[]]>([
+    [{}, []],
+    [{ JWT_ISSUER: '' }, [/^JWT_ISSUER must be set.*because JWT_JWKS_URL, JWT_AUDIENCE are set/]],
+    [{ JWT_JWKS_URL: '' }, [/^JWT_JWKS_URL or JWT_JWKS must be set.*not both/]],
+    [{ JWT_JWKS: jwks(EC_KEY) }, [/^JWT_JWKS_URL or JWT_JWKS must be set.*not both/]],
+    [{ JWT_JWKS_URL: '', JWT_JWKS: jwks(EC_KEY) }, []],
+    [{ JWT_AUDIENCE: '' }, [/^JWT_AUDIENCE must be set.*JWT_AUTHORIZED_PARTIES/]],
+    [{ JWT_AUDIENCE: '', JWT_AUTHORIZED_PARTIES: 'app' }, []],
+    [{ JWT_AUDIENCE: 'a,,b' }, [/^JWT_AUDIENCE must be 1 to 512.*comma/]],
+    [{ JWT_ISSUER: 'a b' }, [/^JWT_ISSUER must be 1 to 512/]],
+    [{ JWT_JWKS_URL: 'https://u:p@a.example/jwks' }, [/^JWT_JWKS_URL must be a URL without user/]],
+    [{ JWT_JWKS_URL: 'https://a.example/jwks/?p=x' }, []],
+    [{ JWT_ALGORITHMS: 'RS256,HS256' }, [/^each value in JWT_ALGORITHMS must be one of.*RS256/]],
+    [{ JWT_ALGORITHMS: 'none' }, [/^each value in JWT_ALGORITHMS must be one of/]],
+    ...[jwks(), '[]', '{"keys":{}}', 'null', '{"keys":[1]}', 'https://a.example/jwks', '{'].map(
+      (text): [Record<string, string>, RegExp[]] => [
+        { JWT_JWKS_URL: '', JWT_JWKS: text },
+        [/^JWT_JWKS must be a JSON object/],
+      ],
+    ),
+    [
+      {
+        JWT_JWKS_URL: '',
+        JWT_JWKS: jwks(EC_KEY, { kty: 'oct', k: 'c2VjcmV0' }, { ...EC_KEY, d: 'c2VjcmV0' }),
+      },
+      [/^JWT_JWKS has a secret in key 2:/, /^JWT_JWKS has a secret in key 3:/],
+    ],
+    [
+      { JWT_JWKS_URL: '', JWT_JWKS: jwks({ kty: 'EC', crv: 'P-256', x: 'AA' }) },
+      [/^JWT_JWKS has no public key in place 1/],
+    ],
+  ])('with an identity provider and %j says %j', (environment, expected) => {
+    const problems = problemsOf({ ...PROVIDER, ...environment });
+    expect(problems).toEqual(expected.map((problem) => expect.stringMatching(problem) as string));
+    expect(problems.join()).not.toContain('c2VjcmV0');
   });
 
   it('says what is wrong with a configuration file, and quotes nothing of it', () => {
@@ -564,6 +617,8 @@ describe('loadSettings', () => {
     [{ UPLOADS_PER_AVATAR: '10/1h', API_KEYS: 'a'.repeat(64) }, []],
     [{ UPLOADS_PER_ADDRESS: '20/1h', API_KEYS: 'a'.repeat(64), SIGNING_KEYS: 'b'.repeat(32) }, []],
     [{ UPLOADS_PER_CREDENTIAL: '20/1h', SIGNING_KEYS: 'b'.repeat(32) }, []],
+    [{ UPLOADS_PER_CREDENTIAL: '20/1h', ...PROVIDER }, []],
+    [{ UPLOADS_PER_ADDRESS: '20/1h', API_KEYS: 'a'.repeat(64), ...PROVIDER }, []],
   ])('with %j warns of the limits that count nothing: %j', (environment, variables) => {
     const { warnings } = loadSettings(environment, file('empty.env', ''));
     expect(warnings).toEqual(

@@ -12,7 +12,7 @@ export async function scrape(url: string): Promise<Map<string, Metric>> {
 
 /**
  * A scrape of a service that has done a little of everything, so that every metric has its labels. It has an outbox and a
- * breaker, which only a service on a bucket has, and neither a bucket nor a CDN, so that it needs no server.
+ * breaker, which only a service on a bucket has, and neither a bucket, a CDN nor an identity provider, so that it needs no server.
  */
 export async function everyMetric(): Promise<Map<string, Metric>> {
   const service = await startService({
@@ -24,6 +24,9 @@ export async function everyMetric(): Promise<Map<string, Metric>> {
     CDN_PURGE: 'http',
     CDN_HTTP_URL: 'http://127.0.0.1:1/{tag}',
     API_KEYS: item('app', 'write'),
+    JWT_ISSUER: 'http://127.0.0.1:1',
+    JWT_JWKS_URL: 'http://127.0.0.1:1/jwks',
+    JWT_AUDIENCE: 'none',
   });
   const uploaded = await send(service.url, {
     method: 'PUT',
