@@ -121,7 +121,8 @@ export class Tokens implements OnApplicationBootstrap, OnApplicationShutdown {
   /** @throws AccessRefused */
   private tokenOf({ protectedHeader, payload }: JWTVerifyResult): Token {
     const { jwtIdClaim, jwtAudience, jwtAuthorizedParties: parties } = this.settings;
-    if (!this.types.includes(plainType(protectedHeader.typ ?? ''))) {
+    const type: unknown = protectedHeader.typ ?? '';
+    if (typeof type !== 'string' || !this.types.includes(plainType(type))) {
       throw refused(`This is a token of another type than ${this.types.filter(Boolean).join(' or ')}`);
     }
     // Whoever is not named in an audience must refuse it (RFC 7519, section 4.1.3).

@@ -79,6 +79,9 @@ describe('the tokens', () => {
     expect(await typed('application/at+jwt')).toEqual(['alice']);
     expect(await typed('JWT')).toMatch(/another type than at\+jwt/);
     expect(await typed(undefined)).toMatch(/another type than at\+jwt/);
+    for (const typ of [5, ['JWT'], {}]) {
+      expect(await outcome({}, { header: { typ } })).toMatch(/another type than jwt or at\+jwt/);
+    }
   });
 
   it('of Keycloak: for the account and for a party', async () => {
