@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { OWN_EXTENSION, type OwnMark, SCOPE_EXTENSION } from '../../access/marks.js';
+import { scopeOfToken } from '../../access/token.js';
 import { VERSION } from '../../config/version.js';
 import type { Scope } from '../../model/access.js';
 import { type HeaderName, headersOf } from './headers.js';
@@ -56,7 +57,7 @@ function complete(operation: Operation, path: string): void {
   if (scope !== undefined) {
     const orOwn = own ? ", a token of the avatar's own user" : '';
     const orTicket = own?.ticket === undefined ? '' : `, a ticket for \`${own.ticket}\``;
-    const needs = `If API_KEYS or JWT_ISSUER is set, it needs one of: a key or token with \`${scope}\`${orOwn}${orTicket}.`;
+    const needs = `If API_KEYS or JWT_ISSUER is set, it needs one of: a key with \`${scope}\`, a token with \`${scopeOfToken(scope)}\`${orOwn}${orTicket}.`;
     operation.description = `${operation.description ?? ''}\n\n${needs}`.trim();
     responses['401'] = refusal(401, ['unauthorized', 'ticket_expired', 'token_expired']);
     const away = responses['503'] as ReturnType<typeof refusal> | undefined;
