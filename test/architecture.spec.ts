@@ -8,7 +8,7 @@ const ONLY: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['the AWS SDK for CloudFront', /^@aws-sdk\/client-cloudfront$/, ['cdn/cloudfront.cdn.ts']],
   ['what draws pictures', /^(@resvg\/|@dicebear\/|harfbuzzjs$)/, ['placeholders/']],
   ['multer', /^multer$/, ['uploads/upload-form.ts']],
-  ['jose', /^jose$/, ['access/', 'cli/doctor/tokens.ts']],
+  ['jose', /^jose$/, ['access/']],
   ['what reads command lines', /^(commander|cli-progress|csv-parse)/, ['cli/']],
   [
     'fastify',

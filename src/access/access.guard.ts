@@ -64,8 +64,10 @@ export class AccessGuard implements CanActivate {
         'Send the header "Authorization: Bearer <key>" with your API key, ticket or token.',
       );
     }
-    const detail =
-      !this.tokens.enabled && bearer.split('.').length === 3
+    const looksSigned = bearer.split('.').length === 3;
+    const detail = this.tokens.enabled
+      ? 'This is no key of API_KEYS, no ticket, and no token: those of the identity provider have to be signed JWTs.'
+      : looksSigned
         ? 'This is no key of API_KEYS. If it is a token of an identity provider: JWT_ISSUER is not set here.'
         : 'This API key is unknown here: its SHA-256 is not in API_KEYS.';
     throw new AccessRefused('unauthorized', detail, { error: 'invalid_token' });

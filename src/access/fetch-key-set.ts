@@ -1,5 +1,9 @@
-import { type JSONWebKeySet, type LocalJWKSet, createLocalJWKSet } from 'jose';
+import type { Settings } from '../config/settings.js';
 import { faultOfFetch } from '../tools/fetch-fault.js';
+import { type KeySet, keySetOf } from './key-set.js';
+
+/** Where the keys are, and which of them count. */
+export type KeySetSource = Pick<Settings, 'jwtJwksUrl' | 'jwtAlgorithms' | 'jwksTimeoutMs'>;
 
 /** Room for dozens of keys with their certificates. */
 const MOST_BYTES = 256 * 1024;
@@ -13,30 +17,34 @@ export class KeysUnavailable extends Error {}
  * @param timeoutMs for the whole of it
  * @throws KeysUnavailable
  */
-export async function fetchKeySet(url: string, timeoutMs: number): Promise<LocalJWKSet> {
+export async function fetchKeySet({
+  jwtJwksUrl: url = '',
+  jwtAlgorithms: algorithms,
+  jwksTimeoutMs: timeoutMs,
+}: KeySetSource): Promise<KeySet> {
   const host = new URL(url).origin;
+  const unavailable = (fault: string) => new KeysUnavailable(`the identity provider at ${host} ${fault}`);
+  let answer: Response;
   let text: string | undefined;
   try {
-    const answer = await fetch(url, {
+    answer = await fetch(url, {
       headers: { Accept: 'application/jwk-set+json, application/json' },
       // Whoever may redirect may name the keys.
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     });
-    if (answer.status !== 200) {
-      await answer.body?.cancel();
-      throw new KeysUnavailable(`the identity provider at ${host} answered ${answer.status} to JWT_JWKS_URL`);
-    }
     text = await textOf(answer);
   } catch (error) {
-    if (error instanceof KeysUnavailable) throw error;
-    throw new KeysUnavailable(`the identity provider at ${host} ${faultOfFetch(error as Error, timeoutMs)}`);
+    throw unavailable(faultOfFetch(error as Error, timeoutMs));
   }
-  const set = text === undefined ? undefined : keySetOf(text);
-  if (set) return set;
-  throw new KeysUnavailable(
-    `what the identity provider at ${host} has at JWT_JWKS_URL is no JWK set of at most ${MOST_BYTES} bytes`,
-  );
+  if (answer.status !== 200) throw unavailable(`answered ${answer.status} to JWT_JWKS_URL`);
+  if (text === undefined) throw unavailable(`has more than ${MOST_BYTES} bytes at JWT_JWKS_URL`);
+  const keys = keysIn(text);
+  if (!keys) throw unavailable('has no JWK set at JWT_JWKS_URL');
+  const keySet = await keySetOf(keys, algorithms);
+  if (keySet.count > 0) return keySet;
+  const faults = keySet.faults.map((fault) => `; ${fault}`).join('');
+  throw unavailable(`has no key for ${algorithms.join(', ')} at JWT_JWKS_URL${faults}`);
 }
 
 /** @returns undefined if it is too long */
@@ -53,9 +61,10 @@ async function textOf({ body }: Response): Promise<string | undefined> {
   return Buffer.concat(chunks).toString();
 }
 
-function keySetOf(text: string): LocalJWKSet | undefined {
+function keysIn(text: string): unknown[] | undefined {
   try {
-    return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+    const { keys } = JSON.parse(text) as { keys?: unknown };
+    return Array.isArray(keys) ? keys : undefined;
   } catch {
     return undefined;
   }

@@ -2,9 +2,9 @@ import { Logger } from '@nestjs/common';
 import { type CryptoKey, type LocalJWKSet, errors } from 'jose';
 import type { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { fetchKeySet } from './fetch-key-set.js';
+import { type KeySetSource, fetchKeySet } from './fetch-key-set.js';
 
-type Times = Pick<Settings, 'jwksRefreshMs' | 'jwksCooldownMs' | 'jwksMaxAgeMs' | 'jwksTimeoutMs'>;
+type Source = KeySetSource & Pick<Settings, 'jwksRefreshMs' | 'jwksCooldownMs' | 'jwksMaxAgeMs'>;
 
 /**
  * The public keys of an identity provider as they were last fetched. They are fetched regularly, and when a
@@ -20,13 +20,10 @@ export class FetchedKeys {
   private timer: NodeJS.Timeout | undefined;
   /** Whether the last fetch has failed, and whether the keys were too old by then. */
   private state: 'fetched' | 'failed' | 'expired' = 'fetched';
+  private faults = '';
   private stopped = false;
 
-  /** @param url of a JWK set */
-  constructor(
-    private readonly url: string,
-    private readonly times: Times,
-  ) {}
+  constructor(private readonly source: Source) {}
 
   /** Begins to fetch them. */
   start(): void {
@@ -65,12 +62,12 @@ export class FetchedKeys {
   };
 
   private get usable(): LocalJWKSet | undefined {
-    return this.ageMs < this.times.jwksMaxAgeMs ? this.keys : undefined;
+    return this.ageMs < this.source.jwksMaxAgeMs ? this.keys : undefined;
   }
 
   /** Until they may be fetched again. */
   private get restMs(): number {
-    return this.triedAt + this.times.jwksCooldownMs - performance.now();
+    return this.triedAt + this.source.jwksCooldownMs - performance.now();
   }
 
   private refresh(): Promise<void> {
@@ -79,7 +76,7 @@ export class FetchedKeys {
     this.pending = this.fetch().finally(() => {
       this.pending = undefined;
       if (this.stopped) return;
-      const { jwksRefreshMs, jwksCooldownMs } = this.times;
+      const { jwksRefreshMs, jwksCooldownMs } = this.source;
       const waitMs = this.state === 'fetched' ? jwksRefreshMs : jwksCooldownMs;
       this.timer = setTimeout(() => void this.refresh(), waitMs).unref();
     });
@@ -89,7 +86,9 @@ export class FetchedKeys {
   private async fetch(): Promise<void> {
     const begun = performance.now();
     try {
-      this.keys = await fetchKeySet(this.url, this.times.jwksTimeoutMs);
+      const { keyOf, faults } = await fetchKeySet(this.source);
+      this.keys = keyOf;
+      this.report(faults.join('; '));
     } catch (error) {
       this.failed((error as Error).message);
       return;
@@ -99,14 +98,20 @@ export class FetchedKeys {
     this.state = 'fetched';
   }
 
+  private report(faults: string): void {
+    if (faults === this.faults) return;
+    this.faults = faults;
+    if (faults !== '') this.logger.warn(`keys of the identity provider cannot be used: ${faults}`);
+  }
+
   /** Logs what changes: a provider may be away for long. */
   private failed(fault: string): void {
     const state = this.usable ? 'failed' : 'expired';
     if (state === this.state) return;
     this.state = state;
-    const again = `Visage tries again every ${this.times.jwksCooldownMs / 1000} s.`;
+    const again = `Visage tries again every ${this.source.jwksCooldownMs / 1000} s.`;
     if (state === 'failed') {
-      const restSeconds = Math.round((this.times.jwksMaxAgeMs - this.ageMs) / 1000);
+      const restSeconds = Math.round((this.source.jwksMaxAgeMs - this.ageMs) / 1000);
       this.logger.warn(
         `${fault}: the keys that were fetched last count for ${restSeconds} s more, and tokens with other keys are 503 issuer_unavailable. ${again}`,
       );

@@ -33,8 +33,7 @@ const FAULTS = {
   iss: 'This token is of another issuer than JWT_ISSUER',
   aud: 'This token is for an audience that is not in JWT_AUDIENCE',
   azp: 'This token was made for a party that is not in JWT_AUTHORIZED_PARTIES',
-  sub: 'This token has no "sub" of 1 to 255 characters',
-  exp: 'This token has no "exp"',
+  sub: 'The "sub" of this token is no text of 1 to 255 characters',
   nbf: 'This token does not hold yet',
 };
 
@@ -48,7 +47,7 @@ export class Tokens implements OnApplicationBootstrap, OnApplicationShutdown {
 
   constructor(private readonly settings: Settings) {
     const { jwtIssuer, jwtJwksUrl, jwtJwks, jwtAudience, jwtTyp, jwtAlgorithms } = settings;
-    if (jwtJwksUrl !== undefined) this.fetched = new FetchedKeys(jwtJwksUrl, settings);
+    if (jwtJwksUrl !== undefined) this.fetched = new FetchedKeys(settings);
     const inline = jwtJwks === undefined ? undefined : (JSON.parse(jwtJwks) as JSONWebKeySet);
     this.keyOf = inline ? createLocalJWKSet(inline) : this.fetched?.keyOf;
     this.types = jwtTyp === undefined ? TYPES : [plainType(jwtTyp)];
@@ -92,9 +91,17 @@ export class Tokens implements OnApplicationBootstrap, OnApplicationShutdown {
       if (error instanceof errors.JWTExpired) {
         throw new AccessRefused('token_expired', 'This token has run out. Get a new one.', INVALID);
       }
+      if (error instanceof errors.JWKSNoMatchingKey) throw refused(this.lackOfKey);
       if (error instanceof errors.JOSEError) throw refused(faultOf(error));
       throw error;
     }
+  }
+
+  private get lackOfKey(): string {
+    const { keysAgeMs } = this;
+    if (keysAgeMs === undefined) return 'JWT_JWKS has no key that fits this token';
+    const seconds = Math.round(keysAgeMs / 1000);
+    return `The identity provider had no key that fits this token when it was asked last, ${seconds} s ago`;
   }
 
   private async verified(text: string, keyOf: JWTVerifyGetKey<CryptoKey>): Promise<JWTVerifyResult> {
@@ -149,14 +156,13 @@ function refused(fault: string): AccessRefused {
 /** What is wrong with a token, for its developer. */
 function faultOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWTClaimValidationFailed) {
-    const own = Object.entries(FAULTS).find(([claim]) => claim === error.claim);
-    return own ? own[1] : `The claim "${error.claim}" of this token is wrong`;
+    const { claim, reason } = error;
+    if (reason === 'missing') return `This token has no "${claim}"`;
+    const own = Object.entries(FAULTS).find(([name]) => name === claim && reason === 'check_failed');
+    return own ? own[1] : `The "${claim}" of this token cannot be read`;
   }
   if (error instanceof errors.JOSEAlgNotAllowed) {
     return 'This token is signed with an algorithm that is not in JWT_ALGORITHMS';
-  }
-  if (error instanceof errors.JWKSNoMatchingKey) {
-    return 'The identity provider has no key that fits this token';
   }
   if (error instanceof errors.JWSSignatureVerificationFailed) {
     return 'The identity provider has not signed this token';

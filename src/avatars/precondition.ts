@@ -25,7 +25,7 @@ export function assertUnlocked({ lock }: Manifest): void {
 
 function detailOf({ reason }: Lock): string {
   const why = reason === undefined ? '' : ` The reason: ${reason}`;
-  return `The avatar is locked: only a key with admin can change it or unlock it.${why}`;
+  return `The avatar is locked: only a key or token with admin can change it or unlock it.${why}`;
 }
 
 function isMet(precondition: Precondition, current: string | null): boolean {

@@ -4,6 +4,9 @@ import { type Settings, variableOf } from './settings.js';
 /** The settings that say nothing without JWT_ISSUER. */
 const OF_ISSUER = ['jwtJwksUrl', 'jwtJwks', 'jwtAudience', 'jwtAuthorizedParties', 'jwtTyp'] as const;
 
+/** RFC 7518, section 3.3. */
+const LEAST_RSA_BITS = 2048;
+
 /** What keeps the tokens of an identity provider from being checked. Quotes no key. */
 export function problemsOfTokens(settings: Settings): string[] {
   const { jwtIssuer, jwtJwksUrl, jwtJwks, jwtAudience, jwtAuthorizedParties } = settings;
@@ -25,14 +28,17 @@ export function problemsOfTokens(settings: Settings): string[] {
       'JWT_AUDIENCE must be set when JWT_ISSUER is, or JWT_AUTHORIZED_PARTIES where tokens have no "aud": the issuer makes tokens for other services, too',
     );
   }
-  if (jwtJwks !== undefined) problems.push(...problemsOfKeySet(jwtJwks));
+  if (jwtJwks !== undefined && jwtJwksUrl === undefined) problems.push(...problemsOfKeySet(jwtJwks));
   return problems;
 }
 
 /** @param text a JWK set (RFC 7517) with public keys only */
 function problemsOfKeySet(text: string): string[] {
   const keys = keysOf(text);
-  if (!keys) return ['JWT_JWKS must be a JSON object as JWT_JWKS_URL would give it: {"keys":[...]}'];
+  if (!keys)
+    return [
+      'JWT_JWKS must be a JSON object with a key or more, as JWT_JWKS_URL would give it: {"keys":[...]}',
+    ];
   return keys.flatMap((key, i) => {
     if ('d' in key || 'k' in key) {
       return [
@@ -40,8 +46,12 @@ function problemsOfKeySet(text: string): string[] {
       ];
     }
     try {
-      createPublicKey({ key, format: 'jwk' });
-      return [];
+      const { modulusLength = LEAST_RSA_BITS } =
+        createPublicKey({ key, format: 'jwk' }).asymmetricKeyDetails ?? {};
+      if (modulusLength >= LEAST_RSA_BITS) return [];
+      return [
+        `JWT_JWKS has a key of ${modulusLength} bits in place ${i + 1}: RSA needs ${LEAST_RSA_BITS} or more`,
+      ];
     } catch {
       return [`JWT_JWKS has no public key in place ${i + 1}, or one of a kind that Node.js does not know`];
     }

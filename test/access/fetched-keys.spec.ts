@@ -1,17 +1,14 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { type FlattenedJWSInput, type JWTHeaderParameters, errors } from 'jose';
+import { type FlattenedJWSInput, type JWTHeaderParameters, errors, exportJWK, generateKeyPair } from 'jose';
 import { FetchedKeys } from '../../src/access/fetched-keys.js';
+import { Settings } from '../../src/config/settings.js';
 import { CodedError } from '../../src/errors.js';
 import { Issuer, signingKey } from '../support/issuer.js';
 import { type Answering, until } from '../support/recording-server.js';
 
-const TIMES = {
-  jwksRefreshMs: 600_000,
-  jwksCooldownMs: 30_000,
-  jwksMaxAgeMs: 3_600_000,
-  jwksTimeoutMs: 5000,
-};
+const TIMES = new Settings();
 const TOKEN = { payload: '', signature: '' } satisfies FlattenedJWSInput;
 const header = (kid: string): JWTHeaderParameters => ({ alg: 'ES256', kid });
 
@@ -28,7 +25,7 @@ describe('the keys of an identity provider', () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
     [logged, warned, reported] = [spyOn('log'), spyOn('warn'), spyOn('error')];
     issuer = await Issuer.start();
-    keys = new FetchedKeys(issuer.environment['JWT_JWKS_URL'] ?? '', TIMES);
+    keys = keysWith({});
   });
   afterEach(() => {
     keys.stop();
@@ -36,6 +33,11 @@ describe('the keys of an identity provider', () => {
     jest.useRealTimers();
     jest.restoreAllMocks();
   });
+
+  const keysWith = (other: { jwksTimeoutMs?: number }) =>
+    new FetchedKeys(
+      Object.assign(new Settings(), { jwtJwksUrl: issuer.environment['JWT_JWKS_URL'], ...other }),
+    );
 
   /** What comes of a token with a key. */
   async function outcome(kid: string): Promise<string> {
@@ -127,7 +129,9 @@ describe('the keys of an identity provider', () => {
   it.each<[string, Answering]>([
     ['that is no JSON', { status: 200, body: '<html>' }],
     ['that is something else', { status: 200, body: '{"issuer":"x"}' }],
-    ['whose keys are none', { status: 200, body: '{"keys":[1]}' }],
+    ['whose keys are none', { status: 200, body: '{"keys":[1,null,"x"]}' }],
+    ['without keys', { status: 200, body: '{"keys":[]}' }],
+    ['that is nothing', { status: 200, body: 'null' }],
     ['that never ends', { status: 200, body: ' '.repeat(300_000) }],
     ['elsewhere', { status: 302, headers: { Location: '/other' } }],
   ])('are not taken from an answer %s', async (_, answering) => {
@@ -139,9 +143,47 @@ describe('the keys of an identity provider', () => {
     expect(await outcome('first')).toBe('public');
   });
 
+  it('are those that can be used; of others the log says once what is wrong', async () => {
+    const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
+    const secret = await exportJWK((await generateKeyPair('ES256', { extractable: true })).privateKey);
+    const forOthers = generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' });
+    const [good] = issuer.keys;
+    const broken = [
+      ...[null, 7, { kty: 'FOO' }, { kty: 'oct', k: 'AA', kid: 'oct' }, { ...forOthers, kid: 'enc' }],
+      ...[
+        { ...short, kid: 'short' },
+        { ...secret, kid: 'secret' },
+        { ...good.jwk, x: 'AA', kid: 'broken' },
+      ],
+    ];
+    issuer.answering = {
+      status: 200,
+      body: JSON.stringify({ keys: [...broken, { ...good.jwk, kid: undefined }] }),
+    };
+    expect(await outcome('short')).toBe('unknown');
+    expect((await keys.keyOf({ alg: 'ES256' }, TOKEN)).type).toBe('public');
+    await pass(TIMES.jwksRefreshMs);
+    expect(issuer.fetches).toBe(2);
+    expect(warned.mock.calls).toEqual([
+      [
+        expect.stringMatching(
+          /cannot be used: kid short: .*1024 bits.*; kid secret: .*public.*; kid broken: [^;]*$/,
+        ),
+      ],
+    ]);
+  });
+
+  it('stay if the provider gives none', async () => {
+    await outcome('first');
+    issuer.answering = { status: 200, body: '{"keys":[]}' };
+    await pass(TIMES.jwksRefreshMs);
+    expect(await outcome('first')).toBe('public');
+    expect(warned.mock.calls).toEqual([[expect.stringMatching(/has no key for RS256, ES256, EdDSA/)]]);
+  });
+
   it('are not waited for if the provider does not answer', async () => {
     issuer.answering = 'hang';
-    keys = new FetchedKeys(issuer.environment['JWT_JWKS_URL'] ?? '', { ...TIMES, jwksTimeoutMs: 50 });
+    keys = keysWith({ jwksTimeoutMs: 50 });
     expect(await outcome('first')).toMatch(/^issuer_unavailable/);
   });
 

@@ -142,6 +142,17 @@ describe('the tokens', () => {
     expect(await outcome({ JWT_ALGORITHMS: 'ES384' })).toMatch(/JWT_ALGORITHMS/);
   });
 
+  it.each<[object, RegExp]>([
+    [{ exp: undefined }, /has no "exp"/],
+    [{ exp: '9999999999' }, /"exp" of this token cannot be read/],
+    [{ nbf: null }, /"nbf" of this token cannot be read/],
+    [{ nbf: 9_999_999_999 }, /does not hold yet/],
+    [{ aud: undefined }, /has no "aud"/],
+    [{ sub: 'a\u0000' }, /"sub" of this token is no text of 1 to 255/],
+  ])('with %j say what is wrong', async (claims, fault) => {
+    expect(await outcome({}, { claims: { ...claims } })).toMatch(fault);
+  });
+
   it('may not say which of several keys signed them', async () => {
     const [first, second, third] = await Promise.all(
       ['ES256', 'ES256', 'ES256'].map((alg) => signingKey(alg)),

@@ -28,10 +28,21 @@ describe('the doctor, of tokens', () => {
     expect(await check({ ...issuer.environment, ...inline })).toEqual([found]);
   });
 
-  it('fails if there is none, or the provider does not give them', async () => {
-    expect(await check({ ...issuer.environment, JWT_ALGORITHMS: 'PS256' })).toMatchObject([
-      { result: 'failure', message: '0 keys of the identity provider for PS256' },
+  it('warns of keys that cannot be used', async () => {
+    const [good] = issuer.keys;
+    const body = JSON.stringify({ keys: [good.jwk, { ...good.jwk, x: 'AA', kid: 'broken' }] });
+    issuer.answering = { status: 200, body };
+    expect(await check(issuer.environment)).toMatchObject([
+      { result: 'warning', message: expect.stringMatching(/^1 key .*: kid broken: /) as string },
     ]);
+  });
+
+  it('fails if there is none, or the provider does not give them', async () => {
+    const forOthers = { ...issuer.environment, JWT_ALGORITHMS: 'PS256' };
+    const inline = { JWT_JWKS_URL: '', JWT_JWKS: JSON.stringify(issuer.keySet) };
+    const message = expect.stringMatching(/no key for PS256|0 keys .* for PS256/) as string;
+    expect(await check(forOthers)).toMatchObject([{ result: 'failure', message }]);
+    expect(await check({ ...forOthers, ...inline })).toMatchObject([{ result: 'failure', message }]);
     issuer.answering = { status: 404 };
     expect(await check(issuer.environment)).toMatchObject([
       {

@@ -470,6 +470,7 @@ describe('loadSettings', () => {
     [{}, []],
     [{ JWT_ISSUER: '' }, [/^JWT_ISSUER must be set.*because JWT_JWKS_URL, JWT_AUDIENCE are set/]],
     [{ JWT_JWKS_URL: '' }, [/^JWT_JWKS_URL or JWT_JWKS must be set.*not both/]],
+    [{ JWT_JWKS: jwks() }, [/^JWT_JWKS_URL or JWT_JWKS must be set.*not both/]],
     [{ JWT_JWKS: jwks(EC_KEY) }, [/^JWT_JWKS_URL or JWT_JWKS must be set.*not both/]],
     [{ JWT_JWKS_URL: '', JWT_JWKS: jwks(EC_KEY) }, []],
     [{ JWT_AUDIENCE: '' }, [/^JWT_AUDIENCE must be set.*JWT_AUTHORIZED_PARTIES/]],

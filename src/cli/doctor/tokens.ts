@@ -1,42 +1,31 @@
-import { type JWK, type JSONWebKeySet, createLocalJWKSet } from 'jose';
 import { KeysUnavailable, fetchKeySet } from '../../access/fetch-key-set.js';
+import { type KeySet, keySetOf } from '../../access/key-set.js';
 import type { Settings } from '../../config/settings.js';
-import { type Subject, type Verdict, failure, ok, plural } from './verdict.js';
+import { type Subject, type Verdict, failure, ok, plural, warning } from './verdict.js';
 
 /** Fetches the keys of the identity provider as the service does, if there is one. */
 export async function checkTokens({ settings }: Subject): Promise<Verdict[]> {
   if (settings.jwtIssuer === undefined) return [];
-  const { jwtAlgorithms } = settings;
-  let keys: readonly JWK[];
   try {
-    keys = await keysOf(settings);
+    const { count, faults } = await open(settings);
+    const found = `${plural(count, 'key')} of the identity provider for ${settings.jwtAlgorithms.join(', ')}`;
+    if (count === 0) return [failure(found, ALGORITHMS)];
+    return faults.length === 0
+      ? [ok(found)]
+      : [warning(`${found}; others cannot be used: ${faults.join('; ')}`, REPAIR)];
   } catch (error) {
     if (!(error instanceof KeysUnavailable)) throw error;
-    const advice =
-      'Correct JWT_JWKS_URL, or let this machine reach it. Until then tokens are 503 issuer_unavailable';
-    return [failure(error.message, advice)];
+    return [failure(error.message, REACH)];
   }
-  const usable = await Promise.all(keys.map((key) => isFor(key, jwtAlgorithms)));
-  const count = usable.filter(Boolean).length;
-  const found = `${plural(count, 'key')} of the identity provider for ${jwtAlgorithms.join(', ')}`;
-  if (count > 0) return [ok(found)];
-  return [failure(found, 'Set JWT_ALGORITHMS to what it signs with, such as the "alg" of its keys')];
 }
 
-async function keysOf({ jwtJwks, jwtJwksUrl = '', jwksTimeoutMs }: Settings): Promise<readonly JWK[]> {
-  if (jwtJwks !== undefined) return (JSON.parse(jwtJwks) as JSONWebKeySet).keys;
-  return (await fetchKeySet(jwtJwksUrl, jwksTimeoutMs)).jwks().keys;
-}
+const ALGORITHMS = 'Set JWT_ALGORITHMS to what it signs with, such as the "alg" of its keys';
+const REPAIR = 'Have the provider replace these keys: tokens that they have signed are 401';
+const REACH =
+  'Correct JWT_JWKS_URL, let this machine reach it, or set JWT_ALGORITHMS to what it signs with. Until then tokens are 503 issuer_unavailable';
 
-async function isFor(key: JWK, algorithms: readonly string[]): Promise<boolean> {
-  const keySet = createLocalJWKSet({ keys: [key] });
-  for (const alg of algorithms) {
-    try {
-      await keySet({ alg });
-      return true;
-    } catch {
-      // It is of another kind, or cannot be read.
-    }
-  }
-  return false;
+function open(settings: Settings): Promise<KeySet> {
+  const { jwtJwks, jwtAlgorithms } = settings;
+  if (jwtJwks === undefined) return fetchKeySet(settings);
+  return keySetOf((JSON.parse(jwtJwks) as { keys: unknown[] }).keys, jwtAlgorithms);
 }
