@@ -15,7 +15,7 @@ import { Adoption } from './adoption.js';
 import { AvatarObjects } from './avatar.objects.js';
 import { AvatarRepository } from './avatar.repository.js';
 import { ChangeNotBegun, type Changed, type Decide, ManifestSwap } from './manifest-swap.js';
-import { PendingChanges } from './pending-changes.js';
+import { type PendingChange, PendingChanges } from './pending-changes.js';
 import { type Precondition, assertPrecondition, assertUnlocked } from './precondition.js';
 import { assertNoErasureSince } from './ticket-uses.js';
 
@@ -102,7 +102,8 @@ export class AvatarChanges {
     // With what came into the outbox since the state was read: `decide` saw it, too.
     if (!intent) return { manifest: this.repository.withPending(manifest), intent, committed: 'stored' };
     const queueing = { away, exact: isExact(rules) };
-    const changed = await this.pending.commitOrQueue(id, { intent, master }, queueing, () =>
+    const waiting = { intent, master, unlessLocked: rules.unlessLocked };
+    const changed = await this.pending.commitOrQueue(id, waiting, queueing, () =>
       this.commit(id, intent, wanted, master),
     );
     const made = changed === 'pending' ? { manifest, intent } : changed;
@@ -120,19 +121,30 @@ export class AvatarChanges {
    */
   async replay(
     id: string,
-    intent: Exclude<PendingIntent, Erase | EraseVersion>,
+    { intent, unlessLocked }: PendingChange & { intent: Exclude<PendingIntent, Erase | EraseVersion> },
     master: Buffer | undefined,
   ): Promise<string | undefined> {
-    if (intent.type === 'publish') {
-      if (!master) return 'the master is missing';
-      await this.publish(id, intent, master, () => intent);
+    const decide = (stored: Manifest) => {
+      if (unlessLocked) assertUnlocked(stored, intent.at);
+      return intent;
+    };
+    try {
+      if (intent.type === 'publish') {
+        if (!master) return 'the master is missing';
+        await this.publish(id, intent, master, decide);
+        return undefined;
+      }
+      if ('version' in intent && (await this.isLost(id, intent.version))) {
+        return `the version to ${intent.type} is gone`;
+      }
+      await this.manifests.change(id, decide);
       return undefined;
+    } catch (error) {
+      // The replica that accepted it had not seen the lock.
+      if (error instanceof CodedError && error.code === 'avatar_locked')
+        return 'the avatar was locked before';
+      throw error;
     }
-    if ('version' in intent && (await this.isLost(id, intent.version))) {
-      return `the version to ${intent.type} is gone`;
-    }
-    await this.manifests.change(id, () => intent);
-    return undefined;
   }
 
   private async commit(

@@ -146,11 +146,12 @@ export class OutboxReplay implements OnApplicationBootstrap, OnApplicationShutdo
 
   /** Carries out an entry. @returns undefined, or the reason why it can never be carried out */
   private async carryOut(entry: PendingEntry): Promise<string | undefined> {
-    const { intent, requestId } = entry.change;
+    const { change } = entry;
+    const { intent, requestId } = change;
     const master = await this.pending.masterOf(entry);
     if (intent.type === 'erase') await this.erasure.replay(entry.id, intent, requestId);
     else if (intent.type === 'eraseVersion') await this.versions.replay(entry.id, intent, requestId);
-    else return this.changes.replay(entry.id, intent, master);
+    else return this.changes.replay(entry.id, { ...change, intent }, master);
     return undefined;
   }
 

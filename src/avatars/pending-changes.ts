@@ -12,20 +12,30 @@ export interface PendingChange {
   readonly intent: PendingIntent;
   /** The request that asked for an erasure, for the log. Entries of the first releases have none. */
   readonly requestId?: string | undefined;
+  /** It may not be carried out if the avatar was locked when it was accepted. */
+  readonly unlessLocked?: boolean | undefined;
 }
 
 export type PendingEntry = OutboxEntry<PendingChange>;
 
 /** The format of pending changes in the outbox. The attachment of a publish is its master. */
 export const PENDING_CHANGES: ChangeFormat<PendingChange> = {
-  write: ({ intent, requestId }) => ({ intent, ...(requestId !== undefined && { requestId }) }),
-  read(id, { intent, requestId }, hasAttachment) {
+  write: ({ intent, requestId, unlessLocked }) => ({
+    intent,
+    ...(requestId !== undefined && { requestId }),
+    ...(unlessLocked && { unlessLocked }),
+  }),
+  read(id, { intent, requestId, unlessLocked }, hasAttachment) {
     if (!isId(id)) throw new Error('not an entry of schema 1');
     const fault = faultOfIntent(intent);
     if (fault !== undefined) throw new Error(`the intent cannot be read: ${fault}`);
     const readable = intent as PendingIntent;
     if (readable.type === 'publish' && !hasAttachment) throw new Error('the master is missing');
-    return { intent: readable, ...(typeof requestId === 'string' && { requestId }) };
+    return {
+      intent: readable,
+      ...(typeof requestId === 'string' && { requestId }),
+      ...(unlessLocked === true && { unlessLocked }),
+    };
   },
   nameOf: ({ intent }) => intent.type,
 };

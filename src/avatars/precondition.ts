@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.js';
-import type { Lock, Manifest } from '../model/manifest.js';
+import type { Instant, Lock, Manifest } from '../model/manifest.js';
 
 /**
  * The state that a change requires: one of these versions is current, any version (`*`), or none. Undefined:
@@ -15,9 +15,13 @@ export function assertPrecondition({ current }: Manifest, precondition: Precondi
   throw new CodedError('precondition_failed', detail, { members: { current } });
 }
 
-/** Refuses a change of an avatar that is locked. @throws CodedError `avatar_locked` */
-export function assertUnlocked({ lock }: Manifest): void {
-  if (!lock?.locked) return;
+/**
+ * Refuses a change of an avatar that is locked.
+ * @param at when the change was accepted, if it has waited since: later locks do not concern it
+ * @throws CodedError `avatar_locked`
+ */
+export function assertUnlocked({ lock }: Manifest, at?: Instant): void {
+  if (!lock?.locked || (at !== undefined && lock.at > at)) return;
   throw new CodedError('avatar_locked', detailOf(lock), {
     ...(lock.reason !== undefined && { members: { reason: lock.reason } }),
   });

@@ -181,6 +181,30 @@ describeS3('a lock', () => {
     expect(keys.filter((key) => key.includes('overtaken'))).toEqual(['manifests/overtaken.json']);
   });
 
+  it('that the bucket has holds for what a replica accepted without having seen it', async () => {
+    const [app, jobs] = [callerOn(service.url, 'unseen', 'app'), callerOn(service.url, 'unseen', 'jobs')];
+    const elsewhere = callerOn(other.url, 'unseen', 'jobs');
+    const { version } = json(await app.upload(image)) as { version: string };
+    expect((await lock(elsewhere, true)).status).toBe(200);
+    proxy.rule({ fault: { type: 'error', status: 503, code: 'SlowDown' } });
+    expect((await app.upload(await picture('gif'))).status).toBe(202);
+    expect((await app.delete()).status).toBe(202);
+    expect((await put(app, '/alt', { alt: 'me', version })).status).toBe(202);
+    expect((await put(jobs, '/alt', { alt: 'by admin', version })).status).toBe(202);
+    proxy.clear();
+    await service.logged(/("reason":"the avatar was locked before"[^]*){3}/);
+    await service.logged(/replayed the outbox/);
+    const history = json(await elsewhere.get('/versions')) as { versions: { version: string }[] };
+    expect(history).toMatchObject({
+      current: version,
+      lock: { locked: true },
+      versions: [{ alt: 'by admin' }],
+    });
+    expect(history.versions).toHaveLength(1);
+    const masters = (await storedKeys(environment)).filter((key) => /avatars\/unseen\/.*master/.test(key));
+    expect(masters).toHaveLength(1);
+  });
+
   it('waits while the bucket is away, and holds at the replica that took it at once', async () => {
     const [app, jobs] = [callerOn(service.url, 'away', 'app'), callerOn(service.url, 'away', 'jobs')];
     const { version } = json(await app.upload(image)) as { version: string };

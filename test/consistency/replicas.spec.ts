@@ -81,7 +81,7 @@ it(
     // What the first replica makes of the manifest arrives when the second one has had an upload accepted that it does not know.
     const late = proxy.hold({ operation: 'PutObject', key: 'manifests/lossy.json' });
     const overtaken = clients.upload(0);
-    const held = await late;
+    const held = await Promise.race([late, overtaken.then(fail('the upload ended before its manifest'))]);
     await clients.upload(1);
     held.pass();
     await overtaken;
@@ -94,6 +94,13 @@ it(
   },
   TEST_TIMEOUT_MS,
 );
+
+/** Ends a test that would wait in vain. */
+function fail(reason: string) {
+  return (): never => {
+    throw new Error(reason);
+  };
+}
 
 async function open(environments: Environment[]): Promise<Cluster> {
   const cluster = await Cluster.start(environments);
