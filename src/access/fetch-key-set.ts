@@ -13,15 +13,11 @@ export class KeysUnavailable extends Error {}
 
 /**
  * Fetches the public keys of an identity provider.
- * @param url of a JWK set (RFC 7517, section 5)
- * @param timeoutMs for the whole of it
+ * @param source with the URL of a JWK set (RFC 7517, section 5), and the time in ms for the whole of it
  * @throws KeysUnavailable
  */
-export async function fetchKeySet({
-  jwtJwksUrl: url = '',
-  jwtAlgorithms: algorithms,
-  jwksTimeoutMs: timeoutMs,
-}: KeySetSource): Promise<KeySet> {
+export async function fetchKeySet(source: KeySetSource): Promise<KeySet> {
+  const { jwtJwksUrl: url = '', jwtAlgorithms: algorithms, jwksTimeoutMs: timeoutMs } = source;
   const host = new URL(url).origin;
   const unavailable = (fault: string) => new KeysUnavailable(`the identity provider at ${host} ${fault}`);
   let answer: Response;

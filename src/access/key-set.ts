@@ -1,7 +1,5 @@
 import { type JWK, type LocalJWKSet, createLocalJWKSet, errors } from 'jose';
-
-/** RFC 7518, section 3.3. */
-const LEAST_RSA_BITS = 2048;
+import { LEAST_RSA_BITS } from '../config/token-settings.js';
 
 /** The keys of an identity provider by which its tokens are checked. */
 export interface KeySet {

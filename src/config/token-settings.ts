@@ -5,7 +5,7 @@ import { type Settings, variableOf } from './settings.js';
 const OF_ISSUER = ['jwtJwksUrl', 'jwtJwks', 'jwtAudience', 'jwtAuthorizedParties', 'jwtTyp'] as const;
 
 /** RFC 7518, section 3.3. */
-const LEAST_RSA_BITS = 2048;
+export const LEAST_RSA_BITS = 2048;
 
 /** What keeps the tokens of an identity provider from being checked. Quotes no key. */
 export function problemsOfTokens(settings: Settings): string[] {

@@ -19,7 +19,6 @@ export const TEXT_CHARACTERS = 250;
 
 /** `\p{Cs}`: half of a surrogate pair, which only JSON can bring. */
 const TEXT = new RegExp(`^[^\\p{Cc}\\p{Cs}]{0,${TEXT_CHARACTERS}}$`, 'u');
-/** Of who uploaded a version. */
 const SHA256 = /^[0-9a-f]{64}$/;
 const COLOR = /^#[0-9a-f]{6}$/;
 const INSTANT = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
