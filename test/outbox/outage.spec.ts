@@ -568,7 +568,7 @@ describeS3('while the bucket is away', () => {
     await stranger.logged(/an outbox slot holds changes for another storage/);
     expectStatus(201, await avatar('stranger', stranger).upload(await numbered(2)));
     expect((await health(stranger)).outbox).toMatchObject({ entries: 0, setAside: 0 });
-    const lines = linesOf(stranger, /holds changes for another storage/);
+    const lines = await linesOf(stranger, 1, /holds changes for another storage/);
     expect(lines).toMatchObject([
       {
         level: 40,
@@ -584,11 +584,11 @@ describeS3('while the bucket is away', () => {
 
     // The same bucket has another address.
     const after = await startAlone({ ...ours, ...direct });
-    expect(linesOf(after, /holds changes for another storage/)).toHaveLength(1);
+    expect(await linesOf(after, 1, /holds changes for another storage/)).toHaveLength(1);
     const { STORAGE_S3_ENDPOINT: endpoint, STORAGE_S3_BUCKET: bucket } = direct;
     await writeFile(join(path, 'slot-0/storage.json'), JSON.stringify({ endpoint, bucket }));
     await until(async () => (await manifestOf('moved'))?.current === version);
-    expect(linesOf(stranger, /holds changes for another storage/)).toHaveLength(1);
+    expect(await linesOf(stranger, 1, /holds changes for another storage/)).toHaveLength(1);
   });
 
   it('sets aside entries of one avatar that keep failing while the bucket works, and takes them back', async () => {
@@ -605,7 +605,7 @@ describeS3('while the bucket is away', () => {
     await proxy.resume();
     expect((await replayed(before)).setAside).toBe(2);
     expect(await manifestOf('sound')).toMatchObject({ current: sound });
-    const lines = linesOf(before, /was set aside.*docs\/operations\.md/);
+    const lines = await linesOf(before, 2, /was set aside.*docs\/operations\.md/);
     const told = { level: 50, id: 'damaged', change: 'publish' };
     expect(lines).toMatchObject([told, told]);
     for (const { reason } of lines) expect(reason).toMatch(/manifest_unreadable/);
@@ -657,12 +657,12 @@ describeS3('while the bucket is away', () => {
       proxy.rule({ operation, fault: refused });
     expect(jsonOf(expectStatus(202, await client.erase()))).toMatchObject({ pending: true });
     const line = /could not be carried out/;
-    await alone.logged(line);
+    await linesOf(alone, 1, line);
     // The refused attempts of three more rounds at least.
     const { length } = proxy.seen;
     const attempts = () => proxy.seen.slice(length).filter(({ operation }) => operation === 'DeleteObject');
     await healthWhen(() => attempts().length > 20, alone);
-    const lines = linesOf(alone, line);
+    const lines = await linesOf(alone, 1, line);
     expect(lines).toMatchObject([{ level: 40, id: 'undeletable' }]);
     expect(JSON.stringify(lines)).toMatch(/AccessDenied: permissions are missing/);
     proxy.clear();
@@ -726,14 +726,14 @@ describeS3('while the bucket is away', () => {
       expectStatus(404, await avatar(id).get());
     }
     const reason = 'the master on disk is not the one that was accepted';
-    const lines = linesOf(service, /was set aside/).filter(({ id }) => String(id).startsWith('disk-'));
+    const lines = await linesOf(service, 3, /was set aside/, /^disk-/);
     expect(lines.map((line) => [line['id'], line['reason']]).sort()).toEqual(
       [changed, cut, served].map((id) => [id, reason]),
     );
   });
 
   it('logs what is in an outbox that is no longer used, and leaves it alone', async () => {
-    expect(linesOf(other, /no outbox to carry them out/)).toMatchObject([
+    expect(await linesOf(other, 1, /no outbox to carry them out/)).toMatchObject([
       {
         level: 40,
         slot: join(left, 'slot-3'),
@@ -750,14 +750,23 @@ describeS3('while the bucket is away', () => {
   });
 });
 
-/** What a service has logged with such a message. */
-function linesOf(service: RunningService, message: RegExp): Record<string, unknown>[] {
-  return service
-    .log()
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter(({ msg }) => message.test(String(msg)));
+/** What a service has logged with such a message of such ids, once it is at least so much: a line may come later than the answer that tells of it. */
+async function linesOf(
+  service: RunningService,
+  atLeast: number,
+  message: RegExp,
+  ids = /^/,
+): Promise<Record<string, unknown>[]> {
+  const lines = () =>
+    service
+      .log()
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ msg, id }) => message.test(String(msg)) && ids.test(String(id)));
+  await until(() => Promise.resolve(lines().length >= atLeast));
+  return lines();
 }
 
 /** The files below a folder, with what is in them and when they were last changed. */
