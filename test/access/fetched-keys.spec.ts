@@ -6,7 +6,8 @@ import { FetchedKeys } from '../../src/access/fetched-keys.js';
 import { Settings } from '../../src/config/settings.js';
 import { CodedError } from '../../src/errors.js';
 import { Issuer, signingKey } from '../support/issuer.js';
-import { type Answering, until } from '../support/recording-server.js';
+import { type Answering } from '../support/recording-server.js';
+import { until } from '../support/until.js';
 
 const TIMES = new Settings();
 const TOKEN = { payload: '', signature: '' } satisfies FlattenedJWSInput;

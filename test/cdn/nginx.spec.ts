@@ -9,7 +9,7 @@ import { freePort } from '../support/ports.js';
 import { type RunningService, startService, startServices } from '../support/service.js';
 import { needs } from '../support/tools.js';
 import { type Nginx, startNginx } from './support/nginx.js';
-import { until } from '../support/recording-server.js';
+import { until } from '../support/until.js';
 
 /** Copies that are not purged stay for the whole test. */
 const KEPT = { CDN_MAX_AGE: '100000' };

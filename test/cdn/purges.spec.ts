@@ -13,7 +13,8 @@ import { behindProxy } from '../support/behind-proxy.js';
 import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
-import { RecordingServer, until } from '../support/recording-server.js';
+import { RecordingServer } from '../support/recording-server.js';
+import { until } from '../support/until.js';
 
 const TOKEN = 'a-very-secret-token';
 

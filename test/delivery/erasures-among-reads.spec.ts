@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import sharp from 'sharp';
 import { hashEmail } from '../../src/model/alias.js';
-import { until } from '../support/recording-server.js';
+import { until } from '../support/until.js';
 import { type Nginx, startNginx } from '../cdn/support/nginx.js';
 import { type Answer, send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';

@@ -4,7 +4,7 @@ import { type Browser, type Page, type Response } from 'playwright-core';
 import sharp from 'sharp';
 import { hashEmail } from '../../src/model/alias.js';
 import { startNginx } from '../cdn/support/nginx.js';
-import { until } from '../support/recording-server.js';
+import { until } from '../support/until.js';
 import { send } from '../http/support/client.js';
 import { AvatarClient, expectStatus, versionOf } from '../support/avatar-client.js';
 import { local } from '../support/local.js';

@@ -1,13 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { AvatarClient, expectStatus, idOf, jsonOf, numbered, versionOf } from '../support/avatar-client.js';
 import { backends, openBackend } from '../support/backends.js';
 import type { Backend } from '../support/local.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
-import { HANG_MS } from '../support/patience.js';
 import { storeCalls } from '../support/scrape.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const created = async (client: AvatarClient, i: number) =>
   versionOf(expectStatus(201, await client.upload(await numbered(i))));
@@ -237,12 +236,4 @@ async function keysOf(environment: Environment, prefix: string): Promise<string[
   const keys = [];
   for await (const { key } of openBackend(environment).list(prefix)) keys.push(key);
   return keys;
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const giveUp = performance.now() + HANG_MS;
-  while (!(await condition())) {
-    if (performance.now() > giveUp) throw new Error('it never came');
-    await sleep(20);
-  }
 }

@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import request from 'supertest';
 import { backends, openBackend } from '../support/backends.js';
-import { HANG_MS } from '../support/patience.js';
 import { clockAt } from '../support/clock.js';
 import { s3Client, testS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startServices } from '../support/service.js';
+import { until } from '../support/until.js';
 
 interface Url {
   url: string;
@@ -20,14 +19,6 @@ interface Url {
 async function urlFrom(service = ''): Promise<Url> {
   const answer = await request(service).get('/v1/avatars/Me/url?size=64&format=webp').expect(200);
   return answer.body as Url;
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const giveUp = performance.now() + HANG_MS;
-  while (!(await holds())) {
-    if (performance.now() > giveUp) throw new Error(`waited in vain for ${holds.toString()}`);
-    await sleep(50);
-  }
 }
 
 const tiny = () =>

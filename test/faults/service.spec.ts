@@ -13,6 +13,7 @@ import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 import { ATTEMPTS, FAULTS, HANGING_TIMEOUT_MS, type Row } from './support/faults.js';
 import { SERVICE_CALLS, type ServiceCall, type State, type Subject } from './support/service-calls.js';
+import { until } from '../support/until.js';
 
 /** The long programme waits for faults that only a deadline reveals. `npm test` has none of those. */
 const TIMEOUT_MS = TORTURE ? HANGING_TIMEOUT_MS : 120_000;
@@ -167,7 +168,7 @@ describeS3('the service without a fallback', () => {
       attempts.map(async (attempt) => ({ ...attempt, ...(await timed(attempt)) })),
     );
     // It may come up after the answer only.
-    await until(() => hasComeUp(row, attempts), 'the fault has come up in each');
+    await until(() => hasComeUp(row, attempts), 'the fault to come up in each');
     proxy.clear();
     await proxy.resume();
     return Promise.all(
@@ -205,7 +206,7 @@ describeS3('the service without a fallback', () => {
     const subject = await prepare(call.absent);
     expect((await send(service.url, call.request(subject))).status).toBe(call.status);
     const kept = call.keeps?.(subject);
-    if (kept !== undefined) await until(() => isKept(subject, kept), `${kept} is kept`);
+    if (kept !== undefined) await until(() => isKept(subject, kept), `${kept} to be kept`);
     const requests = proxy.count({ key: ofAvatar(subject.id) });
     return Array.from({ length: requests }, (_, i) => i + 1).flatMap((nth) => [
       { call, nth, scope: 'once' as const },
@@ -281,14 +282,6 @@ describeS3('the service without a fallback', () => {
     return object.bytes;
   }
 });
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const giveUp = performance.now() + HANG_MS;
-  while (!condition()) {
-    if (performance.now() > giveUp) throw new Error(`it was not to be seen that ${what}`);
-    await sleep(20);
-  }
-}
 
 /** Every request to the bucket that is about one avatar. */
 function ofAvatar(id: string): RegExp {

@@ -8,7 +8,7 @@ import type { FaultProxy } from '../support/fault-proxy.js';
 import { bearer, sumOf } from '../support/api-keys.js';
 import { local } from '../support/local.js';
 import { describeS3 } from '../support/s3.js';
-import { until } from '../support/recording-server.js';
+import { until } from '../support/until.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
 import { type Answer, problemOf, send } from './support/client.js';
 

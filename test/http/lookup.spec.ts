@@ -11,7 +11,7 @@ import {
   postLookup,
   versionOf,
 } from '../support/avatar-client.js';
-import { until } from '../support/recording-server.js';
+import { until } from '../support/until.js';
 import { s3Environment } from '../support/backends.js';
 import { behindProxy } from '../support/behind-proxy.js';
 import { FaultProxy, type Held } from '../support/fault-proxy.js';

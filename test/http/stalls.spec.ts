@@ -13,6 +13,7 @@ import { FORM, openPart, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { noise } from './support/pictures.js';
 import { RawConnection, chunk, head } from './support/raw.js';
+import { until } from '../support/until.js';
 
 /** Long enough for the test's own uploads on any machine. `npm run torture -- deadlines` makes it tight. */
 const DEADLINE_MS = TORTURE ? 600 : 2000;
@@ -335,14 +336,6 @@ async function metricsOf(
 async function listening(server: Server): Promise<string> {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function until(reached: () => boolean): Promise<void> {
-  const giveUp = performance.now() + HANG_MS;
-  while (!reached()) {
-    if (performance.now() > giveUp) throw new Error('it never came to that');
-    await sleep(5);
-  }
 }
 
 /** Has a stalled client read until the server can send again, which takes some megabytes here. */

@@ -18,6 +18,7 @@ import { leaveUpload } from '../support/older-service.js';
 import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
+import { until } from '../support/until.js';
 
 interface Ready {
   status: string;
@@ -779,12 +780,4 @@ async function contentsOf(folder: string): Promise<[name: string, bytes: string,
     files.push([name, bytes, found.ctimeMs]);
   }
   return files;
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const giveUp = performance.now() + HANG_MS;
-  while (!(await condition())) {
-    if (performance.now() > giveUp) throw new Error('it never came');
-    await sleep(20);
-  }
 }

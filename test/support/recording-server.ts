@@ -1,8 +1,7 @@
 import { type IncomingHttpHeaders, type Server, createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { HANG_MS } from './patience.js';
 import { listenSomewhere } from './ports.js';
+import { until } from './until.js';
 
 export interface Asked {
   method: string;
@@ -55,14 +54,5 @@ export class RecordingServer {
   stop(): void {
     this.server.closeAllConnections();
     this.server.close();
-  }
-}
-
-/** Waits for something that has to come. */
-export async function until(look: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const giveUp = performance.now() + HANG_MS;
-  while (!(await look())) {
-    if (performance.now() > giveUp) throw new Error(`waited in vain for ${what}`);
-    await sleep(10);
   }
 }
