@@ -12,23 +12,17 @@ import { describeS3 } from '../support/s3.js';
 import { total } from '../support/scrape.js';
 import type { RunningService } from '../support/service.js';
 import { bearer, callsTo, item } from '../support/api-keys.js';
+import { type Line, linesWith } from '../support/log-lines.js';
 
 const KEYS = [item('list', 'read'), item('app', 'read+write'), item('jobs', 'admin')];
 const APP = { kind: 'key', name: 'app' };
 const JOBS = { kind: 'key', name: 'jobs' };
 
-type Line = Record<string, unknown>;
-
 /** Stops a service, since lines come later than answers. @returns its lines about changes, with what does not vary from run to run */
 async function trailOf(service: RunningService, ...more: string[]): Promise<Line[]> {
   await service.stop();
   const shown = ['by', 'action', 'id', 'version', 'outcome', 'status', 'code', ...more];
-  const lines = service
-    .log()
-    .split('\n')
-    .filter((line) => line.includes('"reqId"'))
-    .map((line) => JSON.parse(line) as Line);
-  return lines
+  return linesWith(service, '"reqId"')
     .filter(({ msg }) => msg === 'request' || msg === 'part of a request')
     .map((line) => Object.fromEntries(Object.entries(line).filter(([name]) => shown.includes(name))));
 }

@@ -8,6 +8,7 @@ import { openBackend } from '../support/backends.js';
 import { local } from '../support/local.js';
 import { listens } from '../support/ports.js';
 import { type Environment, type RunningService, startProcess } from '../support/service.js';
+import { linesWith } from '../support/log-lines.js';
 
 /** Longer than any test takes, in ms, so that it never ends anything. */
 const FOR_EVER = '3600000';
@@ -86,11 +87,8 @@ describe('SIGTERM', () => {
     await terminate();
     await request(service.url).get('/health/ready').expect(503);
     await service.logged(/"path":"\/health\/ready","status":503.*\n/);
-    const answers = service
-      .log()
-      .split('\n')
-      .filter((line) => line.includes('"path":"/health/ready"'));
-    expect(answers.map((line) => (JSON.parse(line) as { level: number }).level)).toEqual([DEBUG, DEBUG]);
+    const answers = linesWith(service, '"path":"/health/ready"');
+    expect(answers.map(({ level }) => level)).toEqual([DEBUG, DEBUG]);
   });
 
   it('finishes an upload in progress, and exits with 0', async () => {

@@ -4,6 +4,7 @@ import { FORM, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
 import { RawConnection, SOCKET_BUFFERS, chunk, head } from './support/raw.js';
+import { linesWith } from '../support/log-lines.js';
 
 const KEY = 'the-right-key';
 const RIGHT = bearer(KEY);
@@ -68,12 +69,9 @@ describe('a service with API_KEYS', () => {
       }
     }
     await strict.stop();
-    const lines = service
-      .log()
-      .split('\n')
-      .filter((line) => line.includes('"code"'))
-      .map((line) => JSON.parse(line) as { msg: string; code: string; leftOut?: number });
-    const told = lines.map(({ msg, code, leftOut = 0 }) => [msg, code, leftOut].join());
+    const told = linesWith(service, '"code"').map(({ msg, code, leftOut = 0 }) =>
+      [msg, code, leftOut].join(),
+    );
     const left = 'more requests were refused like this one';
     const counted: Record<string, number> = {};
     for (const line of told) counted[line] = (counted[line] ?? 0) + 1;

@@ -9,6 +9,7 @@ import { s3Client, testS3 } from '../support/s3.js';
 import { AvatarClient, expectStatus, jsonOf, lookup, numbered, versionOf } from '../support/avatar-client.js';
 import { type Environment, type RunningService, startService } from '../support/service.js';
 import { type Answer, problemOf } from './support/client.js';
+import { linesWith } from '../support/log-lines.js';
 
 const GRACE_MS = 300_000;
 
@@ -322,11 +323,7 @@ describe.each(backends)('the history on $name', (backend) => {
 
       const last = String(answers.at(-1)?.headers['x-request-id']);
       await service.logged(new RegExp(`"reqId":"${last}".*"msg":"request"`));
-      const lines = service
-        .log()
-        .split('\n')
-        .filter((line) => line.includes(key));
-      expect(lines.map((line) => JSON.parse(line) as Json)).toEqual([
+      expect(linesWith(service, key)).toEqual([
         expect.objectContaining({ key, reason: expect.stringContaining(reason) as string }),
       ]);
 

@@ -5,6 +5,7 @@ import { type Answer, FORM, form, problemOf } from './support/client.js';
 import { Harness } from './support/harness.js';
 import { picture } from './support/pictures.js';
 import { RawConnection, chunk, head, put } from './support/raw.js';
+import { linesWith } from '../support/log-lines.js';
 
 const CHUNKED = { 'Transfer-Encoding': 'chunked' };
 
@@ -23,7 +24,7 @@ describe('HTTP/1.1', () => {
   afterAll(() => harness.stop());
 
   const open = () => RawConnection.open(harness.service.url);
-  const logged = (requestId: string) => harness.service.logged(new RegExp(`"reqId":"${requestId}"`));
+  const logged = (requestId: string) => harness.service.logged(new RegExp(`"reqId":"${requestId}".*\\n`));
   const idOf = ({ headers }: Answer) => String(headers['x-request-id']);
 
   it('reuses a connection after an error if the body was read in full', async () => {
@@ -260,11 +261,7 @@ describe('HTTP/1.1', () => {
     expect(problemOf(answer)).toEqual({ status, code });
     const id = idOf(answer);
     await logged(id);
-    const lines = harness.service
-      .log()
-      .split('\n')
-      .filter((line) => line.includes(`"reqId":"${id}"`))
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = linesWith(harness.service, `"reqId":"${id}"`);
     expect(lines).toEqual([expect.objectContaining({ status, code })]);
     expect(lines[0]).not.toHaveProperty('err');
     connection.close();

@@ -19,6 +19,7 @@ import { HANG_MS } from '../support/patience.js';
 import { describeS3 } from '../support/s3.js';
 import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
 import { until } from '../support/until.js';
+import { type Line, linesWith } from '../support/log-lines.js';
 
 interface Ready {
   status: string;
@@ -658,7 +659,7 @@ describeS3('while the bucket is away', () => {
       proxy.rule({ operation, fault: refused });
     expect(jsonOf(expectStatus(202, await client.erase()))).toMatchObject({ pending: true });
     const line = /could not be carried out/;
-    await linesOf(alone, 1, line);
+    await alone.logged(line);
     // The refused attempts of three more rounds at least.
     const { length } = proxy.seen;
     const attempts = () => proxy.seen.slice(length).filter(({ operation }) => operation === 'DeleteObject');
@@ -751,22 +752,16 @@ describeS3('while the bucket is away', () => {
   });
 });
 
-/** What a service has logged with such a message of such ids, once it is at least so much: a line may come later than the answer that tells of it. */
+/** The lines with such a message and id, once there are so many. */
 async function linesOf(
   service: RunningService,
   atLeast: number,
   message: RegExp,
   ids = /^/,
-): Promise<Record<string, unknown>[]> {
+): Promise<Line[]> {
   const lines = () =>
-    service
-      .log()
-      .split('\n')
-      .slice(0, -1)
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
-      .filter(({ msg, id }) => message.test(String(msg)) && ids.test(String(id)));
-  await until(() => Promise.resolve(lines().length >= atLeast));
+    linesWith(service, '"msg"').filter(({ msg, id }) => message.test(String(msg)) && ids.test(String(id)));
+  await until(() => lines().length >= atLeast, `${atLeast} lines like ${String(message)}`);
   return lines();
 }
 
