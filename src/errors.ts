@@ -29,6 +29,7 @@ export const ERROR_CODES = [
   'invalid_lock',
   'invalid_lookup',
   'invalid_precondition',
+  'invalid_rotate',
   'invalid_sheet',
   'invalid_size',
   'invalid_ticket',

@@ -4,7 +4,7 @@ import { Settings } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { ImagePipeline } from '../images/image-pipeline.js';
 import type { By } from '../model/access.js';
-import type { Crop } from '../model/formats.js';
+import type { Framing } from '../model/formats.js';
 import { type Manifest, type Version, currentVersion, described, versionNamed } from '../model/manifest.js';
 import { type Quota, type Rate, assertRoom } from '../model/quota.js';
 import { isAway } from '../storage/object-store.js';
@@ -33,8 +33,7 @@ export interface Upload {
 }
 
 /** The uploader's wishes for a picture. */
-export interface Description {
-  crop?: Crop | undefined;
+export interface Description extends Framing {
   /** Undefined: none; if the same picture is uploaded again, its alt stays. */
   alt?: string | undefined;
 }
@@ -45,7 +44,7 @@ export interface UploadRules extends ChangeRules {
 }
 
 /**
- * `unchanged`: the current version has the same bytes, crop and alt already. `pending`: the upload waits in
+ * `unchanged`: the current version has the same bytes, framing and alt already. `pending`: the upload waits in
  * the outbox.
  */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
@@ -78,9 +77,9 @@ export class AvatarsService {
   async upload(
     id: string,
     upload: Upload,
-    { crop, alt, rate, ...rules }: UploadRules & Description = {},
+    { rotate, crop, alt, rate, ...rules }: UploadRules & Description = {},
   ): Promise<Uploaded> {
-    const description = { crop, alt };
+    const description = { rotate, crop, alt };
     const state = await this.changes.begin(id, rules);
     const quotaIn = (manifest: Manifest) => rate && quotaOfAvatar(manifest, rate, state.at);
     const existing = (manifest: Manifest, version: Version): Uploaded => {
@@ -92,7 +91,7 @@ export class AvatarsService {
     if (same && (await this.mayAnswerWith(state, same))) return existing(state.manifest, same);
     assertRoom(quotaIn(state.manifest));
 
-    const whole = { crop, alt: alt ?? same?.alt };
+    const whole = { ...description, alt: alt ?? same?.alt };
     const { version, master } = await this.makeVersion(upload, whole, state.at);
     const intent = { type: 'publish', at: state.at, version } as const;
     const decide = (manifest: Manifest) => {
@@ -220,12 +219,13 @@ export class AvatarsService {
 
   private async makeVersion(
     { path, sha256, by }: Upload,
-    { crop, alt }: Description,
+    { rotate, crop, alt }: Description,
     at: string,
   ): Promise<{ version: Version; master: Buffer }> {
-    const { bytes, format, ...facts } = await this.pipeline.makeMaster(path, crop);
+    const { bytes, format, ...facts } = await this.pipeline.makeMaster(path, { rotate, crop });
     const name = uuidv7({ msecs: Date.parse(at) });
-    const origin = { version: name, source: sha256, ...(crop && { crop }), master: format };
+    const framing = { ...(rotate && { rotate }), ...(crop && { crop }) };
+    const origin = { version: name, source: sha256, ...framing, master: format };
     const described = { ...facts, ...(alt !== undefined && { alt }), ...(by && { by }) };
     return { version: { ...origin, ...described, bytes: bytes.length, uploadedAt: at }, master: bytes };
   }
@@ -275,11 +275,12 @@ export class AvatarsService {
   }
 }
 
-/** Whether a version was made from the same bytes and crop, and has the same alt unless none is given. */
-function isFromSame(version: Version, { sha256 }: Upload, { crop, alt }: Description): boolean {
+/** Whether a version was made from the same bytes and framing, and has the same alt unless none is given. */
+function isFromSame(version: Version, { sha256 }: Upload, { rotate, crop, alt }: Description): boolean {
   return (
     version.source === sha256 &&
     (alt === undefined || version.alt === alt) &&
+    version.rotate === rotate &&
     version.crop?.x === crop?.x &&
     version.crop?.y === crop?.y &&
     version.crop?.width === crop?.width &&

@@ -30,6 +30,7 @@ const STATUSES: Record<ErrorCode, number> = {
   invalid_lock: 400,
   invalid_lookup: 400,
   invalid_precondition: 400,
+  invalid_rotate: 400,
   invalid_sheet: 400,
   invalid_size: 400,
   invalid_ticket: 400,

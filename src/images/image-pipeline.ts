@@ -1,5 +1,5 @@
 import { CodedError, type ErrorDetails } from '../errors.js';
-import type { Crop, MasterFormat, Reduction, RenditionFormat } from '../model/formats.js';
+import type { Framing, MasterFormat, Reduction, RenditionFormat } from '../model/formats.js';
 import type { SheetLayout } from '../model/sheet.js';
 
 /**
@@ -84,13 +84,14 @@ export abstract class ImagePipeline {
   /**
    * Makes a master of an upload.
    * @param path a file with the uploaded bytes, which need not be a picture
-   * @param crop the part to keep. The default is the square that draws the most attention.
+   * @param framing how to turn it, and the part to keep. The default is the square that draws the most
+   * attention.
    * @throws CodedError `unsupported_image` not one of the allowed formats, whatever its name says;
    * `image_too_large` the header states more pixels or frames than allowed, decoding takes too long, or the
    * master has too many bytes even at a lower quality and without motion; `unreadable_image` damaged;
-   * `invalid_crop` not within the picture; `busy` the queue is full
+   * `invalid_crop` not within the picture; `invalid_rotate` it is an animation; `busy` the queue is full
    */
-  abstract makeMaster(path: string, crop?: Crop): Promise<Master>;
+  abstract makeMaster(path: string, framing?: Framing): Promise<Master>;
 
   /**
    * Makes a rendition of a master.

@@ -1,5 +1,5 @@
 import { CodedError, type ErrorCode } from '../errors.js';
-import type { Crop, RenditionFormat } from '../model/formats.js';
+import type { Framing, RenditionFormat } from '../model/formats.js';
 import type { SheetLayout } from '../model/sheet.js';
 import {
   type ImageLine,
@@ -35,8 +35,8 @@ export class ObservedPipeline extends ImagePipeline {
     super();
   }
 
-  override makeMaster(path: string, crop?: Crop): Promise<Master> {
-    return this.observe('master', () => this.inner.makeMaster(path, crop));
+  override makeMaster(path: string, framing?: Framing): Promise<Master> {
+    return this.observe('master', () => this.inner.makeMaster(path, framing));
   }
 
   override render(master: Buffer, rendering: Rendering, group?: string): Promise<Buffer> {

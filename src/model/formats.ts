@@ -25,10 +25,23 @@ export const MOVING_FORMATS: readonly RenditionFormat[] = ['webp', 'gif'];
 export const REDUCTIONS = ['quality', 'still'] as const;
 export type Reduction = (typeof REDUCTIONS)[number];
 
-/** A rectangle in px of the upright source picture. An animation counts as upright as it is stored. */
+/** Degrees by which an upright picture can be turned clockwise. */
+export const ROTATIONS = [90, 180, 270] as const;
+export type Rotation = (typeof ROTATIONS)[number];
+
+/**
+ * A rectangle in px of the upright source picture, after its rotation. An animation counts as upright as it
+ * is stored.
+ */
 export interface Crop {
   x: number;
   y: number;
   width: number;
   height: number;
+}
+
+/** What of an upload its master shows: the picture is made upright, then rotated, then cropped. */
+export interface Framing {
+  rotate?: Rotation | undefined;
+  crop?: Crop | undefined;
 }

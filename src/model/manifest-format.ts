@@ -1,6 +1,6 @@
 import { CodedError } from '../errors.js';
 import { type By, CALLER_NAME, CREDENTIALS } from './access.js';
-import { type Crop, MASTER_FORMATS, REDUCTIONS } from './formats.js';
+import { type Crop, MASTER_FORMATS, REDUCTIONS, ROTATIONS } from './formats.js';
 import { isAliasName, isVersion, manifestKey } from './keys.js';
 import type {
   Describe,
@@ -133,6 +133,7 @@ const flag = rule('true or false', (value) => typeof value === 'boolean');
 const versionShape = object<Version>({
   version: name,
   source: sha256,
+  rotate: optional(rule(ROTATIONS.join(' or '), (value) => ROTATIONS.some((one) => one === value))),
   crop: optional(object<Crop>({ x: start, y: start, width: length, height: length })),
   master: rule(MASTER_FORMATS.join(' or '), (value) => MASTER_FORMATS.some((format) => format === value)),
   width: edge,

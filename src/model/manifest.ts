@@ -1,5 +1,5 @@
 import type { By } from './access.js';
-import type { Crop, MasterFormat, Reduction } from './formats.js';
+import type { Crop, MasterFormat, Reduction, Rotation } from './formats.js';
 import { encodeId, timeOfVersion } from './keys.js';
 
 /** A point in time as ISO 8601 in UTC with milliseconds: sorts as text. */
@@ -11,6 +11,7 @@ export interface Version {
   version: string;
   /** SHA-256 of the uploaded bytes, in hex. */
   source: string;
+  rotate?: Rotation;
   crop?: Crop;
   master: MasterFormat;
   /** In px, both. */

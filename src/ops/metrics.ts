@@ -50,6 +50,7 @@ const PICTURES = [
   'busy',
   'image_too_large',
   'invalid_crop',
+  'invalid_rotate',
   'unreadable_image',
   'unsupported_image',
 ];

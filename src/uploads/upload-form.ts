@@ -90,7 +90,7 @@ function limitError(error: MulterError): CodedError {
     return new CodedError('unexpected_field', detail, { parameter: 'file' });
   }
   if (code === 'LIMIT_FIELD_VALUE' && field === 'file') return noFile(true);
-  const detail = `The form is not accepted: ${message.toLowerCase()}. Send the fields "file", "crop" and "alt" only.`;
+  const detail = `The form is not accepted: ${message.toLowerCase()}. Send the fields "file", "rotate", "crop" and "alt" only.`;
   return new CodedError('invalid_form', detail, { cause: error });
 }
 

@@ -49,8 +49,10 @@ describe.each(backends)('a ticket on $name', (backend) => {
     const again = await browser('once').upload(await numbered(1), ticket);
     expect([again.status, versionOf(again)]).toEqual([200, versionOf(first)]);
     expect(problemOf(await browser('once').upload(await numbered(2), ticket))).toEqual(USED);
-    const cropped = { method: 'PUT', suffix: '?crop=0,0,9,9', body: await numbered(1), headers: ticket };
-    expect(problemOf(await browser('once').send(cropped))).toEqual(USED);
+    for (const suffix of ['?crop=0,0,9,9', '?rotate=90']) {
+      const framed = { method: 'PUT', suffix, body: await numbered(1), headers: ticket };
+      expect(problemOf(await browser('once').send(framed))).toEqual(USED);
+    }
     expect(await mastersOf('once')).toHaveLength(1);
     const other = await browser('once').upload(await numbered(2), await ticketFrom(app('once')));
     expect(other.status).toBe(201);

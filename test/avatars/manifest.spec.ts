@@ -32,6 +32,7 @@ function version(name: string, tick: number): Version {
       alt: 'Ada, laughing',
       by: { kind: 'key', name: 'app' } as const,
       reduced: 'quality' as const,
+      rotate: 90 as const,
       crop: { x: 0, y: 7, width: 90, height: 80 },
     }),
   } as const;
@@ -326,6 +327,7 @@ const full = all([
   { type: 'remove', at: at(8) },
 ]);
 const OPTIONAL = [
+  'rotate',
   'crop',
   'sha256',
   'alt',

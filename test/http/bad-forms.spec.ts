@@ -128,6 +128,28 @@ describe('bad forms', () => {
     expect((await upload('0,0,32,32', '0,0,32,32')).status).toBe(201);
   });
 
+  it('accepts a rotation in the query or in the form, but not two that differ, and 0 is none', async () => {
+    const upload = async (inQuery: string, ...inForm: string[]) => {
+      const fields = inForm.map((content) => ({ name: 'rotate', content }));
+      const body = form(...fields, { filename: 'me.png', content: await picture('png') });
+      return harness.put(`/v1/avatars/turned${inQuery}`, { headers: FORM, body });
+    };
+    const differing = { status: 400, code: 'invalid_rotate', parameter: 'rotate' };
+    expect(problemOf(await upload('?rotate=90', '270'))).toEqual(differing);
+    expect(problemOf(await upload('?rotate=90', '0'))).toEqual(differing);
+    const statuses = [];
+    for (const [query, ...fields] of [
+      ['?rotate=90', '90'],
+      ['', '90'],
+      ['?rotate=0'],
+      [''],
+      ['', '0'],
+      ['', '90'],
+    ])
+      statuses.push((await upload(query ?? '', ...fields)).status);
+    expect(statuses).toEqual([201, 200, 201, 200, 200, 201]);
+  });
+
   it('answers a request without a body with no_file', async () => {
     await harness.leavesNothing(async (path) => {
       const connection = await RawConnection.open(harness.service.url);

@@ -101,6 +101,18 @@ describe('parameters', () => {
     expect(await harness.refusal({ headers: FORM, body: form(...parts.reverse()) })).toEqual(refused);
   });
 
+  it.each(['', '1', '45', '-90', '360', '090', '90deg', ' 90'])(
+    'refuses to rotate by "%s", in the query and in the form',
+    async (rotate) => {
+      const refused = { status: 400, code: 'invalid_rotate', parameter: 'rotate' };
+      const body = await picture('png');
+      expect(await harness.refusal({ body }, `?rotate=${encodeURIComponent(rotate)}`)).toEqual(refused);
+      const sent = form({ name: 'rotate', content: rotate }, { filename: 'a.png', content: body });
+      expect(await harness.refusal({ headers: FORM, body: sent })).toEqual(refused);
+      expect(await harness.refusal({ headers: FORM, body: sent }, '?rotate=90')).toEqual(refused);
+    },
+  );
+
   it('refuses more than one crop', async () => {
     const refused = { status: 400, code: 'invalid_crop', parameter: 'crop' };
     const body = await picture('png');

@@ -43,7 +43,7 @@ const TRANSPORT = ['connection', 'content-length', 'content-type', 'date', 'keep
 /** What the document says in words, since no schema can: requests are made to keep it. */
 const IN_WORDS = [
   'It has to lie within the picture.',
-  'If the query and the form both have `crop` or `alt`, they have to be the same.',
+  'If the query and the form both have `rotate`, `crop` or `alt`, they have to be the same.',
   'Not together with If-None-Match.',
   'erase=true takes neither If-Match nor If-None-Match.',
   'Needs erase=true, and may be at most a day in the future.',
@@ -276,7 +276,7 @@ describe('the OpenAPI document', () => {
   function invalidBody(schema: Schema, good: unknown, random: Random): unknown {
     if (schema.properties?.['file'] === undefined) return invalidValue(schemas, schema, random);
     const { file, ...fields } = good as Record<string, unknown>;
-    const name = pick(['file', 'crop', 'alt'], random);
+    const name = pick(['file', 'rotate', 'crop', 'alt'], random);
     if (name === 'file') return fields;
     const bad = invalidText(schemas, schema.properties[name] ?? {}, random);
     return bad === undefined ? undefined : { ...fields, file, [name]: bad };
@@ -324,7 +324,7 @@ function keepWords({ values, body }: Draft): void {
   if (match && noneMatch) values.delete(noneMatch);
   if (before && (!erase || values.get(erase) !== 'true')) values.delete(before);
   if (erase && values.get(erase) === 'true') drop('If-Match', 'If-None-Match');
-  if (body?.type === 'multipart/form-data') drop('crop', 'alt');
+  if (body?.type === 'multipart/form-data') drop('rotate', 'crop', 'alt');
   const lock = body?.value as { locked?: boolean; reason?: string } | undefined;
   if (lock?.locked === false) delete lock.reason;
 }

@@ -176,6 +176,58 @@ describe('crop', () => {
   });
 });
 
+describe('rotate', () => {
+  const picture = () => encoded(painted(400, 300, reference(400, 300)), 'png');
+
+  it.each([0, 90, 180, 270])(
+    'by %i turns a picture of any orientation as sharp does, and a crop counts in px of what it shows then',
+    async (rotate) => {
+      const crop = (rotate % 180 === 0 ? [190, 20, 200, 170] : [20, 190, 170, 200]).join();
+      const turned = await sharp(await picture())
+        .rotate(rotate)
+        .png()
+        .toBuffer();
+      const expected = await pixelsOf((await gallery.show(turned, { crop })).master);
+      expect(expected).toMatchObject({ width: 170, height: 170 });
+      for (const orientation of [1, 2, 3, 4, 5, 6, 7, 8]) {
+        const sent = await oriented(orientation, 400, 300, reference(400, 300));
+        const { master } = await gallery.show(sent, { rotate: `${rotate}`, crop });
+        expect((await pixelsOf(master)).distanceTo(expected)).toBeLessThan(2);
+      }
+    },
+  );
+
+  it('without a crop shows the same square as without it, turned', async () => {
+    const [plain, turned] = await Promise.all([
+      gallery.show(await picture()),
+      gallery.showForm(await picture(), { rotate: '90' }),
+    ]);
+    const expected = await sharp(plain.master).rotate(90).png().toBuffer();
+    expect((await pixelsOf(turned.master)).distanceTo(await pixelsOf(expected))).toBeLessThan(2);
+  });
+
+  it('decides where a crop ends', async () => {
+    const shown = await pixelsOf(
+      (await gallery.show(await picture(), { rotate: '90', crop: '299,399,1,1' })).master,
+    );
+    expect(distance(shown.at(0, 0), GREEN)).toBeLessThan(8);
+    expect(await gallery.refusal(await picture(), { rotate: '90', crop: '300,0,1,1' })).toBe(
+      '400 invalid_crop',
+    );
+    expect(await gallery.refusal(await picture(), { rotate: '180', crop: '0,300,1,1' })).toBe(
+      '400 invalid_crop',
+    );
+  });
+
+  it('is refused for an animation', async () => {
+    const moving = await animation(40, 40, [() => [0, 0, 0], () => [255, 255, 255]])
+      .webp()
+      .toBuffer();
+    expect(await gallery.refusal(moving, { rotate: '180' })).toBe('400 invalid_rotate');
+    expect((await gallery.show(moving, { rotate: '0' })).info.animated).toBe(true);
+  });
+});
+
 describe('attention', () => {
   /** Gray, with a loud checkerboard far to the right of the middle. */
   const loud = (x: number, y: number) =>

@@ -77,8 +77,8 @@ export class AvatarsController {
       reply.raw,
       mostBytes,
       (upload) => {
-        const { crop, alt } = withForm(query, upload.fields);
-        return this.avatars.upload(id, { ...upload, by: caller.by }, { crop, alt, ...rules });
+        const { rotate, crop, alt } = withForm(query, upload.fields);
+        return this.avatars.upload(id, { ...upload, by: caller.by }, { rotate, crop, alt, ...rules });
       },
     );
     Object.assign(trailOf(request), { version: version.version, outcome });

@@ -14,7 +14,7 @@ import { DescribeAccept, DescribePicture, DescribeRedirect, DescribeScheme } fro
 import { BODIES, DescribeRefusals, PICTURES, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
 import { ALT_SCHEMA, BINARY_SCHEMA, INSTANT_SCHEMA } from '../openapi/schemas.js';
 import { ExistsAnswer, InfoAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
-import { CROP_SCHEMA } from './upload.query.js';
+import { CROP_SCHEMA, ROTATE_SCHEMA } from './upload.query.js';
 
 const CACHED = headersOf('Cache-Control');
 
@@ -25,6 +25,7 @@ const FORM = {
   required: ['file'],
   properties: {
     file: { ...BINARY_SCHEMA, description: 'The picture.' },
+    rotate: { ...ROTATE_SCHEMA, description: 'The same as the query parameter.' },
     crop: { ...CROP_SCHEMA, description: 'The same as the query parameter.' },
     alt: { ...ALT_SCHEMA, description: 'The same as the query parameter.' },
   },
@@ -40,7 +41,7 @@ export const DescribeUpload = (summary: string) => {
     ApiOperation({
       summary,
       description:
-        'Send a form or the bare picture. If the query and the form both have `crop` or `alt`, they have to be the same.',
+        'Send a form or the bare picture. If the query and the form both have `rotate`, `crop` or `alt`, they have to be the same.',
       requestBody: {
         required: true,
         content: { 'multipart/form-data': { schema: FORM }, 'image/*': { schema: BINARY_SCHEMA } },
@@ -63,6 +64,7 @@ export const DescribeUpload = (summary: string) => {
       'invalid_crop',
       'invalid_form',
       'invalid_id',
+      'invalid_rotate',
       'no_file',
       'rate_limited',
       'ticket_outdated',

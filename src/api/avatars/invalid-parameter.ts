@@ -5,7 +5,7 @@ import { CodedError } from '../../errors.js';
  * @param detail what is wrong and what to send, for people
  */
 export function invalidParameter(
-  parameter: 'alt' | 'animated' | 'before' | 'crop' | 'erase' | 'format' | 'size',
+  parameter: 'alt' | 'animated' | 'before' | 'crop' | 'erase' | 'format' | 'rotate' | 'size',
   detail: string,
 ): CodedError {
   return new CodedError(`invalid_${parameter}`, detail, { parameter });

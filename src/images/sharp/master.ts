@@ -1,7 +1,7 @@
 import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
 import type { Settings } from '../../config/settings.js';
 import { CodedError } from '../../errors.js';
-import type { Crop, MasterFormat, Reduction } from '../../model/formats.js';
+import type { Crop, Framing, MasterFormat, Reduction, Rotation } from '../../model/formats.js';
 import { sha256Hex } from '../../model/sha256.js';
 import type { Master } from '../image-pipeline.js';
 import { previewOf } from '../preview.js';
@@ -26,30 +26,59 @@ const ENCODERS: Record<MasterFormat, Encoder> = {
   },
 };
 
+/** A part of the upright picture, and how it is turned after it was cut out and made smaller. */
+export interface View {
+  part: Crop;
+  rotate: Rotation | 0;
+}
+
 /**
- * The part of an upright picture that its master shows.
- * @param crop undefined: all of it
- * @throws CodedError `invalid_crop` it reaches outside the picture
+ * What a master shows of an upright picture.
+ * @throws CodedError `invalid_crop` it reaches outside the picture; `invalid_rotate` an animation
  */
-export function visiblePart(header: Metadata, crop: Crop | undefined): Crop {
-  const { width, height } = uprightSize(header);
-  if (!crop) return { x: 0, y: 0, width, height };
+export function viewOf(header: Metadata, { rotate, crop }: Framing): View {
+  if (rotate && isAnimated(header)) {
+    const detail = 'An animation cannot be turned. Send it without rotate.';
+    throw new CodedError('invalid_rotate', detail, { parameter: 'rotate' });
+  }
+  const upright = uprightSize(header);
+  if (!crop) return { part: { x: 0, y: 0, ...upright }, rotate: rotate ?? 0 };
+  const isOnItsSide = rotate === 90 || rotate === 270;
+  const [width, height] = isOnItsSide ? [upright.height, upright.width] : [upright.width, upright.height];
   if (crop.x + crop.width > width || crop.y + crop.height > height) {
-    const detail = `The crop reaches outside the picture, which is ${width} x ${height} px upright.`;
+    const how = rotate ? 'after its rotation' : 'upright';
+    const detail = `The crop reaches outside the picture, which is ${width} x ${height} px ${how}.`;
     throw new CodedError('invalid_crop', detail, { parameter: 'crop' });
   }
-  return crop;
+  return { part: beforeRotation(crop, rotate ?? 0, upright), rotate: rotate ?? 0 };
+}
+
+/** Where a part of the rotated picture lies in the upright one. */
+function beforeRotation(
+  { x, y, width, height }: Crop,
+  rotate: Rotation | 0,
+  upright: { width: number; height: number },
+): Crop {
+  switch (rotate) {
+    case 0:
+      return { x, y, width, height };
+    case 90:
+      return { x: y, y: upright.height - x - width, width: height, height: width };
+    case 180:
+      return { x: upright.width - x - width, y: upright.height - y - height, width, height };
+    case 270:
+      return { x: upright.width - y - height, y: x, width: height, height: width };
+  }
 }
 
 /**
  * Makes a master: upright, square, and within `avatarMasterMaxBytes`.
- * @param part of the upright picture
  * @throws CodedError `image_too_large` too many bytes, even at a lower quality and without motion
  */
 export async function encodeMaster(
   open: OpenSource,
   header: Metadata,
-  part: Crop,
+  { part, rotate }: View,
   { avatarMasterSize, avatarMasterMaxBytes }: Settings,
 ): Promise<Master> {
   const animated = isAnimated(header);
@@ -58,6 +87,7 @@ export async function encodeMaster(
   // Raw pixels, from which the master and its preview are made side by side.
   const { data, info } = await openStill(open, header, part)
     .resize(square)
+    .rotate(rotate)
     .raw()
     .toBuffer({ resolveWithObject: true });
   const { channels } = info;
@@ -132,7 +162,8 @@ function isAnimated({ pages = 1 }: Metadata): boolean {
 
 /** libvips cannot turn an animation, so an animation counts as upright the way it is stored. */
 function uprightSize(header: Metadata): { width: number; height: number } {
-  return isAnimated(header) ? header : header.autoOrient;
+  const { width, height } = isAnimated(header) ? header : header.autoOrient;
+  return { width, height };
 }
 
 /** @param data pixels whose last channel is alpha if there are two or four */

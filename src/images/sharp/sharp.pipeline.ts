@@ -1,6 +1,6 @@
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import type { Settings } from '../../config/settings.js';
-import type { Crop, RenditionFormat } from '../../model/formats.js';
+import type { Framing, RenditionFormat } from '../../model/formats.js';
 import type { SheetLayout } from '../../model/sheet.js';
 import { CodedError } from '../../errors.js';
 import { FairTurns, type TaskOptions } from '../../tools/fair-turns.js';
@@ -15,7 +15,7 @@ import {
 } from '../image-pipeline.js';
 import { configureLibvips } from './configure-libvips.js';
 import { isHarmlessWarning, withDecodingErrors, withRenderingErrors } from './libvips-errors.js';
-import { encodeMaster, visiblePart } from './master.js';
+import { encodeMaster, viewOf } from './master.js';
 import { encodeRendition, motionOf } from './rendition.js';
 import { COMPOSER, encodeSheet } from './sheet.js';
 import { type OpenSource, checkContainer, readHeader } from './source.js';
@@ -44,19 +44,19 @@ export class SharpPipeline extends ImagePipeline {
     configureLibvips(settings.avatarAllowedTypes);
   }
 
-  override async makeMaster(path: string, crop?: Crop): Promise<Master> {
+  override async makeMaster(path: string, framing: Framing = {}): Promise<Master> {
     const format = await checkContainer(path, this.settings);
     return this.queued(this.lines.masters, (open) =>
       withDecodingErrors(async () => {
         const source: OpenSource = (options) => open(path, options);
         const header = await readHeader(source, path, format, this.settings);
-        const part = visiblePart(header, crop);
+        const view = viewOf(header, framing);
         try {
-          return await encodeMaster(source, header, part, this.settings);
+          return await encodeMaster(source, header, view, this.settings);
         } catch (error) {
           if (!isHarmlessWarning(error)) throw error;
           const lenient: OpenSource = (options) => open(path, { ...options, failOn: 'error' });
-          return encodeMaster(lenient, header, part, this.settings);
+          return encodeMaster(lenient, header, view, this.settings);
         }
       }),
     );
