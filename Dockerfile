@@ -33,6 +33,7 @@ WORKDIR /app
 RUN install -d -o node -g node /data /data/storage /data/outbox && ln -s /data/storage data && ln -s /data/outbox outbox
 COPY --from=production-dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/web/dist ./web/dist
 COPY package.json ./
 RUN ln -s /app/dist/cli/main.js /usr/local/bin/visage
 

@@ -14,6 +14,7 @@ import { Metrics } from './ops/metrics.js';
 import { OpsModule } from './ops/ops.module.js';
 import { Connections } from './server/connections.js';
 import { StoreObserver } from './storage/observed.store.js';
+import { UiModule } from './ui/ui.module.js';
 
 /** What exists before the modules. */
 interface Parts {
@@ -39,6 +40,7 @@ export class AppModule {
         CdnModule,
         DeliveryModule,
         OpsModule,
+        UiModule,
       ],
       providers: [
         ServerLifecycle,

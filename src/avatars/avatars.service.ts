@@ -44,8 +44,8 @@ export interface UploadRules extends ChangeRules {
 }
 
 /**
- * `unchanged`: the current version has the same bytes, framing and alt already. `pending`: the upload waits in
- * the outbox.
+ * `unchanged`: the current version has the same bytes, framing and alt already. `pending`: the upload waits
+ * in the outbox.
  */
 export type UploadOutcome = 'created' | 'unchanged' | 'pending';
 

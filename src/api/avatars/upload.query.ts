@@ -18,7 +18,7 @@ export const ROTATE_SCHEMA = {
   example: '90',
 };
 
-/** How to turn an uploaded picture, the part to keep, and what it shows. Fields of a form may say the same. */
+/** How to turn an upload, the part to keep, and what it shows. Fields of a form may say the same. */
 export class UploadQuery {
   @ApiPropertyOptional({
     ...ROTATE_SCHEMA,

@@ -6,6 +6,7 @@ import { Caller } from '../../access/caller.js';
 import { Needs } from '../../access/marks.js';
 import { Tickets } from '../../access/tickets.js';
 import { trailOf } from '../../access/trail.js';
+import { Settings } from '../../config/settings.js';
 import { IdPipe } from '../id.pipe.js';
 import { JsonBody } from '../json-body.js';
 import { DescribeId } from '../openapi/parameters.js';
@@ -17,7 +18,10 @@ import { DescribeTicket } from './tickets.openapi.js';
 @DescribeId()
 @Controller('v1/avatars/:id/tickets')
 export class TicketsController {
-  constructor(private readonly tickets: Tickets) {}
+  constructor(
+    private readonly tickets: Tickets,
+    private readonly settings: Settings,
+  ) {}
 
   @Post()
   @Needs('write', 'ticket')
@@ -31,7 +35,14 @@ export class TicketsController {
   ): Promise<TicketAnswer> {
     // Nobody gets more by way of a ticket. It shows the history to whoever may restore.
     if (may.includes('restore')) caller.assertMay('read');
-    const terms = { id, may, maxBytes, ...(origin !== undefined && { origin: new URL(origin).origin }) };
+    // An editor reads it in the ticket, and tells the user before it sends anything.
+    const mostBytes = Math.min(maxBytes ?? Infinity, this.settings.avatarMaxSizeBytes);
+    const terms = {
+      id,
+      may,
+      maxBytes: mostBytes,
+      ...(origin !== undefined && { origin: new URL(origin).origin }),
+    };
     const { name, text, expiresAt } = await this.tickets.issue(terms, expiresIn);
     trailOf(request).ticket = name;
     return { ticket: text, expiresAt: expiresAt.toISOString() };

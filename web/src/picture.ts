@@ -1,0 +1,56 @@
+import type { Size } from './framing.js';
+
+/** The longest edge of what is drawn in the editor, in px: it keeps a picture of a phone light to move. */
+const DRAWN = 2048;
+
+/** Flags in the header of an extended WebP file: RFC 9649, section 2.7. */
+const WEBP = { animation: 0x02, exif: 0x08 };
+
+/** The entry of EXIF that says another orientation than upright, in both byte orders: TIFF 6.0, page 36. */
+// eslint-disable-next-line no-control-regex -- bytes, not text
+const TURNED = /\x12\x01\x03\0\x01\0\0\0[\x02-\x08]|\x01\x12\0\x03\0\0\0\x01\0[\x02-\x08]/;
+
+/** A picture that the browser can show, upright. */
+export interface Picture {
+  /** May be smaller than the picture. */
+  bitmap: ImageBitmap;
+  /** Of the picture itself. */
+  size: Size;
+  /** The service keeps an animation as it is stored: it can't be turned. */
+  animated: boolean;
+}
+
+/** @returns undefined if the browser can't show it: the service may know its format all the same */
+export async function openPicture(file: Blob): Promise<Picture | undefined> {
+  const head = latin1(await file.slice(0, 32).arrayBuffer());
+  const flags = /^RIFF.{4}WEBPVP8X.{4}/s.test(head) ? head.charCodeAt(20) : 0;
+  // Chromium shows a WebP as it is stored, other browsers turn it.
+  if (flags & WEBP.exif && TURNED.test(latin1(await file.arrayBuffer()))) return undefined;
+  const animated = head.startsWith('GIF8') || (flags & WEBP.animation) !== 0;
+  let whole: ImageBitmap;
+  try {
+    whole = await createImageBitmap(file, { imageOrientation: animated ? 'none' : 'from-image' });
+  } catch {
+    return undefined;
+  }
+  const size = { width: whole.width, height: whole.height };
+  return { bitmap: await madeLight(whole), size, animated };
+}
+
+/** A character for each byte: those below 0x80 have their own numbers. */
+function latin1(bytes: ArrayBuffer): string {
+  return new TextDecoder('latin1').decode(bytes);
+}
+
+async function madeLight(whole: ImageBitmap): Promise<ImageBitmap> {
+  const scale = DRAWN / Math.max(whole.width, whole.height);
+  if (scale >= 1) return whole;
+  const [width, height] = [whole.width, whole.height].map((edge) => Math.max(1, Math.round(edge * scale)));
+  const light = await createImageBitmap(whole, {
+    resizeWidth: width ?? 1,
+    resizeHeight: height ?? 1,
+    resizeQuality: 'high',
+  });
+  whole.close();
+  return light;
+}
