@@ -1,4 +1,4 @@
-// Makes `web/dist/visage.js`, the module that pages load from /ui/visage.js.
+// Makes `web/dist/visage.js`, the module that pages load from /ui/visage.js, and a module for each language that it loads.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
@@ -23,8 +23,11 @@ const sheets = {
 export function buildElement() {
   return build({
     entryPoints: [at('src/visage.ts')],
-    outfile: at('dist/visage.js'),
+    outdir: at('dist'),
     bundle: true,
+    // Names without a hash: during a rolling upgrade, a page asks old and new replicas.
+    splitting: true,
+    chunkNames: '[name]',
     minify: true,
     format: 'esm',
     target: BROWSERS,

@@ -251,6 +251,56 @@ needs('chromium')('<visage-avatar-upload>', () => {
     });
   });
 
+  describe('the history', () => {
+    const html = '{}';
+    const attributes = (id: string) =>
+      `ticket-url="/${id}/ticket" avatar-id="${id}" may="upload remove restore"`;
+
+    it('is offered only if the page says that its tickets are for it', async () => {
+      await page.goto(application.page('plain'));
+      await editor.button('Choose a picture').waitFor();
+      expect(await editor.button('Remove').isVisible()).toBe(false);
+      expect(await editor.button('Earlier pictures').isVisible()).toBe(false);
+    });
+
+    it('removes the picture on a second click, and restores one by a click', async () => {
+      application.terms = { may: ['remove', 'restore'] };
+      const [first, second] = [await numbered(1), await numbered(2)];
+      const { version } = jsonOf(expectStatus(201, await client('past').upload(first))) as Info;
+      expectStatus(201, await client('past').upload(second));
+      await page.goto(application.page('past', { attributes: attributes('past'), html }));
+      const told = page.evaluate(
+        `new Promise((done) => addEventListener('visage-change', ({ detail }) => done(detail)))`,
+      );
+      await editor.press('Remove');
+      await editor.press('Earlier pictures');
+      // Another button was used meanwhile.
+      await editor.press('Remove');
+      expect((await client('past').get()).status).toBe(200);
+      await editor.press('Really remove?');
+      await editor.status('Your picture is removed.');
+      expect(await told).toBeNull();
+      expect((await client('past').get()).status).toBe(404);
+
+      await editor.press('Earlier pictures');
+      const versions = editor.element.locator('button.version');
+      await versions.nth(1).waitFor();
+      expect(await versions.count()).toBe(2);
+      await versions.nth(1).click();
+      await editor.status('Your picture is saved.');
+      expect((await infoOf('past')).version).toBe(version);
+      const current = editor.element.getByRole('img', { name: 'Current picture' });
+      expect(await current.getAttribute('src')).toContain(`/${version}/`);
+    });
+
+    it('says why it can’t be shown', async () => {
+      application.terms = { may: ['upload'] };
+      await page.goto(application.page('past', { attributes: attributes('past'), html }));
+      await editor.press('Earlier pictures');
+      expect(await editor.error()).toMatch(/^You can’t change this picture at the moment/);
+    });
+  });
+
   it('tells in the language of the page why a picture was not accepted, and tells the page by its code', async () => {
     await page.goto(application.page('broken', { lang: 'de-AT' }));
     const told = page.evaluate(

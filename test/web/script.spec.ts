@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { local } from '../support/local.js';
+import { problemOf } from '../http/support/client.js';
 import { Harness } from '../http/support/harness.js';
 
 /** In bytes: what a page pays for the element. */
@@ -32,6 +33,22 @@ describe('the script of the element', () => {
       expect(plain.headers['content-encoding']).toBeUndefined();
       expect(plain.body.equals(gunzipSync(body))).toBe(true);
       expect(plain.headers.etag).not.toBe(headers.etag);
+    }
+  });
+
+  it('loads the language of the page, and nothing else', async () => {
+    const german = await harness.send({ path: '/ui/de.js' });
+    expect([german.status, german.headers['content-type']]).toEqual([200, 'text/javascript; charset=utf-8']);
+    for (const file of [
+      'en.js',
+      'visage.ts',
+      '..%2f..%2fpackage.json',
+      '..%2fpackage.json',
+      'constructor',
+      '%00',
+    ]) {
+      const answer = await harness.send({ path: `/ui/${file}` });
+      expect([file, answer.status, problemOf(answer).code]).toEqual([file, 404, 'route_not_found']);
     }
   });
 

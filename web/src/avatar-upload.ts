@@ -1,10 +1,13 @@
-import { Framer, type Owner } from './framer.js';
+import { type Answer, urlFor } from './calls.js';
+import { Earlier } from './earlier.js';
+import { Framer } from './framer.js';
+import { followFiles } from './intake.js';
 import { openPicture } from './picture.js';
 import { VisageError } from './problem.js';
-import { type Answer, sendPicture } from './send.js';
+import { Service, assertSize } from './service.js';
 import css from './styles.css';
-import { type Texts, sentenceFor, textsIn } from './texts.js';
-import { type Ticket, type TicketSource, fetchTicket, readTicket } from './tickets.js';
+import { ENGLISH, type Texts, sentenceFor, textsIn } from './texts.js';
+import type { TicketSource } from './tickets.js';
 import { View } from './view.js';
 
 /** What a service accepts unless it is told otherwise. With types and not `image/*`, iOS converts HEIC. */
@@ -12,12 +15,6 @@ const ACCEPTED = 'image/jpeg,image/png,image/webp,image/gif';
 
 /** The edge in px of the current picture on the screen, doubled for sharp screens. */
 const SHOWN = 256;
-
-/** After these refusals, another ticket may do. */
-const WORN_OUT = new Set(['ticket_expired', 'ticket_outdated', 'ticket_used']);
-
-/** Where the script comes from, if that is the service: it is imported from a bundle otherwise. */
-const [, HOME] = /^(.*\/)ui\/visage\.js(?:[?#].*)?$/.exec(import.meta.url) ?? [];
 
 type State = 'empty' | 'framing' | 'uploading' | 'done';
 
@@ -36,18 +33,45 @@ const Base =
  */
 export class VisageAvatarUpload extends Base {
   static readonly formAssociated = true;
-  static readonly observedAttributes = ['accept', 'avatar-id', 'base-url', 'lang', 'required', 'shape'];
+  static readonly observedAttributes = [
+    'accept',
+    'avatar-id',
+    'lang',
+    'may',
+    'required',
+    'shape',
+    'ticket-url',
+  ];
 
-  /** Gives a ticket when the user saves. Comes before `ticket-url`. */
-  getTicket: TicketSource | undefined;
+  /**
+   * Gives a ticket when the user saves. Comes before `ticket-url`. Only declared: a page may have set it
+   * before the script was there.
+   */
+  declare getTicket: TicketSource | undefined;
 
   readonly #internals = this.attachInternals();
   readonly #view = new View();
-  readonly #framer = new Framer(this.#view, this.#owner());
+  readonly #framer = new Framer(this.#view, {
+    texts: () => this.texts,
+    isRound: () => this.getAttribute('shape') !== 'square',
+    announce: (text) => {
+      this.#announce(text);
+    },
+    framed: () => {
+      this.#submit();
+    },
+  });
+  readonly #service = new Service(this);
+  readonly #earlier = new Earlier(this.#view, this.#service, (version) => {
+    void this.#change('saved', (signal) => this.#service.restore(version, signal));
+  });
+  readonly #paste = followFiles(this, this.#view, (file) => void this.choose(file));
+  #state: State = 'empty';
+  #spoken = ENGLISH;
   #ownTexts: Partial<Texts> = {};
-  #known = textsIn('en', {});
   #chosen: File | undefined;
   #sending: AbortController | undefined;
+  #confirmsRemoval = false;
   /** Counts the files that were chosen: the last one counts. */
   #choices = 0;
 
@@ -59,17 +83,21 @@ export class VisageAvatarUpload extends Base {
     shadow.adoptedStyleSheets = [sheet];
     shadow.append(this.#view.root);
     this.#listen();
-    this.#show('empty');
+    if (Object.hasOwn(this, 'texts')) {
+      const { texts } = this;
+      Reflect.deleteProperty(this, 'texts');
+      this.texts = texts;
+    }
   }
 
   /** Own words in place of the element's, in any language. */
   set texts(texts: Partial<Texts>) {
     this.#ownTexts = texts;
-    this.#speak();
+    this.#say();
   }
 
   get texts(): Texts {
-    return this.#known;
+    return { ...this.#spoken, ...this.#ownTexts };
   }
 
   /** The file that the user has chosen and not uploaded. */
@@ -90,9 +118,10 @@ export class VisageAvatarUpload extends Base {
 
   connectedCallback(): void {
     this.ownerDocument.addEventListener('paste', this.#paste);
-    this.#speak();
+    this.#say();
+    void this.#speak();
     this.#showCurrent();
-    this.#submit();
+    this.#show(this.#state);
   }
 
   disconnectedCallback(): void {
@@ -105,11 +134,10 @@ export class VisageAvatarUpload extends Base {
 
   attributeChangedCallback(name: string): void {
     if (!this.isConnected) return;
-    if (name === 'lang') this.#speak();
-    else if (name === 'shape') this.#framer.paintSoon();
-    else if (name === 'required') this.#submit();
-    else if (name === 'accept') this.#view.file.accept = this.#accepted;
-    else this.#showCurrent();
+    if (name === 'avatar-id') this.#showCurrent();
+    if (name === 'lang') void this.#speak();
+    this.#framer.paintSoon();
+    this.#show(this.#state);
   }
 
   formResetCallback(): void {
@@ -145,7 +173,7 @@ export class VisageAvatarUpload extends Base {
       this.#show('framing');
       if (picture) this.#framer.open(picture);
       else this.#framer.close();
-      this.#submit();
+      this.dispatchEvent(new Event('change', { bubbles: true }));
       this.#announce(picture ? this.texts.opened : this.texts.unseen);
       (picture ? this.#view.stage : this.#view.alt).focus();
     } catch (error) {
@@ -156,29 +184,14 @@ export class VisageAvatarUpload extends Base {
 
   /** Uploads what was chosen. @returns once that is done, has failed, or was cancelled */
   async save(): Promise<void> {
-    if (!this.#chosen || this.#sending) return;
-    const { signal } = (this.#sending = new AbortController());
-    this.#view.error.textContent = '';
-    this.#progressed(0);
-    this.#show('uploading');
-    this.#announce(this.texts.uploading);
-    this.#view.cancel.focus();
-    try {
-      const answer = await this.#upload(this.#chosen, signal);
-      this.#sending = undefined;
-      this.discard();
-      this.#show('done');
-      this.#showPicture(urlFor(answer), answer.alt);
-      this.#announce(this.texts.saved);
-      this.#dispatch('visage-change', answer);
-      this.#view.choose.focus();
-    } catch (error) {
-      this.#sending = undefined;
-      this.#show('framing');
-      this.#announce(signal.aborted ? this.texts.cancelled : '');
-      this.#view.save.focus();
-      if (!signal.aborted) this.#fail(error);
-    }
+    const file = this.#chosen;
+    if (!file) return;
+    const upload = { file, fields: this.fields };
+    await this.#change('saved', (signal) =>
+      this.#service.upload(upload, signal, (part) => {
+        this.#view.progress.value = part;
+      }),
+    );
   }
 
   /** Forgets what was chosen. */
@@ -189,28 +202,9 @@ export class VisageAvatarUpload extends Base {
     this.#framer.close();
     for (const input of [this.#view.file, this.#view.camera, this.#view.alt]) input.value = '';
     this.#view.error.textContent = '';
+    this.#earlier.hide();
     this.#announce('');
     this.#show('empty');
-    this.#submit();
-  }
-
-  #owner(): Owner {
-    const texts = () => this.#known;
-    const isRound = () => this.getAttribute('shape') !== 'square';
-    return {
-      get texts() {
-        return texts();
-      },
-      get isRound() {
-        return isRound();
-      },
-      announce: (text) => {
-        this.#announce(text);
-      },
-      framed: () => {
-        this.#submit();
-      },
-    };
   }
 
   #listen(): void {
@@ -218,134 +212,103 @@ export class VisageAvatarUpload extends Base {
     const on = (button: HTMLElement, act: () => void) => {
       button.addEventListener('click', act);
     };
-    on(view.choose, () => {
-      view.file.click();
-    });
-    on(view.another, () => {
-      view.file.click();
-    });
-    on(view.photograph, () => {
-      view.camera.click();
-    });
     on(view.save, () => void this.save());
     on(view.cancel, () => this.#sending?.abort());
     on(view.discard, () => {
       this.discard();
+      this.dispatchEvent(new Event('change', { bubbles: true }));
       view.choose.focus();
     });
-    for (const input of [view.file, view.camera]) {
-      input.addEventListener('change', () => {
-        this.#take(input.files);
-        // The same file may be chosen again.
-        input.value = '';
+    on(view.earlier, () => {
+      view.error.textContent = '';
+      this.#earlier.toggle(this.#language).catch((error: unknown) => {
+        this.#fail(error);
       });
-    }
+    });
+    on(view.remove, () => {
+      if (!this.#confirmsRemoval) this.#confirmRemoval(true);
+      else void this.#change('removed', (signal) => this.#service.remove(signal));
+    });
+    view.remove.addEventListener('blur', () => {
+      this.#confirmRemoval(false);
+    });
     view.alt.addEventListener('input', () => {
       this.#submit();
     });
     view.current.addEventListener('error', () => {
       view.current.hidden = true;
     });
-    this.#listenForDrops();
-  }
-
-  #listenForDrops(): void {
-    const over = (isOver: boolean) => {
-      this.#view.root.classList.toggle('over', isOver);
-    };
-    this.addEventListener('dragover', (event) => {
-      if (!event.dataTransfer?.types.includes('Files')) return;
-      // The browser would leave the page for the file.
-      event.preventDefault();
-      over(true);
-    });
-    this.addEventListener('dragleave', () => {
-      over(false);
-    });
-    this.addEventListener('drop', (event) => {
-      over(false);
-      if (!event.dataTransfer?.types.includes('Files')) return;
-      event.preventDefault();
-      this.#take(event.dataTransfer.files);
-    });
-  }
-
-  readonly #paste = (event: ClipboardEvent): void => {
-    const target = event.composedPath()[0];
-    const isText = target instanceof Element && target.matches('input, textarea, [contenteditable]');
-    const files = event.clipboardData?.files;
-    if (isText || files === undefined || files.length === 0) return;
-    event.preventDefault();
-    this.#take(files);
-  };
-
-  #take(files: FileList | null): void {
-    const file = files?.[0];
-    if (file && !this.matches(':disabled')) void this.choose(file);
   }
 
   /** @throws VisageError `unsupported_image`, `upload_too_large` */
-  #assertAccepted({ type, size }: File): void {
+  #assertAccepted(file: File): void {
+    const { type } = file;
     const types = this.#accepted.split(',').map((one) => one.trim());
     if (type !== '' && !types.includes(type)) {
       throw new VisageError('unsupported_image', `${type} is not among ${types.join(', ')}.`);
     }
-    assertSize(size, Number(this.getAttribute('max-bytes') ?? Infinity));
+    assertSize(file, Number(this.getAttribute('max-bytes') ?? Infinity));
   }
 
-  async #upload(file: File, signal: AbortSignal): Promise<Answer> {
-    const upload = { file, fields: this.fields };
-    const attempt = async () => {
-      const ticket = await this.#ticket(signal);
-      assertSize(file.size, ticket.maxBytes);
-      signal.throwIfAborted();
-      return sendPicture(this.#base, ticket, upload, signal, (part) => {
-        this.#progressed(part);
-      });
-    };
+  async #change(said: 'removed' | 'saved', task: (signal: AbortSignal) => Promise<Answer | undefined>) {
+    if (this.#sending) return;
+    const view = this.#view;
+    const { signal } = (this.#sending = new AbortController());
+    view.error.textContent = '';
+    view.progress.removeAttribute('value');
+    this.#show('uploading');
+    this.#announce(this.texts.uploading);
+    view.cancel.focus();
     try {
-      return await attempt();
+      const answer = await task(signal);
+      this.#sending = undefined;
+      this.discard();
+      this.#show('done');
+      // What the avatar shows without a picture is a matter of the page.
+      if (answer) this.#showPicture(urlFor(answer, SHOWN), answer.alt);
+      else view.current.hidden = true;
+      this.#announce(this.texts[said]);
+      this.#dispatch('visage-change', answer ?? null);
+      view.choose.focus();
     } catch (error) {
-      if (!(error instanceof VisageError && WORN_OUT.has(error.code))) throw error;
-      return attempt();
+      this.#sending = undefined;
+      this.#show(this.#chosen ? 'framing' : 'empty');
+      this.#announce(signal.aborted ? this.texts.cancelled : '');
+      (this.#chosen ? view.save : view.choose).focus();
+      if (!signal.aborted) this.#fail(error);
     }
   }
 
-  /** @throws VisageError `no_ticket`, `no_connection` */
-  async #ticket(signal: AbortSignal): Promise<Ticket> {
-    const { getTicket } = this;
-    if (!getTicket) return readTicket(await fetchTicket(this.getAttribute('ticket-url') ?? '', signal));
-    const given = await Promise.resolve()
-      .then(() => getTicket())
-      .catch((cause: unknown) => {
-        if (cause instanceof VisageError) throw cause;
-        throw new VisageError('no_ticket', `getTicket fails: ${String(cause)}`);
-      });
-    return readTicket(given);
+  /** A second click removes the picture. */
+  #confirmRemoval(confirms: boolean): void {
+    this.#confirmsRemoval = confirms;
+    this.#view.remove.textContent = confirms ? this.texts.removeSure : this.texts.remove;
   }
 
   get #accepted(): string {
     return this.getAttribute('accept') ?? ACCEPTED;
   }
 
-  /** @throws VisageError `internal` if nobody says where the service is */
-  get #base(): string {
-    const base = this.getAttribute('base-url') ?? HOME;
-    if (base === undefined) throw new VisageError('internal', 'Set base-url to the address of Visage.');
-    return new URL(base.endsWith('/') ? base : `${base}/`, this.ownerDocument.baseURI).href;
+  get #language(): string {
+    return this.closest('[lang]')?.getAttribute('lang') ?? navigator.language;
   }
 
-  #speak(): void {
-    const language = this.closest('[lang]')?.getAttribute('lang') ?? navigator.language;
-    this.#known = textsIn(language, this.#ownTexts);
-    this.#view.say(this.#known);
-    this.#view.file.accept = this.#accepted;
-    this.#submit();
+  #say(): void {
+    this.#view.say(this.texts);
+  }
+
+  async #speak(): Promise<void> {
+    const language = this.#language;
+    const texts = await textsIn(language);
+    if (language !== this.#language || texts === this.#spoken) return;
+    this.#spoken = texts;
+    this.#say();
   }
 
   #showCurrent(): void {
     const id = this.getAttribute('avatar-id');
-    if (id !== null) this.#showPicture(`${this.#base}v1/avatars/${encodeURIComponent(id)}?size=${SHOWN}`);
+    if (id !== null)
+      this.#showPicture(`${this.#service.base}v1/avatars/${encodeURIComponent(id)}?size=${SHOWN}`);
   }
 
   #showPicture(url: string, alt = this.texts.current): void {
@@ -354,20 +317,26 @@ export class VisageAvatarUpload extends Base {
 
   #show(state: State): void {
     const [view, internals] = [this.#view, this.#internals];
+    this.#state = state;
     view.empty.hidden = state === 'framing' || state === 'uploading';
     view.framing.hidden = state !== 'framing';
     view.sending.hidden = state !== 'uploading';
     view.save.hidden = !this.uploads;
+    view.remove.hidden = !this.#may('remove');
+    view.earlier.hidden = !this.#may('restore');
+    view.file.accept = this.#accepted;
     internals.states.clear();
     internals.states.add(state);
+    this.#submit();
+  }
+
+  /** Whether the page says that its tickets are for it. */
+  #may(action: string): boolean {
+    return this.uploads && (this.getAttribute('may') ?? '').split(/\s+/).includes(action);
   }
 
   #announce(text: string): void {
     this.#view.status.textContent = text;
-  }
-
-  #progressed(part: number): void {
-    this.#view.progress.value = part;
   }
 
   /** Gives the form what it submits. */
@@ -394,18 +363,4 @@ export class VisageAvatarUpload extends Base {
   #dispatch(type: string, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
   }
-}
-
-function assertSize(bytes: number, maxBytes: number): void {
-  if (bytes <= maxBytes) return;
-  const detail = `The file has ${bytes} bytes. At most ${maxBytes} are accepted.`;
-  throw new VisageError('upload_too_large', detail, { maxBytes });
-}
-
-/** The URL of the smallest picture that is large enough, or else of the largest. */
-function urlFor({ urls }: Answer): string {
-  const edges = Object.keys(urls)
-    .map(Number)
-    .sort((a, b) => a - b);
-  return urls[edges.find((edge) => edge >= SHOWN) ?? edges.at(-1) ?? ''] ?? '';
 }

@@ -21,8 +21,8 @@ const ZOOM_STEP = 1.1;
 
 /** What the element that it belongs to tells it, and is told. */
 export interface Owner {
-  readonly texts: Texts;
-  readonly isRound: boolean;
+  texts(): Texts;
+  isRound(): boolean;
   /** Says something to people who don't see it. */
   announce(text: string): void;
   /** The part of the picture is another one. */
@@ -141,7 +141,7 @@ export class Framer {
       this.#frame = undefined;
       if (!this.#opened) return;
       const { picture, framing } = this.#opened;
-      paintStage(this.#view.stage, picture, framing, this.#owner.isRound);
+      paintStage(this.#view.stage, picture, framing, this.#owner.isRound());
       for (const preview of this.#view.previews) paintPreview(preview, picture, framing);
     });
   }
@@ -179,7 +179,7 @@ export class Framer {
   }
 
   #move(right: number, down: number): void {
-    const { texts } = this.#owner;
+    const texts = this.#owner.texts();
     const isChanged = this.#change((framing, { size }) => moved(framing, size, right, down));
     this.#owner.announce(isChanged ? texts.movedTo : texts.atEdge);
   }
@@ -192,18 +192,18 @@ export class Framer {
   #turn(): void {
     if (this.#opened?.picture.animated !== false) return;
     this.#change((framing, { size }) => turned(framing, size));
-    this.#owner.announce(fill(this.#owner.texts.turnedTo, this.#opened.framing.rotate));
+    this.#owner.announce(fill(this.#owner.texts().turnedTo, this.#opened.framing.rotate));
   }
 
   #reset(): void {
     this.#change((_, { size }) => fitting(size));
-    this.#owner.announce(this.#owner.texts.wasReset);
+    this.#owner.announce(this.#owner.texts().wasReset);
   }
 
   #announceZoom(): void {
     if (!this.#opened) return;
     const { framing, picture } = this.#opened;
-    this.#owner.announce(fill(this.#owner.texts.zoomedTo, percentOf(framing, picture.size)));
+    this.#owner.announce(fill(this.#owner.texts().zoomedTo, percentOf(framing, picture.size)));
   }
 
   /** @returns whether the part is another one now */

@@ -21,6 +21,9 @@ export const ENGLISH = {
   save: 'Save',
   cancel: 'Cancel',
   current: 'Current picture',
+  remove: 'Remove',
+  removeSure: 'Really remove?',
+  earlier: 'Earlier pictures',
   progress: 'Upload',
 
   opening: 'Opening the picture …',
@@ -32,8 +35,9 @@ export const ENGLISH = {
   turnedTo: 'Turned by {0}°',
   wasReset: 'Reset',
   uploading: 'Uploading …',
-  cancelled: 'Cancelled. Nothing was changed.',
+  cancelled: 'Cancelled.',
   saved: 'Your picture is saved.',
+  removed: 'Your picture is removed.',
 
   required: 'Choose a picture.',
   no_connection: 'There is no connection. Check it, and try again.',
@@ -53,58 +57,10 @@ export const ENGLISH = {
 
 export type Texts = typeof ENGLISH;
 
-export const GERMAN: Texts = {
-  choose: 'Bild auswählen',
-  chooseAnother: 'Anderes Bild auswählen',
-  photograph: 'Foto aufnehmen',
-  hint: 'Oder hierher ziehen oder einfügen. JPEG, PNG, WebP oder GIF.',
-  stage: 'Ausschnitt des Bildes. Die Pfeiltasten verschieben das Bild, Plus und Minus zoomen.',
-  zoom: 'Zoom',
-  zoomIn: 'Vergrößern',
-  zoomOut: 'Verkleinern',
-  left: 'Bild nach links',
-  up: 'Bild nach oben',
-  down: 'Bild nach unten',
-  right: 'Bild nach rechts',
-  rotate: 'Im Uhrzeigersinn drehen',
-  reset: 'Zurücksetzen',
-  previews: 'So wird es aussehen',
-  alt: 'Beschreibung für Menschen, die das Bild nicht sehen',
-  save: 'Speichern',
-  cancel: 'Abbrechen',
-  current: 'Aktuelles Bild',
-  progress: 'Übertragung',
-
-  opening: 'Das Bild wird geöffnet …',
-  opened: 'Das Bild ist geöffnet. Wähle den Ausschnitt.',
-  unseen: 'Dein Browser kann dieses Bild nicht anzeigen. Es wird so gesendet, wie es ist.',
-  zoomedTo: 'Zoom {0} %',
-  movedTo: 'Verschoben',
-  atEdge: 'Hier endet das Bild',
-  turnedTo: 'Um {0}° gedreht',
-  wasReset: 'Zurückgesetzt',
-  uploading: 'Wird hochgeladen …',
-  cancelled: 'Abgebrochen. Es wurde nichts geändert.',
-  saved: 'Dein Bild ist gespeichert.',
-
-  required: 'Wähle ein Bild aus.',
-  no_connection: 'Keine Verbindung. Prüfe sie, und versuche es noch einmal.',
-  no_ticket: 'Du kannst dieses Bild gerade nicht ändern. Lade die Seite neu, und melde dich wieder an.',
-  unsupported_image: 'Diese Art von Datei geht nicht. Nimm ein JPEG, PNG, WebP oder GIF.',
-  unreadable_image: 'Dieses Bild ist beschädigt. Nimm ein anderes.',
-  image_too_large: 'Dieses Bild ist zu groß. Nimm ein kleineres.',
-  upload_too_large: 'Diese Datei ist zu groß. Nimm eine kleinere.',
-  upload_too_large_for: 'Diese Datei ist zu groß. Möglich sind höchstens {0} MB.',
-  invalid_alt: 'Die Beschreibung ist zu lang oder hat Zeichen, die nicht gehen.',
-  avatar_locked: 'Dieses Bild kann nicht geändert werden. {0}',
-  rate_limited: 'Du hast dein Bild zu oft geändert. Versuche es später noch einmal.',
-  rate_limited_for: 'Du hast dein Bild zu oft geändert. Versuche es in {0} Minuten noch einmal.',
-  busy: 'Das Bild kann gerade nicht gespeichert werden. Versuche es in einer Minute noch einmal.',
-  internal: 'Das Bild konnte nicht gespeichert werden. Versuche es später noch einmal.',
+/** By the first part of a language tag (BCP 47). Only pages in a language load it. */
+const LANGUAGES: Readonly<Record<string, () => Promise<{ TEXTS: Texts }>>> = {
+  de: () => import('./languages/de.js'),
 };
-
-/** By the first part of a language tag (BCP 47). */
-const LANGUAGES: Readonly<Record<string, Texts>> = { en: ENGLISH, de: GERMAN };
 
 /** Codes that mean the same to the user. */
 const ALIKE: Readonly<Record<string, keyof Texts>> = {
@@ -121,9 +77,14 @@ const ALIKE: Readonly<Record<string, keyof Texts>> = {
   unauthorized: 'no_ticket',
 };
 
-/** The texts of a language, English if it isn't known, and those that replace some of them. */
-export function textsIn(language: string, own: Partial<Texts>): Texts {
-  return { ...(LANGUAGES[language.split('-')[0]?.toLowerCase() ?? ''] ?? ENGLISH), ...own };
+/** The texts of a language: English if it isn't known, or can't be loaded. */
+export async function textsIn(language: string): Promise<Texts> {
+  const load = LANGUAGES[language.split('-')[0]?.toLowerCase() ?? ''];
+  if (!load) return ENGLISH;
+  return load().then(
+    ({ TEXTS }) => TEXTS,
+    () => ENGLISH,
+  );
 }
 
 /** Puts a value into a text. */

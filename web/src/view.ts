@@ -27,6 +27,9 @@ export class View {
   readonly current = this.#make('img', { part: 'current', attributes: { hidden: '' } });
   readonly choose = this.#button('choose', { part: 'button choose' });
   readonly photograph = this.#button('photograph', { part: 'button photograph' });
+  readonly remove = this.#button('remove', { part: 'button remove' });
+  readonly earlier = this.#button('earlier', { part: 'button earlier' });
+  readonly versions = this.#row([]);
   readonly stage = this.#make('canvas', {
     part: 'stage',
     label: 'stage',
@@ -76,7 +79,8 @@ export class View {
   ]);
   readonly empty = this.#box('empty', [
     this.current,
-    this.#row([this.choose, this.photograph]),
+    this.#row([this.choose, this.photograph, this.remove, this.earlier]),
+    this.versions,
     this.#make('p', { className: 'hint', text: 'hint' }),
   ]);
   readonly framing = this.#box('framing', [
@@ -101,6 +105,16 @@ export class View {
       if (attribute === undefined) element.textContent = texts[key];
       else element.setAttribute(attribute, texts[key]);
     }
+  }
+
+  /** A picture of the history, to choose. */
+  version(url: string, label: string, color: string): HTMLButtonElement {
+    const attributes = { type: 'button', title: label };
+    const button = this.#make('button', { part: 'button version', attributes });
+    const image = this.#make('img', { attributes: { src: url, alt: label } });
+    image.style.background = color;
+    button.append(image);
+    return button;
   }
 
   #make<T extends Tag>(tag: T, options: Options): HTMLElementTagNameMap[T] {

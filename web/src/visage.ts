@@ -1,7 +1,7 @@
 import { VisageAvatarUpload } from './avatar-upload.js';
 import { VisageError } from './problem.js';
 
-export type { Answer } from './send.js';
+export type { Answer } from './calls.js';
 export type { Texts } from './texts.js';
 export type { TicketSource } from './tickets.js';
 export { VisageAvatarUpload, VisageError };
@@ -11,7 +11,7 @@ declare global {
     'visage-avatar-upload': VisageAvatarUpload;
   }
   interface HTMLElementEventMap {
-    'visage-change': CustomEvent<import('./send.js').Answer>;
+    'visage-change': CustomEvent<import('./calls.js').Answer>;
     'visage-error': CustomEvent<VisageError>;
   }
 }

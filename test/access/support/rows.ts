@@ -46,7 +46,7 @@ export const ROWS: Record<string, Row> = {
   'GET /docs-json': open('/docs-json', 200),
   'GET /health/live': open('/health/live', 200),
   'GET /health/ready': open('/health/ready', 200),
-  'GET /ui/visage.js': open('/ui/visage.js', 200),
+  'GET /ui/:file': open('/ui/visage.js', 200),
   'GET /metrics': open('/metrics', 200),
   'GET /avatar': open('/avatar', 400),
   'GET /avatar/': open('/avatar/', 200),
