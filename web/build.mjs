@@ -1,4 +1,5 @@
-// Makes `web/dist/visage.js`, the module that pages load from /ui/visage.js, and a module for each language that it loads.
+// Makes `web/dist`: the module that pages load from /ui/visage.js, the languages that it loads, and the pages of Visage itself.
+import { copyFileSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
@@ -20,22 +21,35 @@ const sheets = {
   },
 };
 
-export function buildElement() {
-  return build({
-    entryPoints: [at('src/visage.ts')],
-    outdir: at('dist'),
-    bundle: true,
+const OPTIONS = {
+  outdir: at('dist'),
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: BROWSERS,
+  charset: 'utf8',
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+/** Makes everything that browsers get, in `web/dist`. */
+export async function buildWeb() {
+  rmSync(at('dist'), { recursive: true, force: true });
+  await Promise.all([
     // Names without a hash: during a rolling upgrade, a page asks old and new replicas.
-    splitting: true,
-    chunkNames: '[name]',
-    minify: true,
-    format: 'esm',
-    target: BROWSERS,
-    charset: 'utf8',
-    legalComments: 'none',
-    logLevel: 'warning',
-    plugins: [sheets],
-  });
+    build({
+      ...OPTIONS,
+      entryPoints: [at('src/visage.ts')],
+      splitting: true,
+      chunkNames: '[name]',
+      plugins: [sheets],
+    }),
+    build({
+      ...OPTIONS,
+      entryPoints: ['edit.ts', 'play.ts', 'page.css'].map((name) => at(`src/pages/${name}`)),
+    }),
+  ]);
+  for (const name of ['edit.html', 'play.html']) copyFileSync(at(`src/pages/${name}`), at(`dist/${name}`));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildElement();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildWeb();

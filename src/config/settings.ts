@@ -253,6 +253,14 @@ export class Settings extends Constants {
   )
   avatarDefaultUrls: string[] = [];
 
+  @IsList()
+  @Matches(/^https?:\/\/(?:\*\.)?[a-z0-9.-]+(?::\d{1,5})?$/i, {
+    each: true,
+    message:
+      '$property must be origins such as https://app.example.com or https://*.example.com, comma separated',
+  })
+  editorFrameAncestors: string[] = [];
+
   @IsInteger(1, 1000)
   avatarHistory = 10;
 

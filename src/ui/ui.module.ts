@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
-import { readScripts } from './scripts.js';
-import { SCRIPTS, UiController } from './ui.controller.js';
+import { WEB_FILES, UiController } from './ui.controller.js';
+import { readWebFiles } from './web-files.js';
 
-/** What a browser gets to change a picture: the element of `web/`. */
+/** What browsers get to change a picture: the element and the pages of `web/`. */
 @Module({
   controllers: [UiController],
-  providers: [{ provide: SCRIPTS, useFactory: readScripts }],
+  providers: [{ provide: WEB_FILES, useFactory: readWebFiles }],
 })
 export class UiModule {}

@@ -5,7 +5,7 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { build, stop } from 'esbuild';
-import { buildElement } from '../../web/build.mjs';
+import { buildWeb } from '../../web/build.mjs';
 import { PACKAGES } from '../support/bundle.mjs';
 import { run, succeed } from './processes.mjs';
 
@@ -36,7 +36,7 @@ export async function buildService(folder) {
     bundle('main', './dist/main.js'),
     bundle('cli', './dist/cli/main.js'),
     bundle('host', './test/host/host.mjs', [triedOnce]),
-    buildElement(),
+    buildWeb(),
   ]);
   await stop();
   // A bundle looks for them next to itself.

@@ -5,8 +5,11 @@ export interface Ticket {
   text: string;
   /** The avatar that it is for. */
   id: string;
+  may: string[];
   /** The most bytes of a picture. */
   maxBytes: number;
+  /** Whose pages may use it; undefined: those of all. */
+  origin: string | undefined;
 }
 
 /** Gives a ticket, as the service made it. */
@@ -31,13 +34,20 @@ export async function fetchTicket(url: string, signal: AbortSignal): Promise<str
   throw new VisageError('no_ticket', `The answer of ${url} is no JSON with a ticket.`);
 }
 
+interface Claims {
+  sub?: unknown;
+  may?: string[];
+  maxBytes?: number;
+  origin?: string;
+}
+
 /** @throws VisageError `no_ticket` if it isn't one */
 export function readTicket(text: string): Ticket {
   try {
     const payload = (text.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
-    const { sub, maxBytes } = JSON.parse(atob(payload)) as { sub?: unknown; maxBytes?: unknown };
-    if (typeof sub !== 'string') throw new Error('it is for nobody');
-    return { text, id: sub, maxBytes: typeof maxBytes === 'number' ? maxBytes : Infinity };
+    const { sub: id, may, maxBytes, origin } = JSON.parse(atob(payload)) as Claims;
+    if (typeof id !== 'string' || !Array.isArray(may)) throw new Error('it is none of ours');
+    return { text, id, may, maxBytes: maxBytes ?? Infinity, origin };
   } catch {
     throw new VisageError('no_ticket', 'What the page gave is no ticket of Visage.');
   }

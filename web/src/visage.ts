@@ -11,7 +11,7 @@ declare global {
     'visage-avatar-upload': VisageAvatarUpload;
   }
   interface HTMLElementEventMap {
-    'visage-change': CustomEvent<import('./calls.js').Answer>;
+    'visage-change': CustomEvent<import('./calls.js').Answer | null>;
     'visage-error': CustomEvent<VisageError>;
   }
 }
