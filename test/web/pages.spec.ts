@@ -207,9 +207,7 @@ needs('chromium')('the pages of Visage', () => {
     await editor.choose(await picture());
     await editor.press('Speichern');
     await editor.status('Dein Bild ist gespeichert.');
-    expect(await page.locator('#told').innerText()).toBe(
-      `visage-change: version ${await versionOf('alice')}`,
-    );
+    expect(await page.locator('#told').innerText()).toBe(`visage-change: ${await versionOf('alice')}`);
     const drawn = page.locator('#drawings img');
     expect(await drawn.count()).toBe(32);
     await until(() =>

@@ -3,21 +3,14 @@ const DRAWINGS = ['initials', 'color', 'mp', 'identicon', 'monsterid', 'retro', 
 const NAMES = ['Ada Lovelace', '李小龍', 'محمد', 'Zoë'];
 
 const settings = find('#settings', HTMLFormElement);
+const editor = document.createElement('visage-avatar-upload');
 
-/** Makes the element anew, as the form says. */
-function show(): void {
+/** Gives the element what the form says. */
+function apply(): void {
   const { id = '', key = '', shape = '', lang = '', dir = '', may = '' } = values();
-  const editor = document.createElement('visage-avatar-upload');
   const attributes = { 'avatar-id': id, shape, lang, dir, may };
   for (const [name, value] of Object.entries(attributes)) editor.setAttribute(name, value);
   editor.getTicket = () => ticketFor(id, key, may);
-  editor.addEventListener('visage-change', ({ detail }) => {
-    tell(`visage-change: ${detail?.version ?? 'removed'}`);
-  });
-  editor.addEventListener('visage-error', ({ detail }) => {
-    tell(`visage-error: ${detail.code}: ${detail.message}`);
-  });
-  find('#editor', HTMLElement).replaceChildren(editor);
   const shown = Object.entries({ 'ticket-url': '/avatar-ticket', ...attributes });
   const text = shown.map(([name, value]) => ` ${name}="${value}"`).join('');
   find('#markup', HTMLElement).textContent = `<visage-avatar-upload${text}></visage-avatar-upload>`;
@@ -68,9 +61,16 @@ function find<T extends HTMLElement>(selector: string, type: new () => T): T {
   throw new Error(`the page has no ${selector}`);
 }
 
-settings.addEventListener('change', show);
+editor.addEventListener('visage-change', ({ detail }) => {
+  tell(`visage-change: ${detail?.version ?? 'removed'}`);
+});
+editor.addEventListener('visage-error', ({ detail }) => {
+  tell(`visage-error: ${detail.code}: ${detail.message}`);
+});
+settings.addEventListener('change', apply);
 settings.addEventListener('submit', (event) => {
   event.preventDefault();
 });
-show();
+apply();
+find('#editor', HTMLElement).append(editor);
 draw();
