@@ -17,7 +17,7 @@ export const ENGLISH = {
   rotate: 'Turn clockwise',
   reset: 'Reset',
   previews: 'This is how it will look',
-  alt: 'Description, for people who can’t see the picture',
+  alt: 'Description for people who can’t see it',
   save: 'Save',
   cancel: 'Cancel',
   current: 'Current picture',

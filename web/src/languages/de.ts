@@ -16,7 +16,7 @@ export const TEXTS: Texts = {
   rotate: 'Im Uhrzeigersinn drehen',
   reset: 'Zurücksetzen',
   previews: 'So wird es aussehen',
-  alt: 'Beschreibung für Menschen, die das Bild nicht sehen',
+  alt: 'Beschreibung für alle, die es nicht sehen',
   save: 'Speichern',
   cancel: 'Abbrechen',
   current: 'Aktuelles Bild',
