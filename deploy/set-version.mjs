@@ -1,4 +1,4 @@
-// `npm version` runs this: the changelog and the Kubernetes manifests follow the version in package.json.
+// `npm version` runs this: the changelog, the package of the editor and the Kubernetes manifests follow the version in package.json.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -17,6 +17,7 @@ const changed = [
     version,
     'an image of Visage with a version',
   ),
+  replaced('web/package.json', /(?<="version": ")[^"]+/, version, 'its "version"'),
   ...['aws', 'minio'].map((overlay) =>
     replaced(
       `deploy/kubernetes/overlays/${overlay}/kustomization.yaml`,

@@ -32,6 +32,7 @@ describe('set-version.mjs', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'visage-version-'));
     cpSync(FOLDER, join(folder, FOLDER), { recursive: true });
+    cpSync('web/package.json', join(folder, 'web/package.json'));
     writeFileSync(join(folder, 'package.json'), '{"version":"9.8.7"}');
   });
   afterEach(() => {
@@ -50,6 +51,7 @@ describe('set-version.mjs', () => {
     expect(changelog).toMatch(/^## Unreleased\n\n## 9\.8\.7 - \d{4}-\d\d-\d\d\n\n### Added\n\n- This\.\n$/);
     const manifest = readFileSync(join(folder, FOLDER, 'overlays/aws/kustomization.yaml'), 'utf8');
     expect(manifest).toContain('newTag: 9.8.7');
+    expect(readFileSync(join(folder, 'web/package.json'), 'utf8')).toContain('"version": "9.8.7"');
   });
 
   it('says in one sentence that nothing is unreleased, and changes no file', () => {
