@@ -13,14 +13,19 @@ export interface TicketTerms {
   origin?: string;
 }
 
-/** Has a ticket made by a client whose key may. @returns the header with it */
+/** Has a ticket made by a client whose key may. @returns its text */
+export async function ticketTextFrom(client: AvatarClient, terms: TicketTerms = {}): Promise<string> {
+  const body = JSON.stringify(terms);
+  const answer = expectStatus(201, await client.send({ method: 'POST', suffix: '/tickets', body }));
+  return (jsonOf(answer) as { ticket: string }).ticket;
+}
+
+/** The same. @returns the header with it */
 export async function ticketFrom(
   client: AvatarClient,
   terms: TicketTerms = {},
 ): Promise<{ authorization: string }> {
-  const body = JSON.stringify(terms);
-  const answer = expectStatus(201, await client.send({ method: 'POST', suffix: '/tickets', body }));
-  return bearer((jsonOf(answer) as { ticket: string }).ticket);
+  return bearer(await ticketTextFrom(client, terms));
 }
 
 /** What is different about a ticket that was not made by the service. */

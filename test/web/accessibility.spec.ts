@@ -2,16 +2,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AxeResults, RunOptions } from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { openChromium } from '../e2e/support/chromium.js';
-import { bearer, item } from '../support/api-keys.js';
-import { AvatarClient, expectStatus, numbered } from '../support/avatar-client.js';
-import { local } from '../support/local.js';
+import { expectStatus, numbered } from '../support/avatar-client.js';
 import { encoded, painted, reference } from '../support/pictures.js';
-import { type RunningService, startService } from '../support/service.js';
-import { SIGNING_KEY } from '../support/tickets.js';
 import { needs } from '../support/tools.js';
-import { Application } from './support/application.js';
+import type { Application } from './support/application.js';
 import { Editor } from './support/editor.js';
+import { Scene } from './support/scene.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -25,7 +21,7 @@ const ID = 'accessible';
 const ATTRIBUTES = `ticket-url="/${ID}/ticket" avatar-id="${ID}" may="upload remove restore"`;
 
 needs('chromium')('<visage-avatar-upload> for people with disabilities', () => {
-  let service: RunningService;
+  let scene: Scene;
   let application: Application;
   let browser: Browser;
   let context: BrowserContext;
@@ -33,21 +29,12 @@ needs('chromium')('<visage-avatar-upload> for people with disabilities', () => {
   let editor: Editor;
 
   beforeAll(async () => {
-    service = await startService({
-      ...(await local.environment()),
-      API_KEYS: item('app', 'read+write'),
-      SIGNING_KEYS: SIGNING_KEY,
-    });
-    application = await new Application(service).start();
+    scene = await Scene.open();
+    ({ application, browser } = scene);
     application.terms = { may: ['upload', 'remove', 'restore'] };
-    expectStatus(201, await new AvatarClient(service.url, ID, bearer('app')).upload(await numbered(1)));
-    browser = await openChromium();
+    expectStatus(201, await application.client(ID).upload(await numbered(1)));
   });
-  afterAll(async () => {
-    await browser.close();
-    application.stop();
-    await service.stop();
-  });
+  afterAll(() => scene.close());
 
   const open = async (width: number) => {
     // The policy would keep axe out.

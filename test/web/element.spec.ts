@@ -1,8 +1,5 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { openChromium } from '../e2e/support/chromium.js';
-import { bearer, item } from '../support/api-keys.js';
-import { AvatarClient, expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
-import { local } from '../support/local.js';
+import { expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
 import {
   type Encoding,
   animation,
@@ -13,12 +10,13 @@ import {
   reference,
 } from '../support/pictures.js';
 import type { VisageAvatarUpload } from '../../web/src/avatar-upload.js';
-import { type RunningService, startService } from '../support/service.js';
-import { SIGNING_KEY, forgeTicket } from '../support/tickets.js';
+import type { RunningService } from '../support/service.js';
+import { forgeTicket } from '../support/tickets.js';
 import { until } from '../support/until.js';
 import { needs } from '../support/tools.js';
-import { Application } from './support/application.js';
+import type { Application } from './support/application.js';
 import { Editor, type Faults, collectFaults } from './support/editor.js';
+import { Scene } from './support/scene.js';
 
 /** What the largest preview shows may differ so much from what is stored, from 0 to 255: two encoders and two scalers are between. */
 const ALIKE = 6;
@@ -30,6 +28,7 @@ interface Info {
 }
 
 needs('chromium')('<visage-avatar-upload>', () => {
+  let scene: Scene;
   let service: RunningService;
   let application: Application;
   let browser: Browser;
@@ -39,20 +38,11 @@ needs('chromium')('<visage-avatar-upload>', () => {
   let faults: Faults;
 
   beforeAll(async () => {
-    service = await startService({
-      ...(await local.environment()),
-      API_KEYS: item('app', 'read+write'),
-      SIGNING_KEYS: SIGNING_KEY,
-    });
-    application = await new Application(service).start();
-    browser = await openChromium();
+    scene = await Scene.open();
+    ({ service, application, browser } = scene);
     context = await browser.newContext({ hasTouch: true });
   });
-  afterAll(async () => {
-    await browser.close();
-    application.stop();
-    await service.stop();
-  });
+  afterAll(() => scene.close());
 
   beforeEach(async () => {
     page = await context.newPage();
@@ -65,7 +55,7 @@ needs('chromium')('<visage-avatar-upload>', () => {
     await page.close();
   });
 
-  const client = (id: string) => new AvatarClient(service.url, id, bearer('app'));
+  const client = (id: string) => application.client(id);
   const infoOf = async (id: string) => jsonOf(expectStatus(200, await client(id).get('/info'))) as Info;
   const stored = async (id: string) => expectStatus(200, await client(id).get('?size=128&format=png')).body;
   const picture = () => encoded(painted(800, 600, reference(800, 600)), 'png');
@@ -75,9 +65,9 @@ needs('chromium')('<visage-avatar-upload>', () => {
     const SIDE = 600 / 1.1 ** 3;
     const CROP = [400 - SIDE / 2 - (3 / 16) * SIDE, 300 - SIDE / 2 + SIDE / 16, SIDE, SIDE];
 
-    const expectCrop = async () => {
-      const crop = ((await editor.fields())['crop'] ?? '').split(',').map(Number);
-      expect(crop.map((px, i) => Math.abs(px - (CROP[i] ?? NaN)) <= 1)).toEqual([true, true, true, true]);
+    const expectCrop = async (wanted = CROP) => {
+      const crop = await editor.crop();
+      expect(crop.map((px, i) => Math.abs(px - (wanted[i] ?? NaN)) <= 1)).toEqual([true, true, true, true]);
     };
 
     beforeEach(async () => {
@@ -104,9 +94,9 @@ needs('chromium')('<visage-avatar-upload>', () => {
       for (let i = 0; i < 3; i++) await editor.stage.press('ArrowRight');
       await editor.stage.press('ArrowUp');
       await expectCrop();
-      const [before] = ((await editor.fields())['crop'] ?? '').split(',').map(Number);
+      const [before] = await editor.crop();
       await editor.stage.press('Shift+ArrowLeft');
-      const [fine] = ((await editor.fields())['crop'] ?? '').split(',').map(Number);
+      const [fine] = await editor.crop();
       expect((fine ?? NaN) - (before ?? NaN)).toBe(1);
     });
 
@@ -135,13 +125,7 @@ needs('chromium')('<visage-avatar-upload>', () => {
       await touch('touchMove', [-32, 32], [96, 32]);
       await touch('touchEnd');
       await editor.status('Zoom 200 %');
-      const crop = ((await editor.fields())['crop'] ?? '').split(',').map(Number);
-      expect(crop.map((px, i) => Math.abs(px - ([212.5, 112.5, 300, 300][i] ?? NaN)) <= 1)).toEqual([
-        true,
-        true,
-        true,
-        true,
-      ]);
+      await expectCrop([212.5, 112.5, 300, 300]);
     });
   });
 
@@ -252,7 +236,6 @@ needs('chromium')('<visage-avatar-upload>', () => {
   });
 
   describe('the history', () => {
-    const html = '{}';
     const attributes = (id: string) =>
       `ticket-url="/${id}/ticket" avatar-id="${id}" may="upload remove restore"`;
 
@@ -268,7 +251,7 @@ needs('chromium')('<visage-avatar-upload>', () => {
       const [first, second] = [await numbered(1), await numbered(2)];
       const { version } = jsonOf(expectStatus(201, await client('past').upload(first))) as Info;
       expectStatus(201, await client('past').upload(second));
-      await page.goto(application.page('past', { attributes: attributes('past'), html }));
+      await page.goto(application.page('past', { attributes: attributes('past') }));
       const told = page.evaluate(
         `new Promise((done) => addEventListener('visage-change', ({ detail }) => done(detail)))`,
       );
@@ -295,7 +278,7 @@ needs('chromium')('<visage-avatar-upload>', () => {
 
     it('says why it can’t be shown', async () => {
       application.terms = { may: ['upload'] };
-      await page.goto(application.page('past', { attributes: attributes('past'), html }));
+      await page.goto(application.page('past', { attributes: attributes('past') }));
       await editor.press('Earlier pictures');
       expect(await editor.error()).toMatch(/^You can’t change this picture at the moment/);
     });

@@ -1,20 +1,21 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { openChromium } from '../e2e/support/chromium.js';
 import { problemOf, send } from '../http/support/client.js';
 import { bearer, item } from '../support/api-keys.js';
-import { AvatarClient, expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
+import { expectStatus, jsonOf, numbered } from '../support/avatar-client.js';
 import { local } from '../support/local.js';
 import { encoded, painted, reference } from '../support/pictures.js';
 import { type RunningService, startService } from '../support/service.js';
-import { SIGNING_KEY, type TicketTerms, forgeTicket } from '../support/tickets.js';
+import { type TicketTerms, forgeTicket } from '../support/tickets.js';
 import { needs } from '../support/tools.js';
 import { until } from '../support/until.js';
-import { Application } from './support/application.js';
+import type { Application } from './support/application.js';
 import { Editor, type Faults, collectFaults } from './support/editor.js';
+import { Scene } from './support/scene.js';
 
 const FRAMING = 'https://app.example.com';
 
 needs('chromium')('the pages of Visage', () => {
+  let scene: Scene;
   let service: RunningService;
   let application: Application;
   let browser: Browser;
@@ -25,19 +26,10 @@ needs('chromium')('the pages of Visage', () => {
   let asked: string[];
 
   beforeAll(async () => {
-    service = await startService({
-      ...(await local.environment()),
-      API_KEYS: item('app', 'read+write'),
-      SIGNING_KEYS: SIGNING_KEY,
-    });
-    application = await new Application(service).start();
-    browser = await openChromium();
+    scene = await Scene.open();
+    ({ service, application, browser } = scene);
   });
-  afterAll(async () => {
-    await browser.close();
-    application.stop();
-    await service.stop();
-  });
+  afterAll(() => scene.close());
 
   beforeEach(async () => {
     context = await browser.newContext({ locale: 'en' });
@@ -51,16 +43,11 @@ needs('chromium')('the pages of Visage', () => {
     await context.close();
   });
 
-  const client = (id: string) => new AvatarClient(service.url, id, bearer('app'));
+  const client = (id: string) => application.client(id);
   const picture = () => encoded(painted(80, 60, reference(80, 60)), 'png');
   const versionOf = async (id: string) =>
     (jsonOf(expectStatus(200, await client(id).get('/info'))) as { version: string }).version;
 
-  const ticketFor = async (id: string, terms: TicketTerms = {}) => {
-    const body = JSON.stringify({ origin: application.origin, ...terms });
-    const answer = expectStatus(201, await client(id).send({ method: 'POST', suffix: '/tickets', body }));
-    return (jsonOf(answer) as { ticket: string }).ticket;
-  };
   const link = (fields: Record<string, string>) =>
     `${service.url}/ui/edit#${new URLSearchParams(fields).toString()}`;
 
@@ -79,7 +66,7 @@ needs('chromium')('the pages of Visage', () => {
 
   describe('/ui/edit', () => {
     it('as a popup, tells the page that opened it of the new picture, and closes', async () => {
-      const ticket = await ticketFor('popup');
+      const ticket = await application.ticketFor('popup');
       const popup = await openPopup(application.page('popup'), link({ ticket }));
       const editor = new Editor(popup);
       await editor.choose(await picture());
@@ -101,7 +88,10 @@ needs('chromium')('the pages of Visage', () => {
     it('tells a page of another origin nothing, nor anybody if the ticket has no origin', async () => {
       const elsewhere = application.page('third').replace('127.0.0.1', 'localhost');
       for (const [i, terms] of [{}, { origin: undefined } as unknown as TicketTerms].entries()) {
-        const popup = await openPopup(elsewhere, link({ ticket: await ticketFor('third', terms) }));
+        const popup = await openPopup(
+          elsewhere,
+          link({ ticket: await application.ticketFor('third', terms) }),
+        );
         const editor = new Editor(popup);
         await editor.choose(await numbered(i));
         await editor.press('Save');
@@ -118,7 +108,7 @@ needs('chromium')('the pages of Visage', () => {
 
     it('goes back to the application with the new version', async () => {
       const back = application.page('redirect', { tab: 'picture' });
-      await page.goto(link({ ticket: await ticketFor('redirect'), return_to: back, lang: 'de' }));
+      await page.goto(link({ ticket: await application.ticketFor('redirect'), return_to: back, lang: 'de' }));
       expect(await page.title()).toBe('Dein Bild');
       const editor = new Editor(page);
       await editor.choose(await picture());
@@ -140,7 +130,7 @@ needs('chromium')('the pages of Visage', () => {
     ])('refuses to lead %s', async (_, elsewhere) => {
       const told: string[] = [];
       page.on('console', (message) => told.push(message.text()));
-      await page.goto(link({ ticket: await ticketFor('refused'), return_to: elsewhere }));
+      await page.goto(link({ ticket: await application.ticketFor('refused'), return_to: elsewhere }));
       await page.getByRole('status').filter({ hasText: 'This link can’t be used.' }).waitFor();
       expect(await page.locator('visage-avatar-upload').count()).toBe(0);
       expect(told.join()).toMatch(/return_to|URL/);
@@ -162,7 +152,7 @@ needs('chromium')('the pages of Visage', () => {
 
     it('removes a picture as well, and says so if there is nowhere to go', async () => {
       expectStatus(201, await client('remove').upload(await numbered(1)));
-      await page.goto(link({ ticket: await ticketFor('remove', { may: ['remove'] }) }));
+      await page.goto(link({ ticket: await application.ticketFor('remove', { may: ['remove'] }) }));
       const editor = new Editor(page);
       await editor.press('Remove');
       await editor.press('Really remove?');

@@ -1,9 +1,9 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { bearer } from '../../support/api-keys.js';
-import { AvatarClient, expectStatus, jsonOf } from '../../support/avatar-client.js';
+import { AvatarClient } from '../../support/avatar-client.js';
 import { listenSomewhere } from '../../support/ports.js';
 import type { RunningService } from '../../support/service.js';
-import type { TicketTerms } from '../../support/tickets.js';
+import { type TicketTerms, ticketTextFrom } from '../../support/tickets.js';
 
 /**
  * A main application with a page for the element, under the strictest Content-Security-Policy that it works with. Its key is `app`.
@@ -44,12 +44,22 @@ export class Application {
     return `${this.origin}/${id}?${new URLSearchParams(query).toString()}`;
   }
 
+  /** A ticket for the pages of this application. */
+  ticketFor(id: string, terms: TicketTerms = {}): Promise<string> {
+    return ticketTextFrom(this.client(id), { origin: this.origin, ...terms });
+  }
+
+  /** What it does itself. */
+  client(id: string): AvatarClient {
+    return new AvatarClient(this.service.url, id, bearer('app'));
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '', this.origin);
     const [, id = '', action] = pathname.split('/');
     if (action === 'ticket') {
       this.asked++;
-      const ticket = this.stale.shift() ?? (await this.ticketFor(id));
+      const ticket = this.stale.shift() ?? (await this.ticketFor(id, this.terms));
       response.writeHead(201, { 'Content-Type': 'application/json' }).end(JSON.stringify({ ticket }));
     } else if (action === 'save') {
       const uploaded = await this.passOn(id, request);
@@ -61,13 +71,6 @@ export class Application {
       response.writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': policy });
       response.end(this.html(id, searchParams));
     }
-  }
-
-  private async ticketFor(id: string): Promise<string> {
-    const client = new AvatarClient(this.service.url, id, bearer('app'));
-    const body = JSON.stringify({ ...this.terms, origin: this.origin });
-    const answer = expectStatus(201, await client.send({ method: 'POST', suffix: '/tickets', body }));
-    return (jsonOf(answer) as { ticket: string }).ticket;
   }
 
   /** Sends the body of a form on as it comes. */

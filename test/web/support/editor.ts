@@ -75,6 +75,11 @@ export class Editor {
     return this.element.evaluate((element: VisageAvatarUpload) => element.fields);
   }
 
+  /** The part that would be kept now: x, y, width and height. */
+  async crop(): Promise<number[]> {
+    return ((await this.fields())['crop'] ?? '').split(',').map(Number);
+  }
+
   /** Drags the picture, as a mouse does. Px of the screen. */
   async drag(right: number, down: number): Promise<void> {
     const { x, y } = await this.middle();
