@@ -51,7 +51,7 @@ const LAYERS: Record<string, readonly string[]> = {
   cdn: ['avatars', 'config', 'model'],
   delivery: ['avatars', 'config', 'http', 'images', 'model', 'placeholders', 'server', 'storage'],
   api: ['access', 'avatars', 'config', 'delivery', 'http', 'model', 'uploads'],
-  ui: ['access', 'config', 'http'],
+  ui: ['access', 'config', 'http', 'model'],
   ops: [
     'access',
     'avatars',

@@ -1,7 +1,8 @@
 // Makes `web/dist`: the module that pages load from /ui/visage.js, the languages that it loads, and the pages of Visage itself.
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { constants, gzipSync } from 'node:zlib';
 import { build, transform } from 'esbuild';
 
 /** What pages need: custom states of elements, and class fields. */
@@ -32,7 +33,7 @@ const OPTIONS = {
   logLevel: 'warning',
 };
 
-/** Makes everything that browsers get, in `web/dist`. */
+/** Makes everything that browsers get, in `web/dist`, and a compressed copy of each file. */
 export async function buildWeb() {
   rmSync(at('dist'), { recursive: true, force: true });
   await Promise.all([
@@ -50,6 +51,10 @@ export async function buildWeb() {
     }),
   ]);
   for (const name of ['edit.html', 'play.html']) copyFileSync(at(`src/pages/${name}`), at(`dist/${name}`));
+  for (const name of readdirSync(at('dist'))) {
+    const zipped = gzipSync(readFileSync(at(`dist/${name}`)), { level: constants.Z_BEST_COMPRESSION });
+    writeFileSync(at(`dist/${name}.gz`), zipped);
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildWeb();

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../errors.js';
+import { sha256Hex } from '../model/sha256.js';
 import { etagOf, matchesNoneMatch, meetsMatch } from './conditional.js';
 
 /**
@@ -14,7 +14,7 @@ export function sendJson(
   cacheControl: string,
 ): void {
   const body = Buffer.from(JSON.stringify(value));
-  const etag = etagOf(createHash('sha256').update(body).digest('hex'));
+  const etag = etagOf(sha256Hex(body));
   const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
   if (!meetsMatch(match, etag)) {
     throw new CodedError('precondition_failed', `The ETag of the answer is ${etag}.`);

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { promisify } from 'node:util';
-import { constants, gzip } from 'node:zlib';
+import { sha256Hex } from '../model/sha256.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
@@ -27,22 +25,25 @@ export interface WebFile {
 /** What `web/` is built into, by the names of the files, such as `visage.js`. */
 export type WebFiles = ReadonlyMap<string, WebFile>;
 
+/** What the build adds to the name of a file for its compressed copy. */
+const ZIPPED = '.gz';
+
 const BUILT = new URL('../../web/dist/', import.meta.url);
 
 /** @throws Error if the build has not made them */
 export async function readWebFiles(): Promise<WebFiles> {
-  const names = await readdir(BUILT);
+  // Each is there twice.
+  const names = (await readdir(BUILT)).filter((name) => !name.endsWith(ZIPPED));
   return new Map(await Promise.all(names.map(async (name) => [name, await readWebFile(name)] as const)));
 }
 
 async function readWebFile(name: string): Promise<WebFile> {
   const type = TYPES[extname(name)];
   if (type === undefined) throw new Error(`web/dist has ${name}, which is nothing that browsers load`);
-  const plain = await readFile(new URL(name, BUILT));
-  const zipped = await promisify(gzip)(plain, { level: constants.Z_BEST_COMPRESSION });
-  return { type, plain: encoded(plain), gzip: encoded(zipped) };
+  return { type, plain: await readEncoded(name), gzip: await readEncoded(`${name}${ZIPPED}`) };
 }
 
-function encoded(bytes: Buffer): Encoded {
-  return { bytes, tag: createHash('sha256').update(bytes).digest('hex') };
+async function readEncoded(name: string): Promise<Encoded> {
+  const bytes = await readFile(new URL(name, BUILT));
+  return { bytes, tag: sha256Hex(bytes) };
 }
