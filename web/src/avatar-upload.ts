@@ -29,7 +29,7 @@ const Base =
  * `rotate` and `alt`. The picture is sent as it is, never encoded anew.
  *
  * Fires `visage-change` with the answer of the service, `visage-error` with a `VisageError`, and `change`
- * when another picture, or another part of it, is chosen. All bubble.
+ * when a file was chosen or forgotten. All bubble.
  */
 export class VisageAvatarUpload extends Base {
   static readonly formAssociated = true;

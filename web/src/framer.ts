@@ -19,6 +19,19 @@ import type { View } from './view.js';
 const STEP = 1 / 16;
 const ZOOM_STEP = 1.1;
 
+/** To the right, and down, by the names of the buttons. */
+const DIRECTIONS = { left: [-1, 0], up: [0, -1], down: [0, 1], right: [1, 0] } as const;
+
+const ARROWS: Readonly<Record<string, readonly [right: number, down: number]>> = {
+  ArrowLeft: DIRECTIONS.left,
+  ArrowUp: DIRECTIONS.up,
+  ArrowDown: DIRECTIONS.down,
+  ArrowRight: DIRECTIONS.right,
+};
+
+/** `=` is on the key of the plus. */
+const ZOOM_KEYS: Readonly<Record<string, number>> = { '+': ZOOM_STEP, '=': ZOOM_STEP, '-': 1 / ZOOM_STEP };
+
 /** What the element that it belongs to tells it, and is told. */
 export interface Owner {
   texts(): Texts;
@@ -58,57 +71,23 @@ export class Framer {
       this.#change((framing, { size }) => zoomedTo(framing, size, view.zoom.valueAsNumber));
       this.#announceZoom();
     });
-    const buttons: [HTMLButtonElement, () => void][] = [
-      [
-        view.left,
-        () => {
-          this.#move(-STEP, 0);
-        },
-      ],
-      [
-        view.right,
-        () => {
-          this.#move(STEP, 0);
-        },
-      ],
-      [
-        view.up,
-        () => {
-          this.#move(0, -STEP);
-        },
-      ],
-      [
-        view.down,
-        () => {
-          this.#move(0, STEP);
-        },
-      ],
-      [
-        view.zoomIn,
-        () => {
-          this.#zoom(ZOOM_STEP);
-        },
-      ],
-      [
-        view.zoomOut,
-        () => {
-          this.#zoom(1 / ZOOM_STEP);
-        },
-      ],
-      [
-        view.rotate,
-        () => {
-          this.#turn();
-        },
-      ],
-      [
-        view.reset,
-        () => {
-          this.#reset();
-        },
-      ],
-    ];
-    for (const [button, act] of buttons) button.addEventListener('click', act);
+    for (const [name, [right, down]] of Object.entries(DIRECTIONS)) {
+      view[name as keyof typeof DIRECTIONS].addEventListener('click', () => {
+        this.#move(right * STEP, down * STEP);
+      });
+    }
+    view.zoomIn.addEventListener('click', () => {
+      this.#zoom(ZOOM_STEP);
+    });
+    view.zoomOut.addEventListener('click', () => {
+      this.#zoom(1 / ZOOM_STEP);
+    });
+    view.rotate.addEventListener('click', () => {
+      this.#turn();
+    });
+    view.reset.addEventListener('click', () => {
+      this.#reset();
+    });
     new ResizeObserver(() => {
       this.paintSoon();
     }).observe(view.stage);
@@ -148,34 +127,15 @@ export class Framer {
 
   #press(event: KeyboardEvent): void {
     if (!this.#opened || event.ctrlKey || event.metaKey || event.altKey) return;
-    const step = event.shiftKey ? 1 / this.#opened.framing.side : STEP;
-    const keys: Record<string, (() => void) | undefined> = {
-      ArrowLeft: () => {
-        this.#move(-step, 0);
-      },
-      ArrowRight: () => {
-        this.#move(step, 0);
-      },
-      ArrowUp: () => {
-        this.#move(0, -step);
-      },
-      ArrowDown: () => {
-        this.#move(0, step);
-      },
-      '+': () => {
-        this.#zoom(ZOOM_STEP);
-      },
-      '=': () => {
-        this.#zoom(ZOOM_STEP);
-      },
-      '-': () => {
-        this.#zoom(1 / ZOOM_STEP);
-      },
-    };
-    const act = keys[event.key];
-    if (!act) return;
+    const direction = ARROWS[event.key];
+    const factor = ZOOM_KEYS[event.key];
+    if (direction) {
+      const step = event.shiftKey ? 1 / this.#opened.framing.side : STEP;
+      const [right, down] = direction;
+      this.#move(right * step, down * step);
+    } else if (factor !== undefined) this.#zoom(factor);
+    else return;
     event.preventDefault();
-    act();
   }
 
   #move(right: number, down: number): void {

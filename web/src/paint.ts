@@ -1,8 +1,8 @@
 import { type Framing, type Rotation, type Size, turnedSize } from './framing.js';
 import type { Picture } from './picture.js';
 
-/** Which part of a canvas is the window: the rest shows the picture around it, dimmed. */
-const WINDOW = 0.8;
+/** The edge of the window, as a part of the edge of the stage: the rest shows the picture around it, dimmed. */
+export const WINDOW_PART = 0.8;
 
 /** Paints what the window shows onto a whole canvas, as large as the canvas is on the screen. */
 export function paintPreview(canvas: HTMLCanvasElement, picture: Picture, framing: Framing): void {
@@ -19,7 +19,7 @@ export function paintStage(
 ): void {
   const context = cleared(canvas);
   const edge = canvas.width;
-  const side = edge * WINDOW;
+  const side = edge * WINDOW_PART;
   const start = (edge - side) / 2;
   paint(context, picture, framing, side, start);
   const window = new Path2D();
@@ -39,9 +39,6 @@ export function paintStage(
     context.stroke(window);
   }
 }
-
-/** The edge of the window, as a part of the edge of the stage. */
-export const WINDOW_PART = WINDOW;
 
 /** @param side of the window on the canvas, in px @param start where it begins, from the left and the top */
 function paint(

@@ -1,6 +1,3 @@
-/** Codes of the service, and those of the element itself. */
-export type ProblemCode = string;
-
 /** Why a change was not made. */
 export class VisageError extends Error {
   override readonly name = 'VisageError';
@@ -10,7 +7,7 @@ export class VisageError extends Error {
    * @param detail for developers, in English
    */
   constructor(
-    readonly code: ProblemCode,
+    readonly code: string,
     detail: string,
     readonly facts: { status?: number; retryAfter?: number; reason?: string; maxBytes?: number } = {},
   ) {

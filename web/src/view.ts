@@ -14,7 +14,7 @@ interface Options {
 }
 
 /** The edges of the previews in px. */
-export const PREVIEWS = [128, 64, 32] as const;
+const PREVIEWS = [128, 64, 32] as const;
 
 /** The elements below the shadow root. They know nothing of pictures; `say` gives them their words. */
 export class View {

@@ -36,21 +36,22 @@ export interface View {
  * What a master shows of an upright picture.
  * @throws CodedError `invalid_crop` it reaches outside the picture; `invalid_rotate` an animation
  */
-export function viewOf(header: Metadata, { rotate, crop }: Framing): View {
-  if (rotate && isAnimated(header)) {
+export function viewOf(header: Metadata, { crop, ...framing }: Framing): View {
+  const rotate: View['rotate'] = framing.rotate ?? 0;
+  if (rotate !== 0 && isAnimated(header)) {
     const detail = 'An animation cannot be turned. Send it without rotate.';
     throw new CodedError('invalid_rotate', detail, { parameter: 'rotate' });
   }
   const upright = uprightSize(header);
-  if (!crop) return { part: { x: 0, y: 0, ...upright }, rotate: rotate ?? 0 };
+  if (!crop) return { part: { x: 0, y: 0, ...upright }, rotate };
   const isOnItsSide = rotate === 90 || rotate === 270;
   const [width, height] = isOnItsSide ? [upright.height, upright.width] : [upright.width, upright.height];
   if (crop.x + crop.width > width || crop.y + crop.height > height) {
-    const how = rotate ? 'after its rotation' : 'upright';
+    const how = rotate !== 0 ? 'after its rotation' : 'upright';
     const detail = `The crop reaches outside the picture, which is ${width} x ${height} px ${how}.`;
     throw new CodedError('invalid_crop', detail, { parameter: 'crop' });
   }
-  return { part: beforeRotation(crop, rotate ?? 0, upright), rotate: rotate ?? 0 };
+  return { part: beforeRotation(crop, rotate, upright), rotate };
 }
 
 /** Where a part of the rotated picture lies in the upright one. */
