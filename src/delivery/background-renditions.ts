@@ -12,7 +12,7 @@ import { Renditions } from './renditions.js';
 export class BackgroundRenditions implements AvatarListener, OnModuleInit {
   private readonly logger = new Logger(BackgroundRenditions.name);
   private readonly turns = pLimit(1);
-  /** Keys of those that wait or are being made. */
+  /** Keys of those that wait, are being made, or are on their way to the store. */
   private readonly planned = new Set<string>();
 
   constructor(
@@ -45,7 +45,13 @@ export class BackgroundRenditions implements AvatarListener, OnModuleInit {
     if (!this.renditions.canKeep(picture)) return;
     if (isFull || this.planned.has(key) || this.renditions.isAtHand(key)) return;
     this.planned.add(key);
-    void this.turns(() => this.make(key, picture));
+    void this.makeAndStore(key, picture).finally(() => this.planned.delete(key));
+  }
+
+  private async makeAndStore(key: string, picture: PictureRef): Promise<void> {
+    await this.turns(() => this.make(key, picture));
+    // An AVIF is only then at hand, and would be planned again by a reader in between.
+    await this.renditions.waitUntilStored(key);
   }
 
   private async make(key: string, picture: PictureRef): Promise<void> {
@@ -55,8 +61,6 @@ export class BackgroundRenditions implements AvatarListener, OnModuleInit {
       await this.renditions.prepare(picture);
     } catch (error) {
       this.logger.debug({ key, err: error }, 'a rendition could not be made in the background');
-    } finally {
-      this.planned.delete(key);
     }
   }
 }

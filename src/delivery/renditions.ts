@@ -129,6 +129,11 @@ export class Renditions implements AvatarListener, PictureMemory, OnModuleInit {
     if (!this.cache.has(keyOfPicture(picture))) await this.fetch(picture);
   }
 
+  /** Resolves once a picture that was made is no longer on its way to the store. */
+  waitUntilStored(key: string): Promise<void> {
+    return this.stored.waitFor((one) => one === key);
+  }
+
   /**
    * Keeps the master of a new version in memory: should the store go away now, everything can be made from
    * it.

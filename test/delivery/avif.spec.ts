@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pictureKey } from '../../src/model/keys.js';
 import { AvatarClient, expectStatus, numbered, versionOf } from '../support/avatar-client.js';
-import { backends, openBackend } from '../support/backends.js';
+import { backends, openBackend, s3Environment } from '../support/backends.js';
+import { behindProxy } from '../support/behind-proxy.js';
+import { describeS3 } from '../support/s3.js';
 import { readMetrics, total } from '../support/scrape.js';
-import { type Environment, type RunningService, startServices } from '../support/service.js';
+import { type Environment, type RunningService, startService, startServices } from '../support/service.js';
+import { until } from '../support/until.js';
 
 const BROWSER = { accept: 'image/avif,image/webp,image/*,*/*;q=0.8' };
 
@@ -59,5 +62,39 @@ describe.each(backends)('an AVIF on $name, by replicas that keep nothing in memo
     expect([headers['content-type'], headers.etag]).toEqual(['image/webp', `"${version}/32.webp"`]);
     await showsAvif(first(id));
     expect(await openBackend(environment).exists(key)).toBe(true);
+  });
+});
+
+describeS3('an AVIF that is made and not stored yet', () => {
+  it('is not made once more for those who ask meanwhile', async () => {
+    const { proxy, environment } = await behindProxy(await s3Environment());
+    const service = await startService({ ...environment, AVATAR_WARM_SIZES: '0', CACHE_BYTES: '0' });
+    const client = (id: string) => new AvatarClient(service.url, id);
+    const show = async (id: string) =>
+      expectStatus(200, await client(id).send({ suffix: '?size=32', headers: BROWSER }));
+    const storing = (id: string) =>
+      proxy.hold({ operation: 'PutObject', key: new RegExp(`/${id}/.+/32.avif$`) });
+    const [version] = await Promise.all(
+      ['one', 'other'].map(async (id) =>
+        versionOf(expectStatus(201, await client(id).upload(await numbered(1)))),
+      ),
+    );
+
+    const arrived = storing('one');
+    await show('one');
+    const held = await arrived;
+    // Otherwise what is shown meanwhile is made twice.
+    await until(() => openBackend(environment).exists(pictureKey('one', version ?? '', '32.webp')));
+    await show('one');
+    // They are made in turn: once the store is given this one, all that were planned before are made.
+    const arrivedOther = storing('other');
+    await show('other');
+    (await arrivedOther).pass();
+    const metrics = readMetrics(await (await fetch(`${service.url}/metrics`)).text());
+    held.pass();
+    await service.stop();
+    await proxy.stop();
+    // Each as AVIF, and as WebP meanwhile.
+    expect(total(metrics, 'visage_pictures_total', { outcome: 'made', kind: 'rendition' })).toBe(4);
   });
 });
