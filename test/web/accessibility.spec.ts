@@ -108,7 +108,8 @@ needs('chromium')('<visage-avatar-upload> for people with disabilities', () => {
         '- button "Choose a picture"',
         '- button "Remove"',
         '- button "Earlier pictures"',
-        '- paragraph: Or drop it here, or paste it. JPEG, PNG, WebP or GIF.',
+        '- paragraph: Or drop it here, or paste it.',
+        '- paragraph: JPEG, PNG, WebP or GIF',
         '- status',
       ].join('\n'),
     );

@@ -187,7 +187,8 @@ needs('chromium')('<visage-avatar-upload>', () => {
     );
     await editor.choose(await picture());
     await editor.element.getByRole('textbox').fill(' Four colors ');
-    await editor.save();
+    await editor.element.getByRole('textbox').press('Enter');
+    await editor.status('Your picture is saved.');
     const { version } = await infoOf('tabs');
     expect(await told).toMatchObject({ version, alt: 'Four colors' });
     const current = editor.element.getByRole('img', { name: 'Four colors' });
@@ -255,49 +256,74 @@ needs('chromium')('<visage-avatar-upload>', () => {
       const told = page.evaluate(
         `new Promise((done) => addEventListener('visage-change', ({ detail }) => done(detail)))`,
       );
+      const versions = editor.element.locator('button.version');
       await editor.press('Remove');
       await editor.press('Earlier pictures');
-      // Another button was used meanwhile.
-      await editor.press('Remove');
+      await versions.nth(1).waitFor();
+      expect([await versions.nth(0).isDisabled(), await versions.nth(1).isDisabled()]).toEqual([true, false]);
+      expect(await versions.locator('img').count()).toBe(2);
+      // Another button was used meanwhile; and a double click is no second thought.
+      await editor.button('Remove').dblclick();
+      await editor.button('Really remove?').waitFor();
       expect((await client('past').get()).status).toBe(200);
       await editor.press('Really remove?');
       await editor.status('Your picture is removed.');
       expect(await told).toBeNull();
       expect((await client('past').get()).status).toBe(404);
+      expect(await editor.button('Remove').isVisible()).toBe(false);
 
       await editor.press('Earlier pictures');
-      const versions = editor.element.locator('button.version');
       await versions.nth(1).waitFor();
-      expect(await versions.count()).toBe(2);
+      // The pictures themselves can't be loaded now.
+      expect(await versions.locator('canvas').count()).toBe(2);
       await versions.nth(1).click();
-      await editor.status('Your picture is saved.');
+      await editor.status('This is your picture again.');
+      expect(await editor.button('Remove').isVisible()).toBe(true);
       expect((await infoOf('past')).version).toBe(version);
       const current = editor.element.getByRole('img', { name: 'Current picture' });
       expect(await current.getAttribute('src')).toContain(`/${version}/`);
     });
 
-    it('says why it can’t be shown', async () => {
+    it('says why it can’t be shown: to the user, and the details to the developer', async () => {
       application.terms = { may: ['upload'] };
+      const warned = page.waitForEvent('console', (message) => message.type() === 'warning');
       await page.goto(application.page('past', { attributes: attributes('past') }));
       await editor.press('Earlier pictures');
       expect(await editor.error()).toMatch(/^You can’t change this picture at the moment/);
+      expect((await warned).text()).toMatch(/^<visage-avatar-upload> insufficient_scope: .*restore/);
+    });
+
+    it('says that there is none, and has nothing to remove', async () => {
+      application.terms = { may: ['restore'] };
+      await page.goto(application.page('nobody', { attributes: attributes('nobody') }));
+      await editor.button('Remove').waitFor({ state: 'hidden' });
+      await editor.press('Earlier pictures');
+      await editor.status('There are no earlier pictures.');
     });
   });
 
   it('tells in the language of the page why a picture was not accepted, and tells the page by its code', async () => {
-    await page.goto(application.page('broken', { lang: 'de-AT' }));
+    const attributes = 'ticket-url="/broken/ticket" accept="image/png, image/avif" max-bytes="5200000"';
+    await page.goto(application.page('broken', { lang: 'de-AT', attributes }));
+    await editor.element.getByText('JPEG, PNG, WebP oder GIF, höchstens 4,9 MB').waitFor();
     const told = page.evaluate(
       `new Promise((done) => addEventListener('visage-error', ({ detail }) => done(detail.code)))`,
     );
-    await editor.give(Buffer.from('no picture'), 'image/png');
+    // Only Visage can tell.
+    await editor.give(Buffer.from('no picture'), 'image/avif');
     await editor.status('Dein Browser kann dieses Bild nicht anzeigen.');
     expect(await editor.fields()).toEqual({});
     await editor.press('Speichern');
     expect(await editor.error()).toBe('Diese Art von Datei geht nicht. Nimm ein JPEG, PNG, WebP oder GIF.');
     expect(await told).toBe('unsupported_image');
     expect((await client('broken').get()).status).toBe(404);
+    // It would be refused again.
+    expect(await editor.button('Bild auswählen').isVisible()).toBe(true);
     await editor.give(Buffer.from('%PDF-1.7'), 'application/pdf');
     expect(await editor.error()).toBe('Diese Art von Datei geht nicht. Nimm ein JPEG, PNG, WebP oder GIF.');
+    await editor.give(Buffer.from('no picture'), 'image/png');
+    await editor.element.getByRole('alert').filter({ hasText: 'lässt sich nicht als Bild öffnen' }).waitFor();
+    expect(await editor.button('Bild auswählen').isVisible()).toBe(true);
   });
 
   it('can be cancelled while it uploads, and tried again', async () => {
@@ -359,7 +385,7 @@ needs('chromium')('<visage-avatar-upload>', () => {
       await editor.element.getByRole('textbox').fill('Four colors');
       const preview = await editor.preview();
       expect(await editor.button('Save').isVisible()).toBe(false);
-      await page.getByRole('button', { name: 'Send' }).click();
+      await editor.element.getByRole('textbox').press('Enter');
       await page.waitForURL('**/save');
       expect((await infoOf('form')).alt).toBe('Four colors');
       expect(await difference(preview, await stored('form'))).toBeLessThan(ALIKE);
@@ -375,8 +401,15 @@ needs('chromium')('<visage-avatar-upload>', () => {
       });
       expect(await editor.button('Choose a picture').isVisible()).toBe(true);
       expect(await editor.fields()).toEqual({});
+      await editor.choose(await picture());
       await page.locator('fieldset').evaluate((fieldset) => fieldset.toggleAttribute('disabled', true));
-      expect(await editor.button('Choose a picture').isDisabled()).toBe(true);
+      expect(await editor.button('Reset').isDisabled()).toBe(true);
+      await editor.stage.evaluate((stage) => {
+        stage.focus();
+      });
+      await page.keyboard.press('+');
+      await editor.drag(32, 0);
+      expect(await editor.fields()).toEqual({ crop: '100,0,600,600' });
     });
   });
 });

@@ -1,20 +1,26 @@
 import { type Answer, urlFor } from './calls.js';
-import { Earlier } from './earlier.js';
+import { followEarlier } from './earlier.js';
 import { Framer } from './framer.js';
 import { followFiles } from './intake.js';
-import { openPicture } from './picture.js';
+import { COMMON, openPicture } from './picture.js';
 import { VisageError } from './problem.js';
 import { Service, assertSize } from './service.js';
 import css from './styles.css';
-import { ENGLISH, type Texts, sentenceFor, textsIn } from './texts.js';
+import { ENGLISH, type Texts, fill, megabytes, sentenceFor, textsIn } from './texts.js';
 import type { TicketSource } from './tickets.js';
 import { View } from './view.js';
 
-/** What a service accepts unless it is told otherwise. With types and not `image/*`, iOS converts HEIC. */
-const ACCEPTED = 'image/jpeg,image/png,image/webp,image/gif';
-
 /** The edge in px of the current picture on the screen, doubled for sharp screens. */
 const SHOWN = 256;
+
+/** After these refusals, the same file would be refused again. */
+const HOPELESS = new Set([
+  'empty_file',
+  'image_too_large',
+  'unreadable_image',
+  'unsupported_image',
+  'upload_too_large',
+]);
 
 type State = 'empty' | 'framing' | 'uploading' | 'done';
 
@@ -36,7 +42,9 @@ export class VisageAvatarUpload extends Base {
   static readonly observedAttributes = [
     'accept',
     'avatar-id',
+    'base-url',
     'lang',
+    'max-bytes',
     'may',
     'required',
     'shape',
@@ -62,8 +70,17 @@ export class VisageAvatarUpload extends Base {
     },
   });
   readonly #service = new Service(this);
-  readonly #earlier = new Earlier(this.#view, this.#service, (version) => {
-    void this.#change('saved', (signal) => this.#service.restore(version, signal));
+  readonly #hideEarlier = followEarlier(this.#view, this.#service, {
+    language: () => this.#language,
+    restore: (version) => {
+      void this.#change('restored', (signal) => this.#service.restore(version, signal));
+    },
+    none: () => {
+      this.#announce(this.texts.noEarlier);
+    },
+    fail: (error) => {
+      this.#fail(error);
+    },
   });
   readonly #paste = followFiles(this, this.#view, (file) => void this.choose(file));
   #state: State = 'empty';
@@ -72,6 +89,8 @@ export class VisageAvatarUpload extends Base {
   #chosen: File | undefined;
   #sending: AbortController | undefined;
   #confirmsRemoval = false;
+  /** Whether the avatar is known to have no picture. */
+  #isMissing = false;
   /** Counts the files that were chosen: the last one counts. */
   #choices = 0;
 
@@ -85,7 +104,7 @@ export class VisageAvatarUpload extends Base {
     this.#listen();
     if (Object.hasOwn(this, 'texts')) {
       const { texts } = this;
-      Reflect.deleteProperty(this, 'texts');
+      delete (this as Partial<this>).texts;
       this.texts = texts;
     }
   }
@@ -134,8 +153,9 @@ export class VisageAvatarUpload extends Base {
 
   attributeChangedCallback(name: string): void {
     if (!this.isConnected) return;
-    if (name === 'avatar-id') this.#showCurrent();
+    if (name === 'avatar-id' || name === 'base-url') this.#showCurrent();
     if (name === 'lang') void this.#speak();
+    this.#say();
     this.#framer.paintSoon();
     this.#show(this.#state);
   }
@@ -145,9 +165,11 @@ export class VisageAvatarUpload extends Base {
   }
 
   formDisabledCallback(disabled: boolean): void {
-    for (const control of this.#view.root.querySelectorAll('button, input')) {
+    const { root, stage } = this.#view;
+    for (const control of root.querySelectorAll('button, input')) {
       control.toggleAttribute('disabled', disabled);
     }
+    stage.inert = disabled;
   }
 
   /**
@@ -161,9 +183,7 @@ export class VisageAvatarUpload extends Base {
     this.#announce(this.texts.opening);
     try {
       this.#assertAccepted(file);
-      const picture = await openPicture(file).catch(() => {
-        throw new VisageError('unreadable_image', 'The file cannot be read.');
-      });
+      const picture = await openPicture(file);
       if (choice !== this.#choices) {
         picture?.bitmap.close();
         return;
@@ -202,9 +222,14 @@ export class VisageAvatarUpload extends Base {
     this.#framer.close();
     for (const input of [this.#view.file, this.#view.camera, this.#view.alt]) input.value = '';
     this.#view.error.textContent = '';
-    this.#earlier.hide();
+    this.#hideEarlier();
     this.#announce('');
     this.#show('empty');
+  }
+
+  #forget(): void {
+    this.discard();
+    this.dispatchEvent(new Event('change', { bubbles: true }));
   }
 
   #listen(): void {
@@ -215,19 +240,13 @@ export class VisageAvatarUpload extends Base {
     on(view.save, () => void this.save());
     on(view.cancel, () => this.#sending?.abort());
     on(view.discard, () => {
-      this.discard();
-      this.dispatchEvent(new Event('change', { bubbles: true }));
+      this.#forget();
       view.choose.focus();
     });
-    on(view.earlier, () => {
-      view.error.textContent = '';
-      this.#earlier.toggle(this.#language).catch((error: unknown) => {
-        this.#fail(error);
-      });
-    });
-    on(view.remove, () => {
+    view.remove.addEventListener('click', ({ detail }) => {
       if (!this.#confirmsRemoval) this.#confirmRemoval(true);
-      else void this.#change('removed', (signal) => this.#service.remove(signal));
+      // The second half of a double click confirms nothing.
+      else if (detail < 2) void this.#change('removed', (signal) => this.#service.remove(signal));
     });
     view.remove.addEventListener('blur', () => {
       this.#confirmRemoval(false);
@@ -235,22 +254,32 @@ export class VisageAvatarUpload extends Base {
     view.alt.addEventListener('input', () => {
       this.#submit();
     });
+    view.alt.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.isComposing) return;
+      // It would press what has the focus then.
+      event.preventDefault();
+      if (this.uploads) void this.save();
+      else this.#internals.form?.requestSubmit();
+    });
     view.current.addEventListener('error', () => {
-      view.current.hidden = true;
+      this.#showNone();
     });
   }
 
   /** @throws VisageError `unsupported_image`, `upload_too_large` */
   #assertAccepted(file: File): void {
     const { type } = file;
-    const types = this.#accepted.split(',').map((one) => one.trim());
+    const types = this.#accepted;
     if (type !== '' && !types.includes(type)) {
-      throw new VisageError('unsupported_image', `${type} is not among ${types.join(', ')}.`);
+      throw new VisageError('unsupported_image', `${type} is not among ${types.join()}.`);
     }
     assertSize(file, Number(this.getAttribute('max-bytes') ?? Infinity));
   }
 
-  async #change(said: 'removed' | 'saved', task: (signal: AbortSignal) => Promise<Answer | undefined>) {
+  async #change(
+    said: 'removed' | 'restored' | 'saved',
+    task: (signal: AbortSignal) => Promise<Answer | undefined>,
+  ) {
     if (this.#sending) return;
     const view = this.#view;
     const { signal } = (this.#sending = new AbortController());
@@ -263,15 +292,16 @@ export class VisageAvatarUpload extends Base {
       const answer = await task(signal);
       this.#sending = undefined;
       this.discard();
-      this.#show('done');
       // What the avatar shows without a picture is a matter of the page.
       if (answer) this.#showPicture(urlFor(answer, SHOWN), answer.alt);
-      else view.current.hidden = true;
+      else this.#showNone();
+      this.#show('done');
       this.#announce(this.texts[said]);
       this.#dispatch('visage-change', answer ?? null);
       view.choose.focus();
     } catch (error) {
       this.#sending = undefined;
+      if (error instanceof VisageError && HOPELESS.has(error.code)) this.#forget();
       this.#show(this.#chosen ? 'framing' : 'empty');
       this.#announce(signal.aborted ? this.texts.cancelled : '');
       (this.#chosen ? view.save : view.choose).focus();
@@ -285,16 +315,27 @@ export class VisageAvatarUpload extends Base {
     this.#view.remove.textContent = confirms ? this.texts.removeSure : this.texts.remove;
   }
 
-  get #accepted(): string {
-    return this.getAttribute('accept') ?? ACCEPTED;
+  /** Types and not `image/*`, so that iOS converts HEIC. */
+  get #accepted(): string[] {
+    return this.getAttribute('accept')?.split(/\s*,\s*/) ?? COMMON;
   }
 
   get #language(): string {
-    return this.closest('[lang]')?.getAttribute('lang') ?? navigator.language;
+    const tag = this.closest('[lang]')?.getAttribute('lang') ?? '';
+    try {
+      return Intl.getCanonicalLocales(tag)[0] ?? navigator.language;
+    } catch {
+      // An empty one is allowed, and says that it is unknown.
+      return navigator.language;
+    }
   }
 
   #say(): void {
-    this.#view.say(this.texts);
+    const { texts } = this;
+    const maxBytes = this.getAttribute('max-bytes');
+    this.#view.say(texts);
+    this.#view.kinds.textContent =
+      maxBytes === null ? texts.kinds : fill(texts.kindsUpTo, megabytes(Number(maxBytes), this.#language));
   }
 
   async #speak(): Promise<void> {
@@ -312,19 +353,30 @@ export class VisageAvatarUpload extends Base {
   }
 
   #showPicture(url: string, alt = this.texts.current): void {
+    this.#isMissing = false;
     Object.assign(this.#view.current, { hidden: false, alt, src: url });
+  }
+
+  #showNone(): void {
+    this.#isMissing = true;
+    this.#view.current.hidden = true;
+    this.#show(this.#state);
   }
 
   #show(state: State): void {
     const [view, internals] = [this.#view, this.#internals];
     this.#state = state;
-    view.empty.hidden = state === 'framing' || state === 'uploading';
-    view.framing.hidden = state !== 'framing';
-    view.sending.hidden = state !== 'uploading';
+    const isSending = state === 'uploading';
+    view.empty.hidden = this.#chosen !== undefined;
+    view.framing.hidden = !view.empty.hidden;
+    // What is sent stays in sight.
+    for (const box of [view.empty, view.framing]) box.inert = isSending;
+    view.decision.hidden = isSending;
+    view.sending.hidden = !isSending;
     view.save.hidden = !this.uploads;
-    view.remove.hidden = !this.#may('remove');
+    view.remove.hidden = this.#isMissing || !this.#may('remove');
     view.earlier.hidden = !this.#may('restore');
-    view.file.accept = this.#accepted;
+    view.file.accept = this.#accepted.join();
     internals.states.clear();
     internals.states.add(state);
     this.#submit();
@@ -356,7 +408,8 @@ export class VisageAvatarUpload extends Base {
 
   #fail(cause: unknown): void {
     const error = cause instanceof VisageError ? cause : new VisageError('internal', String(cause));
-    this.#view.error.textContent = sentenceFor(error, this.texts);
+    this.#view.error.textContent = sentenceFor(error, this.texts, this.#language);
+    console.warn(`<visage-avatar-upload> ${error.code}: ${error.message}`);
     this.#dispatch('visage-error', error);
   }
 

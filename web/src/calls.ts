@@ -8,6 +8,7 @@ export interface Answer {
   urls: Record<string, string>;
   uploadedAt: string;
   color: string;
+  thumbhash: string;
   alt?: string;
   /** Whether it waits to be stored in the bucket. */
   pending?: boolean;
@@ -107,9 +108,10 @@ function noConnection({ origin }: URL): VisageError {
 
 function problemOf(status: number, retryAfter: string | null, problem: unknown): VisageError {
   const { code, detail, reason } = (problem ?? {}) as Partial<Record<string, string>>;
-  return new VisageError(code ?? 'internal', detail ?? `The service answers ${status}.`, {
+  return new VisageError(code ?? 'unknown', detail ?? `The service answers ${status}.`, {
     status,
-    ...(reason !== undefined && { reason }),
-    ...(retryAfter !== null && { retryAfter: Number(retryAfter) }),
+    reason,
+    // A proxy may send a date.
+    retryAfter: Number(retryAfter) || undefined,
   });
 }

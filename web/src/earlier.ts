@@ -1,59 +1,50 @@
-import { type Answer, urlFor } from './calls.js';
+import { urlFor } from './calls.js';
+import { VisageError } from './problem.js';
 import type { Service } from './service.js';
 import type { View } from './view.js';
 
 /** How long the history may take, in ms. */
 const MOST_MS = 30_000;
 
-/** The edge of a picture of the history in px, doubled for sharp screens. */
-const EDGE = 128;
+/** What the element does about its history. */
+export interface Owner {
+  /** A language tag (BCP 47). */
+  language: () => string;
+  /** The user has chosen one. */
+  restore: (version: string) => void;
+  /** There is nothing to choose from. */
+  none: () => void;
+  fail: (error: unknown) => void;
+}
 
-/** The pictures that can be restored: shown and hidden by a button. */
-export class Earlier {
-  readonly #view: View;
-  readonly #service: Service;
-  readonly #restore: (version: string) => void;
-
-  /** @param restore is called when the user has chosen one */
-  constructor(view: View, service: Service, restore: (version: string) => void) {
-    this.#view = view;
-    this.#service = service;
-    this.#restore = restore;
-    this.hide();
-  }
-
-  /** @throws VisageError why there is no history to see */
-  async toggle(language: string): Promise<void> {
-    const { versions } = this.#view;
-    if (!versions.hidden) {
-      this.hide();
-      return;
-    }
-    const history = await this.#service.history(AbortSignal.timeout(MOST_MS));
-    const buttons = history.versions.map((answer) =>
-      this.#button(answer, answer.version === history.current, language),
-    );
-    versions.replaceChildren(...buttons);
-    this.#show(true);
-  }
-
-  hide(): void {
-    this.#show(false);
-  }
-
-  #show(isShown: boolean): void {
-    this.#view.versions.hidden = !isShown;
-    this.#view.earlier.ariaExpanded = String(isShown);
-  }
-
-  #button(answer: Answer, isCurrent: boolean, language: string): HTMLButtonElement {
-    const { version, uploadedAt, alt = '', color } = answer;
-    const time = new Date(uploadedAt).toLocaleString(language);
-    const button = this.#view.version(urlFor(answer, EDGE), `${time} ${alt}`.trim(), color);
-    if (isCurrent) button.ariaCurrent = 'true';
-    button.addEventListener('click', () => {
-      this.#restore(version);
+/**
+ * Shows and hides the pictures that can be restored, by a button.
+ * @returns what hides them
+ */
+export function followEarlier(view: View, service: Service, owner: Owner): () => void {
+  const { versions, earlier } = view;
+  const show = (isShown: boolean): void => {
+    versions.hidden = !isShown;
+    earlier.ariaExpanded = String(isShown);
+  };
+  const open = async (): Promise<void> => {
+    const history = await service.history(AbortSignal.timeout(MOST_MS));
+    const { buttonsOf } = await import('./history.js').catch((error: unknown) => {
+      throw new VisageError('no_connection', String(error));
     });
-    return button;
-  }
+    versions.replaceChildren(...buttonsOf(history, owner.language(), urlFor, owner.restore));
+    const isThere = history.versions.length > 0;
+    show(isThere);
+    if (!isThere) owner.none();
+  };
+
+  show(false);
+  earlier.addEventListener('click', () => {
+    view.error.textContent = '';
+    if (versions.hidden) open().catch(owner.fail);
+    else show(false);
+  });
+  return () => {
+    show(false);
+  };
 }

@@ -20,13 +20,11 @@ const STEP = 1 / 16;
 const ZOOM_STEP = 1.1;
 
 /** To the right, and down, by the names of the buttons. */
-const DIRECTIONS = { left: [-1, 0], up: [0, -1], down: [0, 1], right: [1, 0] } as const;
-
-const ARROWS: Readonly<Record<string, readonly [right: number, down: number]>> = {
-  ArrowLeft: DIRECTIONS.left,
-  ArrowUp: DIRECTIONS.up,
-  ArrowDown: DIRECTIONS.down,
-  ArrowRight: DIRECTIONS.right,
+const DIRECTIONS: Readonly<Record<string, readonly [right: number, down: number]>> = {
+  left: [-1, 0],
+  up: [0, -1],
+  down: [0, 1],
+  right: [1, 0],
 };
 
 /** `=` is on the key of the plus. */
@@ -72,7 +70,7 @@ export class Framer {
       this.#announceZoom();
     });
     for (const [name, [right, down]] of Object.entries(DIRECTIONS)) {
-      view[name as keyof typeof DIRECTIONS].addEventListener('click', () => {
+      view[name as 'left'].addEventListener('click', () => {
         this.#move(right * STEP, down * STEP);
       });
     }
@@ -127,7 +125,8 @@ export class Framer {
 
   #press(event: KeyboardEvent): void {
     if (!this.#opened || event.ctrlKey || event.metaKey || event.altKey) return;
-    const direction = ARROWS[event.key];
+    const [, arrow = ''] = /^Arrow(.*)/.exec(event.key) ?? [];
+    const direction = DIRECTIONS[arrow.toLowerCase()];
     const factor = ZOOM_KEYS[event.key];
     if (direction) {
       const step = event.shiftKey ? 1 / this.#opened.framing.side : STEP;

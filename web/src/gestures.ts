@@ -8,9 +8,8 @@ export interface Moves {
   end(): void;
 }
 
-/** How much one notch of a wheel, which most browsers report as 100 px or 3 lines, enlarges. */
+/** How much a px of a wheel enlarges. One notch is about 100 px. */
 const WHEEL = 0.002;
-const LINE = 33;
 
 /**
  * Follows a mouse, a pen, or one or two fingers, and the wheel.
@@ -55,8 +54,8 @@ export function followGestures(element: HTMLElement, windowPart: number, moves: 
     'wheel',
     (event) => {
       event.preventDefault();
-      const px = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE : 1);
-      moves.zoom(Math.exp(-px * WHEEL), placeOf(event));
+      // Firefox counts lines for pages that look at `deltaMode`, and px for others.
+      moves.zoom(Math.exp(-event.deltaY * WHEEL), placeOf(event));
       moves.end();
     },
     { passive: false },

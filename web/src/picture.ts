@@ -1,10 +1,15 @@
 import type { Size } from './framing.js';
+import { VisageError } from './problem.js';
+
+/** The types that every browser shows, and that a service accepts unless it is told otherwise. */
+export const COMMON = ['image/jpeg', 'image/png', 'image/webp', 'image/gif'];
 
 /** The longest edge of what is drawn in the editor, in px: it keeps a picture of a phone light to move. */
 const DRAWN = 2048;
 
 /** Flags in the header of an extended WebP file: RFC 9649, section 2.7. */
-const WEBP = { animation: 0x02, exif: 0x08 };
+const ANIMATION = 0x02;
+const EXIF = 0x08;
 
 /** The entry of EXIF that says another orientation than upright, in both byte orders: TIFF 6.0, page 36. */
 // eslint-disable-next-line no-control-regex -- bytes, not text
@@ -20,21 +25,24 @@ export interface Picture {
   animated: boolean;
 }
 
-/** @returns undefined if the browser can't show it: the service may know its format all the same */
-export async function openPicture(file: Blob): Promise<Picture | undefined> {
-  const head = latin1(await file.slice(0, 32).arrayBuffer());
-  const flags = /^RIFF.{4}WEBPVP8X.{4}/s.test(head) ? head.charCodeAt(20) : 0;
-  // Chromium shows a WebP as it is stored, other browsers turn it.
-  if (flags & WEBP.exif && TURNED.test(latin1(await file.arrayBuffer()))) return undefined;
-  const animated = head.startsWith('GIF8') || (flags & WEBP.animation) !== 0;
-  let whole: ImageBitmap;
+/**
+ * @returns undefined if the browser can't show it: the service may know its format all the same
+ * @throws VisageError `unreadable_image` if it is of a type that every browser shows
+ */
+export async function openPicture(file: File): Promise<Picture | undefined> {
   try {
-    whole = await createImageBitmap(file, { imageOrientation: animated ? 'none' : 'from-image' });
-  } catch {
-    return undefined;
+    const head = latin1(await file.slice(0, 32).arrayBuffer());
+    const flags = /^RIFF.{4}WEBPVP8X.{4}/s.test(head) ? head.charCodeAt(20) : 0;
+    // Chromium shows a WebP as it is stored, other browsers turn it.
+    if (flags & EXIF && TURNED.test(latin1(await file.arrayBuffer()))) return undefined;
+    const animated = head.startsWith('GIF8') || (flags & ANIMATION) !== 0;
+    const whole = await createImageBitmap(file, { imageOrientation: animated ? 'none' : 'from-image' });
+    const size = { width: whole.width, height: whole.height };
+    return { bitmap: await madeLight(whole), size, animated };
+  } catch (error) {
+    if (file.type !== '' && !COMMON.includes(file.type)) return undefined;
+    throw new VisageError('unreadable_image', String(error));
   }
-  const size = { width: whole.width, height: whole.height };
-  return { bitmap: await madeLight(whole), size, animated };
 }
 
 /** A character for each byte: those below 0x80 have their own numbers. */

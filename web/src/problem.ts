@@ -1,3 +1,15 @@
+/** What a refusal is about. */
+interface Facts {
+  /** Of HTTP. */
+  status?: number;
+  /** In s. */
+  retryAfter?: number | undefined;
+  /** In the words of whoever locked the picture. */
+  reason?: string | undefined;
+  /** The most bytes that are accepted. */
+  maxBytes?: number;
+}
+
 /** Why a change was not made. */
 export class VisageError extends Error {
   override readonly name = 'VisageError';
@@ -9,7 +21,7 @@ export class VisageError extends Error {
   constructor(
     readonly code: string,
     detail: string,
-    readonly facts: { status?: number; retryAfter?: number; reason?: string; maxBytes?: number } = {},
+    readonly facts: Facts = {},
   ) {
     super(detail);
   }

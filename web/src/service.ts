@@ -93,6 +93,6 @@ export class Service {
 /** @throws VisageError `upload_too_large` */
 export function assertSize({ size }: Blob, maxBytes: number): void {
   if (size <= maxBytes) return;
-  const detail = `The file has ${size} bytes. At most ${maxBytes} are accepted.`;
+  const detail = `The file has ${size} of at most ${maxBytes} bytes.`;
   throw new VisageError('upload_too_large', detail, { maxBytes });
 }

@@ -3,9 +3,11 @@ import type { VisageError } from './problem.js';
 /** What the element says. `{0}` stands for a number or a text. */
 export const ENGLISH = {
   choose: 'Choose a picture',
-  chooseAnother: 'Choose another picture',
+  another: 'Choose another picture',
   photograph: 'Take a photo',
-  hint: 'Or drop it here, or paste it. JPEG, PNG, WebP or GIF.',
+  hint: 'Or drop it here, or paste it.',
+  kinds: 'JPEG, PNG, WebP or GIF',
+  kindsUpTo: 'JPEG, PNG, WebP or GIF, at most {0} MB',
   stage: 'Part of the picture. The arrow keys move the picture, plus and minus zoom.',
   zoom: 'Zoom',
   zoomIn: 'Zoom in',
@@ -19,11 +21,13 @@ export const ENGLISH = {
   previews: 'This is how it will look',
   alt: 'Description for people who can’t see it',
   save: 'Save',
+  discard: 'Cancel',
   cancel: 'Cancel',
   current: 'Current picture',
   remove: 'Remove',
   removeSure: 'Really remove?',
   earlier: 'Earlier pictures',
+  noEarlier: 'There are no earlier pictures.',
   progress: 'Upload',
 
   opening: 'Opening the picture …',
@@ -37,13 +41,14 @@ export const ENGLISH = {
   uploading: 'Uploading …',
   cancelled: 'Cancelled.',
   saved: 'Your picture is saved.',
+  restored: 'This is your picture again.',
   removed: 'Your picture is removed.',
 
   required: 'Choose a picture.',
   no_connection: 'There is no connection. Check it, and try again.',
   no_ticket: 'You can’t change this picture at the moment. Reload the page, and sign in again if needed.',
   unsupported_image: 'This kind of file can’t be used. Choose a JPEG, PNG, WebP or GIF.',
-  unreadable_image: 'This picture is damaged. Choose another one.',
+  unreadable_image: 'This file can’t be opened as a picture. Choose another one.',
   image_too_large: 'This picture is too large. Choose a smaller one.',
   upload_too_large: 'This file is too large. Choose a smaller one.',
   upload_too_large_for: 'This file is too large. At most {0} MB are possible.',
@@ -62,19 +67,17 @@ const LANGUAGES: Readonly<Record<string, () => Promise<{ TEXTS: Texts }>>> = {
   de: () => import('./languages/de.js'),
 };
 
-/** Codes that mean the same to the user. */
-const ALIKE: Readonly<Record<string, keyof Texts>> = {
+/** Codes that mean the same to the user, and by the status what others mean, such as those of a proxy. */
+const ALIKE: Readonly<Record<number | string, keyof Texts>> = {
   empty_file: 'unreadable_image',
-  foreign_origin: 'no_ticket',
-  insufficient_scope: 'no_ticket',
-  outbox_full: 'busy',
-  storage_full: 'busy',
-  storage_unavailable: 'busy',
-  ticket_expired: 'no_ticket',
-  ticket_outdated: 'no_ticket',
-  ticket_used: 'no_ticket',
   truncated_body: 'no_connection',
-  unauthorized: 'no_ticket',
+  401: 'no_ticket',
+  403: 'no_ticket',
+  409: 'no_ticket',
+  413: 'upload_too_large',
+  429: 'rate_limited',
+  503: 'busy',
+  507: 'busy',
 };
 
 /** The texts of a language: English if it isn't known, or can't be loaded. */
@@ -82,7 +85,8 @@ export async function textsIn(language: string): Promise<Texts> {
   const load = LANGUAGES[language.split('-')[0]?.toLowerCase() ?? ''];
   if (!load) return ENGLISH;
   return load().then(
-    ({ TEXTS }) => TEXTS,
+    // During an upgrade, the file may be of another release.
+    ({ TEXTS }) => ({ ...ENGLISH, ...TEXTS }),
     () => ENGLISH,
   );
 }
@@ -92,15 +96,23 @@ export function fill(text: string, value: number | string): string {
   return text.replace('{0}', () => String(value));
 }
 
-/** A sentence for the user. */
-export function sentenceFor({ code, facts }: VisageError, texts: Texts): string {
-  const { maxBytes, retryAfter, reason = '' } = facts;
+/**
+ * A size for people, such as 4.9: not too much, whether their device has 1,000 or 1,024 bytes in a kB.
+ * @param language a language tag (BCP 47)
+ */
+export function megabytes(bytes: number, language: string): string {
+  return (Math.floor(bytes / 104_857.6) / 10).toLocaleString(language);
+}
+
+/** A sentence for the user. @param language a language tag (BCP 47) */
+export function sentenceFor({ code, facts }: VisageError, texts: Texts, language: string): string {
+  const { maxBytes, retryAfter, reason = '', status = 0 } = facts;
   if (code === 'upload_too_large' && maxBytes !== undefined) {
-    return fill(texts.upload_too_large_for, Math.floor(maxBytes / 1e5) / 10);
+    return fill(texts.upload_too_large_for, megabytes(maxBytes, language));
   }
   if (code === 'rate_limited' && retryAfter !== undefined) {
     return fill(texts.rate_limited_for, Math.ceil(retryAfter / 60));
   }
-  const known = Object.hasOwn(texts, code) ? (code as keyof Texts) : ALIKE[code];
+  const known = Object.hasOwn(texts, code) ? (code as keyof Texts) : (ALIKE[code] ?? ALIKE[status]);
   return fill(texts[known ?? 'internal'], reason).trim();
 }

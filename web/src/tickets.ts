@@ -45,10 +45,10 @@ interface Claims {
 export function readTicket(text: string): Ticket {
   try {
     const payload = (text.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
-    const { sub: id, may, maxBytes, origin } = JSON.parse(atob(payload)) as Claims;
-    if (typeof id !== 'string' || !Array.isArray(may)) throw new Error('it is none of ours');
-    return { text, id, may, maxBytes: maxBytes ?? Infinity, origin };
+    const { sub: id, may, maxBytes = Infinity, origin } = JSON.parse(atob(payload)) as Claims;
+    if (typeof id === 'string' && Array.isArray(may)) return { text, id, may, maxBytes, origin };
   } catch {
-    throw new VisageError('no_ticket', 'What the page gave is no ticket of Visage.');
+    // Told below.
   }
+  throw new VisageError('no_ticket', 'What the page gave is no ticket of Visage.');
 }
