@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { local } from '../support/local.js';
@@ -36,9 +37,7 @@ describe('the script of the element', () => {
     }
   });
 
-  it('loads the language of the page, and nothing else', async () => {
-    const german = await harness.send({ path: '/ui/de.js' });
-    expect([german.status, german.headers['content-type']]).toEqual([200, 'text/javascript; charset=utf-8']);
+  it('is next to no other files', async () => {
     for (const file of [
       'en.js',
       'visage.ts',
@@ -49,6 +48,17 @@ describe('the script of the element', () => {
     ]) {
       const answer = await harness.send({ path: `/ui/${file}` });
       expect([file, answer.status, problemOf(answer).code]).toEqual([file, 404, 'route_not_found']);
+    }
+  });
+
+  it('comes with every file that it loads later, from here and from npm', async () => {
+    const script = (await get()).body.toString();
+    const later = [...script.matchAll(/import\("\.\/([^"]+)"\)/g)].map(([, file]) => file ?? '');
+    expect(later.sort()).toEqual(['de.js', 'history.js']);
+    const { files } = JSON.parse(await readFile('web/package.json', 'utf8')) as { files: string[] };
+    for (const file of later) {
+      expect((await harness.send({ path: `/ui/${file}` })).status).toBe(200);
+      expect(files).toContain(`dist/${file}`);
     }
   });
 

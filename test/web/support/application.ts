@@ -86,7 +86,7 @@ export class Application {
       "default-src 'none'",
       `script-src ${visage}`,
       `connect-src 'self' ${visage}`,
-      `img-src 'self' ${visage}`,
+      `img-src ${visage}`,
       "form-action 'self'",
       "base-uri 'none'",
       "require-trusted-types-for 'script'",
