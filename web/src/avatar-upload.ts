@@ -6,7 +6,7 @@ import { COMMON, openPicture } from './picture.js';
 import { VisageError } from './problem.js';
 import { Service, assertSize } from './service.js';
 import css from './styles.css';
-import { ENGLISH, type Texts, fill, megabytes, sentenceFor, textsIn } from './texts.js';
+import { ENGLISH, type Texts, fill, languageOf, megabytes, sentenceFor, textsIn } from './texts.js';
 import type { TicketSource } from './tickets.js';
 import { View } from './view.js';
 
@@ -71,7 +71,7 @@ export class VisageAvatarUpload extends Base {
   });
   readonly #service = new Service(this);
   readonly #hideEarlier = followEarlier(this.#view, this.#service, {
-    language: () => this.#language,
+    language: () => languageOf(this),
     restore: (version) => {
       void this.#change('restored', (signal) => this.#service.restore(version, signal));
     },
@@ -320,28 +320,18 @@ export class VisageAvatarUpload extends Base {
     return this.getAttribute('accept')?.split(/\s*,\s*/) ?? COMMON;
   }
 
-  get #language(): string {
-    const tag = this.closest('[lang]')?.getAttribute('lang') ?? '';
-    try {
-      return Intl.getCanonicalLocales(tag)[0] ?? navigator.language;
-    } catch {
-      // An empty one is allowed, and says that it is unknown.
-      return navigator.language;
-    }
-  }
-
   #say(): void {
     const { texts } = this;
     const maxBytes = this.getAttribute('max-bytes');
     this.#view.say(texts);
     this.#view.kinds.textContent =
-      maxBytes === null ? texts.kinds : fill(texts.kindsUpTo, megabytes(Number(maxBytes), this.#language));
+      maxBytes === null ? texts.kinds : fill(texts.kindsUpTo, megabytes(Number(maxBytes), languageOf(this)));
   }
 
   async #speak(): Promise<void> {
-    const language = this.#language;
+    const language = languageOf(this);
     const texts = await textsIn(language);
-    if (language !== this.#language || texts === this.#spoken) return;
+    if (language !== languageOf(this) || texts === this.#spoken) return;
     this.#spoken = texts;
     this.#say();
   }
@@ -408,7 +398,7 @@ export class VisageAvatarUpload extends Base {
 
   #fail(cause: unknown): void {
     const error = cause instanceof VisageError ? cause : new VisageError('internal', String(cause));
-    this.#view.error.textContent = sentenceFor(error, this.texts, this.#language);
+    this.#view.error.textContent = sentenceFor(error, this.texts, languageOf(this));
     console.warn(`<visage-avatar-upload> ${error.code}: ${error.message}`);
     this.#dispatch('visage-error', error);
   }

@@ -80,6 +80,17 @@ const ALIKE: Readonly<Record<number | string, keyof Texts>> = {
   507: 'busy',
 };
 
+/** The language of an element, as a tag (BCP 47): that of the browser if the page does not say it well. */
+export function languageOf(element: Element): string {
+  const tag = element.closest('[lang]')?.getAttribute('lang') ?? '';
+  try {
+    return Intl.getCanonicalLocales(tag)[0] ?? navigator.language;
+  } catch {
+    // An empty one is allowed, and says that it is unknown.
+    return navigator.language;
+  }
+}
+
 /** The texts of a language: English if it isn't known, or can't be loaded. */
 export async function textsIn(language: string): Promise<Texts> {
   const load = LANGUAGES[language.split('-')[0]?.toLowerCase() ?? ''];
