@@ -14,13 +14,7 @@ import { View } from './view.js';
 const SHOWN = 256;
 
 /** After these refusals, the same file would be refused again. */
-const HOPELESS = new Set([
-  'empty_file',
-  'image_too_large',
-  'unreadable_image',
-  'unsupported_image',
-  'upload_too_large',
-]);
+const HOPELESS = /^empty_file$|_image$|_too_large$/;
 
 type State = 'empty' | 'framing' | 'uploading' | 'done';
 
@@ -132,14 +126,15 @@ export class VisageAvatarUpload extends Base {
 
   /** Whether it uploads by itself. */
   get uploads(): boolean {
-    return this.getTicket !== undefined || this.hasAttribute('ticket-url');
+    return Boolean(this.getTicket) || this.hasAttribute('ticket-url');
   }
 
   connectedCallback(): void {
     this.ownerDocument.addEventListener('paste', this.#paste);
     this.#say();
     void this.#speak();
-    this.#showCurrent();
+    // It may only have been moved, and show a newer one.
+    if (!this.#view.current.src) this.#showCurrent();
     this.#show(this.#state);
   }
 
@@ -165,11 +160,11 @@ export class VisageAvatarUpload extends Base {
   }
 
   formDisabledCallback(disabled: boolean): void {
-    const { root, stage } = this.#view;
+    const { root, stage, versions } = this.#view;
     for (const control of root.querySelectorAll('button, input')) {
       control.toggleAttribute('disabled', disabled);
     }
-    stage.inert = disabled;
+    stage.inert = versions.inert = disabled;
   }
 
   /**
@@ -197,6 +192,7 @@ export class VisageAvatarUpload extends Base {
       this.#announce(picture ? this.texts.opened : this.texts.unseen);
       (picture ? this.#view.stage : this.#view.alt).focus();
     } catch (error) {
+      if (choice !== this.#choices) return;
       this.#announce('');
       this.#fail(error);
     }
@@ -205,7 +201,7 @@ export class VisageAvatarUpload extends Base {
   /** Uploads what was chosen. @returns once that is done, has failed, or was cancelled */
   async save(): Promise<void> {
     const file = this.#chosen;
-    if (!file) return;
+    if (!file || !this.uploads) return;
     const upload = { file, fields: this.fields };
     await this.#change('saved', (signal) =>
       this.#service.upload(upload, signal, (part) => {
@@ -217,6 +213,7 @@ export class VisageAvatarUpload extends Base {
   /** Forgets what was chosen. */
   discard(): void {
     this.#sending?.abort();
+    this.#sending = undefined;
     this.#choices++;
     this.#chosen = undefined;
     this.#framer.close();
@@ -234,7 +231,7 @@ export class VisageAvatarUpload extends Base {
 
   #listen(): void {
     const view = this.#view;
-    const on = (button: HTMLElement, act: () => void) => {
+    const on = (button: HTMLElement, act: (event: MouseEvent) => void) => {
       button.addEventListener('click', act);
     };
     on(view.save, () => void this.save());
@@ -243,7 +240,7 @@ export class VisageAvatarUpload extends Base {
       this.#forget();
       view.choose.focus();
     });
-    view.remove.addEventListener('click', ({ detail }) => {
+    on(view.remove, ({ detail }) => {
       if (!this.#confirmsRemoval) this.#confirmRemoval(true);
       // The second half of a double click confirms nothing.
       else if (detail < 2) void this.#change('removed', (signal) => this.#service.remove(signal));
@@ -270,10 +267,11 @@ export class VisageAvatarUpload extends Base {
   #assertAccepted(file: File): void {
     const { type } = file;
     const types = this.#accepted;
-    if (type !== '' && !types.includes(type)) {
+    // Whether a file is one of `image/*` or `.png`, the service tells.
+    if (type !== '' && !types.some((one) => one === type || /^\.|\*/.test(one))) {
       throw new VisageError('unsupported_image', `${type} is not among ${types.join()}.`);
     }
-    assertSize(file, Number(this.getAttribute('max-bytes') ?? Infinity));
+    assertSize(file, this.#maxBytes);
   }
 
   async #change(
@@ -282,31 +280,37 @@ export class VisageAvatarUpload extends Base {
   ) {
     if (this.#sending) return;
     const view = this.#view;
-    const { signal } = (this.#sending = new AbortController());
+    const sending = (this.#sending = new AbortController());
+    const { signal } = sending;
+    // What is still being opened comes too late.
+    this.#choices++;
     view.error.textContent = '';
     view.progress.removeAttribute('value');
     this.#show('uploading');
     this.#announce(this.texts.uploading);
     view.cancel.focus();
+    let answer: Answer | undefined;
     try {
-      const answer = await task(signal);
-      this.#sending = undefined;
-      this.discard();
-      // What the avatar shows without a picture is a matter of the page.
-      if (answer) this.#showPicture(urlFor(answer, SHOWN), answer.alt);
-      else this.#showNone();
-      this.#show('done');
-      this.#announce(this.texts[said]);
-      this.#dispatch('visage-change', answer ?? null);
-      view.choose.focus();
+      answer = await task(signal);
     } catch (error) {
+      if (this.#sending !== sending) return;
       this.#sending = undefined;
-      if (error instanceof VisageError && HOPELESS.has(error.code)) this.#forget();
+      if (error instanceof VisageError && HOPELESS.test(error.code)) this.#forget();
       this.#show(this.#chosen ? 'framing' : 'empty');
       this.#announce(signal.aborted ? this.texts.cancelled : '');
       (this.#chosen ? view.save : view.choose).focus();
       if (!signal.aborted) this.#fail(error);
+      return;
     }
+    if (this.#sending !== sending) return;
+    this.discard();
+    // What the avatar shows without a picture is a matter of the page.
+    if (answer) this.#showPicture(urlFor(answer, SHOWN), answer.alt);
+    else this.#showNone();
+    this.#show('done');
+    this.#announce(this.texts[said]);
+    this.#dispatch('visage-change', answer ?? null);
+    view.choose.focus();
   }
 
   /** A second click removes the picture. */
@@ -315,17 +319,21 @@ export class VisageAvatarUpload extends Base {
     this.#view.remove.textContent = confirms ? this.texts.removeSure : this.texts.remove;
   }
 
+  get #maxBytes(): number {
+    return Number(this.getAttribute('max-bytes')) || Infinity;
+  }
+
   /** Types and not `image/*`, so that iOS converts HEIC. */
   get #accepted(): string[] {
-    return this.getAttribute('accept')?.split(/\s*,\s*/) ?? COMMON;
+    return this.getAttribute('accept')?.match(/[^\s,]+/g) ?? COMMON;
   }
 
   #say(): void {
     const { texts } = this;
-    const maxBytes = this.getAttribute('max-bytes');
+    const most = this.#maxBytes;
     this.#view.say(texts);
     this.#view.kinds.textContent =
-      maxBytes === null ? texts.kinds : fill(texts.kindsUpTo, megabytes(Number(maxBytes), languageOf(this)));
+      most === Infinity ? texts.kinds : fill(texts.kindsUpTo, megabytes(most, languageOf(this)));
   }
 
   async #speak(): Promise<void> {
@@ -338,8 +346,8 @@ export class VisageAvatarUpload extends Base {
 
   #showCurrent(): void {
     const id = this.getAttribute('avatar-id');
-    if (id !== null)
-      this.#showPicture(`${this.#service.base}v1/avatars/${encodeURIComponent(id)}?size=${SHOWN}`);
+    if (id === null) this.#view.current.hidden = true;
+    else this.#showPicture(`${this.#service.base}v1/avatars/${encodeURIComponent(id)}?size=${SHOWN}`);
   }
 
   #showPicture(url: string, alt = this.texts.current): void {
@@ -374,7 +382,7 @@ export class VisageAvatarUpload extends Base {
 
   /** Whether the page says that its tickets are for it. */
   #may(action: string): boolean {
-    return this.uploads && (this.getAttribute('may') ?? '').split(/\s+/).includes(action);
+    return (this.getAttribute('may') ?? '').split(/\s+/).includes(action);
   }
 
   #announce(text: string): void {

@@ -1,4 +1,4 @@
-import { VisageError } from './problem.js';
+import { VisageError, noConnection } from './problem.js';
 import type { Ticket } from './tickets.js';
 
 /** A stored picture, as the service describes it. */
@@ -26,8 +26,7 @@ export interface Upload {
  * @param base of the service, with a slash at its end
  * @param path below the avatar of the ticket
  * @returns the JSON of the answer; undefined if it has none
- * @throws VisageError what the service refuses, `no_connection`
- * @throws DOMException AbortError
+ * @throws VisageError what the service refuses, `no_connection` also if it is cancelled
  */
 export async function call(
   base: string,
@@ -39,8 +38,8 @@ export async function call(
 ): Promise<unknown> {
   const url = urlOf(base, ticket, path);
   const init = { method, signal, headers: headersOf(ticket), ...(body && { body: JSON.stringify(body) }) };
-  const answer = await fetch(url, init).catch((error: unknown) => {
-    throw signal.aborted ? error : noConnection(url);
+  const answer = await fetch(url, init).catch(() => {
+    throw noConnection(url.origin);
   });
   const json: unknown = await answer.json().catch(() => undefined);
   if (answer.ok) return json;
@@ -51,8 +50,7 @@ export async function call(
  * Uploads a picture. With XMLHttpRequest, since fetch tells nothing of what has been sent.
  * @param base of the service, with a slash at its end
  * @param progress is told which part of the bytes has been sent, 0 to 1
- * @throws VisageError what the service refuses, `no_connection`
- * @throws DOMException AbortError
+ * @throws VisageError what the service refuses, `no_connection` also if it is cancelled
  */
 export function sendPicture(
   base: string,
@@ -75,11 +73,8 @@ export function sendPicture(
       if (status < 300 && request.response !== null) resolve(request.response as Answer);
       else reject(problemOf(status, request.getResponseHeader('Retry-After'), request.response));
     };
-    request.onerror = () => {
-      reject(noConnection(url));
-    };
-    request.onabort = () => {
-      reject(signal.reason as DOMException);
+    request.onerror = request.onabort = () => {
+      reject(noConnection(url.origin));
     };
     signal.addEventListener('abort', () => {
       request.abort();
@@ -100,10 +95,6 @@ function urlOf(base: string, { id }: Ticket, path: string): URL {
 
 function headersOf({ text }: Ticket): Record<string, string> {
   return { Authorization: `Bearer ${text}` };
-}
-
-function noConnection({ origin }: URL): VisageError {
-  return new VisageError('no_connection', `There is no answer from ${origin}.`);
 }
 
 function problemOf(status: number, retryAfter: string | null, problem: unknown): VisageError {

@@ -1,5 +1,5 @@
 import { urlFor } from './calls.js';
-import { VisageError } from './problem.js';
+import { noConnection } from './problem.js';
 import type { Service } from './service.js';
 import type { View } from './view.js';
 
@@ -29,8 +29,8 @@ export function followEarlier(view: View, service: Service, owner: Owner): () =>
   };
   const open = async (): Promise<void> => {
     const history = await service.history(AbortSignal.timeout(MOST_MS));
-    const { buttonsOf } = await import('./history.js').catch((error: unknown) => {
-      throw new VisageError('no_connection', String(error));
+    const { buttonsOf } = await import('./history.js').catch(() => {
+      throw noConnection('history.js');
     });
     versions.replaceChildren(...buttonsOf(history, owner.language(), urlFor, owner.restore));
     const isThere = history.versions.length > 0;

@@ -149,7 +149,7 @@ export class Framer {
   }
 
   #turn(): void {
-    if (this.#opened?.picture.animated !== false) return;
+    if (!this.#opened) return;
     this.#change((framing, { size }) => turned(framing, size));
     this.#owner.announce(fill(this.#owner.texts().turnedTo, this.#opened.framing.rotate));
   }

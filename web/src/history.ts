@@ -28,13 +28,12 @@ export function buttonsOf(
     button.part.add('button', 'version');
     button.title = button.ariaLabel = `${new Date(uploadedAt).toLocaleString(language)} ${alt}`.trim();
     button.append(picture);
-    if (version === current) {
-      button.ariaCurrent = 'true';
-      button.disabled = true;
+    if (version === current) button.ariaCurrent = button.ariaDisabled = 'true';
+    else {
+      button.addEventListener('click', () => {
+        restore(version);
+      });
     }
-    button.addEventListener('click', () => {
-      restore(version);
-    });
     return button;
   });
 }

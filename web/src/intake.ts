@@ -55,7 +55,8 @@ export function followFiles(
     const target = event.composedPath()[0];
     const isText = target instanceof Element && target.matches('input, textarea, [contenteditable]');
     const files = event.clipboardData?.files;
-    if (isText || files === undefined || files.length === 0) return;
+    // Another element may have taken it.
+    if (isText || !files?.length || event.defaultPrevented || !host.checkVisibility()) return;
     event.preventDefault();
     takeFirst(files);
   };

@@ -58,10 +58,7 @@ function paint(
 
 function turn(context: CanvasRenderingContext2D, upright: Size, rotate: Rotation): void {
   const { width, height } = turnedSize(upright, rotate);
-  context.translate(
-    rotate === 90 || rotate === 180 ? width : 0,
-    rotate === 180 || rotate === 270 ? height : 0,
-  );
+  context.translate(rotate === 90 || rotate === 180 ? width : 0, rotate >= 180 ? height : 0);
   context.rotate((rotate * Math.PI) / 180);
 }
 

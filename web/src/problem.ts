@@ -26,3 +26,8 @@ export class VisageError extends Error {
     super(detail);
   }
 }
+
+/** @param from whom there is no answer */
+export function noConnection(from: string): VisageError {
+  return new VisageError('no_connection', `There is no answer from ${from}.`);
+}

@@ -13,9 +13,6 @@ export interface Client extends HTMLElement {
   getTicket: TicketSource | undefined;
 }
 
-/** After these refusals, another ticket may do. */
-const WORN_OUT = new Set(['ticket_expired', 'ticket_outdated', 'ticket_used']);
-
 /** Where the script comes from, if that is the service: it is imported from a bundle otherwise. */
 const [, HOME] = /^(.*\/)ui\/visage\.js(?:[?#].*)?$/.exec(import.meta.url) ?? [];
 
@@ -71,7 +68,8 @@ export class Service {
     try {
       return await once();
     } catch (error) {
-      if (error instanceof VisageError && WORN_OUT.has(error.code)) return once();
+      // It is expired, outdated or used: another one may do.
+      if (error instanceof VisageError && error.code.startsWith('ticket_')) return once();
       throw error;
     }
   }
@@ -79,10 +77,14 @@ export class Service {
   /** @throws VisageError `no_ticket`, `no_connection` */
   async #ticket(signal: AbortSignal): Promise<Ticket> {
     const { getTicket } = this.#client;
-    if (!getTicket)
-      return readTicket(await fetchTicket(this.#client.getAttribute('ticket-url') ?? '', signal));
+    const ask = getTicket ?? (() => fetchTicket(this.#client.getAttribute('ticket-url') ?? '', signal));
+    const cancelled = new Promise<never>((_, reject) => {
+      signal.onabort = () => {
+        reject(signal.reason as DOMException);
+      };
+    });
     try {
-      return readTicket(await getTicket());
+      return readTicket(await Promise.race([ask(), cancelled]));
     } catch (error) {
       if (error instanceof VisageError) throw error;
       throw new VisageError('no_ticket', `getTicket fails: ${String(error)}`);

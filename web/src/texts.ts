@@ -55,7 +55,7 @@ export const ENGLISH = {
   invalid_alt: 'The description is too long, or has characters that can’t be used.',
   avatar_locked: 'This picture can’t be changed. {0}',
   rate_limited: 'You have changed your picture too often. Try again later.',
-  rate_limited_for: 'You have changed your picture too often. Try again in {0} minutes.',
+  rate_limited_for: 'You have changed your picture too often. Try again in {0} min.',
   busy: 'The picture can’t be saved at the moment. Try again in a minute.',
   internal: 'The picture could not be saved. Try again later.',
 };
@@ -76,7 +76,9 @@ const ALIKE: Readonly<Record<number | string, keyof Texts>> = {
   409: 'no_ticket',
   413: 'upload_too_large',
   429: 'rate_limited',
+  502: 'busy',
   503: 'busy',
+  504: 'busy',
   507: 'busy',
 };
 
@@ -93,7 +95,7 @@ export function languageOf(element: Element): string {
 
 /** The texts of a language: English if it isn't known, or can't be loaded. */
 export async function textsIn(language: string): Promise<Texts> {
-  const load = LANGUAGES[language.split('-')[0]?.toLowerCase() ?? ''];
+  const load = LANGUAGES[language.split('-')[0] ?? ''];
   if (!load) return ENGLISH;
   return load().then(
     // During an upgrade, the file may be of another release.
@@ -118,10 +120,10 @@ export function megabytes(bytes: number, language: string): string {
 /** A sentence for the user. @param language a language tag (BCP 47) */
 export function sentenceFor({ code, facts }: VisageError, texts: Texts, language: string): string {
   const { maxBytes, retryAfter, reason = '', status = 0 } = facts;
-  if (code === 'upload_too_large' && maxBytes !== undefined) {
+  if (code === 'upload_too_large' && maxBytes) {
     return fill(texts.upload_too_large_for, megabytes(maxBytes, language));
   }
-  if (code === 'rate_limited' && retryAfter !== undefined) {
+  if (code === 'rate_limited' && retryAfter) {
     return fill(texts.rate_limited_for, Math.ceil(retryAfter / 60));
   }
   const known = Object.hasOwn(texts, code) ? (code as keyof Texts) : (ALIKE[code] ?? ALIKE[status]);

@@ -1,4 +1,4 @@
-import { VisageError } from './problem.js';
+import { VisageError, noConnection } from './problem.js';
 
 /** What a ticket says about itself. Only the service can tell whether that is true. */
 export interface Ticket {
@@ -22,15 +22,12 @@ export type TicketSource = () => string | Promise<string>;
  */
 export async function fetchTicket(url: string, signal: AbortSignal): Promise<string> {
   const headers = { Accept: 'application/json' };
-  const answer = await fetch(url, { method: 'POST', headers, credentials: 'same-origin', signal }).catch(
-    (error: unknown) => {
-      if (signal.aborted) throw error;
-      throw new VisageError('no_connection', `There is no answer from ${url}.`);
-    },
-  );
+  const answer = await fetch(url, { method: 'POST', headers, signal }).catch(() => {
+    throw noConnection(url);
+  });
   if (!answer.ok) throw new VisageError('no_ticket', `${url} answers ${answer.status}.`);
-  const { ticket } = (await answer.json().catch(() => ({}))) as { ticket?: unknown };
-  if (typeof ticket === 'string') return ticket;
+  const json = (await answer.json().catch(() => null)) as { ticket?: unknown } | null;
+  if (typeof json?.ticket === 'string') return json.ticket;
   throw new VisageError('no_ticket', `The answer of ${url} is no JSON with a ticket.`);
 }
 
@@ -44,8 +41,9 @@ interface Claims {
 /** @throws VisageError `no_ticket` if it isn't one */
 export function readTicket(text: string): Ticket {
   try {
-    const payload = (text.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
-    const { sub: id, may, maxBytes = Infinity, origin } = JSON.parse(atob(payload)) as Claims;
+    const [, payload = ''] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(text) ?? [];
+    const json = atob(payload.replaceAll('-', '+').replaceAll('_', '/'));
+    const { sub: id, may, maxBytes = Infinity, origin } = JSON.parse(json) as Claims;
     if (typeof id === 'string' && Array.isArray(may)) return { text, id, may, maxBytes, origin };
   } catch {
     // Told below.

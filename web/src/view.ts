@@ -50,7 +50,7 @@ export class View {
     preview.style.inlineSize = preview.style.blockSize = `${edge}px`;
     return preview;
   });
-  readonly alt = this.#make('input', 'alt', { type: 'text', maxLength: 250, autocomplete: 'off' });
+  readonly alt = this.#make('input', 'alt', { maxLength: 250, autocomplete: 'off' });
   readonly save = this.#button('save');
   readonly another = this.#button('another');
   readonly discard = this.#button('discard');

@@ -54,7 +54,7 @@ export const TEXTS: Texts = {
   invalid_alt: 'Die Beschreibung ist zu lang oder hat Zeichen, die nicht gehen.',
   avatar_locked: 'Dieses Bild kann nicht geändert werden. {0}',
   rate_limited: 'Du hast dein Bild zu oft geändert. Versuche es später noch einmal.',
-  rate_limited_for: 'Du hast dein Bild zu oft geändert. Versuche es in {0} Minuten noch einmal.',
+  rate_limited_for: 'Du hast dein Bild zu oft geändert. Versuche es in {0} Min. noch einmal.',
   busy: 'Das Bild kann gerade nicht gespeichert werden. Versuche es in einer Minute noch einmal.',
   internal: 'Das Bild konnte nicht gespeichert werden. Versuche es später noch einmal.',
 };
