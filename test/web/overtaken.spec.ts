@@ -84,15 +84,17 @@ needs('chromium')('<visage-avatar-upload>, overtaken', () => {
     expect(await editor.button('Choose a picture').isVisible()).toBe(true);
   });
 
-  it('leaves alone what is chosen after a discarded upload', async () => {
+  it('ends the upload that is discarded, and leaves alone what is chosen next', async () => {
     await page.goto(application.page('discarded'));
     await editor.choose(await picture(80, 60));
     const { goOn, isAsked } = await hold();
     await editor.press('Save');
     await isAsked();
+    const ended = page.waitForEvent('requestfailed');
     await editor.element.evaluate((element: VisageAvatarUpload) => {
       element.discard();
     });
+    await ended;
     await chooseAll([[...(await picture(40, 40))], 'image/png']);
     goOn();
     await editor.painted();
