@@ -17,7 +17,9 @@ const changed = [
     version,
     'an image of Visage with a version',
   ),
-  replaced('web/package.json', /(?<="version": ")[^"]+/, version, 'its "version"'),
+  ...['web', 'clients/typescript'].map((folder) =>
+    replaced(`${folder}/package.json`, /(?<="version": ")[^"]+/, version, 'its "version"'),
+  ),
   ...['aws', 'minio'].map((overlay) =>
     replaced(
       `deploy/kubernetes/overlays/${overlay}/kustomization.yaml`,

@@ -25,6 +25,8 @@ it('the Kubernetes manifests and their README name the version of package.json',
   );
 });
 
+const PACKAGES = ['web/package.json', 'clients/typescript/package.json'];
+
 describe('set-version.mjs', () => {
   const script = resolve('deploy/set-version.mjs');
   let folder: string;
@@ -32,7 +34,7 @@ describe('set-version.mjs', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'visage-version-'));
     cpSync(FOLDER, join(folder, FOLDER), { recursive: true });
-    cpSync('web/package.json', join(folder, 'web/package.json'));
+    for (const file of PACKAGES) cpSync(file, join(folder, file));
     writeFileSync(join(folder, 'package.json'), '{"version":"9.8.7"}');
   });
   afterEach(() => {
@@ -51,7 +53,9 @@ describe('set-version.mjs', () => {
     expect(changelog).toMatch(/^## Unreleased\n\n## 9\.8\.7 - \d{4}-\d\d-\d\d\n\n### Added\n\n- This\.\n$/);
     const manifest = readFileSync(join(folder, FOLDER, 'overlays/aws/kustomization.yaml'), 'utf8');
     expect(manifest).toContain('newTag: 9.8.7');
-    expect(readFileSync(join(folder, 'web/package.json'), 'utf8')).toContain('"version": "9.8.7"');
+    for (const file of PACKAGES) {
+      expect(readFileSync(join(folder, file), 'utf8')).toContain('"version": "9.8.7"');
+    }
   });
 
   it('says in one sentence that nothing is unreleased, and changes no file', () => {
