@@ -111,7 +111,7 @@ describe('a call of the client', () => {
   it('says who does not answer', async () => {
     const { url } = front;
     await front.close();
-    const nobody = new Visage({ baseUrl: url, timeoutMs: 500 });
+    const nobody = new Visage({ baseUrl: url, timeoutMs: HANG_MS });
     const failure = await failureOf(nobody.info('nobody'));
     expect(failure).toMatchObject({ code: 'no_connection', cause: { message: 'fetch failed' } });
     expect(failure.message).toContain(url);
