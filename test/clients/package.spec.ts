@@ -49,10 +49,9 @@ describe('the package @visage/client', () => {
   });
 
   it.each([
-    ['node16', 'node16', 'a.mts'],
-    ['node16', 'node16', 'a.cts'],
-    ['bundler', 'esnext', 'a.ts'],
-  ])('has types for %s (%s, %s)', (moduleResolution, module, file) => {
+    ['node16', 'node16', ['a.mts', 'a.cts']],
+    ['bundler', 'esnext', ['a.ts']],
+  ])('has types for %s (%s, %j)', (moduleResolution, module, files) => {
     const source = `
       import { Visage, VisageError, type Version } from '@visage/client';
       const visage = new Visage({ baseUrl: 'http://v', key: 'k' });
@@ -67,11 +66,11 @@ describe('the package @visage/client', () => {
       // @ts-expect-error There is no such field.
       void visage.lookup({ id: ['a'] });
     `;
-    writeFileSync(join(application, file), source);
+    for (const file of files) writeFileSync(join(application, file), source);
     const options = ['--moduleResolution', moduleResolution, '--module', module, '--target', 'es2022'];
     const where = ['--strict', '--noEmit', '--lib', 'es2022,dom'];
     const compiler = resolve('node_modules/typescript/bin/tsc');
-    const { status, stdout } = spawnSync(process.execPath, [compiler, ...options, ...where, file], {
+    const { status, stdout } = spawnSync(process.execPath, [compiler, ...options, ...where, ...files], {
       cwd: application,
       encoding: 'utf8',
     });

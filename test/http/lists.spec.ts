@@ -3,9 +3,9 @@ import sharp from 'sharp';
 import { Settings } from '../../src/config/settings.js';
 import { aliasKey, manifestKey } from '../../src/model/keys.js';
 import { PLACEHOLDER_KINDS } from '../../src/model/placeholder-kinds.js';
+import type { LookupEntry } from '../../clients/typescript/src/index.js';
 import {
   AvatarClient,
-  type LookupEntry,
   type VersionJson,
   expectStatus,
   jsonOf,

@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import type { LookupEntry } from '../../clients/typescript/src/index.js';
 import { type Answer, type Outgoing, send } from '../http/support/client.js';
 
 export interface VersionJson {
@@ -75,17 +76,6 @@ export class AvatarClient {
   async versions(): Promise<History> {
     return jsonOf(await this.get('/versions')) as History;
   }
-}
-
-export interface LookupEntry {
-  id: string | null;
-  version: string | null;
-  default: boolean;
-  urls: Record<string, string>;
-  thumbhash: string | null;
-  color: string | null;
-  alt: string | null;
-  animated: boolean;
 }
 
 export interface LookupJson {

@@ -58,7 +58,7 @@ async function attempt<T>(
     const init = { method, headers, signal, ...(body && { body: body.content }) };
     // https://fetch.spec.whatwg.org/#dom-requestinit-duplex: needed for streams, and not in all types yet.
     answer = await fetch(url, body?.once === true ? ({ ...init, duplex: 'half' } as RequestInit) : init);
-    if (answer.ok || answer.status === 304) return { value: await read(answer) };
+    if (answer.ok) return { value: await read(answer) };
   } catch (cause) {
     if (cause instanceof VisageError) return { failure: cause };
     if (body?.failure) return { failure: body.failure };

@@ -1,4 +1,5 @@
 import type { Default, Format } from './answers.js';
+import { immutablePathOf, pathOf, queryOf } from './paths.js';
 
 /** A picture on a page. */
 export interface Shown {
@@ -14,6 +15,13 @@ export interface Shown {
   /** Of the page. Otherwise the browser decides. */
   scheme?: 'light' | 'dark';
   format?: Format;
+}
+
+/** A picture in an `<img>`. */
+export interface ShownImage extends Shown {
+  /** The name unless you say otherwise. Beside a written name, say ''. */
+  alt?: string;
+  loading?: 'lazy' | 'eager';
 }
 
 /** For `<img>`, as React names it. */
@@ -51,19 +59,15 @@ export function srcset(base: string, shown: Shown): string {
   return Array.from(edges, (edge) => `${urlOf(base, shown, edge)} ${edge}w`).join(', ');
 }
 
-/** @param more `alt`: the name unless you say otherwise. Beside a written name, say '' */
-export function avatarProps(
-  base: string,
-  shown: Shown & { alt?: string; loading?: 'lazy' | 'eager' },
-): AvatarProps {
+/** @param base of the service, without a slash at its end */
+export function avatarProps(base: string, shown: ShownImage): AvatarProps {
   const { size = DEFAULT_SIZE, name = '', alt = name, loading = 'lazy' } = shown;
-  const [width, height] = [size, size];
   return {
     src: src(base, shown),
     srcSet: srcset(base, shown),
     sizes: `${size}px`,
-    width,
-    height,
+    width: size,
+    height: size,
     alt,
     loading,
   };
@@ -81,8 +85,7 @@ function urlOf(
   { id, name, version, default: fallback, scheme, format }: Shown,
   edge: number,
 ): string {
-  if (version !== undefined)
-    return `${base}/v1/avatars/${escaped(id)}/${version}/${edge}.${format ?? 'webp'}`;
+  if (version !== undefined) return base + immutablePathOf(id, version, `${edge}.${format ?? 'webp'}`);
   const query = queryOf({
     size: edge,
     format,
@@ -90,29 +93,9 @@ function urlOf(
     name: name === '' ? undefined : name,
     scheme,
   });
-  return `${base}/v1/avatars/${encodeURIComponent(id)}${query}`;
+  return base + pathOf(id) + query;
 }
 
 function edgeOf(px: number): number {
   return Math.min(Math.max(Math.ceil(px), SMALLEST), LARGEST);
-}
-
-/** As the service names objects. Ids are ASCII. */
-function escaped(id: string): string {
-  return id.replaceAll(
-    /[^a-z0-9_-]/g,
-    (character) => `~${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
-}
-
-/** The query with what is not undefined. Quotes and parentheses are escaped, so that it can stand in HTML and CSS. */
-export function queryOf(values: Record<string, string | number | boolean | undefined>): string {
-  const pairs = Object.entries(values)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${encodeURIComponent(String(value)).replaceAll(/['()*!]/g, hex)}`);
-  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
-}
-
-function hex(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }

@@ -20,6 +20,7 @@ import type {
 import { type Body, type Picture, bodyOf } from './body.js';
 import { json, make } from './calls.js';
 import { VisageError } from './error.js';
+import { pathOf, queryOf } from './paths.js';
 import * as pictures from './pictures.js';
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -91,7 +92,7 @@ export class Visage {
   async upload(id: string, picture: Picture, options: UploadOptions = {}): Promise<Version> {
     const { crop, rotate, alt, ifNone } = options;
     const region = crop && [crop.x, crop.y, crop.width, crop.height].join(',');
-    const query = pictures.queryOf({ crop: region, rotate, alt });
+    const query = queryOf({ crop: region, rotate, alt });
     const headers = ifNone === true ? { 'If-None-Match': '*' } : {};
     return this.send('PUT', `${pathOf(id)}${query}`, { ...options, headers, body: bodyOf(picture) });
   }
@@ -102,8 +103,9 @@ export class Visage {
    * @throws VisageError `avatar_not_found` with `default: '404'`
    */
   get(id: string, { signal, ...wanted }: GetOptions = {}): Promise<Response> {
-    const query = pictures.queryOf({ ...wanted });
-    return this.call('GET', `${pathOf(id)}${query}`, { signal }, (answer) => Promise.resolve(answer));
+    return this.call('GET', pathOf(id) + queryOf({ ...wanted }), { signal }, (answer) =>
+      Promise.resolve(answer),
+    );
   }
 
   /** Whether there is a picture. */
@@ -117,8 +119,8 @@ export class Visage {
     id: string,
     { size, format, animated, signal }: Pick<GetOptions, 'size' | 'format' | 'animated' | 'signal'> = {},
   ): Promise<PictureUrl | null> {
-    const query = pictures.queryOf({ size, format, animated });
-    return orNull(this.read(`${pathOf(id)}/url${query}`, { ...(signal && { signal }) }));
+    const query = queryOf({ size, format, animated });
+    return orNull(this.read(`${pathOf(id)}/url${query}`, { signal }));
   }
 
   /** The current version; null if there is none. */
@@ -171,7 +173,7 @@ export class Visage {
    * @param options `before`: `erasedAt` of an earlier receipt, to erase no more than then
    */
   erase(id: string, { before, ...options }: CallOptions & { before?: string } = {}): Promise<Receipt> {
-    const query = pictures.queryOf({ erase: true, before });
+    const query = queryOf({ erase: true, before });
     return this.send('DELETE', `${pathOf(id)}${query}`, options);
   }
 
@@ -198,7 +200,7 @@ export class Visage {
     addresses: Addresses,
     { ifFree, ...options }: CallOptions & { ifFree?: boolean } = {},
   ): Promise<AliasesChange> {
-    const query = pictures.queryOf({ ifFree });
+    const query = queryOf({ ifFree });
     return this.send('PUT', `${pathOf(id)}/aliases${query}`, { ...options, json: addresses });
   }
 
@@ -207,7 +209,7 @@ export class Visage {
     avatars: ({ id: string } & Addresses)[],
     { ifFree, ...options }: CallOptions & { ifFree?: boolean } = {},
   ): Promise<AliasesResult[]> {
-    const path = `/v1/aliases${pictures.queryOf({ ifFree })}`;
+    const path = `/v1/aliases${queryOf({ ifFree })}`;
     const answer = await this.send<{ avatars: AliasesResult[] }>('PUT', path, {
       ...options,
       json: { avatars },
@@ -240,7 +242,7 @@ export class Visage {
   }
 
   /** `<img {...visage.avatarProps({ id, name, size: 48 })} />` */
-  avatarProps(shown: Parameters<typeof pictures.avatarProps>[1]): pictures.AvatarProps {
+  avatarProps(shown: pictures.ShownImage): pictures.AvatarProps {
     return pictures.avatarProps(this.pages, shown);
   }
 
@@ -249,7 +251,7 @@ export class Visage {
     return pictures.darkProps(this.pages, shown);
   }
 
-  private read<T>(path: string, options: CallOptions): Promise<T> {
+  private read<T>(path: string, options: Pick<Sent, 'signal'>): Promise<T> {
     return this.call('GET', path, options, json<T>);
   }
 
@@ -292,10 +294,6 @@ interface Sent {
   keyed?: boolean;
   body?: Body;
   json?: object;
-}
-
-function pathOf(id: string): string {
-  return `/v1/avatars/${encodeURIComponent(id)}`;
 }
 
 function baseOf(url: string): string {
