@@ -92,8 +92,12 @@ describe('a call of the client', () => {
   });
 
   it('takes no page of somebody else for an answer', async () => {
-    front.faults.push(refusing(200));
-    expect(await failureOf(visage.info('else'))).toMatchObject({ code: 'unexpected_answer', status: 200 });
+    front.faults.push('lost', refusing(200));
+    expect(await failureOf(visage.info('else'))).toMatchObject({
+      code: 'unexpected_answer',
+      status: 200,
+      tries: 2,
+    });
   });
 
   it('ends when its time is over, and when its caller has enough', async () => {

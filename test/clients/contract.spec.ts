@@ -62,6 +62,7 @@ function faultsOf(document: OpenApi, schemas: Schemas, exchange: Exchange): stri
   });
   const json = requestBody?.content['application/json'];
   if (json) {
+    if (exchange.headers['content-type'] !== 'application/json') faults.push(`${call}: no application/json`);
     const fault = schemas.faultOf(json.schema, JSON.parse(exchange.body.toString()));
     if (fault !== undefined) faults.push(`${call}: the body: ${fault}`);
   } else if (exchange.body.length > 0 && !requestBody) faults.push(`${call}: a body`);

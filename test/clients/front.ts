@@ -68,6 +68,8 @@ export class Front {
     }
     const { method = '', url = '', headers } = incoming;
     const forwarded = request(this.service + url, { method, headers, agent: false });
+    // `once` handles errors until there is an answer; after that, its reader does.
+    forwarded.on('error', () => undefined);
     forwarded.end(body);
     const [answer] = (await once(forwarded, 'response')) as [IncomingMessage];
     const { statusCode: status = 0 } = answer;

@@ -60,7 +60,7 @@ async function attempt<T>(
     answer = await fetch(url, body?.once === true ? ({ ...init, duplex: 'half' } as RequestInit) : init);
     if (answer.ok) return { value: await read(answer) };
   } catch (cause) {
-    if (cause instanceof VisageError) return { failure: cause };
+    if (cause instanceof VisageError) return { failure: new VisageError(cause.problem, undefined, tries) };
     if (body?.failure) return { failure: body.failure };
     const detail = `There is no answer from ${new URL(url).origin}.`;
     return { failure: new VisageError({ code: 'no_connection', detail }, undefined, tries, { cause }) };

@@ -265,6 +265,9 @@ export class Visage {
     { signal, ifMatch, headers, keyed, body, json: value }: Sent,
     read: (answer: Response) => Promise<T>,
   ): Promise<T> {
+    const sent: Body | undefined = value
+      ? { content: JSON.stringify(value), type: 'application/json', once: false }
+      : body;
     return make(
       {
         method,
@@ -273,11 +276,10 @@ export class Visage {
           // Without it, a browser asks no leave to read.
           ...(keyed === true && this.key !== undefined && { Authorization: `Bearer ${this.key}` }),
           ...(ifMatch !== undefined && { 'If-Match': ifMatch === '*' ? '*' : `"${ifMatch}"` }),
-          ...(body?.type !== undefined && { 'Content-Type': body.type }),
+          ...(sent?.type !== undefined && { 'Content-Type': sent.type }),
           ...headers,
         },
-        ...(body && { body }),
-        ...(value && { body: { content: JSON.stringify(value), once: false } }),
+        ...(sent && { body: sent }),
         timeoutMs: this.timeoutMs,
         signal,
       },
