@@ -128,6 +128,9 @@ function serveDescription(app: NestFastifyApplication, base: string | undefined)
     done();
   });
   // YAML would be written anew for everybody who asks.
-  SwaggerModule.setup('docs', app, () => describeApi(app, base), { raw: ['json'] });
+  SwaggerModule.setup('docs', app, () => describeApi(app, base), {
+    raw: ['json'],
+    swaggerOptions: { showExtensions: true },
+  });
   fastify.get('/', (_request, reply) => reply.redirect('docs'));
 }

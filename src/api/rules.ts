@@ -101,6 +101,11 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** How many different entries a list has; 0 if it is none. */
+export function distinctOf(list: unknown): number {
+  return Array.isArray(list) ? new Set(list).size : 0;
+}
+
 /** The length of a list; 0 if it is none. */
 export function lengthOf(list: unknown): number {
   return Array.isArray(list) ? list.length : 0;

@@ -2,13 +2,8 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { OutboxReport } from '../outbox/outbox.js';
 import type { StorageReport } from '../storage/health/storage-report.js';
 
-/** The header that health and metrics are answered with, as OpenAPI describes it. */
-export const NO_STORE = {
-  'Cache-Control': { schema: { type: 'string' as const }, description: 'no-store.' },
-};
-
 /** A property that is there if it is true. */
-const Flag = (description: string) => ApiPropertyOptional({ type: 'boolean', enum: [true], description });
+const Flag = (description: string) => ApiPropertyOptional({ type: 'boolean', description });
 
 const COUNT = { type: 'integer' as const, minimum: 0 };
 

@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } f
 import type { FastifyReply } from 'fastify';
 import { Public } from '../access/marks.js';
 import { Outbox } from '../outbox/outbox.js';
-import { LiveAnswer, NO_STORE, ReadinessAnswer } from './health.answers.js';
+import { LiveAnswer, ReadinessAnswer } from './health.answers.js';
 import { StorageHealth } from '../storage/health/storage-health.js';
 import type { StorageReport } from '../storage/health/storage-report.js';
 
@@ -25,19 +25,26 @@ export class HealthController implements OnModuleDestroy {
 
   @Get('live')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Tell whether the process answers' })
-  @ApiOkResponse({ type: LiveAnswer, headers: NO_STORE, description: 'It does.' })
+  @ApiOperation({
+    operationId: 'checkLiveness',
+    summary: 'Tell whether the process answers',
+    description: 'It does not look at the storage: a restart would not bring that back.',
+  })
+  @ApiOkResponse({ type: LiveAnswer, description: 'It does.' })
   live(): LiveAnswer {
     return { status: 'live' };
   }
 
   @Get('ready')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Tell whether to send requests here' })
-  @ApiOkResponse({ type: ReadinessAnswer, headers: NO_STORE, description: 'Send requests here.' })
+  @ApiOperation({
+    operationId: 'checkReadiness',
+    summary: 'Tell whether to send requests here',
+    description: 'And what is wrong with the storage or the outbox, if something is.',
+  })
+  @ApiOkResponse({ type: ReadinessAnswer, description: 'Send requests here.' })
   @ApiServiceUnavailableResponse({
     type: ReadinessAnswer,
-    headers: NO_STORE,
     description: 'Send requests elsewhere: the storage cannot be used, or this process is stopping.',
   })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessAnswer> {

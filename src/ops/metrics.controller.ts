@@ -2,7 +2,6 @@ import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Public } from '../access/marks.js';
-import { NO_STORE } from './health.answers.js';
 import { Metrics } from './metrics.js';
 
 @ApiTags('operations')
@@ -14,10 +13,13 @@ export class MetricsController {
   /** Open to everybody who reaches the port, like health: a proxy must not expose it. */
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Get the metrics of this replica, for Prometheus' })
+  @ApiOperation({
+    operationId: 'getMetrics',
+    summary: 'Get the metrics of this replica, for Prometheus',
+    description: 'Open to whoever reaches the port. Do not expose it.',
+  })
   @ApiOkResponse({
     content: { 'text/plain': { schema: { type: 'string' } } },
-    headers: NO_STORE,
     description: 'The metrics in the text format of Prometheus.',
   })
   scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {

@@ -1,6 +1,13 @@
 import sharp from 'sharp';
 import { Visage, VisageError } from '../../clients/typescript/src/index.js';
-import { type OpenApi, type Operation, type Schema, Schemas } from '../http/support/openapi.js';
+import {
+  type OpenApi,
+  type Operation,
+  type Schema,
+  Schemas,
+  contentFor,
+  parseOpenApi,
+} from '../http/support/openapi.js';
 import { item } from '../support/api-keys.js';
 import { numbered } from '../support/avatar-client.js';
 import { backends } from '../support/backends.js';
@@ -13,7 +20,7 @@ import { described, typesOf } from './types.js';
 const KEY = 'app';
 
 async function documentOf(url: string): Promise<OpenApi> {
-  return (await (await fetch(`${url}/docs-json`)).json()) as OpenApi;
+  return parseOpenApi(await (await fetch(`${url}/docs-json`)).text());
 }
 
 const SETTINGS = { API_KEYS: item(KEY, 'admin'), SIGNING_KEYS: SIGNING_KEY, AVATAR_SIZES: '32,64' };
@@ -40,7 +47,7 @@ function faultsOf(document: OpenApi, schemas: Schemas, exchange: Exchange): stri
   const { method, url, status } = exchange;
   const call = `${method} ${url.pathname} ${status}`;
   if (!found) return [`${call}: there is no such operation`];
-  const { parameters = [], requestBody, responses } = found.operation;
+  const { parameters, requestBody, responses, 'x-codes': codes } = found.operation;
   const sent = [
     ...Array.from(url.searchParams, ([name, value]) => ['query', name, value] as const),
     ...Object.entries(found.path).map(([name, value]) => ['path', name, decodeURIComponent(value)] as const),
@@ -70,8 +77,10 @@ function faultsOf(document: OpenApi, schemas: Schemas, exchange: Exchange): stri
   const response = responses[String(status)];
   if (!response) return [...faults, `${call}: no such answer`];
   if (!type.endsWith('json')) return faults;
-  const schema = response.content?.[type]?.schema;
-  const fault = schema ? schemas.faultOf(schema, JSON.parse(exchange.answer.body.toString())) : `no ${type}`;
+  const schema = contentFor(response, type)?.schema;
+  const answer = JSON.parse(exchange.answer.body.toString()) as { code?: string };
+  if (status >= 400 && !codes.includes(answer.code ?? '')) faults.push(`${call}: no code ${answer.code}`);
+  const fault = schema ? schemas.faultOf(schema, answer) : `no ${type}`;
   return fault === undefined ? faults : [...faults, `${call}: the answer: ${fault}`];
 }
 
@@ -223,12 +232,14 @@ describe('the types of the client', () => {
       Ticket: 'TicketAnswer',
     };
     const { fields, texts } = typesOf('answers.ts');
-    const expected = Object.entries(named).map(([ours, theirs]) => [ours, fieldsOf(schemas[theirs] ?? {})]);
+    const expected = Object.entries(named).map(([ours, theirs]) => [
+      ours,
+      fieldsOf(schemas, schemas[theirs] ?? {}),
+    ]);
     expect(fields).toEqual(Object.fromEntries(expected));
-    const { default: fallback, format } = schemas['LookupBody']?.properties ?? {};
     expect(texts).toEqual({
-      Default: fallback?.anyOf?.[0]?.enum?.toSorted(),
-      Format: format?.enum?.toSorted(),
+      Default: schemas['SheetBody']?.properties?.['default']?.enum?.toSorted(),
+      Format: schemas['LookupBody']?.properties?.['format']?.enum?.toSorted(),
     });
   });
 
@@ -236,20 +247,23 @@ describe('the types of the client', () => {
     const { fields, texts } = typesOf('error.ts');
     const { ProblemAnswer: { properties = {}, required = [] } = {} } = schemas;
     const own = ['no_connection', 'timeout', 'unexpected_answer'];
-    expect(texts['ErrorCode']).toEqual([...(properties['code']?.enum ?? []), ...own].toSorted());
+    expect(texts['ErrorCode']).toEqual([...(schemas['ErrorCode']?.enum ?? []), ...own].toSorted());
     // The first two say nothing that the others don't. Without an answer there is no status, and no id of a request.
     const said = Object.entries(properties).filter(([name]) => name !== 'type' && name !== 'title');
     const always = required.filter((name) => name === 'code' || name === 'detail');
-    expect(fields['Problem']).toEqual(fieldsOf({ required: always, properties: Object.fromEntries(said) }));
+    expect(fields['Problem']).toEqual(
+      fieldsOf(schemas, { required: always, properties: Object.fromEntries(said) }),
+    );
     expect(new VisageError({ code: 'busy', detail: 'Wait.' })).toBeInstanceOf(Error);
   });
 });
 
 /** The fields of a schema, as those of a type are described. */
-function fieldsOf({ required = [], properties = {} }: Schema): string[] {
+function fieldsOf(schemas: Record<string, Schema>, { required = [], properties = {} }: Schema): string[] {
   return Object.entries(properties)
-    .map(([name, { type = 'object', anyOf, nullable }]: [string, Schema & { nullable?: boolean }]) => {
-      const json = anyOf?.[0]?.type ?? type;
+    .map(([name, { type, allOf, nullable }]: [string, Schema & { nullable?: boolean }]) => {
+      const target = allOf?.[0]?.$ref?.replace(/.*\//, '') ?? '';
+      const json = type ?? schemas[target]?.type ?? 'object';
       const kind = json === 'integer' ? 'number' : json;
       return described(name, !required.includes(name), `${kind}${nullable === true ? '|null' : ''}`);
     })

@@ -5,14 +5,7 @@ import { statusOfCode } from '../../src/http/problem.js';
 import { isId } from '../../src/model/keys.js';
 import { local } from '../support/local.js';
 import { Harness } from './support/harness.js';
-
-interface Operation {
-  responses: Partial<Record<string, { headers?: object }>>;
-}
-
-interface OpenApi {
-  paths: Partial<Record<string, Partial<Record<string, Operation>>>>;
-}
+import { type OpenApi, type Operation, parseOpenApi } from './support/openapi.js';
 
 describe('docs/api.md', () => {
   const text = readFileSync('docs/api.md', 'utf8');
@@ -43,15 +36,42 @@ describe('docs/api.md', () => {
 
 describe('OpenAPI', () => {
   let api: OpenApi;
+  let text: string;
 
   beforeAll(async () => {
     const harness = await Harness.start(await local.environment());
-    api = JSON.parse((await harness.send({ path: '/docs-json' })).body.toString()) as OpenApi;
+    text = (await harness.send({ path: '/docs-json' })).body.toString();
+    api = parseOpenApi(text);
     await harness.stop();
   });
 
-  const operation = (path: string, method: string): Operation =>
-    api.paths[path]?.[method] ?? { responses: {} };
+  const responsesOf = (path: string, method: string): Operation['responses'] =>
+    api.paths[path]?.[method]?.responses ?? {};
+
+  it('is short enough to read', () => {
+    expect(Buffer.byteLength(text)).toBeLessThan(90_000);
+  });
+
+  it('names each operation by what it does, for the methods of generated clients', () => {
+    const ids = Object.values(api.paths).flatMap((methods) =>
+      Object.values(methods).map(({ operationId }) => operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+    const verbs = 'check|delete|get|has|issue|list|lookUp|make|remove|restore|set|upload';
+    expect(ids.filter((id) => !new RegExp(`^(?:${verbs})[A-Z][A-Za-z]+$`).test(id))).toEqual([]);
+  });
+
+  it('repeats no answer, and has no component that nothing refers to', () => {
+    const components = (JSON.parse(text) as { components: Record<string, object> }).components;
+    const names = ['headers', 'parameters', 'responses', 'schemas'].flatMap((kind) =>
+      Object.keys(components[kind] ?? {}).map((name) => `"#/components/${kind}/${name}"`),
+    );
+    expect(names.filter((name) => !text.includes(name))).toEqual([]);
+    const inline = Object.values((JSON.parse(text) as OpenApi).paths)
+      .flatMap((methods) => Object.values(methods).flatMap(({ responses }) => Object.values(responses)))
+      .map((response) => JSON.stringify(response));
+    expect(inline.filter((one) => one.includes('application/problem+json'))).toEqual([]);
+  });
 
   it.each([
     ['put', '/v1/avatars/{id}', [200, 201, 400, 401, 408, 412, 413, 415, 422, 503, 507]],
@@ -69,37 +89,24 @@ describe('OpenAPI', () => {
     ['post', '/v1/sheets', [200, 304, 400, 401, 408, 413, 422, 503]],
     ['get', '/v1/avatars/{id}/{version}/{rendition}', [200, 304, 400, 404, 503]],
     ['get', '/avatar/{hash}', [200, 302, 304, 404, 503]],
-    ['get', '/avatar', [400]],
     ['options', '/avatar', [200, 204]],
   ])('lists the answers of %s %s', (method, path, statuses) => {
-    expect(Object.keys(operation(path, method).responses)).toEqual(
-      expect.arrayContaining(statuses.map(String)),
-    );
+    expect(Object.keys(responsesOf(path, method))).toEqual(expect.arrayContaining(statuses.map(String)));
   });
 
   it('describes the headers of answers', () => {
     const headersOf = (method: string, path: string, status: number) =>
-      Object.keys(operation(path, method).responses[status]?.headers ?? {}).sort();
+      Object.keys(responsesOf(path, method)[status]?.headers ?? {}).sort();
     const upload = ['put', '/v1/avatars/{id}'] as const;
-    const open = ['Access-Control-Allow-Origin', 'Access-Control-Expose-Headers'];
-    const always = [...open, 'X-Content-Type-Options', 'X-Request-Id'];
-    const refused = ['Cache-Control', ...always];
     const limits = ['RateLimit', 'RateLimit-Policy'];
-    expect(headersOf(...upload, 201)).toEqual(['ETag', 'Location', ...limits, ...always].sort());
-    expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate', ...limits, ...refused].sort());
-    expect(headersOf(...upload, 429)).toEqual(['Retry-After', ...limits, ...refused].sort());
-    expect(headersOf(...upload, 503)).toEqual(['Retry-After', ...limits, ...refused].sort());
-    expect(headersOf('post', '/v1/avatars/lookup', 304)).toEqual(['Cache-Control', 'ETag', ...always].sort());
-    const known = [
-      'Cache-Control',
-      'Content-Security-Policy',
-      'Cross-Origin-Resource-Policy',
-      'ETag',
-      'Vary',
-    ];
-    const picture = [...known, ...always, 'Accept-Ranges', 'Content-Disposition'];
-    expect(headersOf('get', '/v1/avatars/{id}', 200)).toEqual(picture.sort());
+    expect(headersOf(...upload, 201)).toEqual(['ETag', 'Location', ...limits]);
+    expect(headersOf(...upload, 401)).toEqual(['WWW-Authenticate']);
+    expect(headersOf(...upload, 429)).toEqual(['Retry-After']);
+    expect(headersOf(...upload, 503)).toEqual(['Retry-After']);
+    expect(headersOf('post', '/v1/avatars/lookup', 304)).toEqual(['ETag']);
+    const picture = ['Accept-Ranges', 'Content-Disposition', 'ETag'];
+    expect(headersOf('get', '/v1/avatars/{id}', 200)).toEqual(picture);
     expect(headersOf('get', '/v1/avatars/{id}', 206)).toEqual([...picture, 'Content-Range'].sort());
-    expect(headersOf('get', '/v1/avatars/{id}', 304)).toEqual([...known, ...always].sort());
+    expect(headersOf('get', '/v1/avatars/{id}', 304)).toEqual(['ETag']);
   });
 });

@@ -29,13 +29,15 @@ export class AliasesBody {
     type: 'array',
     items: {
       type: 'string',
-      pattern: `^\\s*${LOCAL_PART}@${TEXT}\\s*$`,
+      // Without the invisible characters: \p{...} means something else to many generators, or nothing.
+      pattern:
+        '^\\s*(?:"[^\\s\\x00-\\x1f\\x7f-\\x9f]+"|[^\\s\\x00-\\x1f\\x7f-\\x9f@]+)@[^\\s\\x00-\\x1f\\x7f-\\x9f@]+\\s*$',
       maxLength: ADDRESS_CHARACTERS,
       example: 'alice@example.com',
     },
     maxItems: MAX_ENTRIES,
     description:
-      'E-mail addresses. Visage trims and lower-cases them, and keeps only their MD5 and SHA-256, or with ALIAS_KEY their HMAC-SHA256; also of the NFC of an address and of both names of an international domain. White space around an address does not count towards its length.',
+      'E-mail addresses without invisible characters. Visage trims and lower-cases them, and keeps only their MD5 and SHA-256, or with ALIAS_KEY their HMAC-SHA256; also of the NFC of an address and of both names of an international domain. White space around an address does not count towards its length.',
   })
   @Must(isAddress, {
     each: true,

@@ -1,29 +1,30 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiQuery } from '@nestjs/swagger';
-import { headersOf } from '../openapi/headers.js';
-import { DescribeOneOf } from '../openapi/one-of.js';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiQuery } from '@nestjs/swagger';
 import { DescribeRefusals, JSON_BODIES, READS, WRITES } from '../openapi/refusals.js';
 import { AliasesAnswer, AliasesBody, AliasesChange } from './aliases.dto.js';
 
-const answer = { headers: headersOf('Cache-Control'), description: 'The hashes.' };
-
 export const DescribeAliases = () =>
   applyDecorators(
-    ApiOperation({ summary: 'List the hashes of e-mail addresses that stand for the avatar' }),
-    ApiOkResponse({ ...answer, type: AliasesAnswer }),
+    ApiOperation({
+      operationId: 'getAliases',
+      summary: 'List the hashes of e-mail addresses that stand for the avatar',
+      description: 'The addresses themselves are not kept.',
+    }),
+    ApiOkResponse({ type: AliasesAnswer, description: 'The hashes.' }),
     DescribeRefusals(...READS, 'invalid_id'),
   );
 
 export const DescribeAliasesChange = () =>
   applyDecorators(
     ApiOperation({
+      operationId: 'setAliases',
       summary: 'Replace the e-mail addresses that stand for the avatar',
       description:
         'Send one list or both, with at most 50 entries together. Empty lists remove all. An address that stands for another avatar stands for this one from now on, and `takenFrom` tells of it.',
     }),
     DescribeIfFree(),
-    DescribeOneOf(AliasesBody, ['emails', 'hashes']),
-    ApiOkResponse({ ...answer, type: AliasesChange }),
+    ApiBody({ type: AliasesBody }),
+    ApiOkResponse({ type: AliasesChange, description: 'The hashes.' }),
     DescribeRefusals(...WRITES, ...JSON_BODIES, 'alias_taken', 'invalid_aliases', 'invalid_id'),
   );
 

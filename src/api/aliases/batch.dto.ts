@@ -45,7 +45,7 @@ export class BatchBody {
 
 /** Why an avatar kept the addresses that it had. */
 export class BatchProblem {
-  @ApiProperty({ type: 'string', enum: ERROR_CODES })
+  @ApiProperty({ type: 'string', enum: ERROR_CODES, enumName: 'ErrorCode', description: 'As in a problem.' })
   code!: ErrorCode;
 
   @ApiProperty()

@@ -1,6 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation } from '@nestjs/swagger';
-import { headersOf } from '../openapi/headers.js';
 import { DescribeRefusals, JSON_BODIES } from '../openapi/refusals.js';
 import { DescribeIfFree } from './aliases.openapi.js';
 import { BatchAnswer, BatchBody } from './batch.dto.js';
@@ -8,16 +7,13 @@ import { BatchAnswer, BatchBody } from './batch.dto.js';
 export const DescribeBatch = () =>
   applyDecorators(
     ApiOperation({
+      operationId: 'setAllAliases',
       summary: 'Replace the e-mail addresses of as many as 1000 avatars',
       description:
         'Avatars that the body does not name keep theirs. Each avatar is changed by itself, so some may be refused while others are changed.',
     }),
     DescribeIfFree(),
     ApiBody({ type: BatchBody }),
-    ApiOkResponse({
-      type: BatchAnswer,
-      headers: headersOf('Cache-Control'),
-      description: 'How each ended.',
-    }),
+    ApiOkResponse({ type: BatchAnswer, description: 'How each ended.' }),
     DescribeRefusals(...JSON_BODIES, 'busy', 'invalid_aliases'),
   );

@@ -61,7 +61,7 @@ export class AvatarsController {
   @Put(':id')
   @Needs('write', 'upload')
   @OrTicket('upload')
-  @DescribeUpload('Upload a picture')
+  @DescribeUpload('uploadAvatar', 'Upload a picture')
   async upload(
     @Param('id', IdPipe) id: string,
     @Query(UploadPipe) query: UploadQuery,
@@ -93,7 +93,10 @@ export class AvatarsController {
   @Post(':id')
   @Needs('write', 'upload')
   @OrTicket('upload')
-  @DescribeUpload('Upload a picture: the same as PUT, for clients that can only POST forms')
+  @DescribeUpload(
+    'uploadAvatarByPost',
+    'Upload a picture: the same as PUT, for clients that can only POST forms',
+  )
   uploadByPost(
     @Param('id', IdPipe) id: string,
     @Query(UploadPipe) query: UploadQuery,

@@ -92,7 +92,6 @@ export class VersionAnswer {
 
   @ApiPropertyOptional({
     type: 'boolean',
-    enum: [true],
     description: 'true: the bucket is away, and the version waits on this replica. Otherwise absent.',
   })
   pending?: true;

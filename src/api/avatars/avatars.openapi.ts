@@ -9,19 +9,18 @@ import {
 } from '@nestjs/swagger';
 import { DescribeNotModified, PENDING } from '../openapi/answers.js';
 import { headersOf } from '../openapi/headers.js';
-import { DescribeHeaders, DescribePrecondition } from '../openapi/parameters.js';
-import { DescribeAccept, DescribePicture, DescribeRedirect, DescribeScheme } from '../openapi/pictures.js';
+import { DescribeHeaders, DescribePrecondition, DescribeScheme } from '../openapi/parameters.js';
+import { DescribeAccept, DescribePicture, DescribeRedirect } from '../openapi/pictures.js';
 import { BODIES, DescribeRefusals, PICTURES, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
-import { ALT_SCHEMA, BINARY_SCHEMA, INSTANT_SCHEMA } from '../openapi/schemas.js';
+import { ALT_SCHEMA, BINARY_SCHEMA, INSTANT_TEXT_SCHEMA } from '../openapi/schemas.js';
 import { ExistsAnswer, InfoAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
 import { CROP_SCHEMA, ROTATE_SCHEMA } from './upload.query.js';
-
-const CACHED = headersOf('Cache-Control');
 
 const WISHES = ['invalid_animated', 'invalid_format', 'invalid_size'] as const;
 
 const FORM = {
   type: 'object' as const,
+  additionalProperties: false,
   required: ['file'],
   properties: {
     file: { ...BINARY_SCHEMA, description: 'The picture.' },
@@ -31,7 +30,8 @@ const FORM = {
   },
 };
 
-export const DescribeUpload = (summary: string) => {
+/** @param operationId of the method that the upload comes by */
+export const DescribeUpload = (operationId: string, summary: string) => {
   const stored = {
     type: VersionAnswer,
     headers: headersOf('ETag', 'Location', 'RateLimit-Policy', 'RateLimit'),
@@ -39,6 +39,7 @@ export const DescribeUpload = (summary: string) => {
   return applyDecorators(
     DescribePrecondition(),
     ApiOperation({
+      operationId,
       summary,
       description:
         'Send a form or the bare picture. If the query and the form both have `rotate`, `crop` or `alt`, they have to be the same.',
@@ -86,25 +87,32 @@ export const DescribeCurrentPicture = () =>
     }),
     DescribeScheme(),
     DescribeRedirect(),
-    DescribePicture('Get the current picture', [
-      ...WISHES,
-      'avatar_not_found',
-      'invalid_default',
-      'invalid_id',
-    ]),
+    DescribePicture(
+      {
+        operationId: 'getAvatar',
+        summary: 'Get the current picture',
+        description: 'Without a picture it is the default: what the query or else AVATAR_DEFAULT says.',
+      },
+      [...WISHES, 'avatar_not_found', 'invalid_default', 'invalid_id'],
+    ),
   );
 
 export const DescribeExists = () =>
   applyDecorators(
-    ApiOperation({ summary: 'Tell whether there is a current picture' }),
-    ApiOkResponse({ type: ExistsAnswer, headers: CACHED, description: 'Whether there is one.' }),
+    ApiOperation({
+      operationId: 'hasAvatar',
+      summary: 'Tell whether there is a current picture',
+      description: 'A default is none. `POST /v1/avatars/lookup` tells it of many avatars at once.',
+    }),
+    ApiOkResponse({ type: ExistsAnswer, description: 'Whether there is one.' }),
     DescribeRefusals(...READS, 'invalid_id'),
   );
 
 export const DescribeUrl = () => {
-  const headers = headersOf('Cache-Control', 'ETag');
+  const headers = headersOf('ETag');
   return applyDecorators(
     ApiOperation({
+      operationId: 'getAvatarUrl',
       summary: 'Get the URL of the current picture',
       description: 'The URL leads to the service, to the CDN, or straight to the bucket if it is presigned.',
     }),
@@ -120,8 +128,12 @@ export const DescribeUrl = () => {
 
 export const DescribeInfo = () =>
   applyDecorators(
-    ApiOperation({ summary: 'Get the facts of the current version, with its immutable URLs' }),
-    ApiOkResponse({ type: InfoAnswer, headers: CACHED, description: 'The facts.' }),
+    ApiOperation({
+      operationId: 'getAvatarInfo',
+      summary: 'Get the facts of the current version, with its immutable URLs',
+      description: 'What is behind an immutable URL never changes: browsers and CDNs keep it for a year.',
+    }),
+    ApiOkResponse({ type: InfoAnswer, description: 'The facts.' }),
     DescribeRefusals(...READS, 'avatar_not_found', 'invalid_id'),
   );
 
@@ -129,6 +141,7 @@ export const DescribeDelete = () =>
   applyDecorators(
     DescribePrecondition(),
     ApiOperation({
+      operationId: 'deleteAvatar',
       summary: 'Delete the current picture, or with erase=true the whole avatar for good',
       description:
         'An avatar that is absent counts as deleted. Without erase=true the history stays. erase=true takes neither If-Match nor If-None-Match.',
@@ -137,7 +150,7 @@ export const DescribeDelete = () =>
     ApiQuery({
       name: 'before',
       required: false,
-      schema: INSTANT_SCHEMA,
+      schema: INSTANT_TEXT_SCHEMA,
       description:
         'Repeats an erasure: only what was uploaded or registered up to then is erased. Send the `erasedAt` of a receipt. Needs erase=true, and may be at most a day in the future.',
     }),

@@ -17,9 +17,7 @@ const COLOR = /^#?[0-9a-fA-F]{6}$/;
 export class DefaultQuery {
   @ApiPropertyOptional({
     type: 'string',
-    anyOf: [{ enum: [...FALLBACK_NAMES] }, { format: 'uri' }],
-    description:
-      'What to show if there is no picture: one of these, or a URL that AVATAR_DEFAULT_URLS allows, which is answered by 302. 404: nothing. By default AVATAR_DEFAULT decides.',
+    description: `What to show if there is no picture: ${FALLBACK_NAMES.join(', ')}, or a URL that AVATAR_DEFAULT_URLS allows, which is answered by 302. 404: nothing. By default AVATAR_DEFAULT decides.`,
   })
   default?: Fallback;
 

@@ -9,7 +9,7 @@ import { preferencesOf } from '../../delivery/preferences.js';
 import { CodedError } from '../../errors.js';
 import { OPEN } from '../../http/cors.js';
 import { Public } from '../../access/marks.js';
-import { DescribeGravatar, DescribeGravatarDefaults, DescribeNoHash } from './gravatar.openapi.js';
+import { DescribeGravatar, DescribeGravatarDefaults } from './gravatar.openapi.js';
 
 /** `/avatar/`, since a parameter cannot be empty: Nest makes one slash of two, and none of one. */
 const NO_HASH = '//';
@@ -26,7 +26,7 @@ export class GravatarController {
   ) {}
 
   @Get()
-  @DescribeNoHash()
+  @ApiExcludeEndpoint()
   refuse(): never {
     throw new CodedError('no_hash', 'The hash is missing. Put the hash of an e-mail address after /avatar/.');
   }

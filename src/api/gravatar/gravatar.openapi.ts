@@ -3,8 +3,8 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery }
 import { Constants } from '../../config/constants.js';
 import { FALLBACK_NAMES } from '../../delivery/fallbacks.js';
 import { headersOf } from '../openapi/headers.js';
-import { DescribeAccept, DescribePicture, DescribeRedirect, DescribeScheme } from '../openapi/pictures.js';
-import { DescribeRefusals } from '../openapi/refusals.js';
+import { DescribeAccept, DescribePicture, DescribeRedirect } from '../openapi/pictures.js';
+import { DescribeScheme } from '../openapi/parameters.js';
 
 const TEXT = { type: 'string' as const };
 
@@ -17,9 +17,14 @@ const either = (long: string, short: string, description: string, schema?: objec
 
 export const DescribeGravatar = () =>
   applyDecorators(
-    DescribePicture('Get the picture of an e-mail address by its hash, as Gravatar and Libravatar serve it', [
-      'avatar_not_found',
-    ]),
+    DescribePicture(
+      {
+        operationId: 'getAvatarByHash',
+        summary: 'Get the picture of an e-mail address by its hash, as Gravatar and Libravatar serve it',
+        description: 'Point a client of theirs here. What it asks for and is not known counts as left out.',
+      },
+      ['avatar_not_found'],
+    ),
     DescribeAccept(),
     DescribeScheme(),
     ApiParam({
@@ -32,8 +37,7 @@ export const DescribeGravatar = () =>
     either(
       'default',
       'd',
-      'What to show if there is no picture: one of these, or an allowed URL. Anything else counts as AVATAR_DEFAULT.',
-      { anyOf: [{ ...TEXT, enum: FALLBACK_NAMES }, TEXT] },
+      `What to show if there is no picture: ${FALLBACK_NAMES.join(', ')}, or an allowed URL. Anything else counts as AVATAR_DEFAULT.`,
     ),
     either('forcedefault', 'f', '`y`: show the default even if there is a picture.'),
     either('rating', 'r', 'Ignored: every picture is served.'),
@@ -48,10 +52,11 @@ export const DescribeGravatar = () =>
 
 export const DescribeGravatarDefaults = () =>
   applyDecorators(
-    ApiOperation({ summary: 'List the default pictures, in the header Allow' }),
+    ApiOperation({
+      operationId: 'listDefaults',
+      summary: 'List the default pictures, in the header Allow',
+      description: 'As Libravatar has it: these are the values of `default`.',
+    }),
     ApiOkResponse({ description: 'Allow lists the defaults.', headers: headersOf('Allow') }),
     ApiNoContentResponse({ description: 'The answer to the pre-flight request of a browser.' }),
   );
-
-export const DescribeNoHash = () =>
-  applyDecorators(ApiOperation({ summary: 'Refused: there is no hash' }), DescribeRefusals('no_hash'));

@@ -12,8 +12,12 @@ const CHANGES = [...WRITES, ...PRECONDITIONS, ...JSON_BODIES, 'invalid_id', 'ver
 
 export const DescribeHistory = () =>
   applyDecorators(
-    ApiOperation({ summary: 'Get the history: every version that is kept, and which one is current' }),
-    ApiOkResponse({ type: HistoryAnswer, headers: headersOf('Cache-Control'), description: 'The history.' }),
+    ApiOperation({
+      operationId: 'getHistory',
+      summary: 'Get the history: every version that is kept, and which one is current',
+      description: 'Also what the last DELETE hid, and whether the avatar is locked.',
+    }),
+    ApiOkResponse({ type: HistoryAnswer, description: 'The history.' }),
     DescribeRefusals(...READS, 'invalid_id', 'ticket_outdated'),
   );
 
@@ -21,6 +25,7 @@ export const DescribeVersionErasure = () =>
   applyDecorators(
     ApiParam({ name: 'version', schema: VERSION_SCHEMA }),
     ApiOperation({
+      operationId: 'removeVersion',
       summary: 'Remove one version for good',
       description:
         'Its pictures are deleted and its URLs stop working. The rest of the history and the e-mail addresses stay. If it is the current version, the avatar has no picture then. Without `If-Match` and `If-None-Match`: it does not matter what is current.',
@@ -34,7 +39,11 @@ export const DescribeRestore = () => {
   const restored = { type: VersionAnswer, headers: headersOf('ETag') };
   return applyDecorators(
     DescribePrecondition(),
-    ApiOperation({ summary: 'Make a version of the history current again' }),
+    ApiOperation({
+      operationId: 'restoreVersion',
+      summary: 'Make a version of the history current again',
+      description: 'To undo an upload, or a DELETE: `hidden` of the history is what that took away.',
+    }),
     ApiBody({ type: RestoreBody }),
     ApiOkResponse({ ...restored, description: 'The version is current.' }),
     ApiAcceptedResponse({ ...restored, description: PENDING }),
@@ -46,6 +55,7 @@ export const DescribeAlt = () =>
   applyDecorators(
     DescribePrecondition(),
     ApiOperation({
+      operationId: 'setAlt',
       summary: 'Say what a version shows, for people who cannot see it',
       description:
         'The picture and its URLs stay as they are. Of two calls for one version, the later one counts.',

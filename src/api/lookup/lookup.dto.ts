@@ -14,11 +14,11 @@ import {
   URLS_SCHEMA,
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
-import { Must, NoOtherFields, OptionalField, isObject, lengthOf } from '../rules.js';
+import { Must, NoOtherFields, OptionalField, distinctOf, isObject, lengthOf } from '../rules.js';
 
-/** Ids and hashes together. */
+/** Different ids and hashes together. */
 const MAX_ENTRIES = 1000;
-const COUNT = `Send { "ids": [...], "hashes": [...] } with 1 to ${MAX_ENTRIES} ids and hashes together.`;
+const COUNT = `Send { "ids": [...], "hashes": [...] } with 1 to ${MAX_ENTRIES} different ids and hashes together.`;
 
 const MAX_SIZES = 20;
 const SIZES = `sizes has to be a list of 1 to ${MAX_SIZES} whole numbers of px from ${RENDITION_SIZES.min} to ${RENDITION_SIZES.max}.`;
@@ -47,11 +47,11 @@ export class LookupBody {
   @ApiPropertyOptional({
     type: 'array',
     items: { type: 'string', example: ID_SCHEMA.example },
-    maxItems: MAX_ENTRIES,
-    description: 'Ids of avatars. What is none gets an `error` in its place in the answer.',
+    description:
+      'Ids of avatars. A repeated one counts once. What is none gets an `error` in its place in the answer.',
   })
   @Must(isText, { each: true, message: 'Every one of ids has to be a text.' })
-  @Must((ids, { hashes }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) > lengthOf(ids), {
+  @Must((ids, { hashes }: LookupBody) => !isTooMany(ids, hashes) || distinctOf(hashes) > distinctOf(ids), {
     message: COUNT,
   })
   @Must((ids, { hashes }: LookupBody) => lengthOf(ids) > 0 || !isEmpty(hashes), { message: COUNT })
@@ -62,12 +62,11 @@ export class LookupBody {
   @OptionalField({
     type: 'array',
     items: { type: 'string', example: HASH_SCHEMA.example },
-    maxItems: MAX_ENTRIES,
     description:
       'MD5 or SHA-256 in hex of e-mail addresses; with ALIAS_KEY their HMAC-SHA256. What is none gets an `error` in its place in the answer.',
   })
   @Must(isText, { each: true, message: 'Every one of hashes has to be a text.' })
-  @Must((hashes, { ids }: LookupBody) => !isTooMany(ids, hashes) || lengthOf(hashes) <= lengthOf(ids), {
+  @Must((hashes, { ids }: LookupBody) => !isTooMany(ids, hashes) || distinctOf(hashes) <= distinctOf(ids), {
     message: COUNT,
   })
   @IsArray({ message: 'hashes has to be a list of MD5 or SHA-256 in hex.' })
@@ -95,12 +94,9 @@ export class LookupBody {
   format?: RenditionFormat;
 
   @OptionalField({
-    anyOf: [
-      { type: 'string', enum: [...FALLBACK_NAMES] },
-      { type: 'string', format: 'uri', maxLength: MAX_DEFAULT },
-    ],
-    description:
-      'What the URLs show if there is no picture: one of these, or a URL that AVATAR_DEFAULT_URLS allows. 404: nothing. By default the initials of the name, without a name AVATAR_DEFAULT, and mp if that is 404.',
+    type: 'string',
+    maxLength: MAX_DEFAULT,
+    description: `What the URLs show if there is no picture: ${FALLBACK_NAMES.join(', ')}, or a URL that AVATAR_DEFAULT_URLS allows. 404: nothing. By default the initials of the name, without a name AVATAR_DEFAULT, and mp if that is 404.`,
   })
   @Must((text) => typeof text === 'string' && text.length <= MAX_DEFAULT, { message: DEFAULT })
   default?: string;
@@ -211,7 +207,7 @@ export class LookupAnswer {
 }
 
 function isTooMany(ids: unknown, hashes: unknown): boolean {
-  return lengthOf(ids) + lengthOf(hashes) > MAX_ENTRIES;
+  return distinctOf(ids) + distinctOf(hashes) > MAX_ENTRIES;
 }
 
 function isEmpty(list: unknown): boolean {

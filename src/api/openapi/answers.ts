@@ -4,8 +4,7 @@ import type { headersOf } from './headers.js';
 import { DescribeHeaders } from './parameters.js';
 
 /** What 202 says of every change. */
-export const PENDING =
-  'The bucket is away. This replica makes the change as soon as it is back, and shows it as made already.';
+export const PENDING = 'The bucket is away: the change is made as soon as it is back.';
 
 /** What 304 says of answers that a body asked for. */
 export const NOTHING_CHANGED = 'Nothing has changed since the answer that If-None-Match names.';

@@ -16,7 +16,7 @@ export class ProblemAnswer {
   @ApiProperty({
     type: 'string',
     enum: ERROR_CODES,
-    example: 'unreadable_image',
+    enumName: 'ErrorCode',
     description: 'Programs should go by this: a code keeps its meaning. New ones may be added.',
   })
   code!: ErrorCode;

@@ -1,5 +1,5 @@
-import { applyDecorators } from '@nestjs/common';
-import { ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { STATUS_CODES } from 'node:http';
+import { ApiExtension, getSchemaPath } from '@nestjs/swagger';
 import type { ErrorCode } from '../../errors.js';
 import { statusOfCode } from '../../http/problem.js';
 import { type HeaderName, headersOf } from './headers.js';
@@ -59,39 +59,42 @@ export const BODIES = [
 /** What a body of JSON may be refused for. */
 export const JSON_BODIES = [...BODIES, 'invalid_json'] as const;
 
+/** Where an operation lists the codes of its refusals. */
+export const CODES_EXTENSION = 'x-codes';
+
 /** The refusals that a call may answer with, besides those of every call. */
-export function DescribeRefusals(...codes: ErrorCode[]) {
-  const all = [...EVERY_CALL, ...codes];
-  const describe = (status: number) => {
-    const own = all.filter((code) => statusOfCode(code) === status);
-    return ApiResponse({ status, ...refusal(status, own) });
-  };
-  return applyDecorators(...[...new Set(all.map(statusOfCode))].map(describe));
-}
+export const DescribeRefusals = (...codes: ErrorCode[]) => ApiExtension(CODES_EXTENSION, codes);
 
-const PROBLEM = { $ref: getSchemaPath(ProblemAnswer) };
+/** A refusal, for answers that may also be something else. */
+export const PROBLEM = { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemAnswer) } } };
 
-/** A refusal as OpenAPI describes it. @param codes that it may have */
-export function refusal(status: number, codes: readonly ErrorCode[]) {
-  const code = { type: 'string' as const, enum: [...new Set(codes)].sort() };
-  const own = { type: 'object' as const, properties: { code } };
-  const schema = { allOf: [PROBLEM, own] as [typeof PROBLEM, typeof own] };
+const OTHER_REFUSAL = 'OtherRefusal';
+
+/** Every refusal, for the components of the description. */
+export const REFUSAL_COMPONENTS = Object.fromEntries([
+  ...Object.entries(MEANINGS).map(([status, description]) => {
+    const headers = headersOf(...(HEADERS[Number(status)] ?? []));
+    return [nameOf(Number(status)), { description, content: PROBLEM, headers }] as const;
+  }),
+  [OTHER_REFUSAL, { description: 'Any other refusal.', content: PROBLEM, headers: {} }] as const,
+]);
+
+/** The refusals with these codes, and any other, by status. */
+export function refusalsOf(codes: readonly ErrorCode[]): Record<string, { $ref: string }> {
+  const statuses = new Set(codes.map(statusOfCode));
   return {
-    description: MEANINGS[status] ?? '',
-    content: { 'application/problem+json': { schema } },
-    headers: headersOf('Cache-Control', ...(HEADERS[status] ?? [])),
+    ...Object.fromEntries([...statuses].map((status) => [status, refusalWith(status)] as const)),
+    default: componentOf(OTHER_REFUSAL),
   };
 }
 
-/** The codes of a refusal that `refusal` has described. */
-export function codesOf({ content }: ReturnType<typeof refusal>): ErrorCode[] {
-  const [, { properties }] = content['application/problem+json'].schema.allOf;
-  return properties.code.enum;
-}
+/** A refusal by its status. */
+export const refusalWith = (status: number) => componentOf(nameOf(status));
 
-/** Any refusal that a call does not list. */
-export const OTHER_REFUSAL = {
-  description: 'Any other refusal.',
-  content: { 'application/problem+json': { schema: PROBLEM } },
-  headers: headersOf('Cache-Control'),
-};
+const componentOf = (name: string) => ({ $ref: `#/components/responses/${name}` });
+
+/** @throws Error if `MEANINGS` does not have it */
+function nameOf(status: number): string {
+  if (MEANINGS[status] === undefined) throw new Error(`no refusal with ${status} is described`);
+  return (STATUS_CODES[status] ?? '').replaceAll(' ', '');
+}

@@ -47,14 +47,20 @@ export const SIZE_SCHEMA = {
 
 /** An instant as every answer writes it: UTC with milliseconds. */
 export const INSTANT_SCHEMA = {
-  ...text('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$', '2026-01-31T12:00:00.000Z'),
+  type: 'string' as const,
   format: 'date-time',
+  example: '2026-01-31T12:00:00.000Z',
 };
+/** The same in a request. No `date-time`: clients would write it in their own way, often without the ms. */
+export const INSTANT_TEXT_SCHEMA = text(
+  '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$',
+  INSTANT_SCHEMA.example,
+);
 
 /** What a picture shows, for people who cannot see it. */
 export const ALT_SCHEMA = {
   type: 'string' as const,
-  pattern: '^[^\\p{Cc}\\p{Cs}]*$',
+  pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$',
   maxLength: TEXT_CHARACTERS,
 };
 

@@ -12,8 +12,12 @@ export const DescribeRendition = () =>
     }),
     ApiParam({ name: 'version', schema: VERSION_SCHEMA }),
     ApiParam({ name: 'rendition', schema: RENDITION_SCHEMA, description: 'Size and format, or `master`.' }),
-    DescribePicture('Get one rendition of one version: its bytes never change', [
-      'invalid_id',
-      'rendition_not_found',
-    ]),
+    DescribePicture(
+      {
+        operationId: 'getRendition',
+        summary: 'Get one rendition of one version: its bytes never change',
+        description: 'The URLs that `/info`, `/versions` and lookups give lead here.',
+      },
+      ['invalid_id', 'rendition_not_found'],
+    ),
   );

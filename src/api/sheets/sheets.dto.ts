@@ -15,7 +15,16 @@ import {
   VERSION_SCHEMA,
 } from '../openapi/schemas.js';
 import { NAME_CHARACTERS, isName } from '../avatars/default.query.js';
-import { EachIsId, Must, NoOtherFields, OptionalField, check, isObject, lengthOf } from '../rules.js';
+import {
+  EachIsId,
+  Must,
+  NoOtherFields,
+  OptionalField,
+  check,
+  distinctOf,
+  isObject,
+  lengthOf,
+} from '../rules.js';
 
 /** Ids in a URL. It has to stay short enough for servers and proxies. */
 const MAX_IN_QUERY = 200;
@@ -70,21 +79,20 @@ class SheetLook {
 export class SheetQuery extends SheetLook {
   @ApiProperty({
     type: 'string',
-    pattern: `^${idPattern()}(?:,${idPattern()}){0,${MAX_IN_QUERY - 1}}$`,
+    pattern: `^${idPattern()}(?:,${idPattern()})*$`,
     maxLength: MAX_QUERY,
     example: 'alice,bob',
-    description: `1 to ${MAX_IN_QUERY} ids with commas, together at most ${MAX_QUERY} characters. A repeated id counts once.`,
+    description: `1 to ${MAX_IN_QUERY} different ids with commas, together at most ${MAX_QUERY} characters. A repeated id counts once.`,
   })
   @AreIds(
     MAX_IN_QUERY,
-    `ids has to be 1 to ${MAX_IN_QUERY} ids with commas between them, together at most ${MAX_QUERY} characters. POST takes ${MAX_IN_BODY} ids.`,
+    `ids has to be 1 to ${MAX_IN_QUERY} different ids with commas between them, together at most ${MAX_QUERY} characters. POST takes ${MAX_IN_BODY} ids.`,
   )
   ids!: string[];
 
   @OptionalField({
     type: 'array',
     items: { type: 'string', maxLength: NAME_CHARACTERS },
-    maxItems: MAX_IN_QUERY,
     example: ['Alice Jones', 'Bob Smith'],
     description: `Names of people, for initials: \`name=\` once for each id, in their order. An empty one is none. At most as many as ids, and with a URL that is not too long for servers and proxies.`,
   })
@@ -108,10 +116,9 @@ export class SheetBody extends SheetLook {
     type: 'array',
     items: ID_SCHEMA,
     minItems: 1,
-    maxItems: MAX_IN_BODY,
-    description: 'A repeated id counts once.',
+    description: `1 to ${MAX_IN_BODY} different ids. A repeated one counts once.`,
   })
-  @AreIds(MAX_IN_BODY, `Send { "ids": [...] } with 1 to ${MAX_IN_BODY} ids.`)
+  @AreIds(MAX_IN_BODY, `Send { "ids": [...] } with 1 to ${MAX_IN_BODY} different ids.`)
   ids!: string[];
 
   @OptionalField({
@@ -218,7 +225,7 @@ export class SheetMap {
 
 function AreIds(max: number, message: string) {
   return applyDecorators(
-    Must((ids) => lengthOf(ids) > 0 && lengthOf(ids) <= max, { message }),
+    Must((ids) => lengthOf(ids) > 0 && distinctOf(ids) <= max, { message }),
     EachIsId(),
   );
 }

@@ -24,9 +24,8 @@ export class TicketBody {
     items: { type: 'string', enum: [...TICKET_ACTIONS] },
     minItems: 1,
     uniqueItems: true,
-    default: ['upload'],
     description:
-      'What the browser may do with the avatar: upload one picture, remove the current one, or see the history and restore a version of it.',
+      'What the browser may do with the avatar: upload one picture, remove the current one, or see the history and restore a version of it. By default upload.',
     example: ['upload', 'remove'],
   })
   @Must((may) => isListOfActions(may), {
@@ -61,10 +60,8 @@ export class TicketBody {
   @OptionalField({
     type: 'string',
     format: 'uri',
-    pattern: '^https?:',
-    maxLength: ORIGIN_CHARACTERS,
     description:
-      'The origin of the page that uses it, or a URL of that origin. Pages of other origins are refused then. What sends no `Origin` is no browser, and passes.',
+      'The origin of the page that uses it, or a URL of that origin, with http or https. Pages of other origins are refused then. What sends no `Origin` is no browser, and passes.',
     example: 'https://app.example.com',
   })
   @Must((origin) => isWebUrl(origin), {

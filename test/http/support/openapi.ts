@@ -21,7 +21,6 @@ export interface Schema {
   properties?: Record<string, Schema>;
   additionalProperties?: Schema | false;
   allOf?: Schema[];
-  anyOf?: Schema[];
 }
 
 export interface Parameter {
@@ -34,11 +33,18 @@ export interface Parameter {
 
 type Content = Partial<Record<string, { schema: Schema }>>;
 
+interface Response {
+  headers?: object;
+  content?: Content;
+}
+
 export interface Operation {
-  parameters?: Parameter[];
+  operationId: string;
+  parameters: Parameter[];
   requestBody?: { content: Content };
-  responses: Partial<Record<string, { headers?: object; content?: Content }>>;
-  security?: object[];
+  responses: Partial<Record<string, Response>>;
+  security: object[];
+  'x-codes': string[];
 }
 
 export interface OpenApi {
@@ -48,6 +54,21 @@ export interface OpenApi {
 }
 
 const COMPONENT = '#/components/schemas/';
+
+/** The description of a service, with its parameters and responses in their places. */
+export function parseOpenApi(text: string): OpenApi {
+  const { components } = JSON.parse(text) as { components: Record<string, Record<string, unknown>> };
+  const part = /^#\/components\/(parameters|responses)\/(.+)$/;
+  return JSON.parse(text, (_, value: unknown) => {
+    const [, kind = '', name = ''] = part.exec((value as { $ref?: string } | null)?.$ref ?? '') ?? [];
+    return kind === '' ? value : components[kind]?.[name];
+  }) as OpenApi;
+}
+
+/** What a response says of a body of some type; `image/*` counts for all pictures. */
+export function contentFor({ content }: Response, type: string): { schema: Schema } | undefined {
+  return content?.[type] ?? content?.[type.replace(/\/.*/, '/*')];
+}
 
 /** Tells whether values are as the schemas of a document describe them. */
 export class Schemas {
@@ -70,9 +91,9 @@ export class Schemas {
     return validate(body) ? undefined : this.closed.errorsText(validate.errors);
   }
 
-  /** The schema that a reference stands for; of several in one, the first. */
+  /** The schema that a reference stands for. */
   resolve(schema: Schema): Schema {
-    const target = (schema.anyOf?.[0] ?? schema).allOf?.[0]?.$ref ?? schema.$ref;
+    const target = schema.allOf?.[0]?.$ref ?? schema.$ref;
     return target === undefined ? schema : (this.components[target.slice(COMPONENT.length)] ?? schema);
   }
 
@@ -92,10 +113,8 @@ function ajvOf(components: Record<string, Schema>, closed: boolean): Ajv {
   addFormats.default(ajv);
   for (const [name, schema] of Object.entries(components)) {
     const copy = JSON.parse(local(JSON.stringify(schema))) as Schema;
-    ajv.addSchema(
-      closed ? { ...copy, additionalProperties: copy.additionalProperties ?? false } : copy,
-      name,
-    );
+    const close = closed && copy.type === 'object';
+    ajv.addSchema(close ? { ...copy, additionalProperties: copy.additionalProperties ?? false } : copy, name);
   }
   return ajv;
 }
@@ -112,8 +131,7 @@ const INSTANTS = ['2001-02-03T04:05:06.789Z', '2026-01-31T12:00:00.000Z', '1970-
 
 /** A value that a schema accepts. */
 export function validValue(schemas: Schemas, described: Schema, random: Random): unknown {
-  const branch = described.anyOf ? pick(described.anyOf, random) : described;
-  const schema = schemas.resolve(branch);
+  const schema = schemas.resolve(described);
   if (schema.enum) return pick(schema.enum, random);
   if (schema.format === 'date-time') return pick(INSTANTS, random);
   if (schema.format === 'uri') return 'https://elsewhere.example/a.png';
@@ -128,12 +146,10 @@ export function validValue(schemas: Schemas, described: Schema, random: Random):
       return Array.from({ length }, () => validValue(schemas, schema.items ?? {}, random));
     }
     case 'object': {
-      const required = [schema, ...(branch.allOf ?? [])].flatMap((part) => part.required ?? []);
-      const names = Object.keys(schema.properties ?? {}).filter(
-        (n) => required.includes(n) || random() < 0.5,
-      );
+      const { properties = {}, required = [] } = schema;
+      const names = Object.keys(properties).filter((n) => required.includes(n) || random() < 0.5);
       const make = () =>
-        Object.fromEntries(names.map((n) => [n, validValue(schemas, schema.properties?.[n] ?? {}, random)]));
+        Object.fromEntries(names.map((n) => [n, validValue(schemas, properties[n] ?? {}, random)]));
       return until(make, (value) => schemas.accepts(described, value));
     }
     default:
@@ -141,12 +157,15 @@ export function validValue(schemas: Schemas, described: Schema, random: Random):
   }
 }
 
+/** A pattern that only keeps some characters out: what it allows would be mostly unassigned ones. */
+const FREE_TEXT = /^\^\[\^[^\]]*\]\*\$$/;
+
 function validText(schemas: Schemas, schema: Schema, random: Random): string {
   const { pattern, maxLength } = schema;
   const longest = 'a'.repeat(maxLength ?? 300);
   if (random() < 0.1 && schemas.accepts(schema, longest)) return longest;
   const make = () =>
-    pattern === undefined || /\\p/i.test(pattern) ? text(random) : matching(pattern, random);
+    pattern === undefined || FREE_TEXT.test(pattern) ? text(random) : matching(pattern, random);
   return until(make, (value) => schemas.accepts(schema, value));
 }
 
