@@ -70,8 +70,12 @@ export function Must(
   return ValidateBy({ name: options.message, validator: { validate } }, options);
 }
 
-/** Describes what `check` does with a body: a field that its class does not have is refused. */
-export const NoOtherFields = () => ApiSchema({ additionalProperties: false } as ApiSchemaOptions);
+/**
+ * Describes what `check` does with a body: a field that its class does not have is refused.
+ * @param more that OpenAPI says of the body
+ */
+export const NoOtherFields = (more: { minProperties?: number } = {}) =>
+  ApiSchema({ additionalProperties: false, ...more } as ApiSchemaOptions);
 
 /** A field whose rules count only if it is given. Unlike with `IsOptional`, null is given. */
 export const OptionalField = (schema: ApiPropertyOptions) =>

@@ -153,7 +153,7 @@ export interface AliasesResult {
   error?: { code: string; detail: string; parameter?: string; taken?: Record<string, string | null> };
 }
 
-/** What to look up: 1 to 1000 ids and hashes together. */
+/** What to look up: 1 to 1000 different ids and hashes together. */
 export interface LookupRequest {
   ids?: string[];
   /** MD5 or SHA-256 of e-mail addresses, in hex. */

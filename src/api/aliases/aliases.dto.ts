@@ -19,7 +19,7 @@ const ADDRESS_CHARACTERS = 254;
 const ADDRESS = new RegExp(`^(?=.{3,${ADDRESS_CHARACTERS}}$)${LOCAL_PART}@${TEXT}$`, 'u');
 
 /** The e-mail addresses that stand for an avatar from now on. */
-@NoOtherFields()
+@NoOtherFields({ minProperties: 1 })
 export class AliasesBody {
   static readonly code = 'invalid_aliases';
   /** Enough for the most and longest addresses, with every character escaped. */

@@ -147,9 +147,10 @@ export function validValue(schemas: Schemas, described: Schema, random: Random):
     }
     case 'object': {
       const { properties = {}, required = [] } = schema;
-      const names = Object.keys(properties).filter((n) => required.includes(n) || random() < 0.5);
-      const make = () =>
-        Object.fromEntries(names.map((n) => [n, validValue(schemas, properties[n] ?? {}, random)]));
+      const make = () => {
+        const names = Object.keys(properties).filter((n) => required.includes(n) || random() < 0.5);
+        return Object.fromEntries(names.map((n) => [n, validValue(schemas, properties[n] ?? {}, random)]));
+      };
       return until(make, (value) => schemas.accepts(described, value));
     }
     default:
