@@ -278,26 +278,31 @@ describe('the OpenAPI document', () => {
 
   function bodyOf(schema: Schema, random: Random, plain: boolean): unknown {
     if (schema.format === 'binary') return 'picture';
-    if (schema.$ref?.endsWith('/AltBody') && plain) return { alt: 'Ada', version: keptVersion };
-    if (schema.$ref?.endsWith('/RestoreBody') && (plain || random() < 0.6)) return { version: keptVersion };
-    if (schema.properties?.['file'] === undefined) {
-      const value = validValue(schemas, schema, random);
-      return schema.$ref?.endsWith('/LookupBody') ? asLookup(value as Lookup, random) : value;
+    const value = () => validValue(schemas, schema, random);
+    switch (schema.$ref?.split('/').at(-1)) {
+      case 'AltBody':
+        return plain ? { alt: 'Ada', version: keptVersion } : value();
+      case 'RestoreBody':
+        return plain || random() < 0.6 ? { version: keptVersion } : value();
+      case 'LookupBody':
+        return asLookup(value() as Lookup, random);
+      case 'UploadForm': {
+        const form = value() as Record<string, unknown>;
+        const crop = 'crop' in form && { crop: pick(SENSIBLE['crop'] ?? [], random) };
+        return { ...form, ...crop, file: 'picture' };
+      }
+      default:
+        return value();
     }
-    const fields = validValue(schemas, schema, random) as Record<string, unknown>;
-    return {
-      ...fields,
-      file: 'picture',
-      ...('crop' in fields && { crop: pick(SENSIBLE['crop'] ?? [], random) }),
-    };
   }
 
   function invalidBody(schema: Schema, good: unknown, random: Random): unknown {
-    if (schema.properties?.['file'] === undefined) return invalidValue(schemas, schema, random);
+    const { properties = {} } = schemas.resolve(schema);
+    if (properties['file'] === undefined) return invalidValue(schemas, schema, random);
     const { file, ...fields } = good as Record<string, unknown>;
     const name = pick(['file', 'rotate', 'crop', 'alt'], random);
     if (name === 'file') return fields;
-    const bad = invalidText(schemas, schema.properties[name] ?? {}, random);
+    const bad = invalidText(schemas, properties[name] ?? {}, random);
     return bad === undefined ? undefined : { ...fields, file, [name]: bad };
   }
 

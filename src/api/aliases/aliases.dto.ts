@@ -31,7 +31,7 @@ export class AliasesBody {
       type: 'string',
       // Without the invisible characters: \p{...} means something else to many generators, or nothing.
       pattern:
-        '^\\s*(?:"[^\\s\\x00-\\x1f\\x7f-\\x9f]+"|[^\\s\\x00-\\x1f\\x7f-\\x9f@]+)@[^\\s\\x00-\\x1f\\x7f-\\x9f@]+\\s*$',
+        '^\\s*(?:\\x22[^\\s\\x00-\\x1f\\x7f-\\x9f]+\\x22|[^\\s\\x00-\\x1f\\x7f-\\x9f@]+)@[^\\s\\x00-\\x1f\\x7f-\\x9f@]+\\s*$',
       maxLength: ADDRESS_CHARACTERS,
       example: 'alice@example.com',
     },

@@ -7,12 +7,18 @@ import { Must, NoOtherFields } from '../rules.js';
 const MAX_AVATARS = 1000;
 const SHAPE = `Send { "avatars": [{ "id": "...", "emails": [...], "hashes": [...] }, ...] } with 1 to ${MAX_AVATARS} avatars.`;
 
-const TEXTS = { type: 'array', items: { type: 'string' } } as const;
+const TEXTS = { type: [String] as [typeof String] };
 
 /** The addresses of an avatar, as the body has them. */
-export interface BatchEntry {
-  id: string;
+@NoOtherFields()
+export class BatchEntry {
+  @ApiProperty({ type: 'string' })
+  id!: string;
+
+  @ApiPropertyOptional(TEXTS)
   emails?: string[];
+
+  @ApiPropertyOptional(TEXTS)
   hashes?: string[];
 }
 
@@ -24,15 +30,9 @@ export class BatchBody {
   static readonly maxBytes = 1024 * 1024;
 
   @ApiProperty({
-    type: 'array',
+    type: [BatchEntry],
     minItems: 1,
     maxItems: MAX_AVATARS,
-    items: {
-      type: 'object',
-      required: ['id'],
-      additionalProperties: false,
-      properties: { id: { type: 'string' }, emails: TEXTS, hashes: TEXTS },
-    },
     description:
       'Each as in a call for one avatar. What is wrong with one is in its result, and does not keep the others from being changed.',
   })

@@ -22,7 +22,14 @@ import { UploadReceiver } from '../../uploads/upload-receiver.js';
 import { IdPipe } from '../id.pipe.js';
 import { DescribeId } from '../openapi/parameters.js';
 import { PublicUrls } from '../public-urls.js';
-import { ExistsAnswer, InfoAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
+import {
+  ExistsAnswer,
+  InfoAnswer,
+  type PendingAnswer,
+  ReceiptAnswer,
+  UrlAnswer,
+  VersionAnswer,
+} from './avatars.dto.js';
 import {
   DescribeCurrentPicture,
   DescribeDelete,
@@ -173,7 +180,7 @@ export class AvatarsController {
     @CalledBy() caller: Caller,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ReceiptAnswer | undefined> {
+  ): Promise<ReceiptAnswer | PendingAnswer | undefined> {
     if (erase) {
       trailOf(request).action = 'erase';
       caller.assertMay('admin');
@@ -187,8 +194,9 @@ export class AvatarsController {
       return { id, erasedAt, objects, bytes, aliases, pending, ...(purged && { purged }) };
     }
     const committed = await this.avatars.delete(id, changeRulesOf(request.headers, caller));
-    reply.status(committed === 'pending' ? 202 : 204);
-    return undefined;
+    const pending = committed === 'pending';
+    reply.status(pending ? 202 : 204);
+    return pending ? { pending } : undefined;
   }
 }
 

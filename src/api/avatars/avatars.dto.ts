@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema, type ApiSchemaOptions } from '@nestjs/swagger';
 import { Constants } from '../../config/constants.js';
 import { MASTER_FORMATS, type MasterFormat, REDUCTIONS, type Reduction } from '../../model/formats.js';
 import {
@@ -147,6 +147,13 @@ export class ErasureAnswer {
 
   @ApiPropertyOptional({ type: PurgedAnswer, description: 'Absent unless CDN_PURGE is set.' })
   purged?: PurgedAnswer;
+}
+
+/** What 202 says of a deletion. That of an erasure has the rest of its receipt as well. */
+@ApiSchema({ additionalProperties: true } as ApiSchemaOptions)
+export class PendingAnswer {
+  @ApiProperty({ description: 'true. An erasure has the other fields of its receipt as well.' })
+  pending!: boolean;
 }
 
 /** What the erasure of an avatar removed. */

@@ -2,10 +2,14 @@ import { applyDecorators } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiCreatedResponse,
+  ApiExtraModels,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
+  ApiProperty,
+  ApiPropertyOptional,
   ApiQuery,
+  getSchemaPath,
 } from '@nestjs/swagger';
 import { DescribeNotModified, PENDING } from '../openapi/answers.js';
 import { headersOf } from '../openapi/headers.js';
@@ -13,22 +17,36 @@ import { DescribeHeaders, DescribePrecondition, DescribeScheme } from '../openap
 import { DescribeAccept, DescribePicture, DescribeRedirect } from '../openapi/pictures.js';
 import { BODIES, DescribeRefusals, PICTURES, PRECONDITIONS, READS, WRITES } from '../openapi/refusals.js';
 import { ALT_SCHEMA, BINARY_SCHEMA, INSTANT_TEXT_SCHEMA } from '../openapi/schemas.js';
-import { ExistsAnswer, InfoAnswer, ReceiptAnswer, UrlAnswer, VersionAnswer } from './avatars.dto.js';
+import { NoOtherFields } from '../rules.js';
+import {
+  ExistsAnswer,
+  InfoAnswer,
+  PendingAnswer,
+  ReceiptAnswer,
+  UrlAnswer,
+  VersionAnswer,
+} from './avatars.dto.js';
 import { CROP_SCHEMA, ROTATE_SCHEMA } from './upload.query.js';
 
 const WISHES = ['invalid_animated', 'invalid_format', 'invalid_size'] as const;
 
-const FORM = {
-  type: 'object' as const,
-  additionalProperties: false,
-  required: ['file'],
-  properties: {
-    file: { ...BINARY_SCHEMA, description: 'The picture.' },
-    rotate: { ...ROTATE_SCHEMA, description: 'The same as the query parameter.' },
-    crop: { ...CROP_SCHEMA, description: 'The same as the query parameter.' },
-    alt: { ...ALT_SCHEMA, description: 'The same as the query parameter.' },
-  },
-};
+const SAME = { description: 'The same as the query parameter.' };
+
+/** The form that an upload may be. */
+@NoOtherFields()
+class UploadForm {
+  @ApiProperty({ ...BINARY_SCHEMA, description: 'The picture.' })
+  file!: unknown;
+
+  @ApiPropertyOptional({ ...ROTATE_SCHEMA, ...SAME })
+  rotate?: string;
+
+  @ApiPropertyOptional({ ...CROP_SCHEMA, ...SAME })
+  crop?: string;
+
+  @ApiPropertyOptional({ ...ALT_SCHEMA, ...SAME })
+  alt?: string;
+}
 
 /** @param operationId of the method that the upload comes by */
 export const DescribeUpload = (operationId: string, summary: string) => {
@@ -38,6 +56,7 @@ export const DescribeUpload = (operationId: string, summary: string) => {
   };
   return applyDecorators(
     DescribePrecondition(),
+    ApiExtraModels(UploadForm),
     ApiOperation({
       operationId,
       summary,
@@ -45,7 +64,10 @@ export const DescribeUpload = (operationId: string, summary: string) => {
         'Send a form or the bare picture. If the query and the form both have `rotate`, `crop` or `alt`, they have to be the same.',
       requestBody: {
         required: true,
-        content: { 'multipart/form-data': { schema: FORM }, 'image/*': { schema: BINARY_SCHEMA } },
+        content: {
+          'multipart/form-data': { schema: { $ref: getSchemaPath(UploadForm) } },
+          'image/*': { schema: BINARY_SCHEMA },
+        },
       },
     }),
     ApiCreatedResponse({ ...stored, description: 'A new version was stored and is current.' }),
@@ -156,7 +178,7 @@ export const DescribeDelete = () =>
     }),
     ApiNoContentResponse({ description: 'The picture is deleted.' }),
     ApiOkResponse({ type: ReceiptAnswer, description: 'The avatar is erased.' }),
-    ApiAcceptedResponse({ type: ReceiptAnswer, description: `${PENDING} Only an erasure has a receipt.` }),
+    ApiAcceptedResponse({ type: PendingAnswer, description: PENDING }),
     DescribeRefusals(
       ...WRITES,
       ...PRECONDITIONS,

@@ -3,7 +3,8 @@ import { ApiHeader, ApiParam } from '@nestjs/swagger';
 import { SCHEME_HEADER } from '../../delivery/preferences.js';
 import { ID_SCHEMA } from './schemas.js';
 
-const ETAG = '(?:W/)?"[!#-~\\x80-\\xff]*"';
+/** An ETag. Not with its quotes as such: generators put patterns into texts of their language. */
+const ETAG = '(?:W/)?\\x22[!#-~\\x80-\\xff]*\\x22';
 const TEXT = { type: 'string' as const };
 
 const header = (name: string, description: string, schema: object = TEXT) => ({
