@@ -54,8 +54,10 @@ export class Front {
   }
 
   private async handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    this.calls++;
-    const fault = this.faults.shift();
+    // Browsers ask whether they may call. That is no call.
+    const isCall = incoming.method !== 'OPTIONS';
+    if (isCall) this.calls++;
+    const fault = isCall ? this.faults.shift() : undefined;
     const body = await buffer(incoming);
     if (fault === 'silence') return;
     if (fault === 'lost') {

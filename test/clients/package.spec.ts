@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { transformSync } from 'esbuild';
+import { packageAt } from '../support/packages.js';
 
 const FOLDER = 'clients/typescript';
 
@@ -48,10 +49,20 @@ describe('the package @visage/client', () => {
     expect(run('a.cjs', `const { Visage } = require('@visage/client'); ${USE}`)).toBe(SAID);
   });
 
+  const MODULES = ['a.mts', 'a.cts'];
+  const ours = () => resolve('node_modules/typescript');
+
   it.each([
-    ['node16', 'node16', ['a.mts', 'a.cts']],
-    ['bundler', 'esnext', ['a.ts']],
-  ])('has types for %s (%s, %j)', (moduleResolution, module, files) => {
+    ['modules of Node', 'node16', 'node16', MODULES, ours],
+    [
+      'modules of Node, for TypeScript 5.6',
+      'node16',
+      'node16',
+      MODULES,
+      () => packageAt('typescript', '5.6.3'),
+    ],
+    ['bundlers', 'bundler', 'esnext', ['a.ts'], ours],
+  ])('has types for %s', (_, moduleResolution, module, files, typescript) => {
     const source = `
       import { Visage, VisageError, type Version } from '@visage/client';
       const visage = new Visage({ baseUrl: 'http://v', key: 'k' });
@@ -69,7 +80,7 @@ describe('the package @visage/client', () => {
     for (const file of files) writeFileSync(join(application, file), source);
     const options = ['--moduleResolution', moduleResolution, '--module', module, '--target', 'es2022'];
     const where = ['--strict', '--noEmit', '--lib', 'es2022,dom'];
-    const compiler = resolve('node_modules/typescript/bin/tsc');
+    const compiler = join(typescript(), 'bin/tsc');
     const { status, stdout } = spawnSync(process.execPath, [compiler, ...options, ...where, ...files], {
       cwd: application,
       encoding: 'utf8',
